@@ -1,0 +1,136 @@
+"""The arithmetic of compound scaling: α, β, γ, φ, grids and budget shares.
+
+Tan & Le, "EfficientNet" (ICML 2019, arXiv 1905.11946), section 3.3, equation 3: at compound
+coefficient φ a baseline's depth is multiplied by α^φ, its width by β^φ and its resolution by γ^φ,
+subject to α·β²·γ² ≈ F with α, β, γ ≥ 1, so that FLOPs grow by about F^φ (F = 2 in the paper).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from scalegrid.errors import UserError
+
+Bounds = tuple[float, float]
+
+
+class Scaling(NamedTuple):
+    """Multipliers of a baseline's depth, width and resolution."""
+
+    depth: float
+    width: float
+    resolution: float
+
+
+class Shares(NamedTuple):
+    """A point of the budget triangle: what part of log₂ FLOPs each axis takes; sums to one."""
+
+    depth: float
+    width: float
+    resolution: float
+
+
+class Coefficients(NamedTuple):
+    """A triple (α, β, γ): growth of depth, width and resolution per unit of φ."""
+
+    alpha: float
+    beta: float
+    gamma: float
+
+    @property
+    def flops_factor(self) -> float:
+        """α·β²·γ², the nominal FLOPs ratio at φ = 1 (paper, equation 3)."""
+        return self.alpha * self.beta**2 * self.gamma**2
+
+    def scaling(self, phi: float) -> Scaling:
+        """The multipliers (α^φ, β^φ, γ^φ) of the paper's equation 3."""
+        return Scaling(self.alpha**phi, self.beta**phi, self.gamma**phi)
+
+    def shares(self) -> Shares:
+        """Nominal budget shares (log₂α, 2·log₂β, 2·log₂γ), normalised to sum to one.
+
+        The identity (1, 1, 1) spends nothing; its shares are all NaN.
+        """
+        return normalise_shares(
+            math.log2(self.alpha), 2 * math.log2(self.beta), 2 * math.log2(self.gamma)
+        )
+
+
+IDENTITY = Coefficients(1.0, 1.0, 1.0)
+PAPER = Coefficients(1.2, 1.1, 1.15)
+"""The coefficients found for EfficientNet-B0 (paper, section 4)."""
+
+
+def normalise_shares(depth: float, width: float, resolution: float) -> Shares:
+    """Scale three log₂ FLOPs ratios so that they sum to one (all NaN when they sum to zero)."""
+    total = depth + width + resolution
+    if total == 0:
+        return Shares(math.nan, math.nan, math.nan)
+    return Shares(depth / total, width / total, resolution / total)
+
+
+def from_shares(shares: Shares, flops_factor: float = 2.0) -> Coefficients:
+    """The coefficients with these nominal shares and α·β²·γ² = ``flops_factor``."""
+    return Coefficients(
+        flops_factor**shares.depth,
+        flops_factor ** (shares.width / 2),
+        flops_factor ** (shares.resolution / 2),
+    )
+
+
+def corners(flops_factor: float = 2.0) -> dict[str, Coefficients]:
+    """Single-axis scaling at a nominal FLOPs ratio: α = F, β = √F, γ = √F (paper, figure 3)."""
+    root = math.sqrt(flops_factor)
+    return {
+        "depth": Coefficients(flops_factor, 1.0, 1.0),
+        "width": Coefficients(1.0, root, 1.0),
+        "resolution": Coefficients(1.0, 1.0, root),
+    }
+
+
+def classic_grid(
+    step: float,
+    tolerance: float,
+    flops_factor: float = 2.0,
+    alpha: Bounds | None = None,
+    beta: Bounds | None = None,
+    gamma: Bounds | None = None,
+) -> list[Coefficients]:
+    """Every (α, β, γ) on the lattice {1, 1 + step, …}³ within bounds and near the constraint.
+
+    Kept are the triples with |α·β²·γ² − flops_factor| ≤ tolerance, in ascending order. Bounds of
+    None reach from 1 to F for α and as far as the constraint allows for β and γ. Lattice
+    points are rounded to twelve digits, and the inequality allows for the same rounding, so that
+    what is printed as on the border is in.
+
+    Raises:
+        UserError: no triple qualifies; the message says which tolerance or bound would admit one.
+    """
+    root = math.sqrt(flops_factor + tolerance)
+    ranges = (alpha or (1.0, flops_factor), beta or (1.0, root), gamma or (1.0, root))
+    axes = [list(_lattice(step, bounds)) for bounds in ranges]
+    for name, axis, bounds in zip("αβγ", axes, ranges, strict=True):
+        if not axis:
+            raise UserError(
+                f"the grid is empty: no multiple of step {step:g} above 1 lies in the bounds "
+                f"{bounds[0]:g} to {bounds[1]:g} of {name}; widen them or use a smaller --step."
+            )
+    triples = [Coefficients(a, b, c) for a in axes[0] for b in axes[1] for c in axes[2]]
+    gaps = [abs(triple.flops_factor - flops_factor) for triple in triples]
+    grid = [t for t, gap in zip(triples, gaps, strict=True) if gap <= tolerance + 1e-9]
+    if not grid:
+        raise UserError(
+            f"the grid is empty: no (α, β, γ) at step {step:g} has |α·β²·γ² − {flops_factor:g}| ≤ "
+            f"{tolerance:g}; the nearest misses by {min(gaps):.3g}, so raise --tolerance to "
+            f"{math.ceil(min(gaps) * 1000) / 1000:g}, use a smaller --step, or widen the bounds."
+        )
+    return grid
+
+
+def _lattice(step: float, bounds: Bounds) -> Iterator[float]:
+    low, high = bounds
+    first = max(0, math.ceil((low - 1) / step - 1e-9))
+    last = math.floor((high - 1) / step + 1e-9)
+    return (round(1 + step * i, 12) for i in range(first, last + 1))

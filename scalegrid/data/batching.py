@@ -1,0 +1,158 @@
+"""From uint8 images to the batches a network sees: order, augmentation, normalisation.
+
+Every random draw of an epoch is made on the CPU, from the seed and the epoch alone, so that
+batches are the same on every device, for every resolution up to rounding, and on resumption.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from scalegrid.data.images import Images
+
+MEAN = (0.485, 0.456, 0.406)
+STD = (0.229, 0.224, 0.225)
+"""Of ImageNet's channels, intensities from 0 to 1.
+
+The same for every data set: the batch norm that follows a network's first convolution undoes
+any other choice, and a trial's description needs no statistics of its data.
+"""
+
+
+@dataclass(frozen=True)
+class Augment:
+    """Random changes to training images.
+
+    Attributes:
+        flip: mirror half of the images left to right.
+        shift: largest shift in each direction, as a share of the image's side, so that all
+            resolutions are shifted alike; uncovered pixels mirror those at the border. At most 0.5.
+    """
+
+    flip: bool = False
+    shift: float = 0.125
+
+    def __post_init__(self) -> None:
+        if not 0.0 <= self.shift <= 0.5:
+            raise ValueError(f"shift is {self.shift}; it is a share of the side, from 0 to 0.5")
+
+
+@dataclass(frozen=True, eq=False)
+class _Draws:
+    """What an epoch does to each image, in the order in which they come."""
+
+    order: Tensor  # int64 (N,)
+    down: Tensor  # int64 (N,), px
+    right: Tensor  # int64 (N,), px
+    mirrored: Tensor  # bool (N,)
+
+
+def steps_per_epoch(num_images: int, batch_size: int) -> int:
+    """Batches of a training epoch: an incomplete one counts only when it is the only one."""
+    return max(1, num_images // batch_size)
+
+
+def batches(
+    images: Images,
+    batch_size: int,
+    *,
+    seed: int,
+    epoch: int,
+    device: torch.device,
+    augment: Augment,
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """The training batches of one epoch, shuffled and augmented.
+
+    Args:
+        images: what to train on.
+        batch_size: images a batch. A last incomplete batch is dropped unless it is the only one.
+        seed: of the trial.
+        epoch: counted from 0.
+        device: where the batches are wanted.
+        augment: the random changes.
+
+    Yields:
+        Images, float32 `(B, 3, R, R)` in channels-last memory, normalised; labels, int64 `(B,)`.
+    """
+    draws = _draw(len(images.labels), images.resolution, seed, epoch, augment)
+    used = steps_per_epoch(len(draws.order), batch_size) * batch_size
+    order = draws.order[:used]
+    for step, pixels in enumerate(images.fetch(order, batch_size)):
+        now = slice(step * batch_size, step * batch_size + len(pixels))
+        moved = shift_and_flip(
+            _move(pixels, device), draws.down[now], draws.right[now], draws.mirrored[now]
+        )
+        yield normalise(moved), _move(images.labels[order[now]], device)
+
+
+def ordered_batches(
+    images: Images, batch_size: int, *, device: torch.device
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """All images, unchanged and in order, to evaluate on; else as `batches`."""
+    labels = images.labels
+    for step, pixels in enumerate(images.fetch(torch.arange(len(labels)), batch_size)):
+        now = slice(step * batch_size, step * batch_size + len(pixels))
+        yield normalise(_move(pixels, device)), _move(labels[now], device)
+
+
+def _draw(count: int, resolution: int, seed: int, epoch: int, augment: Augment) -> _Draws:
+    state = np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)
+    generator = torch.Generator().manual_seed(int(state[0]) >> 1)  # torch's seeds are signed
+    order = torch.randperm(count, generator=generator)
+    down, right = (2.0 * torch.rand(2, count, generator=generator) - 1.0) * augment.shift
+    mirrored = torch.rand(count, generator=generator) < 0.5
+    return _Draws(
+        order=order,
+        down=(down * resolution).round().long(),
+        right=(right * resolution).round().long(),
+        mirrored=mirrored & augment.flip,
+    )
+
+
+def _move(values: Tensor, device: torch.device) -> Tensor:
+    if device.type == "cuda" and values.device.type == "cpu":
+        return values.pin_memory().to(device, non_blocking=True)
+    return values.to(device)
+
+
+def shift_and_flip(pixels: Tensor, down: Tensor, right: Tensor, mirrored: Tensor) -> Tensor:
+    """Shift each image, then mirror it left to right where `mirrored`; by one gather of pixels.
+
+    Args:
+        pixels: `(B, R, R, C)`.
+        down: int64 `(B,)`, px, less than R in size; negative is up.
+        right: int64 `(B,)`, px, less than R in size; negative is left.
+        mirrored: bool `(B,)`.
+
+    Returns:
+        The same shape and type; uncovered pixels mirror those inside the border.
+    """
+    count, side, _, channels = pixels.shape
+    across = torch.arange(side)
+    columns = torch.where(mirrored[:, None], across.flip(0), across) - right[:, None]
+    rows = _reflect(across - down[:, None], side)
+    starts = torch.arange(0, count * side, side)[:, None]
+    lines = ((starts + rows) * side)[:, :, None]
+    places = (lines + _reflect(columns, side)[:, None, :]).flatten().to(pixels.device)
+    return pixels.reshape(-1, channels).index_select(0, places).view_as(pixels)
+
+
+def _reflect(places: Tensor, side: int) -> Tensor:
+    """Indices outside `0 … side - 1` mirrored back at the first and last pixel."""
+    inside = places.abs()
+    return torch.where(inside < side, inside, 2 * (side - 1) - inside)
+
+
+def normalise(pixels: Tensor) -> Tensor:
+    """From uint8 `(B, R, R, 3)` to float32 `(B, 3, R, R)`, channels last, by `MEAN` and `STD`."""
+    side = pixels.shape[1]
+    # Whole lines of pixels at a time: vectorises where three channels would not.
+    mean = torch.tensor(MEAN).mul_(255).repeat(side).to(pixels.device)
+    scale = torch.tensor(STD).mul_(255).reciprocal_().repeat(side).to(pixels.device)
+    values = pixels.flatten(2).float().sub_(mean).mul_(scale)
+    return values.view(pixels.shape).permute(0, 3, 1, 2)

@@ -1,0 +1,269 @@
+"""The cache of resized images: decoded once, shared by all trials through the page cache.
+
+One folder a data set and resolution, `<cache>/v1/<fingerprint>/<resolution>/`, holding
+
+- `train.npy`, `val.npy`: uint8, shape `(images, resolution, resolution, 3)`;
+- `train-labels.npy`, `val-labels.npy`: int64, shape `(images,)`;
+- `record.json`: the size and CRC-32 of each of these files.
+
+A folder is written under another name and renamed when complete, so it is there whole or not
+at all; one whose files do not match its record is built again.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import shutil
+import tempfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import numpy.typing as npt
+from filelock import FileLock
+
+from scalegrid.data.decoding import decode
+from scalegrid.data.locations import GIBIBYTE, cache_limit, cache_root
+from scalegrid.data.sources import SPLITS, Source, Split
+from scalegrid.errors import UserError
+
+FORMAT = 1
+_RECORD = "record.json"
+_UNFINISHED = "building-"
+_BLOCK = 2**22  # bytes read at a time when checking
+
+Progress = Callable[[int, int], None]
+Record = dict[str, tuple[int, int]]  # of each file: its size and CRC-32
+
+
+@dataclass(frozen=True)
+class CachedData:
+    """Prepared data, as a trial carries it to its worker process. Picklable.
+
+    Attributes:
+        directory: holds one folder a resolution.
+        fingerprint: of the source.
+        num_classes: number of classes.
+        resolutions: those that are ready, px.
+        source: the data set to decode from as one trains, when it is too large for a cache.
+        note: what to tell the user about that, one sentence; None when cached.
+    """
+
+    directory: Path
+    fingerprint: str
+    num_classes: int
+    resolutions: tuple[int, ...]
+    source: Source | None = None
+    note: str | None = None
+
+    @property
+    def streaming(self) -> bool:
+        """Whether images are decoded as one trains instead of read from a cache."""
+        return self.source is not None
+
+
+def prepare(
+    source: Source,
+    resolutions: Iterable[int],
+    *,
+    cache_dir: Path | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> CachedData:
+    """Make the images of `source` ready at each of `resolutions`.
+
+    Builds what is missing or damaged, in `workers` processes, each image decoded once for all
+    resolutions. Of several processes that prepare the same data at once, one builds and the
+    others wait. A set too large for a cache (see `scalegrid.data.locations.cache_limit`), or for
+    the disk, is not built: trials then decode it as they train, to the same pixels.
+
+    Args:
+        source: the data set.
+        resolutions: sides of the squares, px.
+        cache_dir: where caches are kept; None for the default, `locations.cache_root`.
+        workers: processes that decode; 1 decodes in this one.
+        progress: called with the images done and to do.
+
+    Raises:
+        UserError: an image cannot be read (names it), or the cache folder cannot be written.
+    """
+    wanted = tuple(sorted(set(resolutions)))
+    root = cache_dir or cache_root()
+    directory = root / f"v{FORMAT}" / source.fingerprint[:32]
+    ready = CachedData(directory, source.fingerprint, source.num_classes, wanted)
+    missing = [side for side in wanted if not _is_whole(directory / str(side))]
+    if not missing:
+        return ready
+    note = _too_large(source, wanted, missing, root)
+    if note is not None:
+        return CachedData(
+            directory, source.fingerprint, source.num_classes, wanted, source=source, note=note
+        )
+    with _writable(root):
+        directory.mkdir(parents=True, exist_ok=True)
+        with FileLock(directory / "lock"):
+            missing = [side for side in missing if not _is_whole(directory / str(side))]
+            if missing:
+                _build(source, directory, missing, workers, progress)
+    return ready
+
+
+def cache_bytes(source: Source, resolutions: Iterable[int]) -> int:
+    """The size of the cache of `source` at `resolutions`, to within its few labels."""
+    images = source.num_train + source.num_val
+    return sum(images * 3 * side * side for side in set(resolutions))
+
+
+def _too_large(
+    source: Source, wanted: Sequence[int], missing: Sequence[int], root: Path
+) -> str | None:
+    """Why the images are streamed instead of cached; None when they are cached."""
+    size, limit = cache_bytes(source, wanted), cache_limit()
+    if size > limit:
+        room = f"the limit of {limit / GIBIBYTE:.3g} GiB (SCALEGRID_CACHE_LIMIT)"
+    else:
+        size, limit = cache_bytes(source, missing), _free_bytes(root)
+        if size <= limit:
+            return None
+        room = f"the {limit / GIBIBYTE:.3g} GiB free in {str(root)!r}"
+    return (
+        f"a cache of {source.name} would take {size / GIBIBYTE:.3g} GiB, more than {room}, "
+        "so its images are decoded while training, which is slower"
+    )
+
+
+def _free_bytes(root: Path) -> int:
+    """Free bytes of the disk that `root` is or will be on."""
+    existing = next(path for path in (root, *root.absolute().parents) if path.exists())
+    return shutil.disk_usage(existing).free
+
+
+@contextmanager
+def _writable(root: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(
+            f"the cache folder {str(root)!r} cannot be written ({error.strerror or error}); "
+            "make room, or name another in SCALEGRID_CACHE"
+        ) from error
+
+
+def _is_whole(folder: Path) -> bool:
+    """Whether the files of one resolution are there and match their record."""
+    try:
+        record = json.loads((folder / _RECORD).read_bytes())
+        return bool(record) and all(
+            _size_and_crc(folder / name) == tuple(expected) for name, expected in record.items()
+        )
+    except (OSError, ValueError, TypeError, AttributeError):
+        return False
+
+
+def _size_and_crc(path: Path) -> tuple[int, int]:
+    crc = size = 0
+    with path.open("rb") as file:
+        while block := file.read(_BLOCK):
+            crc = zlib.crc32(block, crc)
+            size += len(block)
+    return size, crc
+
+
+class _Writer:
+    """A file that knows the size and CRC-32 of what was written to it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.size = 0
+        self.crc = 0
+
+    def write(self, data: bytes) -> None:
+        self.file.write(data)
+        self.crc = zlib.crc32(data, self.crc)
+        self.size += len(data)
+
+    def finish(self) -> tuple[int, int]:
+        """Make the file durable; returns its size and CRC-32."""
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        return self.size, self.crc
+
+
+def _build(
+    source: Source,
+    directory: Path,
+    resolutions: Sequence[int],
+    workers: int,
+    progress: Progress | None,
+) -> None:
+    """Write the folders of `resolutions`; the caller holds the lock on `directory`."""
+    for leftover in directory.glob(f"{_UNFINISHED}*"):  # of a process that was killed
+        shutil.rmtree(leftover)
+    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=directory) as name:
+        folders = [Path(name) / str(side) for side in resolutions]
+        for folder in folders:
+            folder.mkdir()
+        records = _write_images(source, folders, resolutions, workers, progress)
+        for folder, record in zip(folders, records, strict=True):
+            for split in SPLITS:
+                labels = source.labels(split)
+                content = _npy_header(labels) + labels.tobytes()
+                record[f"{split}-labels.npy"] = _write_file(folder / f"{split}-labels.npy", content)
+            _write_file(folder / _RECORD, json.dumps(record).encode())
+            final = directory / folder.name
+            shutil.rmtree(final, ignore_errors=True)  # damaged, else it would not be built
+            folder.rename(final)
+
+
+def _write_images(
+    source: Source,
+    folders: Sequence[Path],
+    resolutions: Sequence[int],
+    workers: int,
+    progress: Progress | None,
+) -> list[Record]:
+    """Decode all images into `train.npy` and `val.npy` of each folder; returns their records."""
+    with ExitStack() as stack:
+        writers: dict[Split, list[_Writer]] = {}
+        for split in SPLITS:
+            files = [stack.enter_context((path / f"{split}.npy").open("wb")) for path in folders]
+            writers[split] = [_Writer(file) for file in files]
+            for writer, side in zip(writers[split], resolutions, strict=True):
+                images = (len(source.labels(split)), side, side, 3)
+                writer.write(_npy_header(np.broadcast_to(np.uint8(0), images)))
+        total = source.num_train + source.num_val
+        done = 0
+        for chunk in stack.enter_context(closing(decode(source, resolutions, workers))):
+            for writer, pixels in zip(writers[chunk.split], chunk.pixels, strict=True):
+                writer.write(pixels)
+            done += chunk.images
+            if progress is not None:
+                progress(done, total)
+        return [
+            {f"{split}.npy": writers[split][place].finish() for split in SPLITS}
+            for place in range(len(folders))
+        ]
+
+
+def _npy_header(array: npt.NDArray[np.generic]) -> bytes:
+    buffer = io.BytesIO()
+    header = {
+        "descr": np.lib.format.dtype_to_descr(array.dtype),
+        "fortran_order": False,
+        "shape": array.shape,
+    }
+    np.lib.format.write_array_header_1_0(buffer, header)
+    return buffer.getvalue()
+
+
+def _write_file(path: Path, content: bytes) -> tuple[int, int]:
+    with path.open("wb") as file:
+        writer = _Writer(file)
+        writer.write(content)
+        return writer.finish()

@@ -1,0 +1,62 @@
+"""From what the user calls a data set to the data set."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+
+from scalegrid.data.locations import data_root
+from scalegrid.data.sources import Source
+from scalegrid.errors import UserError
+
+
+def open_source(
+    data: str,
+    *,
+    train_images: int | None = None,
+    val_images: int | None = None,
+    download: bool = True,
+    data_dir: Path | None = None,
+) -> Source:
+    """Open a data set by name or path, without decoding its images.
+
+    Args:
+        data: `glyphs`; a name that timm's data set factory takes (`cifar10`, `mnist`, ..., with
+            or without its `torch/`); or the path of a folder of images (`./cifar10` for a folder
+            that is called like a data set).
+        train_images: how many images to train on, all when None.
+        val_images: how many images to measure accuracy on; when None all of a folder's own
+            validation set, else a tenth of the training images, held out.
+        download: whether a named data set may be downloaded.
+        data_dir: where named data sets are kept; None for `SCALEGRID_DATA`, or `datasets` in
+            the cache folder.
+
+    Raises:
+        UserError: nothing of that name, bad data, or numbers that do not fit it.
+    """
+    from scalegrid.data import folder, glyphs, torchvision
+
+    name = data.removeprefix("torch/")
+    name = {"inat": "inaturalist"}.get(name, name)
+    if name == "glyphs":
+        return glyphs.open_glyphs(train_images, val_images)
+    if name in torchvision.NAMES:
+        return torchvision.open_torchvision(
+            name,
+            data_dir or data_root(),
+            train_images=train_images,
+            val_images=val_images,
+            download=download,
+        )
+    path = Path(data).expanduser()
+    if not path.is_dir():
+        raise UserError(_unknown(data, path, ("glyphs", *torchvision.NAMES)))
+    return folder.open_folder(path, train_images=train_images, val_images=val_images)
+
+
+def _unknown(data: str, path: Path, names: tuple[str, ...]) -> str:
+    if path.exists():
+        return f"data {data!r} is a file; give a folder of images"
+    near = difflib.get_close_matches(data.lower(), names, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else f"give a folder, or one of {', '.join(names)}"
+    return f"data {data!r} is neither a folder nor the name of a data set; {hint}"

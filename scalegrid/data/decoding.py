@@ -1,0 +1,109 @@
+"""All images of a source, decoded and resized by several processes, in order."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from functools import partial
+
+from scalegrid.data.convert import fit_pixels
+from scalegrid.data.sources import SPLITS, Source, Split
+from scalegrid.errors import UserError
+
+_CHUNK = 32  # images of one task; few enough for a live progress display
+_FEW = 256  # with no more images than this, starting processes takes longer than the work
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """Consecutive images of one split: their number, and their pixels at each resolution."""
+
+    split: Split
+    images: int
+    pixels: tuple[bytes, ...]
+
+
+@dataclass(frozen=True)
+class _Task:
+    split: Split
+    start: int
+    stop: int
+
+
+def decode(
+    source: Source, resolutions: Sequence[int], workers: int
+) -> Generator[Chunk, None, None]:
+    """Decode every image once and yield it at all resolutions, training images first.
+
+    Args:
+        source: the data set.
+        resolutions: sides of the squares, px.
+        workers: processes to decode in; 1 decodes in this one.
+
+    Yields:
+        Chunks whose `pixels[i]` are uint8, `(images, side, side, 3)` at `resolutions[i]`.
+
+    Raises:
+        UserError: an image cannot be read (names it), or a worker process was killed.
+    """
+    tasks = [
+        _Task(split, start, min(start + _CHUNK, len(source.labels(split))))
+        for split in SPLITS
+        for start in range(0, len(source.labels(split)), _CHUNK)
+    ]
+    if workers == 1 or source.num_train + source.num_val <= _FEW:
+        yield from map(partial(_decode, source, resolutions), tasks)
+        return
+    pool = ProcessPoolExecutor(
+        min(workers, len(tasks)),
+        # Not forked: the caller may have threads (torch, a progress display).
+        mp_context=multiprocessing.get_context("spawn"),
+        initializer=_start_worker,
+        initargs=(source, resolutions),
+    )
+    try:
+        yield from pool.map(_decode_in_worker, tasks)
+    except BrokenProcessPool as error:
+        raise UserError(
+            "a process that decodes images was killed, perhaps for want of memory; "
+            f"use fewer than {workers} workers"
+        ) from error
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _decode(source: Source, resolutions: Sequence[int], task: _Task) -> Chunk:
+    images = [source.image(task.split, index) for index in range(task.start, task.stop)]
+    pixels = tuple(
+        b"".join(fit_pixels(image, side).tobytes() for image in images) for side in resolutions
+    )
+    return Chunk(task.split, len(images), pixels)
+
+
+_worker_job: tuple[Source, Sequence[int]]  # what a worker process decodes, set when it starts
+
+
+def _start_worker(source: Source, resolutions: Sequence[int]) -> None:
+    global _worker_job
+    _worker_job = source, resolutions
+    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    """Leave no idle process behind when the parent is killed."""
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _decode_in_worker(task: _Task) -> Chunk:
+    return _decode(*_worker_job, task)

@@ -1,0 +1,230 @@
+"""A folder of images, one subfolder a class.
+
+Layouts, in the order they are looked for:
+
+- `train/` beside `val/`, `valid/` or `validation/` (the first of these that exists): the latter
+  selects; a `test/` beside them is never read.
+- `train/` beside `test/` alone: `test/` selects.
+- `train/` alone, or classes directly in the folder: a tenth of each class, or `val_images`, is
+  held out to select.
+
+Classes are sorted by name; images are searched in nested folders too, by the suffixes that
+Pillow can open. Hidden files and folders are ignored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import statistics
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from scalegrid.data.convert import read_image
+from scalegrid.data.selection import hold_out, subset
+from scalegrid.data.sources import Labels, Source, Split
+from scalegrid.errors import UserError
+
+VAL_NAMES = ("val", "valid", "validation", "test")
+
+HASHED_BYTES = 2 * 2**30
+"""Up to this total size the fingerprint covers every byte of every image."""
+
+_SAMPLED = 64  # images whose headers are read for the native resolution
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One image: its path below the split's folder, with forward slashes, and its label."""
+
+    path: str
+    label: int
+
+
+@dataclass(frozen=True)
+class FolderReader:
+    """Decodes the images of both splits; picklable."""
+
+    train_files: tuple[str, ...]
+    val_files: tuple[str, ...]
+
+    def __call__(self, split: Split, index: int) -> Image.Image:
+        """Image `index` of `split`.
+
+        Raises:
+            UserError: the file cannot be read or decoded; names it.
+        """
+        files = self.train_files if split == "train" else self.val_files
+        return read_image(Path(files[index]))
+
+
+def open_folder(root: Path, *, train_images: int | None, val_images: int | None) -> Source:
+    """The source `folder`: images below `root`, in one of the layouts above.
+
+    The fingerprint covers, in the order trials use them, each image's path within its split,
+    its label, its size and, in sets of up to `HASHED_BYTES`, its bytes. It is the same wherever
+    the folder lies and whatever its modification times.
+
+    Raises:
+        UserError: no folder, no images, one class, an empty class, classes that differ between
+            the splits, numbers of images that do not fit, a file that may not be read.
+    """
+    root = root.absolute()
+    train_root, val_root = _split_roots(root)
+    names = _class_names(train_root)
+    pool = _entries(train_root, names)
+    if val_root is None:
+        chosen = hold_out(_labels(pool), train_images, val_images, names)
+        train, val = ([pool[index] for index in indices] for indices in chosen)
+        val_root = train_root
+    else:
+        _check_same_classes(train_root, val_root, names)
+        reserve = _entries(val_root, names)
+        train = [pool[i] for i in subset(_labels(pool), train_images, "train_images")]
+        val = [reserve[i] for i in subset(_labels(reserve), val_images, "val_images")]
+    reader = FolderReader(_files(train_root, train), _files(val_root, val))
+    return Source(
+        name="folder",
+        fingerprint=_fingerprint(names, train, val, reader),
+        class_names=tuple(names),
+        train_labels=_labels(train),
+        val_labels=_labels(val),
+        native_resolution=_native_resolution(reader.train_files),
+        mirror=True,
+        read=reader,
+    )
+
+
+def _split_roots(root: Path) -> tuple[Path, Path | None]:
+    """The folders of classes to train and to select on; None: hold out of the former."""
+    if not root.is_dir():
+        raise UserError(f"data {str(root)!r} is not a folder; give a folder of images")
+    val_root = next((root / name for name in VAL_NAMES if (root / name).is_dir()), None)
+    if (root / "train").is_dir():
+        return root / "train", val_root
+    if val_root is not None:
+        raise UserError(
+            f"{str(root)!r} has {val_root.name}/ but no train/; "
+            "add train/, or give a folder whose subfolders are the classes"
+        )
+    return root, None
+
+
+def _class_names(root: Path) -> list[str]:
+    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _shown(entry))
+    if not names:
+        raise UserError(
+            f"{str(root)!r} has no folders of images; put the images of each class in a folder "
+            "named after it"
+        )
+    if len(names) == 1:
+        raise UserError(
+            f"{str(root)!r} has one class, {names[0]!r}; two or more are needed, one folder each"
+        )
+    return names
+
+
+def _check_same_classes(train_root: Path, val_root: Path, names: Sequence[str]) -> None:
+    val_names = _class_names(val_root)
+    for here, there, wanted, present in (
+        (train_root, val_root, names, val_names),
+        (val_root, train_root, val_names, names),
+    ):
+        missing = sorted(set(wanted) - set(present))
+        if missing:
+            raise UserError(
+                f"class {missing[0]!r} of {str(here)!r} is missing from {str(there)!r}; "
+                "both need images of every class"
+            )
+
+
+def _shown(entry: os.DirEntry[str]) -> bool:
+    return not entry.name.startswith(".")
+
+
+@lru_cache(maxsize=1)
+def _suffixes() -> frozenset[str]:
+    """The file name endings of the formats that Pillow can open."""
+    return frozenset(
+        suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN
+    )
+
+
+def _walk(folder: str, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+    """Paths of the image files below `folder`, sorted; links are followed, never in a circle."""
+    status = os.stat(folder)
+    seen |= {(status.st_dev, status.st_ino)}
+    for entry in sorted(filter(_shown, os.scandir(folder)), key=lambda entry: entry.name):
+        if entry.is_dir():
+            inner = entry.stat()
+            if (inner.st_dev, inner.st_ino) not in seen:
+                yield from _walk(entry.path, seen)
+        elif os.path.splitext(entry.name)[1].lower() in _suffixes():
+            yield entry.path
+
+
+def _entries(root: Path, names: Sequence[str]) -> list[Entry]:
+    """All images below `root`, by class, then by path."""
+    entries: list[Entry] = []
+    for label, name in enumerate(names):
+        paths = list(_walk(str(root / name)))
+        if not paths:
+            raise UserError(
+                f"class folder {str(root / name)!r} has no images; add some or remove the folder"
+            )
+        entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
+    return entries
+
+
+def _labels(entries: Sequence[Entry]) -> Labels:
+    return np.array([entry.label for entry in entries], dtype=np.int64)
+
+
+def _files(root: Path, entries: Sequence[Entry]) -> tuple[str, ...]:
+    return tuple(str(root / entry.path) for entry in entries)
+
+
+def _fingerprint(
+    names: Sequence[str], train: Sequence[Entry], val: Sequence[Entry], reader: FolderReader
+) -> str:
+    files = reader.train_files + reader.val_files
+    try:
+        sizes = [os.path.getsize(file) for file in files]
+        contents = _content_digests(files) if sum(sizes) <= HASHED_BYTES else [""] * len(files)
+    except OSError as error:
+        raise UserError(
+            f"image {error.filename!r} cannot be read ({error.strerror}); mend or remove the file"
+        ) from error
+    digest = hashlib.sha256(json.dumps(["folder", 1, list(names), len(train)]).encode())
+    for entry, size, content in zip((*train, *val), sizes, contents, strict=True):
+        digest.update(json.dumps([entry.path, entry.label, size, content]).encode())
+    return digest.hexdigest()
+
+
+def _content_digests(files: Sequence[str]) -> list[str]:
+    # Hashing and reading both release the interpreter, so threads do share the work.
+    with ThreadPoolExecutor() as threads:
+        return list(threads.map(_content_digest, files))
+
+
+def _content_digest(file: str) -> str:
+    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+
+
+def _native_resolution(files: Sequence[str]) -> int | None:
+    """Median short side in px of the first images, from their headers."""
+    sides = []
+    for file in files[:_SAMPLED]:
+        try:
+            with Image.open(file) as image:
+                sides.append(min(image.size))
+        except Exception:  # noqa: PERF203  an unreadable image is reported when it is decoded
+            continue
+    return int(statistics.median(sides)) if sides else None

@@ -1,0 +1,300 @@
+"""The embedded data set: letters drawn with the TrueType fonts that matplotlib ships.
+
+One letter per image, upright within a few degrees, in one of many faces, on an uneven
+background with strokes and small stray letters as clutter, and noise. The classes come in
+pairs that differ in one stroke (C and G, E and F, ...): the pair shows at a glance and at any
+resolution, the stroke needs pixels and capacity. Every image is a pure function of the task,
+the split and its index, so the set needs no download and has no fixed size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw, ImageFont
+
+from scalegrid.data.selection import check_number
+from scalegrid.data.sources import SPLITS, Labels, Source, Split
+
+FORMAT = 1
+"""Raised whenever `render` draws other pixels for the same task."""
+
+TRAIN_IMAGES = 6000
+VAL_IMAGES = 1000
+"""How many images the splits have when the user names no number."""
+
+FONTS = (
+    "DejaVuSans.ttf",
+    "DejaVuSans-Bold.ttf",
+    "DejaVuSans-Oblique.ttf",
+    "DejaVuSans-BoldOblique.ttf",
+    "DejaVuSansMono.ttf",
+    "DejaVuSansMono-Bold.ttf",
+    "DejaVuSansMono-Oblique.ttf",
+    "DejaVuSansMono-BoldOblique.ttf",
+    "DejaVuSerif.ttf",
+    "DejaVuSerif-Bold.ttf",
+    "DejaVuSerif-Italic.ttf",
+    "DejaVuSerif-BoldItalic.ttf",
+    "STIXGeneral.ttf",
+    "STIXGeneralBol.ttf",
+    "STIXGeneralItalic.ttf",
+    "STIXGeneralBolIta.ttf",
+    "cmr10.ttf",
+    "cmb10.ttf",
+    "cmss10.ttf",
+    "cmti10.ttf",
+    "cmtt10.ttf",
+)
+
+_STRAY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_SIZE_STEP = 4  # px between the font sizes that are rasterised; the rest is an affine scale
+
+
+@dataclass(frozen=True)
+class GlyphTask:
+    """How hard the letters are to read. Lengths are fractions of the image's side.
+
+    Intensities run from 0 (black) to 1 (white). A pair is the range of a uniform draw, ends
+    included where it counts things.
+    """
+
+    classes: str = "CGEFMNPRVY"
+    size: int = 128  # px rendered, above what sweeps train on
+    height: tuple[float, float] = (0.45, 0.75)  # of a capital letter
+    rotation: float = 12.0  # largest turn either way, degrees
+    shear: float = 0.10  # largest horizontal shift per unit of height, either way
+    stretch: float = 0.10  # largest relative change of width, either way
+    offset: float = 0.5  # share of the free margin that the position may use
+    contrast: tuple[float, float] = (0.35, 0.75)  # |letter - background| in luminance
+    chroma: float = 0.15  # standard deviation of colour around grey
+    gradient: float = 0.10  # largest background change from centre to edge
+    texture: float = 0.06  # standard deviation of the background's slow variation
+    strokes: tuple[int, int] = (0, 3)  # lines, arcs and boxes behind the letter
+    strays: tuple[int, int] = (0, 2)  # small letters of any class behind the letter
+    stray_height: tuple[float, float] = (0.12, 0.22)
+    occluders: tuple[int, int] = (0, 1)  # strokes drawn over the letter
+    clutter_contrast: float = 0.6  # of strokes and strays, relative to the letter's
+    noise: float = 0.04  # standard deviation per pixel and channel
+    fonts: tuple[str, ...] = FONTS
+    seed: int = 0
+
+
+# Rec. 709 weights: what "luminance" means in GlyphTask.contrast.
+_LUMA = np.array([0.2126, 0.7152, 0.0722])
+_TEXTURE_CELLS = 6
+
+Colour = npt.NDArray[np.float64]
+
+
+def render(task: GlyphTask, split: Split, index: int) -> Image.Image:
+    """Draw image `index` of `split`: RGB, `task.size` px square, of class `index % classes`."""
+    rng = np.random.default_rng([task.seed, SPLITS.index(split), index])
+    letter = task.classes[index % len(task.classes)]
+    paper, ink = _colours(rng, task)
+    image = _background(rng, task, paper)
+    pen = ImageDraw.Draw(image)
+    for _ in range(_count(rng, task.strokes)):
+        _draw_stroke(rng, task, pen, _clutter_colour(rng, task, paper, ink))
+    for _ in range(_count(rng, task.strays)):
+        _draw_stray(rng, task, pen, _clutter_colour(rng, task, paper, ink))
+    image.paste(_rgb(ink), mask=_letter_mask(rng, task, letter))
+    for _ in range(_count(rng, task.occluders)):
+        _draw_stroke(rng, task, pen, _clutter_colour(rng, task, paper, ink))
+    return _add_noise(rng, task, image)
+
+
+def _count(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
+    return int(rng.integers(bounds[0], bounds[1], endpoint=True))
+
+
+def _rgb(colour: Colour) -> tuple[int, int, int]:
+    red, green, blue = np.clip(np.rint(colour * 255), 0, 255).astype(int).tolist()
+    return red, green, blue
+
+
+def _colours(rng: np.random.Generator, task: GlyphTask) -> tuple[Colour, Colour]:
+    """Background and letter colour, whose luminances differ by the contrast drawn."""
+    contrast = rng.uniform(*task.contrast)
+    darker = rng.uniform(0.0, 1.0 - contrast)
+    lights = [darker, darker + contrast]
+    if rng.random() < 0.5:
+        lights.reverse()
+    tints = rng.normal(0.0, task.chroma, (2, 3))
+    tints -= (tints @ _LUMA)[:, None]  # colour without a change of luminance
+    return lights[0] + tints[0], lights[1] + tints[1]
+
+
+def _background(rng: np.random.Generator, task: GlyphTask, paper: Colour) -> Image.Image:
+    """The paper colour with a linear gradient and slow random variation."""
+    cells = _TEXTURE_CELLS
+    across = np.linspace(-1.0, 1.0, cells)
+    slope = rng.uniform(-task.gradient, task.gradient, (2, 1))
+    field = rng.normal(0.0, task.texture, (cells, cells, 3)) + paper
+    field += (slope[0] * across)[None, :, None] + (slope[1] * across)[:, None, None]
+    coarse = np.clip(np.rint(field * 255), 0, 255).astype(np.uint8)
+    return Image.fromarray(coarse).resize((task.size, task.size), Image.Resampling.BICUBIC)
+
+
+def _clutter_colour(
+    rng: np.random.Generator, task: GlyphTask, paper: Colour, ink: Colour
+) -> tuple[int, int, int]:
+    tint = rng.normal(0.0, task.chroma, 3)
+    return _rgb(paper + task.clutter_contrast * rng.uniform(-1.0, 1.0) * (ink - paper) + tint)
+
+
+def _draw_stroke(
+    rng: np.random.Generator,
+    task: GlyphTask,
+    pen: ImageDraw.ImageDraw,
+    colour: tuple[int, int, int],
+) -> None:
+    """A line, arc or box of random place and extent."""
+    x0, x1, y0, y1 = (rng.uniform(-0.1, 1.1, 4) * task.size).tolist()
+    box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
+    width = int(rng.integers(1, max(2, task.size // 32)))
+    kind = rng.integers(3)
+    if kind == 0:
+        pen.line((x0, y0, x1, y1), fill=colour, width=width)
+    elif kind == 1:
+        start = rng.uniform(0.0, 360.0)
+        pen.arc(box, start, start + rng.uniform(60.0, 270.0), fill=colour, width=width)
+    else:
+        pen.rectangle(box, outline=colour, width=width)
+
+
+def _draw_stray(
+    rng: np.random.Generator,
+    task: GlyphTask,
+    pen: ImageDraw.ImageDraw,
+    colour: tuple[int, int, int],
+) -> None:
+    """A small upright letter, which says nothing about the class."""
+    name = task.fonts[rng.integers(len(task.fonts))]
+    height = rng.uniform(*task.stray_height) * task.size
+    font = _font(name, max(_SIZE_STEP, _stepped_size(name, height)))
+    place = (rng.uniform(0.0, 1.0, 2) * task.size).tolist()
+    letter = _STRAY_LETTERS[rng.integers(len(_STRAY_LETTERS))]
+    pen.text((place[0], place[1]), letter, font=font, fill=colour, anchor="mm")
+
+
+def _letter_mask(rng: np.random.Generator, task: GlyphTask, letter: str) -> Image.Image:
+    """The letter's coverage, mode L: rasterised upright, then one bicubic affine map."""
+    name = task.fonts[rng.integers(len(task.fonts))]
+    height = rng.uniform(*task.height) * task.size
+    size = _stepped_size(name, height)
+    font = _font(name, size)
+    left, top, right, bottom = font.getbbox(letter)
+    middle = task.size / 2
+    upright = Image.new("L", (task.size, task.size))
+    at = (middle - (left + right) / 2, middle - (top + bottom) / 2)
+    ImageDraw.Draw(upright).text(at, letter, font=font, fill=255)
+
+    scale = height / (_cap_ratio(name) * size)
+    angle = math.radians(rng.uniform(-task.rotation, task.rotation))
+    shear = rng.uniform(-task.shear, task.shear)
+    stretch = scale * (1.0 + rng.uniform(-task.stretch, task.stretch))
+    turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    forward = turn @ np.array([[stretch, shear * scale], [0.0, scale]])
+    margin = max(0.0, (task.size - height) / 2) * task.offset
+    centre = middle + rng.uniform(-margin, margin, 2)
+    back = np.linalg.inv(forward)  # Pillow maps output pixels to input pixels
+    shift = middle - back @ centre
+    data = (back[0, 0], back[0, 1], shift[0], back[1, 0], back[1, 1], shift[1])
+    return upright.transform(upright.size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
+
+
+def _add_noise(rng: np.random.Generator, task: GlyphTask, image: Image.Image) -> Image.Image:
+    noise = rng.standard_normal((task.size, task.size, 3), dtype=np.float32)
+    noise *= np.float32(255 * task.noise)
+    noise += np.asarray(image)
+    np.clip(np.rint(noise, out=noise), 0, 255, out=noise)
+    return Image.fromarray(noise.astype(np.uint8))
+
+
+@lru_cache(maxsize=1)
+def font_folder() -> Path:
+    """Where matplotlib keeps its TrueType fonts."""
+    import matplotlib
+
+    return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+
+
+@lru_cache(maxsize=1024)
+def _font(name: str, size: int) -> ImageFont.FreeTypeFont:
+    # The basic layout engine is in every Pillow build, so the pixels do not depend on libraqm.
+    return ImageFont.truetype(font_folder() / name, size, layout_engine=ImageFont.Layout.BASIC)
+
+
+@lru_cache(maxsize=256)
+def _cap_ratio(name: str) -> float:
+    """Height of a capital letter in units of the font size."""
+    _, top, _, bottom = _font(name, 256).getbbox("H")
+    return (bottom - top) / 256
+
+
+def _stepped_size(name: str, height: float) -> int:
+    """The rasterised font size nearest to capitals of `height` px."""
+    return max(1, round(height / _cap_ratio(name) / _SIZE_STEP)) * _SIZE_STEP
+
+
+@dataclass(frozen=True)
+class GlyphReader:
+    """Draws the images of a task on demand; picklable."""
+
+    task: GlyphTask
+
+    def __call__(self, split: Split, index: int) -> Image.Image:
+        """Image `index` of `split`."""
+        return render(self.task, split, index)
+
+
+def _labels(task: GlyphTask, count: int) -> Labels:
+    return np.arange(count, dtype=np.int64) % len(task.classes)
+
+
+def _fingerprint(task: GlyphTask, train_images: int, val_images: int) -> str:
+    """Digest of the drawing rules, the task, the font files and the numbers of images."""
+    digest = hashlib.sha256()
+    settings = {"format": FORMAT, "task": asdict(task), "train": train_images, "val": val_images}
+    digest.update(json.dumps(settings, sort_keys=True).encode())
+    for name in task.fonts:
+        digest.update((font_folder() / name).read_bytes())
+    return digest.hexdigest()
+
+
+def open_glyphs(
+    train_images: int | None = None,
+    val_images: int | None = None,
+    task: GlyphTask | None = None,
+) -> Source:
+    """The `glyphs` source; as many images as asked for, `TRAIN_IMAGES`, `VAL_IMAGES` otherwise.
+
+    The first `k` training images are the same whatever the number asked for, and so are the
+    validation images; classes take turns, so any number is balanced to within one image.
+
+    Raises:
+        UserError: fewer images than classes.
+    """
+    task = task or GlyphTask()
+    train_images = TRAIN_IMAGES if train_images is None else train_images
+    val_images = VAL_IMAGES if val_images is None else val_images
+    check_number(train_images, "train_images", classes=len(task.classes))
+    check_number(val_images, "val_images", classes=len(task.classes))
+    return Source(
+        name="glyphs",
+        fingerprint=_fingerprint(task, train_images, val_images),
+        class_names=tuple(task.classes),
+        train_labels=_labels(task, train_images),
+        val_labels=_labels(task, val_images),
+        native_resolution=task.size,
+        mirror=False,
+        read=GlyphReader(task),
+    )

@@ -1,0 +1,47 @@
+"""Where files go when the user says nothing else: three environment variables, read here only."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from scalegrid.errors import UserError
+
+GIBIBYTE = 2**30
+DEFAULT_CACHE_LIMIT = 8.0
+
+
+def cache_root() -> Path:
+    """Folder of the image caches.
+
+    `SCALEGRID_CACHE`, else `scalegrid` in `XDG_CACHE_HOME`, else `~/.cache/scalegrid`.
+    """
+    own = os.environ.get("SCALEGRID_CACHE")
+    if own:
+        return Path(own).expanduser()
+    shared = os.environ.get("XDG_CACHE_HOME", "")
+    # The XDG base directory specification says to ignore relative paths.
+    base = Path(shared) if os.path.isabs(shared) else Path.home() / ".cache"
+    return base / "scalegrid"
+
+
+def data_root() -> Path:
+    """Folder that data sets are downloaded to: `SCALEGRID_DATA`, else beside the caches."""
+    own = os.environ.get("SCALEGRID_DATA")
+    return Path(own).expanduser() if own else cache_root() / "datasets"
+
+
+def cache_limit() -> int:
+    """Largest size in bytes of one data set's cache: `SCALEGRID_CACHE_LIMIT` in GiB, else 8 GiB.
+
+    Raises:
+        UserError: the variable is not a number of GiB, zero or more.
+    """
+    text = os.environ.get("SCALEGRID_CACHE_LIMIT") or str(DEFAULT_CACHE_LIMIT)
+    try:
+        limit = int(float(text) * GIBIBYTE)
+    except (ValueError, OverflowError):
+        limit = -1
+    if limit < 0:
+        raise UserError(f"SCALEGRID_CACHE_LIMIT is {text!r}; give a number of GiB, such as 8")
+    return limit

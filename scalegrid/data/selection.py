@@ -1,0 +1,109 @@
+"""Which images are used: one fixed stratified order, of which every choice is a prefix.
+
+The order depends on the labels alone. Asking for more images therefore keeps those one had,
+and every prefix at least as long as the number of classes holds an image of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from scalegrid.data.sources import Labels
+from scalegrid.errors import UserError
+
+SEED = 0
+HELD_OUT = 0.1
+"""Share of the training images held out for selection when the user names no number."""
+
+
+def stratified_order(labels: Labels) -> Labels:
+    """A permutation of the images, each prefix of which mirrors the class frequencies.
+
+    Each class is shuffled, its j-th of n images is given the position j/n, and the images are
+    sorted by position, ties in shuffled order. A prefix of `k` images so holds at most
+    `ceil(k·n/N)` of a class with `n` of the `N` images, and one at least once `k` has reached
+    the number of classes.
+
+    Args:
+        labels: int64, shape `(N,)`.
+
+    Returns:
+        Indices into `labels`: int64, shape `(N,)`.
+    """
+    shuffled = np.random.default_rng(SEED).permutation(len(labels))
+    by_class = shuffled[np.argsort(labels[shuffled], kind="stable")]
+    counts = np.bincount(labels)
+    firsts = np.repeat(np.cumsum(counts) - counts, counts)
+    sizes = np.repeat(counts, counts)
+    position = np.empty(len(labels))
+    position[by_class] = (np.arange(len(labels)) - firsts) / sizes
+    order: Labels = shuffled[np.argsort(position[shuffled], kind="stable")].astype(np.int64)
+    return order
+
+
+def subset(labels: Labels, wanted: int | None, setting: str) -> Labels:
+    """Indices of the first `wanted` images of the stratified order; of all when None.
+
+    Raises:
+        UserError: more images wanted than there are, or fewer than there are classes.
+    """
+    check_number(wanted, setting, classes=len(np.unique(labels)), available=len(labels))
+    return stratified_order(labels)[:wanted]
+
+
+def hold_out(
+    labels: Labels, train_images: int | None, val_images: int | None, class_names: Sequence[str]
+) -> tuple[Labels, Labels]:
+    """Split one set of images into training and selection images, both stratified.
+
+    Args:
+        labels: of all images, int64.
+        train_images: how many training images to keep, all of the rest when None.
+        val_images: how many to hold out; a tenth, but one of each class, when None.
+        class_names: to name a class in an error.
+
+    Returns:
+        Indices of the training and of the selection images, disjoint.
+
+    Raises:
+        UserError: a class with a single image, or numbers that the images do not allow.
+    """
+    counts = np.bincount(labels, minlength=len(class_names))
+    if counts.min() < 2:
+        name = class_names[int(counts.argmin())]
+        raise UserError(
+            f"class {name!r} has a single image, which cannot serve both to train and to select; "
+            "add images or a val/ folder"
+        )
+    if val_images is None:
+        val_images = max(len(class_names), round(HELD_OUT * len(labels)))
+    check_number(val_images, "val_images", classes=len(class_names), available=len(labels))
+    order = stratified_order(labels)
+    held, rest = order[:val_images], order[val_images:]
+    left = np.bincount(labels[rest], minlength=len(class_names))
+    if left.min() == 0:
+        raise UserError(
+            f"val_images is {val_images} of {len(labels)} images, which leaves none of class "
+            f"{class_names[int(left.argmin())]!r} to train on; ask for fewer"
+        )
+    return rest[subset(labels[rest], train_images, "train_images")], held
+
+
+def check_number(
+    wanted: int | None, setting: str, *, classes: int, available: int | None = None
+) -> None:
+    """Raise a UserError unless the number of images holds every class and can be had."""
+    if wanted is None:
+        return
+    if available is not None and wanted > available:
+        raise UserError(
+            f"{setting} is {wanted}, but there are only {available} images to choose from; "
+            f"ask for at most {available}"
+        )
+    if wanted < classes:
+        raise UserError(
+            f"{setting} is {wanted}, but there are {classes} classes; "
+            "ask for at least one image of each"
+        )

@@ -1,0 +1,67 @@
+"""What a data set is: labelled images in two splits, and a fingerprint of all that decides them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+Split = Literal["train", "val"]
+Labels: TypeAlias = npt.NDArray[np.int64]
+SPLITS: tuple[Split, Split] = ("train", "val")
+
+
+@dataclass(frozen=True, eq=False)
+class Source:
+    """A data set as trials use it: after holding out a selection set and taking subsets.
+
+    Attributes:
+        name: `glyphs`, `folder`, `cifar10`, ...
+        fingerprint: hex digest of everything that decides the images and labels of both
+            splits, and their order. Two sources with one fingerprint give the same trials.
+        class_names: label `i` is `class_names[i]`.
+        train_labels: int64, shape `(num_train,)`.
+        val_labels: int64, shape `(num_val,)`.
+        native_resolution: short side in px of the (median) image, or None when not known
+            without decoding.
+        mirror: whether a mirrored image keeps its label (letters and digits do not).
+        read: `(split, index) -> image`; picklable, so that worker processes can decode.
+    """
+
+    name: str
+    fingerprint: str
+    class_names: tuple[str, ...]
+    train_labels: Labels = field(repr=False)
+    val_labels: Labels = field(repr=False)
+    native_resolution: int | None
+    mirror: bool
+    read: Callable[[Split, int], Image.Image] = field(repr=False)
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def num_train(self) -> int:
+        """The number of training images a trial uses."""
+        return len(self.train_labels)
+
+    @property
+    def num_val(self) -> int:
+        """The number of images that accuracies are measured on."""
+        return len(self.val_labels)
+
+    def labels(self, split: Split) -> Labels:
+        """Labels of a split: int64, shape `(number of images,)`."""
+        return self.train_labels if split == "train" else self.val_labels
+
+    def image(self, split: Split, index: int) -> Image.Image:
+        """Image `index` of `split`: mode RGB, native pixels."""
+        return self.read(split, index)

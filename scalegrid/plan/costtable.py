@@ -1,0 +1,208 @@
+"""The cost of every depth × width × resolution of a baseline, from few built networks.
+
+Layers of one stage repeat, and the size of a feature map depends on the pixels alone. So one short
+network is built at each width, for the shapes of its layers; the deepest is traced once at each
+resolution, for the sizes of its maps; and each depth is built once, for which layers it has. Layers
+are matched by their dotted names. A few whole networks are counted directly as a check; a baseline
+that does not pass is counted network by network.
+
+Tables are kept on disk under a digest of what they were computed from: the networks' layer tables,
+not their names, and the versions of the libraries that build them.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+import zipfile
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalegrid import cost
+from scalegrid.baselines import Baseline
+from scalegrid.cost import Cost
+from scalegrid.data.locations import cache_root
+from scalegrid.training.trial import digest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+Table = NDArray[np.int64]
+
+_FORMAT = 1
+
+
+def cost_table(
+    baseline: Baseline,
+    depths: Sequence[float],
+    widths: Sequence[float],
+    resolutions: Sequence[int],
+    num_classes: int,
+) -> Table:
+    """Costs of all combinations.
+
+    Args:
+        baseline: the network at φ = 0.
+        depths: D multipliers.
+        widths: W multipliers.
+        resolutions: P input sides in px.
+        num_classes: outputs of the classifier.
+
+    Returns:
+        (D, W, P, 3) integers: FLOPs, parameters, activations, in the order of `cost.Cost`.
+    """
+    path = _path(baseline, depths, widths, resolutions, num_classes)
+    shape = (len(depths), len(widths), len(resolutions), len(Cost._fields))
+    table = _load(path, shape)
+    if table is None:
+        table = _assemble(baseline, depths, widths, resolutions, num_classes)
+        if table is None:
+            table = _count_each(baseline, depths, widths, resolutions, num_classes)
+        _save(path, table)
+    return table
+
+
+def _assemble(
+    baseline: Baseline,
+    depths: Sequence[float],
+    widths: Sequence[float],
+    resolutions: Sequence[int],
+    num_classes: int,
+) -> Table | None:
+    """The table from D + W + P passes, or None where layers cannot be matched by name."""
+
+    def build(depth: float, width: float) -> nn.Module:
+        return cost.skeleton(baseline, depth, width, num_classes)
+
+    deepest = build(max(depths), widths[0])
+    # The second depth has each stage's first block and a repeat of it, and is quicker to build.
+    sample_depth = sorted(depths)[min(1, len(depths) - 1)]
+    samples = {name: i for i, name in enumerate(_names(build(sample_depth, widths[0])))}
+    column = {name: _alike(name, samples) for name in _names(deepest)}
+    if None in column.values():
+        return None
+
+    # How often each sampled layer stands in a network of each depth, and at how many places.
+    copies = np.zeros((len(depths), len(samples)), dtype=np.int64)
+    sites = np.zeros((len(depths), len(samples), len(resolutions)), dtype=np.int64)
+    at = [cost.positions(deepest, resolution) for resolution in resolutions]
+    for row, depth in enumerate(depths):
+        for name in _names(build(depth, widths[0])):
+            if name not in column:
+                return None
+            copies[row, column[name]] += 1
+            sites[row, column[name]] += [places.get(name, 0) for places in at]
+    shapes = np.zeros((3, len(widths), len(samples)), dtype=np.int64)
+    for row, width in enumerate(widths):
+        model = build(sample_depth, width)
+        if _names(model) != list(samples):
+            return None
+        for name, layer in cost.counted_layers(model):
+            shapes[0, row, samples[name]] = layer.weight.numel()
+            shapes[2, row, samples[name]] = layer.weight.shape[0]
+        for name, module in model.named_modules():
+            shapes[1, row, samples[name]] = sum(p.numel() for p in module.parameters(recurse=False))
+    weights, params, outputs = shapes
+    table = np.stack(
+        [
+            weights @ sites,
+            np.broadcast_to((copies @ params.T)[:, :, None], (len(depths), len(widths), len(at))),
+            outputs @ sites,
+        ],
+        axis=-1,
+    )
+    return table if _agrees(table, build, depths, widths, resolutions) else None
+
+
+def _names(model: nn.Module) -> list[str]:
+    return [name for name, _ in model.named_modules()]
+
+
+def _alike(name: str, samples: dict[str, int]) -> int | None:
+    """The sample of this name, or of the nearest earlier block of the same stage."""
+    if name in samples:
+        return samples[name]
+    parts = name.split(".")
+    for i in reversed([i for i, part in enumerate(parts) if part.isdigit()]):
+        for earlier in reversed(range(int(parts[i]))):
+            candidate = ".".join([*parts[:i], str(earlier), *parts[i + 1 :]])
+            if candidate in samples:
+                return samples[candidate]
+    return None
+
+
+def _agrees(
+    table: Table,
+    build: Any,
+    depths: Sequence[float],
+    widths: Sequence[float],
+    resolutions: Sequence[int],
+) -> bool:
+    """Whether whole networks at the far ends and in the middle cost what the table says."""
+    ends = [(0, -1, -1), (-1, 0, -1), (-1, -1, 0)]
+    middle = (len(depths) // 2, len(widths) // 2, len(resolutions) // 2)
+    return all(
+        tuple(table[d, w, p]) == cost.measure(build(depths[d], widths[w]), resolutions[p])
+        for d, w, p in [*ends, middle]
+    )
+
+
+def _count_each(
+    baseline: Baseline,
+    depths: Sequence[float],
+    widths: Sequence[float],
+    resolutions: Sequence[int],
+    num_classes: int,
+) -> Table:
+    table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
+    for d, depth in enumerate(depths):
+        for w, width in enumerate(widths):
+            model = cost.skeleton(baseline, depth, width, num_classes)
+            for p, resolution in enumerate(resolutions):
+                table[d, w, p] = cost.measure(model, resolution)
+    return table
+
+
+def _path(
+    baseline: Baseline,
+    depths: Sequence[float],
+    widths: Sequence[float],
+    resolutions: Sequence[int],
+    num_classes: int,
+) -> Path:
+    content = [
+        _FORMAT,
+        [version(library) for library in ("torch", "timm")],
+        baseline.definition,
+        [[asdict(row) for row in baseline.layout(depth, 1.0)] for depth in depths],
+        [[asdict(row) for row in baseline.layout(1.0, width)] for width in widths],
+        list(resolutions),
+        num_classes,
+    ]
+    return cache_root() / "costs" / f"{digest(content)}.npz"
+
+
+def _load(path: Path, shape: tuple[int, ...]) -> Table | None:
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            table: Table = stored["costs"]
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+        return None
+    return table if table.shape == shape and table.dtype == np.int64 else None
+
+
+def _save(path: Path, table: Table) -> None:
+    """Replace the file in one step; a cache that cannot be written is only slower."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
+            np.savez(file, costs=table)
+        os.replace(file.name, path)
+    except OSError:
+        return

@@ -1,0 +1,186 @@
+"""Networks of equal measured cost, spread over the budget triangle: networks first.
+
+The constraint α·β²·γ² = F is a triangle of budget shares; rounding bends it. So nothing is solved
+for: every network that rounding leaves (distinct depths × distinct widths × allowed resolutions) is
+costed, those within a tolerance of F times the baseline are kept, candidates are chosen among them
+so that they cover the triangle, and coefficients are read off the networks.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalegrid.baselines import Baseline
+from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling
+from scalegrid.errors import UserError
+from scalegrid.plan import triangle
+from scalegrid.plan.picks import Pick
+from scalegrid.plan.realisable import Place, Realisable, corner, measured_shares, realisable
+from scalegrid.plan.steps import Step
+from scalegrid.spec import SweepSpec
+
+
+class Matched(NamedTuple):
+    """The picks of a matched plan, from how many equal networks, and what a user should know."""
+
+    networks: Realisable
+    picks: list[Pick]
+    equal: int
+    notes: list[str]
+
+
+def matched_picks(
+    spec: SweepSpec, baseline: Baseline, resolution: int, num_classes: int
+) -> Matched:
+    """Candidates at F times the baseline's cost, and the curves at the other FLOPs factors.
+
+    Raises:
+        UserError: no network costs F times the baseline within the tolerance.
+    """
+    factors = sorted({spec.flops_factor, *spec.curves} - {1.0})
+    networks = realisable(
+        baseline,
+        resolution,
+        spec.resolution_step,
+        max(factors) * (1 + spec.cost_tolerance),
+        num_classes,
+        spec.match,
+    )
+    picks = [Pick("baseline", 0.0, Scaling(1.0, 1.0, 1.0), (0, 0, 0))]
+    for factor in factors:
+        phi = math.log(factor) / math.log(spec.flops_factor)
+        chosen = _fixed(spec, networks, factor)
+        if factor == spec.flops_factor:
+            notes = _corner_notes(chosen, spec, networks)
+            equal = _equal(spec, networks)
+            if not equal:
+                raise UserError(_nothing_equal(spec, baseline, networks))
+            for at in _grid(spec, networks, equal, list(chosen)):
+                chosen.setdefault(at, "grid")
+        for at, role in chosen.items():
+            picks.append(Pick(role, phi, _multipliers(spec, networks, at, factor), at))
+    return Matched(networks, picks, len(equal), notes)
+
+
+def _fixed(spec: SweepSpec, networks: Realisable, factor: float) -> dict[Place, str]:
+    """The single axes nearest a FLOPs factor, and the equal network nearest the paper's shares."""
+    roles = {role: corner(networks, role, factor) for role in triangle.CORNERS}
+    equal = networks.within(factor, spec.cost_tolerance)
+    if equal:
+        points = _shares(spec, networks, equal)
+        roles["paper"] = equal[triangle.nearest(points, PAPER.shares())]
+    # Reversed, so that a corner keeps its role where the paper's nearest is the same network.
+    return {at: role for role, at in reversed(roles.items()) if at is not None}
+
+
+def _equal(spec: SweepSpec, networks: Realisable) -> list[Place]:
+    """The networks of equal cost that some coefficients within the bounds realise."""
+
+    def overlaps(step: Step, bounds: Bounds | None) -> bool:
+        return bounds is None or (step.low <= bounds[1] and step.high >= bounds[0])
+
+    def allowed(at: Place) -> bool:
+        gamma = networks.resolutions[at[2]] / networks.resolutions[0]
+        return (
+            overlaps(networks.depths[at[0]], spec.alpha_range)
+            and overlaps(networks.widths[at[1]], spec.beta_range)
+            and overlaps(Step(gamma, gamma), spec.gamma_range)
+        )
+
+    return [at for at in networks.within(spec.flops_factor, spec.cost_tolerance) if allowed(at)]
+
+
+def _grid(
+    spec: SweepSpec, networks: Realisable, equal: list[Place], fixed: list[Place]
+) -> list[Place]:
+    """The candidates beside those with a role of their own, by the grid that was asked for."""
+    points = _shares(spec, networks, equal)
+    if spec.grid == "simplex":
+        inside = [s for s in triangle.simplex(spec.divisions) if s not in triangle.CORNERS.values()]
+        return [equal[triangle.nearest(points, shares)] for shares in inside]
+    everything = fixed + [at for at in equal if at not in fixed]
+    count = len(everything) if spec.candidates == "all" else spec.candidates
+    order = triangle.spread(_shares(spec, networks, everything), range(len(fixed)), count)
+    return [everything[i] for i in order]
+
+
+def _shares(spec: SweepSpec, networks: Realisable, places: list[Place]) -> NDArray[np.float64]:
+    """(N, 3) measured budget shares."""
+    return np.array([measured_shares(networks.costs, at, spec.match) for at in places])
+
+
+def _multipliers(spec: SweepSpec, networks: Realisable, at: Place, factor: float) -> Scaling:
+    """The multipliers nearest the constraint among those that realise the network."""
+
+    def clipped(step: Step, bounds: Bounds | None) -> Step:
+        if bounds is None or factor != spec.flops_factor:
+            return step
+        low, high = max(step.low, bounds[0]), min(step.high, bounds[1])
+        return Step(low, high) if low <= high else step
+
+    alpha = clipped(networks.depths[at[0]], spec.alpha_range)
+    beta = clipped(networks.widths[at[1]], spec.beta_range)
+    gamma = networks.resolutions[at[2]] / networks.resolutions[0]
+    return Scaling(*nearest_triple(alpha, beta, gamma, factor))
+
+
+def _corner_notes(chosen: dict[Place, str], spec: SweepSpec, networks: Realisable) -> list[str]:
+    corners = {role: at for at, role in chosen.items()}
+    factor, tolerance = spec.flops_factor, spec.cost_tolerance
+    notes = []
+    for role in triangle.CORNERS:
+        if role not in corners:
+            notes.append(f"{role} cannot be scaled alone here, so there is no {role} corner")
+        elif abs(networks.ratios[corners[role]] / factor - 1) > tolerance:
+            notes.append(
+                f"{role} alone does not reach {factor:g}× within {tolerance:.0%}; the nearest, "
+                f"{networks.ratios[corners[role]]:.2f}×, is taken and marked"
+            )
+    return notes
+
+
+def _nothing_equal(spec: SweepSpec, baseline: Baseline, networks: Realisable) -> str:
+    gaps = np.abs(networks.ratios / spec.flops_factor - 1)
+    return (
+        f"the grid is empty: no network of {baseline.name} at {networks.resolutions[0]} px costs "
+        f"{spec.flops_factor:g} times the baseline within {spec.cost_tolerance:.1%}; the nearest "
+        f"misses by "
+        f"{gaps.min():.1%}, so raise --cost-tolerance, allow more resolutions by a smaller "
+        "--resolution-step, or widen the bounds."
+    )
+
+
+def nearest_triple(alpha: Step, beta: Step, gamma: float, factor: float) -> Coefficients:
+    """The (α, β, γ) within the steps for which α·β²·γ² is nearest ``factor``.
+
+    Axes that may stay at 1 do, unless only moving them brings the product nearer; where both α and
+    β are free, they move by the same part of their steps' logarithms.
+    """
+    best = None
+    for fixed_alpha, fixed_beta in ((True, True), (False, True), (True, False), (False, False)):
+        a = Step(1.0, 1.0) if fixed_alpha and alpha.low == 1 else alpha
+        b = Step(1.0, 1.0) if fixed_beta and beta.low == 1 else beta
+        triple = _along_diagonal(a, b, gamma, factor)
+        gap = round(abs(triple.flops_factor - factor), 12)
+        if best is None or gap < best[0]:
+            best = (gap, triple)
+    assert best is not None
+    return best[1]
+
+
+def _along_diagonal(alpha: Step, beta: Step, gamma: float, factor: float) -> Coefficients:
+    """The triple nearest the constraint on the line from the low ends to the high ends."""
+    low = math.log(alpha.low) + 2 * math.log(beta.low)
+    high = math.log(alpha.high) + 2 * math.log(beta.high)
+    wanted = math.log(factor) - 2 * math.log(gamma)
+    part = 0.0 if high <= low else min(1.0, max(0.0, (wanted - low) / (high - low)))
+
+    def between(step: Step) -> float:
+        value = step.low ** (1 - part) * step.high**part
+        return float(min(step.high, max(step.low, value)))
+
+    return Coefficients(between(alpha), between(beta), gamma)

@@ -1,0 +1,20 @@
+"""A network chosen for a plan, before it is costed and described in full."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from scalegrid.coefficients import Scaling
+from scalegrid.plan.realisable import Place
+
+ROLES = ("baseline", "depth", "width", "resolution", "paper", "compound", "grid")
+"""From the most telling role to the least; a network with several keeps the first."""
+
+
+class Pick(NamedTuple):
+    """A network chosen for a role, and the multipliers it is described by at φ."""
+
+    role: str
+    phi: float
+    scaling: Scaling
+    place: Place

@@ -1,0 +1,138 @@
+"""Every network that a baseline can be scaled to, after rounding, and what it costs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalegrid import cost
+from scalegrid.baselines import Baseline
+from scalegrid.coefficients import Shares, normalise_shares
+from scalegrid.cost import Cost
+from scalegrid.plan.costtable import Table, cost_table
+from scalegrid.plan.steps import Step, staircase
+
+Place = tuple[int, int, int]
+"""A network of `Realisable`: indices of its depth, width and resolution."""
+
+_STRIDE = 1.02
+
+
+@dataclass(frozen=True)
+class Realisable:
+    """Every network a baseline can be scaled to within a budget, and what it costs.
+
+    ``costs`` is (D, W, P, 3), the last axis as in `cost.Cost`; [0, 0, 0] is the baseline.
+    ``matched_on`` names the cost that is to be equal.
+    """
+
+    depths: tuple[Step, ...]
+    widths: tuple[Step, ...]
+    resolutions: tuple[int, ...]
+    costs: Table
+    matched_on: str
+
+    @property
+    def ratios(self) -> NDArray[np.float64]:
+        """(D, W, P): the matched cost over the baseline's."""
+        column = self.costs[..., Cost._fields.index(self.matched_on)]
+        ratios: NDArray[np.float64] = column / column[0, 0, 0]
+        return ratios
+
+    def within(self, factor: float, tolerance: float) -> list[Place]:
+        """The networks whose cost ratio is ``factor`` to a relative ``tolerance``."""
+        near = np.abs(self.ratios / factor - 1) <= tolerance
+        return [(int(d), int(w), int(p)) for d, w, p in np.argwhere(near)]
+
+    def cost(self, at: Place) -> Cost:
+        """What one network costs."""
+        return Cost(*(int(c) for c in self.costs[at]))
+
+    def axis(self, role: str) -> list[Place]:
+        """The networks scaled along one axis alone, the baseline left out."""
+        d, w, p = self.costs.shape[:3]
+        along = {
+            "depth": [(i, 0, 0) for i in range(1, d)],
+            "width": [(0, i, 0) for i in range(1, w)],
+            "resolution": [(0, 0, i) for i in range(1, p)],
+        }
+        return along[role]
+
+
+def measured_shares(costs: Table, at: Place, kind: str = "flops") -> Shares:
+    """Budget shares by measurement: log₂ of the cost ratio of each axis applied alone, normalised.
+
+    Args:
+        costs: (D, W, P, 3) as in `Realisable`.
+        at: the network.
+        kind: a field of `cost.Cost`.
+
+    Returns:
+        Shares that sum to one; all NaN for the baseline.
+    """
+    column = costs[..., Cost._fields.index(kind)]
+    d, w, p = at
+    alone = (column[d, 0, 0], column[0, w, 0], column[0, 0, p])
+    return normalise_shares(*(math.log2(c / column[0, 0, 0]) for c in alone))
+
+
+def realisable(
+    baseline: Baseline,
+    resolution: int,
+    resolution_step: int,
+    budget: float,
+    num_classes: int,
+    matched_on: str = "flops",
+) -> Realisable:
+    """Find and cost every network that does not exceed ``budget`` on one axis alone.
+
+    Args:
+        baseline: the network at φ = 0.
+        resolution: its input side in px.
+        resolution_step: allowed sides are ``resolution`` plus multiples of this, in px.
+        budget: largest ratio of the matched cost to the baseline's.
+        num_classes: outputs of the classifier.
+        matched_on: a field of `cost.Cost`. Parameters do not depend on the pixels, so that a match
+            on them keeps the baseline's resolution and leaves depth and width to be scaled.
+    """
+    kind = Cost._fields.index(matched_on)
+
+    def cost_of(depth: float, width: float, px: int) -> int:
+        return cost.measure(cost.skeleton(baseline, depth, width, num_classes), px)[kind]
+
+    allowed = cost_of(1.0, 1.0, resolution) * budget
+    deepest = _reach(lambda m: cost_of(m, 1.0, resolution), allowed, budget)
+    widest = _reach(lambda m: cost_of(1.0, m, resolution), allowed, math.sqrt(budget))
+    depths = staircase(baseline.depths, deepest, baseline.precision)
+    widths = staircase(baseline.channels, widest, baseline.precision)
+    sides = [resolution]
+    if matched_on != "params":
+        thin = cost.skeleton(baseline, 1.0, 1.0, num_classes)
+        while cost.measure(thin, sides[-1])[kind] <= allowed:
+            sides.append(sides[-1] + resolution_step)
+    costs = cost_table(
+        baseline, [s.high for s in depths], [s.high for s in widths], sides, num_classes
+    )
+    return Realisable(tuple(depths), tuple(widths), tuple(sides), costs, matched_on)
+
+
+def _reach(cost_of: Callable[[float], int], allowed: float, nominal: float) -> float:
+    """A multiplier from ``nominal`` that costs more than ``allowed``, if any up to 4 × does."""
+    multiplier = nominal
+    while cost_of(multiplier) <= allowed and multiplier < 4 * nominal:
+        multiplier *= _STRIDE
+    return multiplier
+
+
+def corner(networks: Realisable, role: str, factor: float) -> Place | None:
+    """The network scaled along one axis alone whose cost ratio is nearest ``factor``.
+
+    None where the axis cannot be scaled.
+    """
+    ratios = networks.ratios
+    along = networks.axis(role)
+    return min(along, key=lambda at: abs(math.log(ratios[at] / factor)), default=None)

@@ -1,0 +1,62 @@
+"""How equal the cost of a plan is, beside what the classic grid gives on the same baseline."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+
+import numpy as np
+
+from scalegrid.baselines import Baseline
+from scalegrid.plan.triangle import largest_gap
+from scalegrid.plan.variants import Plan, Variant, make_plan
+from scalegrid.spec import SweepSpec
+
+NEAR = 0.05
+"""A FLOPs ratio this near F, relatively, counts as equal cost in `Spread.near`."""
+
+
+@dataclass(frozen=True)
+class Spread:
+    """FLOPs ratios of the scaled networks of a plan at φ = 1, curves left out.
+
+    ``considered`` is what they were chosen from (see `Plan`), ``networks`` how many there are,
+    ``near`` the share of them within 5 % of F, ``gap`` the largest distance from a point of the
+    budget triangle to the nearest of them (shares as coordinates; an empty triangle has 1.41).
+    """
+
+    grid: str
+    considered: int
+    networks: int
+    minimum: float
+    median: float
+    maximum: float
+    near: float
+    gap: float
+
+
+def spread(plan: Plan, grid: str, flops_factor: float) -> Spread:
+    """Summarise a plan; ``grid`` is what to call it."""
+    scaled = scaled_variants(plan)
+    ratios = [v.flops_ratio for v in scaled]
+    return Spread(
+        grid=grid,
+        considered=plan.considered,
+        networks=len(scaled),
+        minimum=min(ratios),
+        median=median(ratios),
+        maximum=max(ratios),
+        near=float(np.mean([abs(r / flops_factor - 1) <= NEAR for r in ratios])),
+        gap=largest_gap(np.array([v.shares for v in scaled])),
+    )
+
+
+def scaled_variants(plan: Plan) -> list[Variant]:
+    """The candidates at φ = 1, corners and the paper's included."""
+    return [v for v in plan.variants if v.role != "baseline" and v.phi == 1]
+
+
+def classic_plan(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:
+    """What the classic grid would be, the specification being the same otherwise."""
+    classic = spec.model_copy(update={"grid": "classic", "curves": ()})
+    return make_plan(classic, baseline, num_classes)

@@ -1,0 +1,279 @@
+"""The validated specification of a sweep: YAML ⇄ object, and the flags of the command line.
+
+Every field of `SweepSpec` is a key of the YAML file and, with dashes for underscores, a flag.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from scalegrid.coefficients import Bounds
+from scalegrid.errors import UserError
+
+PositiveInt = Annotated[int, Field(gt=0)]
+PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Fraction = Annotated[float, Field(ge=0, lt=1)]
+
+
+class Recipe(BaseModel):
+    """How every trial of a sweep is trained; the same for every variant."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    epochs: PositiveInt = Field(4, description="Passes over the training images.")
+    batch_size: PositiveInt = Field(32, description="Images per optimiser step.")
+    optimizer: str = Field("adamw", description="Any timm optimiser by name.")
+    learning_rate: PositiveFloat = Field(3e-3, description="Peak learning rate.")
+    weight_decay: Annotated[float, Field(ge=0)] = Field(
+        0.05, description="Weight decay; norms and biases are exempt."
+    )
+    schedule: str = Field(
+        "onecycle", description="onecycle, or any timm scheduler by name (cosine, step, …)."
+    )
+    warmup: Fraction = Field(0.2, description="Share of the steps spent warming up.")
+    label_smoothing: Fraction = Field(0.1, description="Label smoothing of the training loss.")
+    ema_decay: Fraction = Field(0.0, description="Decay of averaged weights per step; 0 is off.")
+    flip: bool | None = Field(
+        None, description="Mirror training images at random; by default where the data allow it."
+    )
+    shift: Annotated[float, Field(ge=0, le=0.5)] = Field(
+        0.1, description="Largest random shift of a training image, as a share of its side."
+    )
+
+
+class SweepSpec(Recipe):
+    """Everything a sweep is made of. Paths are relative to the working directory."""
+
+    # What is scaled
+    baseline: str = Field("b0", description="Network at φ = 0; see `scalegrid baselines`.")
+    resolution: PositiveInt | None = Field(
+        None, description="Side of the baseline's input in px; default: the baseline's own choice."
+    )
+    resolution_step: PositiveInt = Field(
+        8, description="Scaled resolutions are rounded to multiples of this many px."
+    )
+
+    # What it is trained on
+    data: str = Field(
+        "glyphs", description="glyphs, a folder of images, or a torchvision name such as cifar10."
+    )
+    data_dir: str | None = Field(None, description="Where torchvision sets are kept.")
+    download: bool = Field(True, description="Let torchvision download a missing data set.")
+    train_images: PositiveInt | None = Field(
+        None, description="Training images per epoch; default: all (glyphs: a brief number)."
+    )
+    val_images: PositiveInt | None = Field(
+        None, description="Size of the selection set; default: all there are, or a tenth."
+    )
+
+    # Which variants
+    grid: Literal["matched", "simplex", "classic"] = Field(
+        "matched", description="How candidates are chosen: at equal measured cost, or as the paper."
+    )
+    candidates: Annotated[int, Field(ge=4)] | Literal["all"] = Field(
+        16, description="Matched grid: how many scaled networks, corners included; or all."
+    )
+    divisions: PositiveInt = Field(4, description="Simplex grid: shares in multiples of 1/N.")
+    match: Literal["flops", "params", "activations"] = Field(
+        "flops", description="Matched and simplex grids: the cost that is made equal."
+    )
+    cost_tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
+        0.03, description="Matched and simplex grids: largest relative deviation from F."
+    )
+    step: PositiveFloat = Field(0.05, description="Classic grid: lattice step of α, β and γ.")
+    tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        0.1, description="Classic grid: largest |α·β²·γ² − F|."
+    )
+    flops_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = Field(
+        2.0, description="F, the FLOPs ratio of one unit of φ."
+    )
+    alpha_range: Bounds | None = Field(None, description="Bounds of α; default: 1 to F.")
+    beta_range: Bounds | None = Field(None, description="Bounds of β; default: as F allows.")
+    gamma_range: Bounds | None = Field(None, description="Bounds of γ; default: as F allows.")
+    curves: tuple[float, ...] = Field(
+        (), description="FLOPs factors at which the single axes are trained too, e.g. 1,1.5,2,3."
+    )
+
+    # Which trials, and where they run
+    seeds: PositiveInt = Field(1, description="Replicates of each variant.")
+    workers: PositiveInt | None = Field(
+        None, description="Worker processes; default: one per core, or trials-per-device per GPU."
+    )
+    threads: PositiveInt = Field(1, description="CPU threads of one worker.")
+    trials_per_device: PositiveInt = Field(1, description="Trials at once on one GPU.")
+    device: str = Field("auto", description="auto, cpu, cuda, or cuda:N.")
+    fast_depthwise: bool = Field(
+        True, description="Use scalegrid's faster CPU gradients of depthwise convolutions."
+    )
+
+    # Where results go
+    name: str | None = Field(None, description="Name of the sweep; default: made of its settings.")
+    results: str = Field("results", description="Folder that holds the sweeps.")
+
+    @field_validator("alpha_range", "beta_range", "gamma_range")
+    @classmethod
+    def _bounds(cls, bounds: Bounds | None) -> Bounds | None:
+        if bounds is None:
+            return None
+        low, high = bounds
+        if not (math.isfinite(low) and math.isfinite(high)) or low < 1:
+            raise ValueError(f"the lower bound {low:g} must be at least 1 and both finite")
+        if low > high:
+            raise ValueError(f"the bounds are crossed: {low:g} is above {high:g}")
+        return bounds
+
+    @field_validator("curves")
+    @classmethod
+    def _curves(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
+        for factor in factors:
+            if not (math.isfinite(factor) and factor >= 1):
+                raise ValueError(f"the FLOPs factor {factor:g} must be finite and at least 1")
+        return tuple(sorted(set(factors)))
+
+    @field_validator("name")
+    @classmethod
+    def _name(cls, name: str | None) -> str | None:
+        if name is not None:
+            check_name(name)
+        return name
+
+    @property
+    def recipe(self) -> Recipe:
+        """The part of the specification that a trial's training depends on."""
+        return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
+
+
+def check_name(name: str) -> None:
+    """Raise ValueError unless ``name`` can be a folder directly under the results folder."""
+    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+        raise ValueError(f"the name {name!r} must be a plain folder name without path separators")
+
+
+RUNTIME_KEYS = frozenset(
+    {"workers", "threads", "trials_per_device", "device", "name", "results", "data_dir", "download"}
+)
+"""Keys that say where and how trials run, not what they are."""
+
+EXTENDABLE_KEYS = frozenset(
+    {
+        *("seeds", "grid", "candidates", "divisions", "match", "cost_tolerance"),
+        *("step", "tolerance", "alpha_range", "beta_range", "gamma_range", "curves"),
+    }
+)
+"""Keys that choose which trials a sweep has; changing them extends it."""
+
+
+def build_spec(values: dict[str, Any], source: str = "") -> SweepSpec:
+    """Validate ``values`` into a specification.
+
+    Args:
+        values: keys as in the YAML file.
+        source: where they come from, named in errors.
+
+    Raises:
+        UserError: an unknown key, a wrong type, a value out of range; one sentence, all named.
+    """
+    try:
+        return SweepSpec.model_validate(_listless(values))
+    except ValidationError as error:
+        raise UserError(_sentence(error, source)) from None
+
+
+def load_spec(path: Path, overrides: dict[str, Any] | None = None) -> SweepSpec:
+    """Read a specification from a YAML file; ``overrides`` (the flags) win.
+
+    Raises:
+        UserError: the file is missing, is not YAML, holds Python tags, or does not validate;
+            unknown and wrong keys are named with their line.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UserError(f"cannot read the specification {path}: {reason}.") from None
+    try:
+        values = yaml.safe_load(text)
+        lines = _key_lines(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not a valid specification: {_yaml_reason(error)}.") from None
+    if values is None:
+        return build_spec(overrides or {})
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values, not a {type(values).__name__}.")
+    values = {str(key).replace("-", "_"): value for key, value in values.items()}
+    if twice := _given_twice(text):
+        raise UserError(f"{path}: line {twice[1]}: {twice[0]} is given twice.")
+    try:
+        SweepSpec.model_validate(_listless(values))
+    except ValidationError as error:
+        raise UserError(_sentence(error, str(path), lines)) from None
+    return build_spec({**values, **(overrides or {})})
+
+
+def dump_spec(spec: SweepSpec) -> str:
+    """The specification as YAML that `load_spec` reads back to an equal object."""
+    values = spec.model_dump(mode="json", exclude_none=True)
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _listless(values: dict[str, Any]) -> dict[str, Any]:
+    """YAML has lists where the strict model wants tuples."""
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+
+
+def _key_lines(text: str) -> dict[str, int]:
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    if not isinstance(node, yaml.MappingNode):
+        return {}
+    return {str(k.value).replace("-", "_"): k.start_mark.line + 1 for k, _ in node.value}
+
+
+def _given_twice(text: str) -> tuple[str, int] | None:
+    """The first repeated key and its line; PyYAML would silently keep the last."""
+    seen = set()
+    for key, _ in yaml.compose(text, Loader=yaml.SafeLoader).value or ():
+        name = str(key.value).replace("-", "_")
+        if name in seen:
+            return name, key.start_mark.line + 1
+        seen.add(name)
+    return None
+
+
+def _yaml_reason(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.constructor.ConstructorError):
+        mark = error.problem_mark
+        where = f" on line {mark.line + 1}" if mark else ""
+        return f"only plain YAML is allowed, but{where} it says {str(error.problem).strip()}"
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"invalid YAML on line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return f"invalid YAML ({str(error).splitlines()[0]})"
+
+
+def _sentence(error: ValidationError, source: str, lines: dict[str, int] | None = None) -> str:
+    parts = []
+    for detail in error.errors():
+        key = str(detail["loc"][0])
+        place = f"line {lines[key]}: " if lines and key in lines else ""
+        parts.append(place + _complaint(key, detail))
+    prefix = f"{source}: " if source else ""
+    return prefix + "; ".join(dict.fromkeys(parts)) + "."
+
+
+def _complaint(key: str, detail: Any) -> str:
+    if detail["type"] == "extra_forbidden":
+        from difflib import get_close_matches
+
+        near = get_close_matches(key, SweepSpec.model_fields, n=1)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        return (
+            f"unknown key {key!r}{hint}".rstrip("?") if not near else f"unknown key {key!r}{hint}"
+        )
+    message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    shown = repr(detail["input"])
+    return f"{key.replace('_', '-')} {message[0].lower()}{message[1:]} (given {shown})"

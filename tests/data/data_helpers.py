@@ -1,0 +1,74 @@
+"""Small data sets for the tests of `scalegrid.data`."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from scalegrid.data import SPLITS, Source, Split
+from scalegrid.data.glyphs import GlyphTask, open_glyphs
+
+TINY = GlyphTask(classes="CGE", size=24)
+
+
+def tiny_glyphs(train_images: int = 7, val_images: int = 3) -> Source:
+    """A glyph source whose images take no time."""
+    return open_glyphs(train_images, val_images, TINY)
+
+
+def picture(seed: int, width: int = 20, height: int = 16) -> Image.Image:
+    """Random RGB pixels."""
+    rng = np.random.default_rng(seed)
+    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
+
+
+def make_classes(root: Path, counts: dict[str, int], seed: int = 0) -> None:
+    """Fill `root` with one folder a class of PNG files."""
+    for name, count in counts.items():
+        (root / name).mkdir(parents=True)
+        for index in range(count):
+            seed += 1
+            picture(seed).save(root / name / f"{index}.png")
+
+
+@dataclass(frozen=True)
+class CountingReader:
+    """Reads as another reader does, and notes each image in a file; works in any process."""
+
+    read: Callable[[Split, int], Image.Image]
+    log: Path
+
+    def __call__(self, split: Split, index: int) -> Image.Image:
+        with self.log.open("a") as log:
+            log.write(f"{split} {index} {os.getpid()}\n")
+        return self.read(split, index)
+
+
+def counted(source: Source, log: Path) -> Source:
+    """The same source, whose images are noted in `log` as they are read."""
+    return replace(source, read=CountingReader(source.read, log))
+
+
+@dataclass(frozen=True)
+class FatalReader:
+    """Ends the process that reads with it, as the out-of-memory killer would."""
+
+    def __call__(self, split: Split, index: int) -> Image.Image:
+        os.kill(os.getpid(), signal.SIGKILL)
+        raise AssertionError("unreachable")
+
+
+def source_digest(source: Source) -> str:
+    """Digest of all pixels and labels of a source."""
+    digest = hashlib.sha256()
+    for split in SPLITS:
+        for index, label in enumerate(source.labels(split)):
+            digest.update(source.image(split, index).tobytes() + bytes([int(label)]))
+    return digest.hexdigest()

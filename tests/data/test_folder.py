@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import os
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import pytest
+from data_helpers import make_classes, picture, source_digest
+
+from scalegrid.data import Source, folder
+from scalegrid.data.folder import FolderReader, open_folder
+from scalegrid.errors import UserError
+
+COUNTS = {"bee": 12, "ant": 8}
+
+
+def opened(root: Path, train_images: int | None = None, val_images: int | None = None) -> Source:
+    return open_folder(root, train_images=train_images, val_images=val_images)
+
+
+def files(source: Source) -> tuple[set[str], set[str]]:
+    reader = source.read
+    assert isinstance(reader, FolderReader)
+    return set(reader.train_files), set(reader.val_files)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    make_classes(tmp_path / "set" / "train", COUNTS)
+    make_classes(tmp_path / "set" / "val", {"bee": 3, "ant": 2}, seed=100)
+    return tmp_path / "set"
+
+
+def test_classes_are_sorted_and_labels_belong_to_the_images(root: Path) -> None:
+    source = opened(root)
+    assert source.class_names == ("ant", "bee")
+    reader = source.read
+    assert isinstance(reader, FolderReader)
+    for name, label in zip(reader.train_files, source.train_labels, strict=True):
+        assert Path(name).parent.name == source.class_names[label]
+    assert Counter(source.train_labels.tolist()) == {0: 8, 1: 12}
+    assert Counter(source.val_labels.tolist()) == {0: 2, 1: 3}
+    assert (source.num_train, source.num_val, source.num_classes) == (20, 5, 2)
+
+
+def test_images_are_those_of_the_files(root: Path) -> None:
+    source = opened(root)
+    reader = source.read
+    assert isinstance(reader, FolderReader)
+    stem = int(Path(reader.val_files[0]).stem)
+    seed = 100 + 1 + stem + (0 if source.val_labels[0] == 1 else 3)
+    assert source.image("val", 0).tobytes() == picture(seed).tobytes()
+    assert source.native_resolution == 16
+
+
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "test"])
+def test_each_name_of_a_validation_folder_is_known(root: Path, name: str) -> None:
+    (root / "val").rename(root / name)
+    _, val = files(opened(root))
+    assert val == {str(path) for path in (root / name).glob("*/*")}
+
+
+def test_a_test_folder_beside_a_validation_folder_is_left_alone(root: Path) -> None:
+    before = opened(root)
+    make_classes(root / "test", {"wasp": 3})
+    after = opened(root)
+    assert files(after) == files(before)
+    assert after.fingerprint == before.fingerprint
+
+
+@pytest.mark.parametrize("below", ["", "train"])
+def test_a_selection_set_is_held_out_where_there_is_none(tmp_path: Path, below: str) -> None:
+    make_classes(tmp_path / below, {"a": 30, "b": 10})
+    source = opened(tmp_path)
+    train, val = files(source)
+    assert not train & val
+    assert train | val == {str(path) for path in (tmp_path / below).glob("*/*.png")}
+    assert Counter(source.val_labels.tolist()) == {0: 3, 1: 1}
+
+
+def test_subsets_are_nested_and_the_rest_is_the_same(root: Path) -> None:
+    few, many = opened(root, 6, 2), opened(root, 11, 4)
+    assert files(few)[0] < files(many)[0]
+    assert files(few)[1] < files(many)[1]
+    assert (few.num_train, few.num_val) == (6, 2)
+
+
+def test_hidden_files_other_files_and_nested_folders(root: Path) -> None:
+    expected = opened(root).num_train
+    picture(1).save(root / "train" / "ant" / ".hidden.png")
+    (root / "train" / "ant" / "notes.txt").write_text("not an image")
+    (root / "train" / ".cache").mkdir()
+    (root / "train" / "labels.csv").write_text("")
+    (root / "train" / "ant" / "deep" / "er").mkdir(parents=True)
+    picture(2).save(root / "train" / "ant" / "deep" / "er" / "x.JPEG", format="jpeg")
+    source = opened(root)
+    assert source.class_names == ("ant", "bee")
+    assert source.num_train == expected + 1
+
+
+def test_links_are_followed_but_not_in_circles(root: Path, tmp_path: Path) -> None:
+    expected = opened(root).num_train
+    make_classes(tmp_path, {"more": 2})
+    (root / "train" / "ant" / "more").symlink_to(tmp_path / "more")
+    (root / "train" / "ant" / "again").symlink_to(root / "train" / "ant")
+    assert opened(root).num_train == expected + 2
+
+
+def test_the_fingerprint_survives_moving_copying_and_touching(root: Path, tmp_path: Path) -> None:
+    before = opened(root)
+    shutil.copytree(root, tmp_path / "copy", copy_function=shutil.copyfile)
+    os.utime(next((tmp_path / "copy").glob("train/ant/*")), (1, 1))
+    copied = opened(tmp_path / "copy")
+    assert copied.fingerprint == before.fingerprint
+    assert source_digest(copied) == source_digest(before)
+
+
+@pytest.mark.parametrize("change", ["pixels", "added", "renamed class", "moved", "val", "number"])
+def test_the_fingerprint_notices_what_changes_trials(root: Path, change: str) -> None:
+    before = opened(root, 15).fingerprint
+    number = 15
+    if change == "pixels":  # same name, same size
+        victim = Path(sorted(files(opened(root, 15))[0])[0])
+        content = bytearray(victim.read_bytes())
+        content[-20] ^= 1
+        victim.write_bytes(content)
+    elif change == "added":
+        for index in range(100, 120):
+            picture(index).save(root / "train" / "ant" / f"{index}.png")
+    elif change == "renamed class":
+        for split in ("train", "val"):
+            (root / split / "ant").rename(root / split / "aunt")
+    elif change == "moved":
+        (root / "train" / "ant" / "0.png").rename(root / "train" / "bee" / "99.png")
+    elif change == "val":
+        (root / "val" / "bee" / "0.png").unlink()
+    else:
+        number = 14
+    assert opened(root, number).fingerprint != before
+
+
+def test_the_fingerprint_of_a_large_set_covers_names_and_sizes(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(folder, "HASHED_BYTES", 10)
+    before = opened(root).fingerprint
+    victim = root / "train" / "ant" / "0.png"
+    victim.write_bytes(victim.read_bytes() + b"longer")
+    assert opened(root).fingerprint != before
+
+
+def test_a_path_that_is_no_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="nowhere' is not a folder"):
+        opened(tmp_path / "nowhere")
+
+
+def test_an_empty_folder_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="has no folders of images"):
+        opened(tmp_path)
+
+
+def test_one_class_is_refused_by_name(tmp_path: Path) -> None:
+    make_classes(tmp_path / "train", {"ant": 3})
+    with pytest.raises(UserError, match="has one class, 'ant'"):
+        opened(tmp_path)
+
+
+def test_a_class_without_images_is_named(root: Path) -> None:
+    (root / "train" / "wasp").mkdir()
+    (root / "val" / "wasp").mkdir()
+    with pytest.raises(UserError, match=r"train/wasp' has no images"):
+        opened(root)
+
+
+@pytest.mark.parametrize(("kept", "other"), [("train", "val"), ("val", "train")])
+def test_a_class_missing_from_one_split_is_named(root: Path, kept: str, other: str) -> None:
+    make_classes(root / kept, {"wasp": 2})
+    with pytest.raises(UserError, match=rf"class 'wasp' of .*{kept}' is missing from .*{other}'"):
+        opened(root)
+
+
+def test_validation_without_training_images_is_refused(root: Path) -> None:
+    shutil.rmtree(root / "train")
+    with pytest.raises(UserError, match="has val/ but no train/"):
+        opened(root)
+
+
+def test_more_images_than_there_are_are_refused_with_their_number(root: Path) -> None:
+    with pytest.raises(UserError, match="train_images is 21, but there are only 20 images"):
+        opened(root, 21)
+    with pytest.raises(UserError, match="val_images is 6, but there are only 5 images"):
+        opened(root, None, 6)
+
+
+def test_an_unreadable_image_is_named_when_it_is_decoded(root: Path) -> None:
+    (root / "train" / "ant" / "0.png").write_bytes(b"no image")
+    source = opened(root)
+    assert isinstance(source.read, FolderReader)
+    index = [Path(name).parts[-2:] for name in source.read.train_files].index(("ant", "0.png"))
+    with pytest.raises(UserError, match=r"ant/0\.png' cannot be read"):
+        source.image("train", index)
+
+
+def test_a_dangling_link_is_named(root: Path) -> None:
+    (root / "train" / "ant" / "gone.png").symlink_to(root / "nothing.png")
+    with pytest.raises(UserError, match=r"ant/gone\.png' cannot be read"):
+        opened(root)
+
+
+def test_labels_are_int64(root: Path) -> None:
+    source = opened(root)
+    assert source.train_labels.dtype == source.val_labels.dtype == np.int64

@@ -1,0 +1,118 @@
+from collections.abc import Iterator
+from dataclasses import fields, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from torch import nn
+
+from scalegrid import baselines, cost
+from scalegrid.baselines.blocks import BlockBaseline
+from scalegrid.plan import costtable
+
+ARGUMENTS = ([1.0, 1.5, 2.0], [1.0, 1.2], [64, 72], 10)
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path))
+    return tmp_path
+
+
+def measure(
+    baseline: baselines.Baseline, depth: float, width: float, px: int, classes: int
+) -> cost.Cost:
+    return cost.measure(cost.skeleton(baseline, depth, width, classes), px)
+
+
+def slow_table(baseline: baselines.Baseline) -> np.ndarray:
+    depths, widths, sides, classes = ARGUMENTS
+    return np.array(
+        [
+            [[measure(baseline, d, w, px, classes) for px in sides] for w in widths]
+            for d in depths
+        ]
+    )
+
+
+@pytest.mark.parametrize("name", ["b0", "b4"])
+def test_the_table_equals_counting_every_network(name: str) -> None:
+    baseline = baselines.get(name)
+    np.testing.assert_array_equal(costtable.cost_table(baseline, *ARGUMENTS), slow_table(baseline))
+
+
+class Flat(BlockBaseline):
+    """The same blocks without stages, so that names do not tell which block is which."""
+
+    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
+        model: nn.Module = super().build(depth, width, num_classes)
+        model.blocks = nn.Sequential(*(block for stage in model.blocks for block in stage))  # type: ignore[union-attr]
+        return model
+
+
+def test_a_network_whose_names_do_not_match_is_counted_directly() -> None:
+    b0 = baselines.get("b0")
+    assert isinstance(b0, BlockBaseline)
+    flat = Flat(**{field.name: getattr(b0, field.name) for field in fields(b0)})
+    np.testing.assert_array_equal(costtable.cost_table(flat, *ARGUMENTS), slow_table(b0))
+
+
+@pytest.fixture
+def builds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+    made: list[float] = []
+    original = cost.skeleton
+
+    def counting(baseline: baselines.Baseline, depth: float, width: float, n: int) -> nn.Module:
+        made.append(depth)
+        return original(baseline, depth, width, n)
+
+    monkeypatch.setattr(cost, "skeleton", counting)
+    return made
+
+
+def test_a_stored_table_builds_nothing(builds: list[float]) -> None:
+    first = costtable.cost_table(baselines.get("b0"), *ARGUMENTS)
+    builds.clear()
+    np.testing.assert_array_equal(costtable.cost_table(baselines.get("b0"), *ARGUMENTS), first)
+    assert builds == []
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a zip", b"PK\x03\x04 cut short"])
+def test_a_corrupt_table_is_rebuilt(cache: Path, builds: list[float], damage: bytes) -> None:
+    first = costtable.cost_table(baselines.get("b0"), *ARGUMENTS)
+    (stored,) = cache.rglob("*.npz")
+    stored.write_bytes(damage or stored.read_bytes()[:-40])
+    builds.clear()
+    np.testing.assert_array_equal(costtable.cost_table(baselines.get("b0"), *ARGUMENTS), first)
+    assert builds
+    builds.clear()
+    costtable.cost_table(baselines.get("b0"), *ARGUMENTS)
+    assert builds == []
+
+
+def test_a_bit_flip_is_noticed(cache: Path, builds: list[float]) -> None:
+    first = costtable.cost_table(baselines.get("b0"), *ARGUMENTS)
+    (stored,) = cache.rglob("*.npz")
+    content = bytearray(stored.read_bytes())
+    content[len(content) // 2] ^= 1
+    stored.write_bytes(content)
+    np.testing.assert_array_equal(costtable.cost_table(baselines.get("b0"), *ARGUMENTS), first)
+
+
+def test_tables_are_kept_by_layout_not_by_name(cache: Path, builds: list[float]) -> None:
+    b0 = baselines.get("b0")
+    assert isinstance(b0, BlockBaseline)
+    costtable.cost_table(b0, *ARGUMENTS)
+    builds.clear()
+    renamed = replace(b0, name="mine")
+    costtable.cost_table(renamed, *ARGUMENTS)
+    assert builds == []
+    other = replace(b0, activation="relu", stem=40)
+    costtable.cost_table(other, *ARGUMENTS)
+    assert builds
+
+
+def test_an_unwritable_cache_only_costs_time(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    (cache / "file").write_text("in the way")
+    monkeypatch.setenv("SCALEGRID_CACHE", str(cache / "file"))
+    assert costtable.cost_table(baselines.get("b0"), [1.0], [1.0], [64], 10).shape == (1, 1, 1, 3)

@@ -1,0 +1,251 @@
+"""Plans hold for any baseline, and agree with what is known of EfficientNet-B0."""
+
+import math
+from functools import cache
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from scalegrid import baselines, cost
+from scalegrid.baselines.blocks import BlockBaseline
+from scalegrid.coefficients import Coefficients
+from scalegrid.errors import UserError
+from scalegrid.plan import Plan, Variant, make_plan
+from scalegrid.plan.summary import classic_plan, scaled_variants, spread
+from scalegrid.spec import SweepSpec
+
+CLASSES = 10
+KINDS = ("ir", "er", "ds")
+slow = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
+    patch = pytest.MonkeyPatch()
+    patch.setenv("SCALEGRID_CACHE", str(tmp_path_factory.mktemp("cache")))
+    yield
+    patch.undo()
+
+
+@st.composite
+def block_baselines(draw: st.DrawFn) -> BlockBaseline:
+    """Small networks of two to four stages."""
+    stages = []
+    for _ in range(draw(st.integers(2, 4))):
+        kind = draw(st.sampled_from(KINDS))
+        expansion = "" if kind == "ds" else f"_e{draw(st.sampled_from([2, 4, 6]))}"
+        squeeze = draw(st.sampled_from(["", "_se0.25"]))
+        stages.append(
+            (
+                f"{kind}_r{draw(st.integers(1, 3))}_k{draw(st.sampled_from([3, 5]))}"
+                f"_s{draw(st.integers(1, 2))}{expansion}"
+                f"_c{8 * draw(st.integers(1, 8))}{squeeze}",
+            )
+        )
+    return BlockBaseline(
+        name="random",
+        stages=tuple(stages),
+        resolution=64,
+        brief_resolution=32,
+        stem=8 * draw(st.integers(1, 4)),
+        head=draw(st.sampled_from([0, 64, 128])),
+        depth_rounding=draw(st.sampled_from(["ceil", "round"])),
+    )
+
+
+def recount(baseline: baselines.Baseline, variant: Variant) -> cost.Cost:
+    """The slow, obvious count of one network."""
+    model = cost.skeleton(baseline, variant.depth, variant.width, CLASSES)
+    return cost.measure(model, variant.resolution)
+
+
+def check(plan: Plan, baseline: baselines.Baseline, spec: SweepSpec) -> None:
+    assert plan.variants[0].role == "baseline"
+    networks = [(v.layout, v.resolution) for v in plan.variants]
+    assert len(set(networks)) == len(networks)
+    assert len({v.variant for v in plan.variants}) == len(networks)
+    base = recount(baseline, plan.variants[0])
+    for variant in plan.variants:
+        assert (variant.flops, variant.params, variant.activations) == recount(baseline, variant)
+        assert variant.flops_ratio == variant.flops / base.flops
+        near = abs(variant.flops_ratio / spec.flops_factor**variant.phi - 1)
+        assert variant.matched == (near <= spec.cost_tolerance)
+        if variant.role == "baseline":
+            assert all(math.isnan(share) for share in variant.shares)
+        else:
+            assert sum(variant.shares) == pytest.approx(1)
+            assert sum(variant.nominal) == pytest.approx(1)
+            check_intervals(variant, baseline)
+
+
+def check_intervals(variant: Variant, baseline: baselines.Baseline) -> None:
+    phi, outside = variant.phi, 1e-6
+    for realise, value, low, high in (
+        (baseline.depths, variant.alpha, variant.alpha_low, variant.alpha_high),
+        (baseline.channels, variant.beta, variant.beta_low, variant.beta_high),
+    ):
+        here = realise(value**phi)
+        assert low - 1e-9 <= value <= high + 1e-9
+        # A power and its root do not cancel to the last digit, so step inside by a little.
+        inside = 1e-8 if phi != 1 else 0
+        if high - low > 2 * inside:
+            assert realise((low + inside) ** phi if low > 1 else 1.0) == here
+            assert realise((high - inside) ** phi) == here
+        assert realise((high + outside) ** phi) != here
+        assert low == 1 or realise((low - outside) ** phi) != here
+
+
+@slow
+@given(block_baselines(), st.sampled_from(["matched", "simplex", "classic"]), st.integers(0, 2))
+def test_a_plan_of_any_baseline(baseline: BlockBaseline, grid: str, curve: int) -> None:
+    curves = ((), (1.5,), (1.0, 3.0))[curve]
+    spec = SweepSpec(grid=grid, candidates=8, divisions=2, step=0.25, tolerance=0.3, curves=curves)  # type: ignore[arg-type]
+    try:
+        plan = make_plan(spec, baseline, CLASSES)
+    except UserError as error:
+        assert "the grid is empty" in str(error)  # noqa: PT017
+        assume(False)
+    check(plan, baseline, spec)
+    if grid != "classic":
+        assert all(v.matched for v in plan.variants if v.role in ("paper", "grid"))
+        roles = {v.role for v in scaled_variants(plan)}
+        for role in ("depth", "width", "resolution"):
+            assert role in roles or any(role in note for note in plan.notes)
+
+
+@slow
+@given(block_baselines(), st.integers(4, 12), st.integers(1, 8))
+def test_adding_candidates_never_removes_one(
+    baseline: BlockBaseline, few: int, extra: int
+) -> None:
+    try:
+        small = make_plan(SweepSpec(candidates=few), baseline, CLASSES)
+    except UserError:
+        assume(False)
+    large = make_plan(SweepSpec(candidates=few + extra), baseline, CLASSES)
+    assert {v.variant for v in small.variants} <= {v.variant for v in large.variants}
+    assert len(small.variants) <= few + 1
+
+
+@cache
+def b0_plan(grid: str, resolution: int = 224) -> Plan:
+    spec = SweepSpec(grid=grid, resolution=resolution, candidates="all")  # type: ignore[arg-type]
+    return make_plan(spec, baselines.get("b0"), 1000)
+
+
+def test_the_classic_grid_of_b0_spends_from_1_9_to_3_3_times_the_baseline() -> None:
+    # Known of B0 at 224 px: 109 triples, about 62 networks, 1.89 to 3.25 times, few near 2.
+    plan = b0_plan("classic")
+    assert plan.considered == 109 + 5
+    grid = [v for v in plan.variants if v.role == "grid"]
+    assert 60 <= len(grid) <= 65
+    ratios = [v.flops_ratio for v in scaled_variants(plan)]
+    assert min(ratios) == pytest.approx(1.89, abs=0.005)
+    assert max(ratios) == pytest.approx(3.25, abs=0.005)
+
+
+def test_the_matched_grid_of_b0_costs_twice_the_baseline() -> None:
+    plan = b0_plan("matched")
+    assert plan.considered > 179  # found on a coarser scan of α and β
+    assert all(1.94 <= v.flops_ratio <= 2.06 for v in scaled_variants(plan))
+    assert plan.notes == ()
+    corners = {v.role: v for v in scaled_variants(plan)}
+    assert corners["depth"].shares == (1, 0, 0)
+    assert corners["width"].shares == (0, 1, 0)
+    assert corners["resolution"].shares == (0, 0, 1)
+    assert corners["depth"].layers == "1-2-4-4-6-6-8-2-1"  # α in (1.75, 2]: repeats doubled
+    assert corners["depth"].alpha == pytest.approx(2)
+
+
+def test_depth_alone_costs_half_as_much_again_at_once() -> None:
+    # B0 at α = 1.05 already costs 1.48 times: every stage gains a block.
+    b0 = baselines.get("b0")
+    base, deeper = (cost.measure(cost.skeleton(b0, d, 1, 1000), 224) for d in (1, 1.05))
+    assert deeper.flops / base.flops == pytest.approx(1.48, abs=0.01)
+
+
+def test_plans_are_deterministic_and_the_cached_one_is_the_same() -> None:
+    spec = SweepSpec(resolution=64)
+    once = make_plan(spec, baselines.get("b0"), CLASSES)
+    again = make_plan(spec, baselines.get("b0"), CLASSES)
+    assert repr(once) == repr(again)
+
+
+def test_coefficients_meet_the_constraint_where_their_steps_allow() -> None:
+    for variant in scaled_variants(b0_plan("matched")):
+        triple = Coefficients(variant.alpha, variant.beta, variant.gamma)
+        low = variant.alpha_low * variant.beta_low**2 * variant.gamma**2
+        high = variant.alpha_high * variant.beta_high**2 * variant.gamma**2
+        assert triple.flops_factor == pytest.approx(min(max(2, low), high))
+
+
+def test_curves_add_the_axes_at_other_factors() -> None:
+    spec = SweepSpec(resolution=64, candidates=4, curves=(1.0, 1.5, 2.0, 3.0))
+    plan = make_plan(spec, baselines.get("b0"), CLASSES)
+    for role in ("depth", "width", "resolution"):
+        factors = [2**v.phi for v in plan.variants if v.role == role]
+        assert factors == pytest.approx([1.5, 2, 3])
+
+
+def test_a_short_network_marks_the_corner_it_cannot_reach() -> None:
+    # One block beside a large stem: a second block costs far less than the whole again.
+    short = BlockBaseline(
+        name="short", stages=(("ds_r1_k3_s2_c8",),), resolution=32, brief_resolution=32, head=0
+    )
+    plan = make_plan(SweepSpec(resolution=32, cost_tolerance=0.02), short, CLASSES)
+    marked = [v for v in plan.variants if not v.matched and v.role != "baseline"]
+    assert {v.role for v in marked} <= {"depth", "width", "resolution"}
+    for variant in marked:
+        assert any(f"{variant.flops_ratio:.2f}×" in note for note in plan.notes)
+
+
+def test_bounds_limit_the_grid_but_not_the_corners() -> None:
+    spec = SweepSpec(resolution=64, candidates="all", alpha_range=(1.2, 1.6))
+    plan = make_plan(spec, baselines.get("b0"), CLASSES)
+    grid = [v for v in plan.variants if v.role == "grid"]
+    assert grid
+    assert all(1.2 <= v.alpha <= 1.6 for v in grid)
+    assert {"depth", "width", "resolution"} <= {v.role for v in plan.variants}
+
+
+def test_matching_parameters_keeps_the_pixels() -> None:
+    spec = SweepSpec(resolution=64, match="params")
+    plan = make_plan(spec, baselines.get("b0"), CLASSES)
+    base = plan.variants[0]
+    for variant in scaled_variants(plan):
+        assert variant.resolution == 64
+        if variant.role != "depth":
+            assert variant.params / base.params == pytest.approx(2, rel=0.03)
+    assert any("resolution cannot be scaled alone" in note for note in plan.notes)
+
+
+def test_matching_activations_makes_activations_equal() -> None:
+    spec = SweepSpec(resolution=64, match="activations")
+    plan = make_plan(spec, baselines.get("b0"), CLASSES)
+    base = plan.variants[0]
+    for variant in scaled_variants(plan):
+        ratio = variant.activations / base.activations
+        assert variant.matched == (abs(ratio / 2 - 1) <= 0.03)
+    assert sum(v.matched for v in scaled_variants(plan)) >= 8
+
+
+@pytest.mark.parametrize("grid", ["matched", "classic"])
+def test_an_empty_grid_says_what_would_fill_it(grid: str) -> None:
+    spec = SweepSpec(resolution=64, grid=grid, cost_tolerance=1e-5, step=0.4, tolerance=0.0)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match=r"grid is empty.*raise --(cost-)?tolerance"):
+        make_plan(spec, baselines.get("b0"), CLASSES)
+
+
+def test_a_resolution_below_the_stride_is_refused() -> None:
+    with pytest.raises(UserError, match="31 px is too small for b0: its strides need at least 32"):
+        make_plan(SweepSpec(resolution=31), baselines.get("b0"), CLASSES)
+
+
+def test_the_summary_counts_what_lies_near_the_factor() -> None:
+    spec = SweepSpec(resolution=224, candidates="all")
+    classic = spread(classic_plan(spec, baselines.get("b0"), 1000), "classic", 2.0)
+    matched = spread(b0_plan("matched"), "matched", 2.0)
+    assert classic.near < 0.2
+    assert matched.near == 1
+    assert matched.minimum <= matched.median <= matched.maximum

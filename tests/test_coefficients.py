@@ -1,0 +1,92 @@
+import math
+
+import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from scalegrid.coefficients import (
+    IDENTITY,
+    PAPER,
+    Coefficients,
+    classic_grid,
+    corners,
+    from_shares,
+)
+from scalegrid.errors import UserError
+
+multipliers = st.floats(1.0, 4.0)
+
+
+def test_paper_coefficients_nearly_double_the_flops() -> None:
+    # Tan & Le 2019, section 4: α·β²·γ² ≈ 2 with α = 1.2, β = 1.1, γ = 1.15.
+    assert tuple(PAPER) == (1.2, 1.1, 1.15)
+    assert PAPER.flops_factor == pytest.approx(1.92027)
+
+
+def test_scaling_raises_each_coefficient_to_phi() -> None:
+    assert PAPER.scaling(2) == pytest.approx((1.44, 1.21, 1.3225))
+    assert PAPER.scaling(0) == (1, 1, 1)
+
+
+@given(multipliers, multipliers, multipliers)
+def test_shares_sum_to_one_and_undo_from_shares(a: float, b: float, c: float) -> None:
+    triple = Coefficients(a, b, c)
+    assume(triple.flops_factor > 1.01)
+    shares = triple.shares()
+    assert sum(shares) == pytest.approx(1)
+    assert from_shares(shares, triple.flops_factor) == pytest.approx(triple)
+
+
+def test_shares_of_the_corners_are_the_corners_of_the_triangle() -> None:
+    shares = {role: triple.shares() for role, triple in corners(3.0).items()}
+    assert shares["depth"] == pytest.approx((1, 0, 0))
+    assert shares["width"] == pytest.approx((0, 1, 0))
+    assert shares["resolution"] == pytest.approx((0, 0, 1))
+    assert all(t.flops_factor == pytest.approx(3) for t in corners(3.0).values())
+
+
+def test_the_identity_has_no_shares() -> None:
+    assert all(math.isnan(share) for share in IDENTITY.shares())
+
+
+def test_grid_of_the_public_implementation_has_109_triples() -> None:
+    # Step 0.05, |αβ²γ² − 2| < 0.1, α ≤ 2, β and γ ≤ 1.5.
+    bounds = {"alpha": (1, 2), "beta": (1, 1.5), "gamma": (1, 1.5)}
+    assert len(classic_grid(0.05, 0.1, 2.0, **bounds)) == 109
+    assert classic_grid(0.05, 0.1) == classic_grid(0.05, 0.1, 2.0, **bounds)
+
+
+@given(
+    st.sampled_from([0.05, 0.1, 0.125, 0.2, 0.25]),
+    st.floats(0.05, 0.5),
+    st.sampled_from([1.5, 2.0, 3.0]),
+)
+def test_grid_equals_a_slow_enumeration(step: float, tolerance: float, factor: float) -> None:
+    # In integers of thousandths, which are exact: i = 1000·α and so on.
+    unit = round(step * 1000)
+    axis = range(1000, 4001, unit)
+    expected = [
+        (a / 1000, b / 1000, c / 1000)
+        for a in axis
+        for b in axis
+        for c in axis
+        if abs(a * b * b * c * c / 1e15 - factor) <= tolerance + 1e-9 and a <= 1000 * factor
+    ]
+    if expected:
+        found = classic_grid(step, tolerance, factor)
+        assert [tuple(round(m, 9) for m in t) for t in found] == expected
+    else:
+        with pytest.raises(UserError, match="empty"):
+            classic_grid(step, tolerance, factor)
+
+
+def test_an_empty_grid_says_which_tolerance_would_do() -> None:
+    with pytest.raises(UserError, match="raise --tolerance to") as caught:
+        classic_grid(0.3, 0.001)
+    suggested = float(str(caught.value).split("raise --tolerance to ")[1].split(",")[0])
+    assert classic_grid(0.3, suggested)
+
+
+def test_bounds_between_lattice_points_are_named() -> None:
+    with pytest.raises(UserError, match=r"1\.01 to 1\.04 of β"):
+        classic_grid(0.05, 0.1, beta=(1.01, 1.04))

@@ -1,0 +1,100 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from scalegrid.errors import UserError
+from scalegrid.spec import Recipe, SweepSpec, build_spec, dump_spec, load_spec
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "sweep.yaml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@given(
+    st.builds(
+        SweepSpec,
+        epochs=st.integers(1, 50),
+        learning_rate=st.floats(1e-6, 1.0),
+        resolution=st.none() | st.integers(1, 600),
+        curves=st.lists(st.floats(1, 8), max_size=4).map(tuple),
+        alpha_range=st.none() | st.tuples(st.floats(1, 1.5), st.floats(1.5, 3)),
+        candidates=st.just("all") | st.integers(4, 40),
+        flip=st.none() | st.booleans(),
+        name=st.none() | st.text("abcß-", min_size=1),
+    )
+)
+def test_a_spec_written_as_yaml_reads_back_equal(spec: SweepSpec) -> None:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        assert load_spec(write(Path(folder), dump_spec(spec))) == spec
+
+
+def test_flags_win_over_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, "epochs: 7\nbatch-size: 16\n")
+    spec = load_spec(path, {"epochs": 2})
+    assert (spec.epochs, spec.batch_size) == (2, 16)
+
+
+def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
+    assert load_spec(write(tmp_path, "# nothing\n")) == SweepSpec()
+
+
+def test_the_recipe_is_the_part_that_training_depends_on() -> None:
+    spec = build_spec({"epochs": 9, "seeds": 3})
+    assert spec.recipe == Recipe(epochs=9)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("epohcs: 3", "line 1: unknown key 'epohcs'; did you mean 'epochs'?"),
+        ("seeds: 1\nepochs: '3'", "line 2: epochs should be a valid integer"),
+        ("seeds: 1\n\nepochs: 3.5", "line 3: epochs should be"),
+        ("epochs: 0", "epochs should be greater than 0 (given 0)"),
+        ("seeds: -1", "seeds should be greater than 0"),
+        ("workers: 0", "workers should be greater than 0"),
+        ("learning_rate: .nan", "learning-rate"),
+        ("learning_rate: .inf", "learning-rate"),
+        ("alpha_range: [0.9, 2]", "alpha-range the lower bound 0.9 must be at least 1"),
+        ("beta_range: [1.4, 1.2]", "beta-range the bounds are crossed: 1.4 is above 1.2"),
+        ("gamma_range: [1]", "gamma-range"),
+        ("curves: [0.5]", "the FLOPs factor 0.5"),
+        ("grid: hexagonal", "grid should be"),
+        ("candidates: 3", "candidates"),
+        ("name: a/b", "must be a plain folder name"),
+        ("name: ..", "must be a plain folder name"),
+        ("- 1\n- 2", "must hold keys and values, not a list"),
+        ("just words", "must hold keys and values, not a str"),
+        ("epochs: [1", "invalid YAML on line"),
+        ("epochs: !!python/object/apply:os.getcwd []", "only plain YAML is allowed"),
+        ("epochs: 1\nepochs: 2", "line 2: epochs is given twice"),
+    ],
+)
+def test_a_bad_file_is_one_sentence_that_names_the_place(
+    tmp_path: Path, text: str, says: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        load_spec(write(tmp_path, text))
+    message = str(caught.value)
+    assert says in message
+    assert "sweep.yaml" in message
+    assert "\n" not in message
+
+
+def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"nowhere\.yaml: No such file"):
+        load_spec(tmp_path / "nowhere.yaml")
+    path = tmp_path / "binary.yaml"
+    path.write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(UserError, match=r"binary\.yaml.*not UTF-8"):
+        load_spec(path)
+
+
+def test_a_bad_flag_is_named_without_a_file() -> None:
+    with pytest.raises(UserError, match="^unknown key 'epoch'; did you mean 'epochs'"):
+        build_spec({"epoch": 3})

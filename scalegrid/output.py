@@ -50,7 +50,9 @@ def count(value: float) -> str:
     """A count of operations or parameters with its unit: 385.8 M, 0.39 B below a thousand as is."""
     for limit, unit in ((1e9, " B"), (1e6, " M"), (1e3, " k")):
         if abs(value) >= limit:
-            return f"{value / limit:.2f}{unit}" if value < 10 * limit else f"{value / limit:.1f}{unit}"
+            return (
+                f"{value / limit:.2f}{unit}" if value < 10 * limit else f"{value / limit:.1f}{unit}"
+            )
     return f"{value:.0f}"
 
 

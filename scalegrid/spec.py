@@ -79,7 +79,7 @@ class SweepSpec(Recipe):
         16, description="Matched grid: how many scaled networks, corners included; or all."
     )
     divisions: PositiveInt = Field(4, description="Simplex grid: shares in multiples of 1/N.")
-    match: Literal["flops", "params", "activations"] = Field(
+    match: Literal["flops", "params", "activations", "latency"] = Field(
         "flops", description="Matched and simplex grids: the cost that is made equal."
     )
     cost_tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(

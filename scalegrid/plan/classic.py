@@ -10,7 +10,7 @@ from scalegrid.baselines import Baseline
 from scalegrid.coefficients import IDENTITY, PAPER, Coefficients
 from scalegrid.plan.costtable import cost_table
 from scalegrid.plan.picks import Pick
-from scalegrid.plan.realisable import Realisable
+from scalegrid.plan.realisable import Realisable, cost_ratios
 from scalegrid.plan.steps import Step, step_at
 from scalegrid.spec import SweepSpec
 
@@ -37,7 +37,7 @@ def classic_picks(
     scalings = [triple.scaling(phi) for _, triple, phi in wanted]
 
     def steps_of(realise: Callable[[float], Hashable], multipliers: Iterable[float]) -> list[Step]:
-        return sorted({step_at(realise, m, baseline.precision) for m in {1.0, *multipliers}})
+        return sorted({step_at(realise, m) for m in {1.0, *multipliers}})
 
     depths = steps_of(baseline.depths, (s.depth for s in scalings))
     widths = steps_of(baseline.channels, (s.width for s in scalings))
@@ -46,7 +46,8 @@ def classic_picks(
     costs = cost_table(
         baseline, [s.high for s in depths], [s.high for s in widths], resolutions, num_classes
     )
-    networks = Realisable(tuple(depths), tuple(widths), tuple(resolutions), costs, "flops")
+    ratios = cost_ratios(costs, "flops")
+    networks = Realisable(tuple(depths), tuple(widths), tuple(resolutions), costs, ratios)
     picks = []
     for (role, _, phi), scaling, px in zip(wanted, scalings, sides, strict=True):
         place = (_on(depths, scaling.depth), _on(widths, scaling.width), resolutions.index(px))

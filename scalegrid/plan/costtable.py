@@ -12,9 +12,6 @@ not their names, and the versions of the libraries that build them.
 
 from __future__ import annotations
 
-import os
-import tempfile
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from importlib.metadata import version
@@ -28,6 +25,7 @@ from scalegrid import cost
 from scalegrid.baselines import Baseline
 from scalegrid.cost import Cost
 from scalegrid.data.locations import cache_root
+from scalegrid.plan.arrays import load_arrays, save_arrays
 from scalegrid.training.trial import digest
 
 if TYPE_CHECKING:
@@ -59,12 +57,13 @@ def cost_table(
     """
     path = _path(baseline, depths, widths, resolutions, num_classes)
     shape = (len(depths), len(widths), len(resolutions), len(Cost._fields))
-    table = _load(path, shape)
+    stored = load_arrays(path, ["costs"])
+    table = stored[0] if stored and stored[0].shape == shape else None
     if table is None:
         table = _assemble(baseline, depths, widths, resolutions, num_classes)
         if table is None:
             table = _count_each(baseline, depths, widths, resolutions, num_classes)
-        _save(path, table)
+        save_arrays(path, costs=table)
     return table
 
 
@@ -186,23 +185,3 @@ def _path(
         num_classes,
     ]
     return cache_root() / "costs" / f"{digest(content)}.npz"
-
-
-def _load(path: Path, shape: tuple[int, ...]) -> Table | None:
-    try:
-        with np.load(path, allow_pickle=False) as stored:
-            table: Table = stored["costs"]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
-        return None
-    return table if table.shape == shape and table.dtype == np.int64 else None
-
-
-def _save(path: Path, table: Table) -> None:
-    """Replace the file in one step; a cache that cannot be written is only slower."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=path.parent, suffix=".tmp", delete=False) as file:
-            np.savez(file, costs=table)
-        os.replace(file.name, path)
-    except OSError:
-        return

@@ -42,20 +42,13 @@ def matched_picks(
         UserError: no network costs F times the baseline within the tolerance.
     """
     factors = sorted({spec.flops_factor, *spec.curves} - {1.0})
-    networks = realisable(
-        baseline,
-        resolution,
-        spec.resolution_step,
-        max(factors) * (1 + spec.cost_tolerance),
-        num_classes,
-        spec.match,
-    )
+    networks, notes = _networks(spec, baseline, resolution, num_classes, max(factors))
     picks = [Pick("baseline", 0.0, Scaling(1.0, 1.0, 1.0), (0, 0, 0))]
     for factor in factors:
         phi = math.log(factor) / math.log(spec.flops_factor)
         chosen = _fixed(spec, networks, factor)
         if factor == spec.flops_factor:
-            notes = _corner_notes(chosen, spec, networks)
+            notes += _corner_notes(chosen, spec, networks)
             equal = _equal(spec, networks)
             if not equal:
                 raise UserError(_nothing_equal(spec, baseline, networks))
@@ -66,12 +59,28 @@ def matched_picks(
     return Matched(networks, picks, len(equal), notes)
 
 
+def _networks(
+    spec: SweepSpec, baseline: Baseline, resolution: int, num_classes: int, factor: float
+) -> tuple[Realisable, list[str]]:
+    """All networks with the ratios that are to be equal, and notes on how those came about."""
+    budget = factor * (1 + spec.cost_tolerance)
+    if spec.match != "latency":
+        step = spec.resolution_step
+        found = realisable(baseline, resolution, step, budget, num_classes, spec.match)
+        return found, []
+    from scalegrid.plan.latency import with_latencies
+
+    # Latency does not follow FLOPs, so look well beyond the budget.
+    wide = realisable(baseline, resolution, spec.resolution_step, 1.5 * budget, num_classes)
+    return with_latencies(wide, spec, baseline, num_classes)
+
+
 def _fixed(spec: SweepSpec, networks: Realisable, factor: float) -> dict[Place, str]:
     """The single axes nearest a FLOPs factor, and the equal network nearest the paper's shares."""
     roles = {role: corner(networks, role, factor) for role in triangle.CORNERS}
     equal = networks.within(factor, spec.cost_tolerance)
     if equal:
-        points = _shares(spec, networks, equal)
+        points = _shares(networks, equal)
         roles["paper"] = equal[triangle.nearest(points, PAPER.shares())]
     # Reversed, so that a corner keeps its role where the paper's nearest is the same network.
     return {at: role for role, at in reversed(roles.items()) if at is not None}
@@ -98,19 +107,19 @@ def _grid(
     spec: SweepSpec, networks: Realisable, equal: list[Place], fixed: list[Place]
 ) -> list[Place]:
     """The candidates beside those with a role of their own, by the grid that was asked for."""
-    points = _shares(spec, networks, equal)
+    points = _shares(networks, equal)
     if spec.grid == "simplex":
         inside = [s for s in triangle.simplex(spec.divisions) if s not in triangle.CORNERS.values()]
         return [equal[triangle.nearest(points, shares)] for shares in inside]
     everything = fixed + [at for at in equal if at not in fixed]
     count = len(everything) if spec.candidates == "all" else spec.candidates
-    order = triangle.spread(_shares(spec, networks, everything), range(len(fixed)), count)
+    order = triangle.spread(_shares(networks, everything), range(len(fixed)), count)
     return [everything[i] for i in order]
 
 
-def _shares(spec: SweepSpec, networks: Realisable, places: list[Place]) -> NDArray[np.float64]:
+def _shares(networks: Realisable, places: list[Place]) -> NDArray[np.float64]:
     """(N, 3) measured budget shares."""
-    return np.array([measured_shares(networks.costs, at, spec.match) for at in places])
+    return np.array([measured_shares(networks.costs, at) for at in places])
 
 
 def _multipliers(spec: SweepSpec, networks: Realisable, at: Place, factor: float) -> Scaling:

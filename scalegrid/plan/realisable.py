@@ -27,21 +27,14 @@ class Realisable:
     """Every network a baseline can be scaled to within a budget, and what it costs.
 
     ``costs`` is (D, W, P, 3), the last axis as in `cost.Cost`; [0, 0, 0] is the baseline.
-    ``matched_on`` names the cost that is to be equal.
+    ``ratios`` is (D, W, P): the cost that is to be equal over the baseline's, NaN where unknown.
     """
 
     depths: tuple[Step, ...]
     widths: tuple[Step, ...]
     resolutions: tuple[int, ...]
     costs: Table
-    matched_on: str
-
-    @property
-    def ratios(self) -> NDArray[np.float64]:
-        """(D, W, P): the matched cost over the baseline's."""
-        column = self.costs[..., Cost._fields.index(self.matched_on)]
-        ratios: NDArray[np.float64] = column / column[0, 0, 0]
-        return ratios
+    ratios: NDArray[np.float64]
 
     def within(self, factor: float, tolerance: float) -> list[Place]:
         """The networks whose cost ratio is ``factor`` to a relative ``tolerance``."""
@@ -63,21 +56,27 @@ class Realisable:
         return along[role]
 
 
-def measured_shares(costs: Table, at: Place, kind: str = "flops") -> Shares:
-    """Budget shares by measurement: log₂ of the cost ratio of each axis applied alone, normalised.
+def cost_ratios(costs: Table, kind: str) -> NDArray[np.float64]:
+    """(D, W, P): the cost of this kind (a field of `cost.Cost`) over the baseline's."""
+    column = costs[..., Cost._fields.index(kind)]
+    ratios: NDArray[np.float64] = column / column[0, 0, 0]
+    return ratios
+
+
+def measured_shares(costs: Table, at: Place) -> Shares:
+    """Budget shares by measurement: log₂ of the FLOPs ratio of each axis alone, normalised.
 
     Args:
         costs: (D, W, P, 3) as in `Realisable`.
         at: the network.
-        kind: a field of `cost.Cost`.
 
     Returns:
         Shares that sum to one; all NaN for the baseline.
     """
-    column = costs[..., Cost._fields.index(kind)]
+    ratios = cost_ratios(costs, "flops")
     d, w, p = at
-    alone = (column[d, 0, 0], column[0, w, 0], column[0, 0, p])
-    return normalise_shares(*(math.log2(c / column[0, 0, 0]) for c in alone))
+    alone = (ratios[d, 0, 0], ratios[0, w, 0], ratios[0, 0, p])
+    return normalise_shares(*(math.log2(ratio) for ratio in alone))
 
 
 def realisable(
@@ -107,8 +106,8 @@ def realisable(
     allowed = cost_of(1.0, 1.0, resolution) * budget
     deepest = _reach(lambda m: cost_of(m, 1.0, resolution), allowed, budget)
     widest = _reach(lambda m: cost_of(1.0, m, resolution), allowed, math.sqrt(budget))
-    depths = staircase(baseline.depths, deepest, baseline.precision)
-    widths = staircase(baseline.channels, widest, baseline.precision)
+    depths = staircase(baseline.depths, deepest)
+    widths = staircase(baseline.channels, widest)
     sides = [resolution]
     if matched_on != "params":
         thin = cost.skeleton(baseline, 1.0, 1.0, num_classes)
@@ -117,7 +116,8 @@ def realisable(
     costs = cost_table(
         baseline, [s.high for s in depths], [s.high for s in widths], sides, num_classes
     )
-    return Realisable(tuple(depths), tuple(widths), tuple(sides), costs, matched_on)
+    ratios = cost_ratios(costs, matched_on)
+    return Realisable(tuple(depths), tuple(widths), tuple(sides), costs, ratios)
 
 
 def _reach(cost_of: Callable[[float], int], allowed: float, nominal: float) -> float:
@@ -135,4 +135,5 @@ def corner(networks: Realisable, role: str, factor: float) -> Place | None:
     """
     ratios = networks.ratios
     along = networks.axis(role)
-    return min(along, key=lambda at: abs(math.log(ratios[at] / factor)), default=None)
+    known = [at for at in along if not math.isnan(ratios[at])]
+    return min(known, key=lambda at: abs(math.log(ratios[at] / factor)), default=None)

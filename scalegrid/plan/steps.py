@@ -9,6 +9,10 @@ LIMIT = 64.0
 """The largest multiplier considered: a step that goes on to here is taken to go on for ever."""
 
 
+PRECISION = 1e-7
+"""How closely the ends of a step are located; finding one that needs networks built is not free."""
+
+
 class Step(NamedTuple):
     """A range of multipliers that realise the same thing: both ends do, just outside does not.
 
@@ -19,32 +23,29 @@ class Step(NamedTuple):
     high: float
 
 
-def step_at(realise: Callable[[float], Hashable], at: float, precision: float) -> Step:
-    """The step that the multiplier ``at`` lies on, its ends located to ``precision``.
+def step_at(realise: Callable[[float], Hashable], at: float) -> Step:
+    """The step that the multiplier ``at`` lies on, its ends located to `PRECISION`.
 
     Args:
         realise: a staircase of the multiplier; no value comes back once it has been left.
         at: at least 1.
-        precision: how closely the ends are located.
     """
-    low = at if at == 1 else _last_alike(realise, at, 1.0, precision)
-    return Step(low, _last_alike(realise, at, LIMIT, precision))
+    low = at if at == 1 else _last_alike(realise, at, 1.0)
+    return Step(low, _last_alike(realise, at, LIMIT))
 
 
-def staircase(realise: Callable[[float], Hashable], until: float, precision: float) -> list[Step]:
+def staircase(realise: Callable[[float], Hashable], until: float) -> list[Step]:
     """Every step from 1 up to the one that ``until`` lies on; arguments as in `step_at`."""
     steps: list[Step] = []
     low = 1.0
     while low <= until:
-        high = _last_alike(realise, low, LIMIT, precision)
+        high = _last_alike(realise, low, LIMIT)
         steps.append(Step(low, high))
-        low = high + precision
+        low = high + PRECISION
     return steps
 
 
-def _last_alike(
-    realise: Callable[[float], Hashable], start: float, end: float, precision: float
-) -> float:
+def _last_alike(realise: Callable[[float], Hashable], start: float, end: float) -> float:
     """The multiplier nearest ``end`` that realises what ``start`` does."""
     here = realise(start)
     inside, stride = start, (1 / 64 if end > start else -1 / 64)
@@ -59,7 +60,7 @@ def _last_alike(
             outside = beyond
             break
         inside, stride = beyond, 2 * stride
-    while abs(outside - inside) > precision:
+    while abs(outside - inside) > PRECISION:
         middle = (inside + outside) / 2
         if realise(middle) == here:
             inside = middle

@@ -80,7 +80,7 @@ def check(plan: Plan, baseline: baselines.Baseline, spec: SweepSpec) -> None:
 
 
 def check_intervals(variant: Variant, baseline: baselines.Baseline) -> None:
-    phi, outside = variant.phi, 1e-6
+    phi, outside = variant.phi, 1e-5
     for realise, value, low, high in (
         (baseline.depths, variant.alpha, variant.alpha_low, variant.alpha_high),
         (baseline.channels, variant.beta, variant.beta_low, variant.beta_high),
@@ -88,7 +88,7 @@ def check_intervals(variant: Variant, baseline: baselines.Baseline) -> None:
         here = realise(value**phi)
         assert low - 1e-9 <= value <= high + 1e-9
         # A power and its root do not cancel to the last digit, so step inside by a little.
-        inside = 1e-8 if phi != 1 else 0
+        inside = 1e-6 if phi != 1 else 0
         if high - low > 2 * inside:
             assert realise((low + inside) ** phi if low > 1 else 1.0) == here
             assert realise((high - inside) ** phi) == here

@@ -1,0 +1,35 @@
+"""The interface behind which the next trial is chosen: ask and tell."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple, Protocol
+
+
+class Ask(NamedTuple):
+    """A trial to run: a variant's id and a seed."""
+
+    variant: str
+    seed: int
+
+
+class Allocator(Protocol):
+    """Chooses trials one at a time, while others are still running.
+
+    It is deterministic: the same calls in the same order give the same asks. After a restart it is
+    rebuilt by telling it the trials of the table, in the table's order, before the first `ask`;
+    what had been asked for and not told is then asked for again if it is still wanted.
+    """
+
+    def ask(self) -> Ask | None:
+        """The next trial to start, or None when there is nothing to start until more is told."""
+
+    def tell(self, variant: str, seed: int, value: float | None) -> None:
+        """Take in the accuracy of a trial, None if it failed; unknown trials are ignored."""
+
+    @property
+    def done(self) -> bool:
+        """Whether no trial will be asked for any more, whatever the running ones come to."""
+
+    def remaining(self) -> Mapping[str, float]:
+        """How many trials of each variant it expects to ask for yet, for the time left."""

@@ -1,0 +1,47 @@
+"""The same number of trials for every variant."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from scalegrid.allocation.base import Ask
+
+
+class Uniform:
+    """Seeds 0 … ``seeds`` − 1 of every variant; all variants with one seed before the next seed.
+
+    A failed trial counts as made.
+    """
+
+    def __init__(self, variants: Sequence[str], seeds: int) -> None:
+        # A dict keeps the order and drops whatever is told or asked, from either end, at once.
+        asks = (Ask(variant, seed) for seed in range(seeds) for variant in variants)
+        self._waiting: dict[Ask, None] = dict.fromkeys(asks)
+        self._counts = Counter(ask.variant for ask in self._waiting)
+
+    def ask(self) -> Ask | None:
+        """The first trial that has neither been asked for nor told."""
+        ask = next(iter(self._waiting), None)
+        if ask is not None:
+            self._drop(ask)
+        return ask
+
+    def tell(self, variant: str, seed: int, value: float | None) -> None:
+        """Never ask for this trial (again); its accuracy is of no interest here."""
+        ask = Ask(variant, seed)
+        if ask in self._waiting:
+            self._drop(ask)
+
+    @property
+    def done(self) -> bool:
+        """Whether every trial has been asked for or told."""
+        return not self._waiting
+
+    def remaining(self) -> Mapping[str, float]:
+        """Trials of each variant that have been neither asked for nor told."""
+        return {variant: float(count) for variant, count in self._counts.items() if count}
+
+    def _drop(self, ask: Ask) -> None:
+        del self._waiting[ask]
+        self._counts[ask.variant] -= 1

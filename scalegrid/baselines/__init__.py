@@ -1,0 +1,27 @@
+"""What can be scaled: built-in families, timm models, YAML definitions, one's own code."""
+
+from __future__ import annotations
+
+from scalegrid.baselines.base import Baseline, Layout, Row, network_id
+from scalegrid.baselines.check import check
+from scalegrid.baselines.registry import families, get, locate, names
+from scalegrid.baselines.skeleton import skeleton
+from scalegrid.baselines.tables import Listing, TableRow, input_sides, layer_table, listing
+
+__all__ = [
+    "Baseline",
+    "Layout",
+    "Listing",
+    "Row",
+    "TableRow",
+    "check",
+    "families",
+    "get",
+    "input_sides",
+    "layer_table",
+    "listing",
+    "locate",
+    "names",
+    "network_id",
+    "skeleton",
+]

@@ -1,0 +1,172 @@
+"""What can be read off a network that is only known as a module."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scalegrid.baselines.base import Layout, Row
+from scalegrid.training.trial import digest
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+
+def structure(model: nn.Module) -> str:
+    """A digest of all modules (names, classes, settings) and parameter shapes of ``model``."""
+    modules = [(name, type(m).__name__, m.extra_repr()) for name, m in model.named_modules()]
+    shapes = [(name, tuple(p.shape)) for name, p in model.named_parameters()]
+    return digest([modules, shapes])
+
+
+def lengthened(shallow: nn.Module, deep: nn.Module) -> frozenset[str]:
+    """Names of the modules of ``shallow`` that have more children in ``deep``: its stages.
+
+    Of nested ones the outermost counts.
+    """
+    known = {name for name, _ in shallow.named_modules()}
+    new = {name for name, _ in deep.named_modules()} - known
+    grown = {_parent(name) for name in new} & known
+    return frozenset(name for name in grown if not grown.intersection(_ancestors(name)))
+
+
+def run(model: nn.Module, resolution: int, images: int = 1) -> Any:
+    """The output of ``model`` for black images, without gradients, on the device it lives on."""
+    import torch
+
+    parameter = next(model.parameters())
+    shape = (images, 3, resolution, resolution)
+    batch = torch.zeros(shape, device=parameter.device, dtype=parameter.dtype)
+    was_training = model.training
+    try:
+        with torch.no_grad():
+            return model.eval()(batch)
+    finally:
+        model.train(was_training)
+
+
+class Unit(NamedTuple):
+    """A block of a stage, or a layer outside all stages (``stage`` is None), as it ran."""
+
+    stage: str | None
+    operator: str
+    kernel: int
+    channels: int
+    side: int
+    structure: str
+
+    @property
+    def kind(self) -> tuple[str | None, str, int, int]:
+        """Neighbours of one kind share a row."""
+        return (self.stage, self.operator, self.kernel, self.channels)
+
+
+def layer_table(
+    model: nn.Module, stages: frozenset[str], resolution: int, num_classes: int
+) -> tuple[Layout, int]:
+    """The layer table of ``model``, and its total stride.
+
+    A row is a run of equal blocks of one of the ``stages``, or one convolution or linear layer
+    outside them. Strides are measured on the maps of an image of ``resolution`` px.
+    """
+    body = _units(model, stages, resolution)
+    classifier = None
+    if len(body) > 1 and body[-1].stage is None and body[-1].channels == num_classes:
+        classifier = body.pop()
+    rows, side = [], resolution
+    for alike in _runs(body):
+        first = alike[0]
+        stride = max(1, round(side / first.side))
+        detail = digest([unit.structure for unit in alike])[:6]
+        rows.append(Row(first.operator, first.kernel, stride, first.channels, len(alike), detail))
+        side = min(side, alike[-1].side)
+    if classifier:
+        rows.append(Row("Pooling & FC", 1, 1, body[-1].channels, 1))
+    last_map = min((unit.side for unit in body if unit.side > 1), default=1)
+    return tuple(rows), max(1, round(resolution / last_map))
+
+
+def _runs(units: list[Unit]) -> Iterator[list[Unit]]:
+    """Neighbours of one kind; a shrinking map or a layer outside the stages starts a new run."""
+    for (stage, *_), alike in groupby(units, key=lambda unit: unit.kind):
+        run: list[Unit] = []
+        for unit in alike:
+            if run and (stage is None or unit.side < run[-1].side):
+                yield run
+                run = []
+            run.append(unit)
+        yield run
+
+
+def _units(model: nn.Module, stages: frozenset[str], resolution: int) -> list[Unit]:
+    """The units of ``model`` in the order in which they first finish."""
+    units: dict[str, Unit] = {}
+
+    def watch(name: str, module: nn.Module, stage: str | None) -> Any:
+        def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
+            if name not in units:
+                units[name] = _unit(stage, module, output)
+
+        return module.register_forward_hook(note)
+
+    handles = []
+    for name, module in model.named_modules():
+        stage = next((a for a in _ancestors(name) if a in stages), None)
+        if (stage is not None and stage == _parent(name) and _has_layers(module)) or (
+            stage is None and _is_layer(module)
+        ):
+            handles.append(watch(name, module, stage))
+    try:
+        run(model, resolution)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return list(units.values())
+
+
+def _unit(stage: str | None, module: nn.Module, output: Any) -> Unit:
+    channels, side = _size(output[0] if isinstance(output, (tuple, list)) else output)
+    operator = type(module).__name__
+    if _is_layer(module):
+        operator = "FC" if operator == "Linear" else operator.rstrip("12d")
+    kernel = max(_kernel(layer) for layer in module.modules())
+    return Unit(stage, operator, kernel, channels, side, structure(module))
+
+
+def _size(output: Tensor) -> tuple[int, int]:
+    """Channels and side of a map, whichever way round; of a sequence of tokens; of a vector."""
+    shape = output.shape
+    if len(shape) == 4:
+        last = shape[2] != shape[3] and shape[1] == shape[2]
+        return (shape[3], shape[1]) if last else (shape[1], shape[2])
+    if len(shape) == 3:
+        return shape[2], max(1, round(math.sqrt(shape[1])))
+    return shape[-1], 1
+
+
+def _is_layer(module: nn.Module) -> bool:
+    from torch import nn
+
+    return isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear)
+
+
+def _has_layers(module: nn.Module) -> bool:
+    return any(_is_layer(layer) for layer in module.modules())
+
+
+def _kernel(module: nn.Module) -> int:
+    size = getattr(module, "kernel_size", 1) if _is_layer(module) else 1
+    return int(size[0] if isinstance(size, tuple) else size)
+
+
+def _parent(name: str) -> str:
+    return name.rpartition(".")[0]
+
+
+def _ancestors(name: str) -> Iterator[str]:
+    """From the parent to the root, whose name is empty; the root has none."""
+    while name:
+        name = _parent(name)
+        yield name

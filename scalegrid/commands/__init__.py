@@ -1,0 +1,1 @@
+"""What the commands print: each a thin skin over the library."""

@@ -1,0 +1,129 @@
+"""`scalegrid plan`: the variants of a sweep as a table, JSON or CSV."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scalegrid import baselines
+from scalegrid.coefficients import Shares
+from scalegrid.errors import UserError
+from scalegrid.output import Format, count, print_csv, print_json, print_table
+from scalegrid.plan import Plan, Variant, make_plan
+from scalegrid.plan.summary import Spread, classic_plan, spread
+from scalegrid.progress import duration
+from scalegrid.rows import variant_rows
+from scalegrid.spec import SweepSpec
+from scalegrid.sweep import num_classes_of
+from scalegrid.timing import estimate_seconds
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
+    """Plan a sweep and print it; draw its candidates beside the classic grid's into a folder.
+
+    Raises:
+        UserError: the specification cannot be planned, or the folder cannot be written.
+    """
+    baseline = baselines.get(spec.baseline)
+    num_classes = num_classes_of(spec)
+    made = make_plan(spec, baseline, num_classes)
+    grids: dict[str, Plan] = {spec.grid: made}
+    if spec.grid != "classic":
+        with suppress(UserError):  # it may be empty where the matched one is not
+            grids["classic"] = classic_plan(spec, baseline, num_classes)
+    if form == "csv":
+        print_csv(variant_rows(made))
+    elif form == "json":
+        print_json(_document(spec, made))
+    else:
+        _print(spec, grids)
+    if pictures:
+        from scalegrid.figures import draw_plans
+
+        frames = {name: plan_frame(plan) for name, plan in reversed(grids.items())}
+        for path in draw_plans(frames, pictures, flops_factor=spec.flops_factor):
+            print(f"drawn: {path}", file=sys.stderr)
+
+
+def plan_frame(plan: Plan) -> pd.DataFrame:
+    """The variants of a plan as the columns of variants.parquet."""
+    import pandas as pd
+
+    return pd.DataFrame(variant_rows(plan))
+
+
+def _document(spec: SweepSpec, made: Plan) -> dict[str, Any]:
+    return {
+        "baseline": made.baseline,
+        "resolution": made.resolution,
+        "variants": [_nested(variant) for variant in made.variants],
+        "spread": asdict(spread(made, spec.grid, spec.flops_factor)),
+        "notes": list(made.notes),
+        "seconds_estimated": estimate_seconds(spec, made),
+    }
+
+
+def _print(spec: SweepSpec, grids: dict[str, Plan]) -> None:
+    made = grids[spec.grid]
+    print_table([_row(variant) for variant in made.variants])
+    spreads = [spread(plan, name, spec.flops_factor) for name, plan in grids.items()]
+    print_table([_spread_row(one, spec.flops_factor) for one in spreads])
+    print("FLOPs are multiply-adds of convolution and linear layers, for one image.")
+    for note in made.notes:
+        print(f"* {note}.")
+    seconds = estimate_seconds(spec, made)
+    time = "" if seconds is None else f", about {duration(seconds)} on this machine"
+    print(f"{spec.seeds * len(made.variants)} trials{time}.")
+
+
+def _row(variant: Variant) -> dict[str, str]:
+    return {
+        "role": variant.role,
+        "φ": f"{variant.phi:.3g}",
+        "α": f"{variant.alpha:.3f}",
+        "β": f"{variant.beta:.3f}",
+        "γ": f"{variant.gamma:.3f}",
+        "layers": variant.layers,
+        "channels": variant.channels,
+        "px": str(variant.resolution),
+        "FLOPs": count(variant.flops),
+        "ratio": f"{variant.flops_ratio:.3f}×" + ("" if variant.matched else " *"),
+        "params": count(variant.params),
+        "activations": count(variant.activations),
+        "shares d/w/r": _shares(variant.shares),
+    }
+
+
+def _shares(shares: Shares) -> str:
+    if shares.depth != shares.depth:
+        return "–"
+    return " ".join(f"{share:.2f}" for share in shares)
+
+
+def _nested(variant: Variant) -> dict[str, Any]:
+    """One variant, its shares and realised layers as nested objects."""
+    record = asdict(variant)
+    record["shares"] = variant.shares._asdict()
+    record["nominal"] = variant.nominal._asdict()
+    record["layers"] = [row.layers for row in variant.layout]
+    record["channels"] = [row.channels for row in variant.layout]
+    return record
+
+
+def _spread_row(one: Spread, factor: float) -> dict[str, str]:
+    return {
+        "grid": one.grid,
+        "chosen from": str(one.considered),
+        "networks": str(one.networks),
+        "min ratio": f"{one.minimum:.2f}×",
+        "median": f"{one.median:.2f}×",
+        "max": f"{one.maximum:.2f}×",
+        f"within 5 % of {factor:g}×": f"{one.near:.0%}",
+        "largest gap": f"{one.gap:.2f}",
+    }

@@ -1,0 +1,91 @@
+"""How long trials take.
+
+The model: a trial's time is proportional to its arithmetic,
+
+    seconds = rate · FLOPs · epochs · (3 · training images + validation images),
+
+since a training step is a forward and a backward pass, the latter about twice the former. ``rate``
+(seconds per FLOP of one worker while all work) is measured: before the first sweep of its kind on
+a machine by a few steps of the baseline on noise, from then on by the trials themselves. Larger
+networks use a processor better than small ones do, so the estimate is a rough one and errs to the
+long side.
+"""
+
+from __future__ import annotations
+
+import heapq
+import json
+import os
+import platform
+from collections.abc import Iterable
+from contextlib import suppress
+from importlib.metadata import version
+from pathlib import Path
+
+from scalegrid.data.locations import cache_root
+from scalegrid.durable import replace_file
+from scalegrid.spec import Recipe
+from scalegrid.training.trial import digest
+
+
+def trial_work(flops: int, recipe: Recipe, num_train: int, num_val: int) -> float:
+    """The arithmetic of a trial, in FLOPs of forward passes."""
+    return float(flops) * recipe.epochs * (3 * num_train + num_val)
+
+
+def makespan(jobs: Iterable[float], workers: int) -> float:
+    """When the last of ``jobs`` (seconds) ends if each worker in turn takes the longest left."""
+    busy = [0.0] * workers
+    for job in sorted(jobs, reverse=True):
+        heapq.heapreplace(busy, busy[0] + job)
+    return max(busy)
+
+
+class RateFile:
+    """The last measured rate of a kind of training on this machine, kept beside the data caches.
+
+    Args:
+        kind: what the rate depends on beside the machine and torch; anything JSON can hold.
+    """
+
+    def __init__(self, kind: object) -> None:
+        machine = [platform.node(), platform.machine(), os.cpu_count(), version("torch")]
+        self._path: Path = cache_root() / "rates" / f"{digest([kind, machine])}.json"
+
+    def read(self) -> float | None:
+        """Seconds per FLOP, None if never measured."""
+        try:
+            rate = json.loads(self._path.read_bytes())
+        except (OSError, ValueError):
+            return None
+        return rate if isinstance(rate, float) and 0 < rate < float("inf") else None
+
+    def write(self, rate: float) -> None:
+        """Keep ``rate``; where that is impossible it is measured again next time."""
+        with suppress(OSError):
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            text = json.dumps(rate).encode()
+            replace_file(self._path, lambda file: file.write(text), durable=False)
+
+
+class Pace:
+    """The rate of a running sweep: its own epochs as they come, a rate from before until then."""
+
+    def __init__(self, before: float | None) -> None:
+        self._before = before
+        self._seconds = self._work = 0.0
+
+    def add(self, seconds: float, work: float) -> None:
+        """Take in that ``work`` FLOPs took one worker ``seconds``."""
+        self._seconds += seconds
+        self._work += work
+
+    @property
+    def measured(self) -> float | None:
+        """Seconds per FLOP of what was taken in; None before anything was."""
+        return self._seconds / self._work if self._work else None
+
+    @property
+    def rate(self) -> float | None:
+        """Seconds per FLOP, None if unknown."""
+        return self._before if self.measured is None else self.measured

@@ -1,0 +1,31 @@
+"""The interface behind which trials run: submit, collect, cancel."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from scalegrid.training.trial import Epoch, Outcome, Trial
+
+Event = tuple[str, Epoch] | Outcome
+"""Either (trial id, epoch just finished) or the outcome that ends a trial."""
+
+
+class Executor(Protocol):
+    """Runs trials, several at once.
+
+    A trial that raises, or whose process dies, ends with a failed `Outcome`; nothing it does
+    raises out of `collect`.
+    """
+
+    @property
+    def capacity(self) -> int:
+        """How many trials run at once."""
+
+    def submit(self, trial: Trial) -> None:
+        """Start ``trial`` as soon as a worker is free."""
+
+    def collect(self, timeout: float | None = None) -> list[Event]:
+        """Wait up to ``timeout`` seconds for events; return all there are, oldest first."""
+
+    def cancel(self) -> None:
+        """Stop everything at once, running trials included; the executor is then closed."""

@@ -1,0 +1,42 @@
+"""Trials in this very process, one after the other: for debuggers and profilers."""
+
+from __future__ import annotations
+
+from collections import deque
+
+from scalegrid.executors.attempt import TRAIN, attempt, find
+from scalegrid.executors.base import Event
+from scalegrid.training.trial import Trial
+
+
+class InlineExecutor:
+    """An executor of capacity one; `collect` trains the trial it returns."""
+
+    def __init__(self, device: str = "cpu", function: str = TRAIN) -> None:
+        self._device = device
+        self._run = find(function)
+        self._queue: deque[Trial] = deque()
+
+    @property
+    def capacity(self) -> int:
+        """One."""
+        return 1
+
+    def submit(self, trial: Trial) -> None:
+        """Put ``trial`` in the queue."""
+        self._queue.append(trial)
+
+    def collect(self, timeout: float | None = None) -> list[Event]:
+        """Run the next trial, however long it takes; return its epochs and outcome."""
+        if not self._queue:
+            return []
+        trial = self._queue.popleft()
+        events: list[Event] = []
+        outcome = attempt(
+            self._run, trial, lambda epoch: events.append((trial.trial, epoch)), self._device
+        )
+        return [*events, outcome]
+
+    def cancel(self) -> None:
+        """Forget the queue."""
+        self._queue.clear()

@@ -1,0 +1,41 @@
+"""How many workers, and on which devices."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from scalegrid.spec import SweepSpec
+from scalegrid.training.devices import find_devices
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Worker i trains on ``devices[i % len(devices)]`` with ``threads`` CPU threads."""
+
+    workers: int
+    devices: tuple[str, ...]
+    threads: int
+
+
+def place(spec: SweepSpec) -> Placement:
+    """Where the trials of a sweep run.
+
+    By default, on CPUs as many workers as cores allow, on GPUs ``trials_per_device`` on each.
+
+    Raises:
+        UserError: the device is unknown or not there.
+    """
+    devices = find_devices(spec.device)
+    if devices == ["cpu"]:
+        default = max(1, available_cores() // spec.threads)
+    else:
+        default = len(devices) * spec.trials_per_device
+    return Placement(spec.workers or default, tuple(devices), spec.threads)
+
+
+def available_cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

@@ -1,0 +1,202 @@
+"""Networks of equal inference latency on the present device.
+
+Latency cannot be counted, and measuring every realisable network would take hours. So a model that
+is linear in the logarithms of the costs is fitted to the networks measured so far, the networks
+that it expects nearest the target are measured next, and only measured ones count as equal.
+"""
+
+from __future__ import annotations
+
+import platform
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalegrid.baselines import Baseline
+from scalegrid.data.locations import cache_root
+from scalegrid.plan import triangle
+from scalegrid.plan.arrays import load_arrays, save_arrays
+from scalegrid.plan.realisable import Place, Realisable, measured_shares
+from scalegrid.spec import SweepSpec
+from scalegrid.training.trial import digest
+
+if TYPE_CHECKING:
+    import torch
+
+ROUNDS = 3
+REPEATS = 9
+WARM_UP = 2
+
+Measure = Callable[[Sequence[Place]], list[list[float]]]
+"""Seconds of repeated inferences of each network."""
+
+
+def with_latencies(
+    networks: Realisable, spec: SweepSpec, baseline: Baseline, num_classes: int
+) -> tuple[Realisable, list[str]]:
+    """Measure networks until enough are known to be F times as slow as the baseline.
+
+    Measurements are kept on disk, so that a sweep that is run again has the same plan.
+
+    Returns:
+        The networks with latency ratios, NaN for those not measured; and a note on the noise.
+    """
+    import torch
+
+    from scalegrid.training.devices import find_devices
+
+    torch.set_num_threads(spec.threads)
+    device = torch.device(find_devices(spec.device)[0])
+    path = _path(networks, spec, baseline, num_classes, device)
+
+    def measure(places: Sequence[Place]) -> list[list[float]]:
+        models = [
+            baseline.build(networks.depths[d].high, networks.widths[w].high, num_classes)
+            for d, w, _ in places
+        ]
+        return interleaved(models, [networks.resolutions[p] for _, _, p in places], device)
+
+    known = _load(path, networks)
+    if known is None:
+        known = search(networks, spec, measure)
+        _save(path, *known)
+    ratios, noise = known
+    note = (
+        f"latency is the median of {REPEATS} interleaved inferences of one image on {device}, "
+        f"{spec.threads} thread{'s' * (spec.threads > 1)}; repeated measurements of a network "
+        f"spread by {noise:.1%} (median absolute deviation)"
+    )
+    return replace(networks, ratios=ratios), [note]
+
+
+def search(
+    networks: Realisable, spec: SweepSpec, measure: Measure
+) -> tuple[NDArray[np.float64], float]:
+    """Ratios of latency, NaN where not measured, and the relative noise of one measurement.
+
+    Each round measures the networks that are expected nearest the target, spread over the budget
+    triangle; the first one is guided by FLOPs alone, and includes the single axes.
+    """
+    features = _features(networks)
+    expected = np.exp(features[..., 1])  # the FLOPs ratio
+    ratios = np.full(expected.shape, np.nan)
+    deviations: list[float] = []
+    wanted = 32 if spec.candidates == "all" else 2 * spec.candidates
+    for _ in range(ROUNDS):
+        chosen = _next(networks, expected, ratios, spec.flops_factor, wanted)
+        if not chosen:
+            break
+        times = measure([(0, 0, 0), *chosen])
+        medians = [statistics.median(sample) for sample in times]
+        deviations += [
+            statistics.median(abs(t / middle - 1) for t in sample)
+            for sample, middle in zip(times, medians, strict=True)
+        ]
+        for at, middle in zip(chosen, medians[1:], strict=True):
+            ratios[at] = middle / medians[0]
+        ratios[0, 0, 0] = 1.0
+        known = ~np.isnan(ratios)
+        solution = np.linalg.lstsq(features[known], np.log(ratios[known]), rcond=None)[0]
+        expected = np.exp(features @ solution)
+    return ratios, statistics.median(deviations)
+
+
+def _features(networks: Realisable) -> NDArray[np.float64]:
+    """(D, W, P, 4): one, and the logarithms of the ratios of FLOPs, layers' outputs and depth."""
+    logs = np.log(networks.costs / networks.costs[0, 0, 0])
+    layers = np.log([step.high for step in networks.depths])
+    depth = np.broadcast_to(layers[:, None, None], logs.shape[:3])
+    return np.stack([np.ones(logs.shape[:3]), logs[..., 0], logs[..., 2], depth], axis=-1)
+
+
+def _next(
+    networks: Realisable,
+    expected: NDArray[np.float64],
+    ratios: NDArray[np.float64],
+    factor: float,
+    count: int,
+) -> list[Place]:
+    """The most promising networks not measured yet: the single axes' best, then spread evenly."""
+
+    def miss(at: Place) -> float:
+        return float(abs(np.log(expected[at] / factor)))
+
+    fresh = [at for at in np.ndindex(*ratios.shape) if np.isnan(ratios[at]) and any(at)]
+    axes = [
+        min((at for at in networks.axis(role) if at in set(fresh)), key=miss, default=None)
+        for role in triangle.CORNERS
+    ]
+    chosen = [at for at in axes if at is not None]
+    near = sorted((at for at in fresh if at not in chosen), key=miss)[: 4 * count]
+    pool = chosen + near
+    if not pool:
+        return []
+    points = np.array([measured_shares(networks.costs, at) for at in pool])
+    return [pool[i] for i in triangle.spread(points, range(max(1, len(chosen))), count)]
+
+
+def interleaved(
+    models: Sequence[torch.nn.Module], resolutions: Sequence[int], device: torch.device
+) -> list[list[float]]:
+    """Seconds of `REPEATS` inferences of each model on one image, in turns after a warm-up.
+
+    Turns spread whatever else the machine does over all models alike.
+    """
+    import torch
+
+    images = [torch.zeros(1, 3, px, px, device=device) for px in resolutions]
+    ready = [model.eval().to(device) for model in models]
+    samples: list[list[float]] = [[] for _ in ready]
+    with torch.inference_mode():
+        for turn in range(WARM_UP + REPEATS):
+            for sample, model, image in zip(samples, ready, images, strict=True):
+                _synchronise(device)
+                start = time.perf_counter()
+                model(image)
+                _synchronise(device)
+                if turn >= WARM_UP:
+                    sample.append(time.perf_counter() - start)
+    return samples
+
+
+def _path(
+    networks: Realisable,
+    spec: SweepSpec,
+    baseline: Baseline,
+    num_classes: int,
+    device: torch.device,
+) -> Path:
+    import torch
+
+    machine = platform.node() if device.type == "cpu" else torch.cuda.get_device_name(device)
+    content = [
+        baseline.definition,
+        [list(map(list, steps)) for steps in (networks.depths, networks.widths)],
+        [networks.resolutions, num_classes, spec.flops_factor, spec.candidates],
+        [str(device), machine, spec.threads, torch.__version__],
+    ]
+    return cache_root() / "latencies" / f"{digest(content)}.npz"
+
+
+def _load(path: Path, networks: Realisable) -> tuple[NDArray[np.float64], float] | None:
+    stored = load_arrays(path, ("ratios", "noise"))
+    if stored is None or stored[0].shape != networks.ratios.shape:
+        return None
+    return stored[0], float(stored[1])
+
+
+def _save(path: Path, ratios: NDArray[np.float64], noise: float) -> None:
+    save_arrays(path, ratios=ratios, noise=np.array(noise))
+
+
+def _synchronise(device: torch.device) -> None:
+    import torch
+
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)

@@ -1,0 +1,66 @@
+"""From what the user gave to what a sweep needs: defaults, a name, a folder, the data."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from scalegrid import baselines
+from scalegrid.data import Source, open_source
+from scalegrid.errors import UserError
+from scalegrid.spec import Recipe, SweepSpec
+
+
+def resolve(spec: SweepSpec) -> SweepSpec:
+    """The specification with the defaults that depend on the baseline: resolution and name.
+
+    Raises:
+        UserError: the baseline is unknown.
+    """
+    resolution = spec.resolution or baselines.get(spec.baseline).brief_resolution
+    spec = spec.model_copy(update={"resolution": resolution})
+    return spec.model_copy(update={"name": spec.name or default_name(spec)})
+
+
+def default_name(spec: SweepSpec) -> str:
+    """``b0-glyphs-48``: baseline, data and resolution in px; of a path, its last part."""
+    return f"{_slug(spec.baseline)}-{_slug(spec.data)}-{spec.resolution}"
+
+
+def results_folder(spec: SweepSpec) -> Path:
+    """Where the results of a resolved specification go."""
+    return Path(spec.results) / str(spec.name)
+
+
+def open_data(spec: SweepSpec) -> Source:
+    """The data that a specification names.
+
+    Raises:
+        UserError: there is no such data, it is bad, or a batch is larger than all of it.
+    """
+    source = open_source(
+        spec.data,
+        train_images=spec.train_images,
+        val_images=spec.val_images,
+        download=spec.download,
+        data_dir=Path(spec.data_dir) if spec.data_dir else None,
+    )
+    if source.num_train < spec.batch_size:
+        raise UserError(
+            f"{spec.data} has {source.num_train} training images, fewer than a batch of "
+            f"{spec.batch_size}; lower --batch-size or use more images."
+        )
+    return source
+
+
+def resolve_recipe(spec: SweepSpec, source: Source) -> Recipe:
+    """The recipe of every trial: images are mirrored where the data allow it, unless said."""
+    flip = source.mirror if spec.flip is None else spec.flip
+    return spec.recipe.model_copy(update={"flip": flip})
+
+
+def _slug(text: str) -> str:
+    path = Path(text).expanduser()
+    is_path = "/" in text or "\\" in text or path.suffix in (".yaml", ".yml", ".py")
+    name = path.resolve().stem if is_path or path.is_dir() else text
+    return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "data"

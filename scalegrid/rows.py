@@ -1,0 +1,84 @@
+"""From variants and outcomes to rows of the tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import statistics
+from dataclasses import asdict, fields
+from datetime import datetime, timezone
+from typing import Any
+
+from scalegrid.plan import Plan, Variant
+from scalegrid.training.trial import Outcome, Trial
+
+RowDict = dict[str, Any]
+
+
+def variant_rows(plan: Plan) -> list[RowDict]:
+    """The rows of ``variants.parquet`` for a plan, in its order."""
+    return [_variant_row(variant, place) for place, variant in enumerate(plan.variants)]
+
+
+def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) -> RowDict:
+    """The row of ``trials.parquet`` for a trial that has just ended.
+
+    ``num_train`` is the number of training images; those that do not fill a batch are left out of
+    an epoch, as `scalegrid.data.batches` does.
+    """
+    epochs = outcome.history
+    batch = trial.recipe.batch_size
+    per_epoch = num_train // batch * batch or num_train
+    last = epochs[-1] if outcome.status == "finished" else None
+    speeds = [epoch.images_per_second for epoch in epochs if epoch.images_per_second > 0]
+    return {
+        "trial": trial.trial,
+        "variant": trial.variant,
+        "seed": trial.seed,
+        "status": outcome.status,
+        "top1": last.top1 if last else math.nan,
+        "top5": last.top5 if last else math.nan,
+        "train_loss": last.train_loss if last else math.nan,
+        "val_loss": last.val_loss if last else math.nan,
+        "flops": variant.flops,
+        "params": variant.params,
+        "epochs": len(epochs),
+        "images": len(epochs) * per_epoch,
+        # Epochs have equal numbers of images, so the whole's speed is the harmonic mean.
+        "images_per_second": statistics.harmonic_mean(speeds) if speeds else math.nan,
+        "seconds": outcome.seconds,
+        "device": outcome.device,
+        "threads": trial.threads,
+        "versions": outcome.versions,
+        "error": outcome.error,
+        "finished_at": datetime.now(timezone.utc),
+    }
+
+
+def history_rows(outcome: Outcome) -> list[RowDict]:
+    """The rows of ``history.parquet`` for a trial, one an epoch."""
+    return [{"trial": outcome.trial, **asdict(epoch)} for epoch in outcome.history]
+
+
+def label(variant: Variant) -> str:
+    """What a person calls a variant: ``width β=1.41  64 px``; multipliers of the baseline."""
+    multipliers = {
+        "α": variant.depth,
+        "β": variant.width,
+        "γ": variant.gamma**variant.phi,
+    }
+    scaled = [f"{axis}={value:.3g}" for axis, value in multipliers.items() if value != 1]
+    return "  ".join([" ".join([variant.role, *scaled]), f"{variant.resolution} px"])
+
+
+def _variant_row(variant: Variant, place: int) -> RowDict:
+    row = {field.name: getattr(variant, field.name) for field in fields(variant)}
+    del row["shares"], row["nominal"]
+    for prefix, shares in (("share", variant.shares), ("nominal", variant.nominal)):
+        row |= {f"{prefix}_{axis}": value for axis, value in shares._asdict().items()}
+    return row | {
+        "layers": variant.layers,
+        "channels": variant.channels,
+        "layout": json.dumps([asdict(one) for one in variant.layout]),
+        "order": place,
+    }

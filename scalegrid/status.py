@@ -1,0 +1,118 @@
+"""How far a sweep is: a small file that the running sweep keeps up to date for other processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from scalegrid.durable import replace_file
+
+STATUS_FILE = "status.json"
+
+State = Literal["preparing", "running", "finished", "interrupted", "stopped"]
+_ACTIVE = ("preparing", "running")
+_SILENCE = 30.0  # seconds without a sign of life after which a sweep counts as stopped
+
+
+@dataclass(frozen=True)
+class Running:
+    """A trial under way: ``epoch`` of its ``epochs`` are finished."""
+
+    trial: str
+    variant: str
+    label: str
+    seed: int
+    epoch: int
+    epochs: int
+    images_per_second: float | None
+
+
+@dataclass(frozen=True)
+class Best:
+    """The variant with the highest mean top-1 accuracy (a share) of those with a finished trial."""
+
+    variant: str
+    label: str
+    top1: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """A sweep at one moment.
+
+    ``total`` counts all trials that the plan asks for and those of earlier plans, ``finished`` and
+    ``failed`` those that have ended; times are seconds since the epoch; ``seconds_left`` is None
+    while it cannot be estimated.
+    """
+
+    name: str
+    state: State
+    finished: int
+    failed: int
+    total: int
+    seconds_left: float | None = None
+    best: Best | None = None
+    running: tuple[Running, ...] = ()
+    started_at: float = 0.0
+    updated_at: float = 0.0
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=platform.node)
+
+    @property
+    def ended(self) -> int:
+        """Trials that have a row."""
+        return self.finished + self.failed
+
+    @property
+    def images_per_second(self) -> float:
+        """Training images per second of all running trials together."""
+        return sum(trial.images_per_second or 0.0 for trial in self.running)
+
+
+def write_status(folder: Path, status: Status) -> None:
+    """Replace the status file; it is a convenience, so failing to write it stops nothing."""
+    text = json.dumps(asdict(status), indent=1).encode()
+    with suppress(OSError):
+        replace_file(folder / STATUS_FILE, lambda file: file.write(text), durable=False)
+
+
+def read_status(folder: Path) -> Status | None:
+    """The last status of the sweep in ``folder``; None if it never had one.
+
+    A sweep that was killed cannot say so; it is reported as ``stopped``, with nothing running.
+    """
+    try:
+        status = _parse(json.loads((folder / STATUS_FILE).read_bytes()))
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        return None
+    if status.state in _ACTIVE and not _alive(status):
+        fields = {**vars(status), "state": "stopped", "running": (), "seconds_left": None}
+        return Status(**fields)
+    return status
+
+
+def _parse(values: dict[str, Any]) -> Status:
+    best = values.pop("best")
+    running = tuple(Running(**one) for one in values.pop("running"))
+    return Status(**values, best=Best(**best) if best else None, running=running)
+
+
+def _alive(status: Status) -> bool:
+    if time.time() - status.updated_at > _SILENCE:
+        return False
+    if status.host != platform.node():
+        return True
+    try:
+        os.kill(status.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

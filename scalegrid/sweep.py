@@ -1,0 +1,377 @@
+"""The run: ask the allocator for trials, hand them to the executor, tell the store.
+
+A sweep can be stopped or killed at any moment and run again: whatever has a row in the table is
+done. Of failed trials, those whose worker was killed are tried again when the sweep is run again,
+since that says nothing about the trial; those that diverged or raised would do so once more, and
+stay as they are.
+"""
+
+from __future__ import annotations
+
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from scalegrid import baselines
+from scalegrid.allocation import Allocator, Ask, make_allocator
+from scalegrid.data import CachedData, Source, prepare
+from scalegrid.estimate import Pace
+from scalegrid.executors.base import Executor
+from scalegrid.executors.local import KILLED, LocalExecutor
+from scalegrid.executors.placement import Placement, available_cores, place
+from scalegrid.plan import Plan, make_plan
+from scalegrid.progress import Display, Ended, Silence, closing_note, opening_note
+from scalegrid.resolve import open_data, resolve, resolve_recipe, results_folder
+from scalegrid.results import Store, Stored, check_data, check_settings, read_stored
+from scalegrid.rows import history_rows, label, trial_row, variant_rows
+from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
+from scalegrid.status import State, Status, write_status
+from scalegrid.timing import estimate_seconds, machine_rate, plan_works, rate_file
+from scalegrid.tracking import Tracker
+from scalegrid.training.trial import Outcome, Trial, trial_id
+
+MakeExecutor = Callable[[Placement], Executor]
+TrialRow = Mapping[str, Any]
+
+_HEARTBEAT = 1.0  # seconds between updates of the display and the status file
+
+
+__all__ = ["SweepOutcome", "estimate_seconds", "num_classes_of", "run_sweep"]
+
+
+@dataclass(frozen=True)
+class SweepOutcome:
+    """How a run of a sweep ended.
+
+    ``trained`` trials ended in this run. Of all trials of the planned variants, ``finished`` have
+    finished and ``failed`` have failed.
+    """
+
+    name: str
+    folder: Path
+    trained: int = 0
+    finished: int = 0
+    failed: int = 0
+    interrupted: bool = False
+
+    @property
+    def exit_status(self) -> int:
+        """What the command line exits with: 130 interrupted, 3 some trials failed, else 0."""
+        if self.interrupted:
+            return 130
+        return 3 if self.failed else 0
+
+
+def run_sweep(
+    spec: SweepSpec,
+    *,
+    display: Display | None = None,
+    make_executor: MakeExecutor | None = None,
+) -> SweepOutcome:
+    """Train what a specification asks for and is not in the results yet.
+
+    Ctrl-C and SIGTERM stop it within a few seconds; running it again goes on.
+
+    Args:
+        spec: the specification, as the user gave it.
+        display: what to show; nothing by default.
+        make_executor: where trials run; by default in worker processes of this machine. If given,
+            the machine's speed is not measured beforehand.
+
+    Raises:
+        UserError: the specification, the data or the results folder do not allow it; nothing has
+            been written then.
+    """
+    display = display or Silence()
+    spec = resolve(spec)
+    try:
+        with _stoppable():
+            return _run(spec, display, make_executor)
+    except KeyboardInterrupt:
+        display.note("Interrupted before any training; run the same command to start again.")
+        return SweepOutcome(str(spec.name), results_folder(spec), interrupted=True)
+    finally:
+        display.close()
+
+
+def num_classes_of(spec: SweepSpec) -> int:
+    """The number of classes of the data that a specification names.
+
+    Raises:
+        UserError: the data cannot be opened.
+    """
+    return open_data(spec).num_classes
+
+
+def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) -> SweepOutcome:
+    folder = results_folder(spec)
+    stored = read_stored(folder)
+    if stored is not None:
+        check_settings(stored, spec, folder)
+        # The common case first, since it needs neither the data nor torch.
+        if _same_plan(stored.spec, spec) and _resume(spec, stored.flops, stored).allocator.done:
+            return _already_finished(spec, stored.flops, stored, display)
+    placement = place(spec)
+    source = open_data(spec)
+    plan = make_plan(spec, baselines.get(spec.baseline), source.num_classes)
+    flops = {variant.variant: variant.flops for variant in plan.variants}
+    if stored is not None:
+        check_data(stored, spec, source.fingerprint, folder)
+        if _resume(spec, flops, stored).allocator.done:
+            return _already_finished(spec, flops, stored, display)
+    with Store(folder) as store:
+        stored = read_stored(folder)  # again, now that no other process can change it
+        resumed = _resume(spec, flops, stored)
+        job = _Job(spec, plan, source, placement)
+        tracker = _tracker(job, resumed, measure=make_executor is None)
+        display.note(opening_note(tracker.status("running", resumed.allocator.remaining())))
+        data = prepare(
+            source,
+            [variant.resolution for variant in plan.variants],
+            workers=available_cores(),
+            progress=display.preparing,
+        )
+        if data.note:
+            display.note(f"{data.note}.")
+        store.create_or_check(spec, variant_rows(plan), source.fingerprint)
+        executor = make_executor(placement) if make_executor else _local(placement)
+        outcome = _Loop(job, data, store, resumed.allocator, tracker, executor, display).go()
+        if tracker.pace.measured is not None and make_executor is None:
+            rate_file(spec, plan.variants[0], placement).write(tracker.pace.measured)
+        return outcome
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a sweep trains, and where."""
+
+    spec: SweepSpec
+    plan: Plan
+    source: Source
+    placement: Placement
+
+    @property
+    def works(self) -> dict[str, float]:
+        """The arithmetic of a trial of each variant, in FLOPs."""
+        return plan_works(self.spec, self.plan, self.source)
+
+
+@dataclass(frozen=True)
+class _Resumed:
+    """An allocator that knows the trials made so far, and their rows."""
+
+    allocator: Allocator
+    rows: list[TrialRow]
+
+
+def _resume(spec: SweepSpec, flops: Mapping[str, int], stored: Stored | None) -> _Resumed:
+    """Rebuild the allocator over the planned variants, whose ``flops`` are given in plan order."""
+    # Dearest first: the end does not wait for one long trial, and memory trouble shows early.
+    allocator = make_allocator(spec, sorted(flops, key=flops.__getitem__, reverse=True))
+    rows = [
+        row
+        for row in (stored.trials.to_pylist() if stored else [])
+        if row["variant"] in flops and not _worth_another_try(row)
+    ]
+    for row in rows:
+        allocator.tell(row["variant"], row["seed"], _value(row))
+    return _Resumed(allocator, rows)
+
+
+def _value(row: TrialRow) -> float | None:
+    return row["top1"] if row["status"] == "finished" else None
+
+
+def _worth_another_try(row: TrialRow) -> bool:
+    return row["status"] == "failed" and str(row["error"]).startswith(KILLED)
+
+
+def _same_plan(old: SweepSpec, new: SweepSpec) -> bool:
+    keys = (EXTENDABLE_KEYS - {"seeds"}) | {"data"}
+    return all(getattr(old, key) == getattr(new, key) for key in keys)
+
+
+def _already_finished(
+    spec: SweepSpec, flops: Mapping[str, int], stored: Stored, display: Display
+) -> SweepOutcome:
+    rows = [row for row in stored.trials.to_pylist() if row["variant"] in flops]
+    failed = sum(row["status"] == "failed" for row in rows)
+    folder = results_folder(spec)
+    trials = f"{len(rows)} trials" + (f", {failed} of them failed" if failed else "")
+    display.note(f"{spec.name} is finished already: {trials}, in {folder}; nothing was trained.")
+    return SweepOutcome(str(spec.name), folder, finished=len(rows) - failed, failed=failed)
+
+
+def _tracker(job: _Job, resumed: _Resumed, *, measure: bool) -> Tracker:
+    """A tracker that knows the trials made so far and how long such trials take."""
+    works, place = job.works, job.placement
+    kind = place.devices[0].split(":")[0]
+    timed = [
+        row
+        for row in resumed.rows
+        if row["status"] == "finished"
+        and row["threads"] == place.threads
+        and row["device"].startswith(kind)
+    ]
+    if timed:
+        rate: float | None = sum(row["seconds"] for row in timed) / sum(
+            works[row["variant"]] for row in timed
+        )
+    elif measure:
+        rate = machine_rate(job.spec, job.plan.variants[0], job.source.num_classes, place)
+    else:
+        rate = None
+    labels = {variant.variant: label(variant) for variant in job.plan.variants}
+    tracker = Tracker(str(job.spec.name), labels, works, Pace(rate), place.workers)
+    for row in resumed.rows:
+        tracker.count(row["variant"], _value(row))
+    return tracker
+
+
+def _local(place: Placement) -> Executor:
+    return LocalExecutor(place.workers, place.devices, place.threads)
+
+
+class _Loop:
+    """Ask, submit, collect, tell, store, until nothing is left."""
+
+    def __init__(
+        self,
+        job: _Job,
+        data: CachedData,
+        store: Store,
+        allocator: Allocator,
+        tracker: Tracker,
+        executor: Executor,
+        display: Display,
+    ) -> None:
+        self._spec, self._source, self._data = job.spec, job.source, data
+        self._recipe = resolve_recipe(job.spec, job.source)
+        self._variants = {variant.variant: variant for variant in job.plan.variants}
+        self._store, self._allocator, self._tracker = store, allocator, tracker
+        self._executor, self._display = executor, display
+        self._running: dict[str, Trial] = {}
+        self._trained = 0
+        self._last_beat = 0.0
+
+    def go(self) -> SweepOutcome:
+        """Run to the end, or to the interruption."""
+        state: State = "finished"
+        try:
+            self._fill()
+            while self._running:
+                self._beat()
+                self._take()
+        except KeyboardInterrupt:
+            state = "interrupted"
+        finally:
+            self._executor.cancel()
+        remaining = Counter(self._allocator.remaining())
+        remaining.update(self._tracker.stop())
+        status = self._tracker.status(state, remaining)
+        write_status(self._store.folder, status)
+        self._display.note(closing_note(status, self._store.folder))
+        return SweepOutcome(
+            name=status.name,
+            folder=self._store.folder,
+            trained=self._trained,
+            finished=status.finished,
+            failed=status.failed,
+            interrupted=state == "interrupted",
+        )
+
+    def _fill(self) -> None:
+        """Give every idle worker a trial."""
+        while len(self._running) < self._executor.capacity:
+            ask = self._allocator.ask()
+            if ask is None:
+                return
+            trial = self._trial(ask)
+            self._running[trial.trial] = trial
+            self._tracker.start(trial)
+            self._executor.submit(trial)
+
+    def _trial(self, ask: Ask) -> Trial:
+        variant = self._variants[ask.variant]
+        return Trial(
+            trial=trial_id(ask.variant, ask.seed, self._data.fingerprint, self._recipe),
+            variant=ask.variant,
+            seed=ask.seed,
+            baseline=self._spec.baseline,
+            depth=variant.depth,
+            width=variant.width,
+            resolution=variant.resolution,
+            data=self._data,
+            recipe=self._recipe,
+            fast_depthwise=self._spec.fast_depthwise,
+            threads=self._spec.threads,
+        )
+
+    def _take(self) -> None:
+        """Wait for events, and deal with all there are."""
+        ended: list[tuple[Trial, Outcome]] = []
+        for event in self._executor.collect(timeout=_HEARTBEAT):
+            if isinstance(event, Outcome):
+                ended.append((self._running.pop(event.trial), event))
+            else:
+                self._tracker.epoch(*event)
+        for trial, outcome in ended:
+            self._allocator.tell(trial.variant, trial.seed, _top1(outcome))
+        # First, so that the workers have something to do while this process writes.
+        self._fill()
+        self._keep(ended)
+        for trial, outcome in ended:
+            self._report(trial, outcome)
+
+    def _keep(self, ended: Sequence[tuple[Trial, Outcome]]) -> None:
+        trials = [
+            trial_row(trial, self._variants[trial.variant], outcome, self._source.num_train)
+            for trial, outcome in ended
+        ]
+        self._store.add(trials, [row for _, outcome in ended for row in history_rows(outcome)])
+
+    def _report(self, trial: Trial, outcome: Outcome) -> None:
+        self._trained += 1
+        self._tracker.end(outcome)
+        name = label(self._variants[trial.variant])
+        ended = Ended(name, trial.seed, _top1(outcome), outcome.error, outcome.seconds)
+        self._display.ended(ended, self._status("running"))
+
+    def _status(self, state: State) -> Status:
+        return self._tracker.status(state, self._allocator.remaining())
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._last_beat >= _HEARTBEAT:
+            self._last_beat = now
+            status = self._status("running")
+            write_status(self._store.folder, status)
+            self._display.update(status)
+
+
+def _top1(outcome: Outcome) -> float | None:
+    return outcome.history[-1].top1 if outcome.status == "finished" else None
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """SIGTERM stops like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def stop(_signal: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

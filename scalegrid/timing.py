@@ -1,0 +1,161 @@
+"""The rate of trials on this machine, from a few steps of the baseline on noise."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scalegrid.data import CachedData, Source, prepare
+from scalegrid.estimate import RateFile, makespan, trial_work
+from scalegrid.executors.attempt import TRAIN
+from scalegrid.executors.base import Executor
+from scalegrid.executors.local import LocalExecutor
+from scalegrid.executors.placement import Placement, place
+from scalegrid.plan import Plan, Variant
+from scalegrid.resolve import open_data
+from scalegrid.spec import SweepSpec
+from scalegrid.training.trial import Outcome, Trial
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+_STEPS = 3  # of one epoch; the second epoch counts, when all has been allocated and cached
+_PATIENCE = 40.0  # seconds, the workers' start included
+_MOST_IMAGES = 32  # of a step, larger batches are no faster per image by much
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Reads images of noise."""
+
+    side: int
+
+    def __call__(self, _split: str, index: int) -> Image.Image:
+        import numpy as np
+        from PIL import Image
+
+        pixels = np.random.default_rng(index).integers(0, 256, (self.side, self.side, 3), np.uint8)
+        return Image.fromarray(pixels)
+
+
+def estimate_seconds(spec: SweepSpec, plan: Plan) -> float | None:
+    """Wall time in seconds of a whole sweep on this machine; see `scalegrid.estimate`.
+
+    Returns:
+        None where the machine's speed cannot be measured; see `machine_rate`.
+
+    Raises:
+        UserError: the data cannot be opened, the device is unknown or not there.
+    """
+    placement, source = place(spec), open_data(spec)
+    rate = machine_rate(spec, plan.variants[0], source.num_classes, placement)
+    works = list(plan_works(spec, plan, source).values()) * spec.seeds
+    return None if rate is None else makespan((rate * work for work in works), placement.workers)
+
+
+def plan_works(spec: SweepSpec, plan: Plan, source: Source) -> dict[str, float]:
+    """The `estimate.trial_work` of each variant of a plan."""
+    return {
+        variant.variant: trial_work(variant.flops, spec.recipe, source.num_train, source.num_val)
+        for variant in plan.variants
+    }
+
+
+def machine_rate(
+    spec: SweepSpec,
+    baseline: Variant,
+    num_classes: int,
+    placement: Placement,
+    function: str = TRAIN,
+) -> float | None:
+    """Seconds per FLOP of one worker while all work: as last measured here, or measured now.
+
+    Measuring takes about ten seconds, once for a kind of training and machine.
+
+    Args:
+        spec: the sweep's specification.
+        baseline: the network to time.
+        num_classes: of the data set.
+        placement: the workers.
+        function: what trains a trial.
+
+    Returns:
+        None if a few steps take longer than 40 s, or fail.
+    """
+    file = rate_file(spec, baseline, placement)
+    rate = file.read()
+    if rate is None:
+        rate = _measure(spec, baseline, num_classes, placement, function)
+        if rate is not None:
+            file.write(rate)
+    return rate
+
+
+def rate_file(spec: SweepSpec, baseline: Variant, placement: Placement) -> RateFile:
+    """Where the rate of this kind of training is kept."""
+    recipe = [spec.batch_size, spec.optimizer, spec.ema_decay > 0, spec.fast_depthwise]
+    return RateFile([baseline.variant, recipe, asdict(placement)])
+
+
+def _measure(
+    spec: SweepSpec, baseline: Variant, num_classes: int, placement: Placement, function: str
+) -> float | None:
+    batch = min(spec.batch_size, _MOST_IMAGES)
+    counts = (_STEPS * batch, batch)
+    recipe = spec.recipe.model_copy(update={"epochs": 2, "batch_size": batch, "flip": False})
+    with tempfile.TemporaryDirectory() as folder:
+        data = _noise(counts, num_classes, baseline.resolution, Path(folder))
+        executor = LocalExecutor(placement.workers, placement.devices, placement.threads, function)
+        try:
+            for seed in range(placement.workers):
+                executor.submit(
+                    Trial(
+                        trial=str(seed),
+                        variant=baseline.variant,
+                        seed=seed,
+                        baseline=spec.baseline,
+                        depth=baseline.depth,
+                        width=baseline.width,
+                        resolution=baseline.resolution,
+                        data=data,
+                        recipe=recipe,
+                        fast_depthwise=spec.fast_depthwise,
+                        threads=placement.threads,
+                    )
+                )
+            seconds = _last_epochs(executor, placement.workers)
+        finally:
+            executor.cancel()
+    if not seconds:
+        return None
+    one_epoch = recipe.model_copy(update={"epochs": 1})
+    return sum(seconds) / len(seconds) / trial_work(baseline.flops, one_epoch, *counts)
+
+
+def _last_epochs(executor: Executor, trials: int) -> list[float]:
+    """Seconds of the last epoch of each trial that ends in time."""
+    deadline = time.monotonic() + _PATIENCE
+    outcomes: list[Outcome] = []
+    while len(outcomes) < trials and (left := deadline - time.monotonic()) > 0:
+        outcomes += [e for e in executor.collect(min(left, 1.0)) if isinstance(e, Outcome)]
+    return [o.history[-1].seconds for o in outcomes if o.status == "finished"]
+
+
+def _noise(counts: tuple[int, int], classes: int, side: int, folder: Path) -> CachedData:
+    import numpy as np
+
+    labels = [np.arange(count, dtype=np.int64) % classes for count in counts]
+    source = Source(
+        name="noise",
+        fingerprint="noise",
+        class_names=tuple(str(i) for i in range(classes)),
+        train_labels=labels[0],
+        val_labels=labels[1],
+        native_resolution=side,
+        mirror=False,
+        read=_Noise(side),
+    )
+    return prepare(source, [side], cache_dir=folder)

@@ -1,0 +1,58 @@
+"""Give convolutions of a built model another way of computing the same thing.
+
+A patched convolution changes its class and nothing else: its place in the model, its parameters,
+its hooks, its ``state_dict`` keys and its printed form stay, and it can be copied and pickled.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import nn
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from torch import Tensor
+
+
+class PatchedConv2d(nn.Conv2d):
+    """A convolution that prints as the `torch.nn.Conv2d` it was built as."""
+
+    def _get_name(self) -> str:
+        return "Conv2d"
+
+    def _library_forward(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        result: Tensor = nn.Conv2d._conv_forward(self, x, weight, bias)
+        return result
+
+
+def patch(model: nn.Module, cls: type[PatchedConv2d], eligible: Callable[[nn.Conv2d], bool]) -> int:
+    """Turn the eligible plain `torch.nn.Conv2d` of ``model`` into ``cls``, in place.
+
+    Subclasses of Conv2d (other than ``cls``) are left alone, since their forward means something
+    else. Returns how many modules of the model are now ``cls``; calling it again changes nothing.
+    """
+    count = 0
+    for module in model.modules():
+        if type(module) is nn.Conv2d and eligible(module):
+            module.__class__ = cls
+        count += type(module) is cls
+    return count
+
+
+def runs_eagerly_on_cpu(x: Tensor, weight: Tensor) -> bool:
+    """Whether this call is plain CPU arithmetic in single or double precision.
+
+    Autocast, tracing and compilation are left to the library.
+    """
+    return (
+        x.dim() == 4
+        and x.device.type == weight.device.type == "cpu"
+        and x.dtype == weight.dtype
+        and x.dtype in (torch.float32, torch.float64)
+        and not torch.is_autocast_enabled("cpu")
+        and not torch.jit.is_tracing()  # type: ignore[attr-defined, no-untyped-call]
+        and not torch.compiler.is_compiling()
+    )

@@ -1,0 +1,75 @@
+"""What a trial is, as plain data: its description, and what comes back. Imports no torch."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from scalegrid.spec import Recipe
+
+if TYPE_CHECKING:
+    from scalegrid.data import CachedData
+
+
+def digest(content: Any) -> str:
+    """Twelve hex digits that identify ``content`` (anything JSON can hold), whatever key order."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One brief training of one variant with one seed: all that a worker needs to know.
+
+    ``depth`` and ``width`` are multipliers of the baseline, ``resolution`` is in px.
+    """
+
+    trial: str
+    variant: str
+    seed: int
+    baseline: str
+    depth: float
+    width: float
+    resolution: int
+    data: CachedData
+    recipe: Recipe
+    fast_depthwise: bool = True
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """One row of the history: training and validation figures after one epoch.
+
+    Accuracies are shares in [0, 1]; losses are cross-entropies in nats (the training loss includes
+    label smoothing, the validation loss does not); ``images_per_second`` is of training alone.
+    """
+
+    epoch: int
+    train_loss: float
+    val_loss: float
+    top1: float
+    top5: float
+    learning_rate: float
+    images_per_second: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a trial comes to. A failed one carries the reason and whatever epochs it finished."""
+
+    trial: str
+    status: Literal["finished", "failed"]
+    history: tuple[Epoch, ...] = ()
+    error: str | None = None
+    seconds: float = 0.0
+    device: str = ""
+    versions: str = ""
+
+
+def trial_id(variant: str, seed: int, data_fingerprint: str, recipe: Recipe) -> str:
+    """The digest of a trial's content; equal content is the same trial."""
+    return digest([variant, seed, data_fingerprint, recipe.model_dump(mode="json")])

@@ -1,0 +1,257 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import light_training
+import pytest
+
+from scalegrid.data.cache import CachedData
+from scalegrid.errors import UserError
+from scalegrid.executors import local
+from scalegrid.executors.base import Executor
+from scalegrid.executors.inline import InlineExecutor
+from scalegrid.executors.local import KILLED, LocalExecutor
+from scalegrid.spec import Recipe
+from scalegrid.training.trial import Epoch, Outcome, Trial
+
+PATIENCE = 60.0  # seconds; a busy machine starts processes slowly
+
+
+def trial(word: str, seed: int = 0) -> Trial:
+    """A trial that `light_training.misbehave` lets do what ``word`` says."""
+    data = CachedData(Path("nowhere"), "f", 10, (32,))
+    recipe = Recipe(epochs=2)
+    return Trial(f"{word}-{seed}", "v", seed, word, 1.0, 1.0, 32, data, recipe)
+
+
+@contextmanager
+def executor(workers: int = 1, **settings: Any) -> Iterator[LocalExecutor]:
+    settings.setdefault("function", "light_training:misbehave")
+    made = LocalExecutor(workers, **settings)
+    try:
+        yield made
+    finally:
+        made.cancel()
+
+
+def outcomes(of: Executor, count: int) -> dict[str, Outcome]:
+    """The next ``count`` outcomes by trial id."""
+    found: dict[str, Outcome] = {}
+    deadline = time.monotonic() + PATIENCE
+    while len(found) < count:
+        assert time.monotonic() < deadline
+        found |= {e.trial: e for e in of.collect(timeout=1.0) if isinstance(e, Outcome)}
+    return found
+
+
+def test_trials_run_side_by_side_in_processes_that_last() -> None:
+    with executor(2, threads=3) as two:
+        assert two.capacity == 2
+        for seed in range(6):
+            two.submit(trial("environment", seed))
+        ended = outcomes(two, 6)
+        assert all(outcome.status == "finished" for outcome in ended.values())
+        said = [outcome.versions.split() for outcome in ended.values()]
+        assert {tuple(words[:2]) for words in said} == {("3", "3")}  # threads, before any import
+        assert 1 <= len({process for *_, process in said}) <= 2
+        assert str(os.getpid()) not in {process for *_, process in said}
+
+
+def test_epochs_come_before_the_outcome_and_belong_to_its_trial() -> None:
+    with executor() as one:
+        one.submit(trial("none", 5))
+        events: list[Any] = []
+        while not events or not isinstance(events[-1], Outcome):
+            events += one.collect(timeout=1.0)
+        *epochs, outcome = events
+        assert [name for name, _ in epochs] == ["none-5"] * 2
+        assert tuple(epoch for _, epoch in epochs) == outcome.history
+
+
+def test_the_result_does_not_depend_on_where_the_trial_ran() -> None:
+    alone = InlineExecutor(function="light_training:misbehave")
+    alone.submit(trial("none", 3))
+    wanted = outcomes(alone, 1)["none-3"].history
+    with executor(2) as two:
+        for seed in (1, 2, 3):
+            two.submit(trial("none", seed))
+        assert outcomes(two, 3)["none-3"].history == wanted
+
+
+FAILURES = [
+    ("raise", "ValueError: no such layer", 1),
+    ("kill", f"{KILLED} by signal 9 (SIGKILL, perhaps out of memory)", 1),
+    ("segfault", f"{KILLED} by signal 11 (SIGSEGV)", 1),
+    ("exit", "worker exited with status 7", 1),
+    ("diverge", "the loss became nan in epoch 2", 1),
+]
+
+
+def test_a_trial_that_fails_in_any_way_gives_its_reason_and_the_others_go_on() -> None:
+    with executor(2, devices=["cpu", "cuda:0"]) as two:
+        for word, _, _ in FAILURES:
+            two.submit(trial(word))
+        for seed in range(4):
+            two.submit(trial("none", seed))
+        ended = outcomes(two, len(FAILURES) + 4)
+        assert two.capacity == 2
+    for word, reason, epochs in FAILURES:
+        outcome = ended[f"{word}-0"]
+        assert outcome.status == "failed"
+        assert str(outcome.error).startswith(reason)
+        assert len(outcome.history) == epochs
+        assert outcome.device in ("cpu", "cuda:0")
+        assert outcome.seconds >= 0
+    assert all(ended[f"none-{seed}"].status == "finished" for seed in range(4))
+
+
+def test_a_worker_that_dies_idle_is_replaced_and_fails_no_trial() -> None:
+    with executor() as one:
+        one.submit(trial("environment"))
+        process = int(outcomes(one, 1)["environment-0"].versions.split()[2])
+        os.kill(process, signal.SIGKILL)
+        time.sleep(0.2)
+        one.submit(trial("none", 1))
+        assert outcomes(one, 1)["none-1"].status == "finished"
+
+
+def test_collect_returns_in_time_with_what_there_is() -> None:
+    with executor() as one:
+        assert one.collect(timeout=60.0) == []  # nothing to wait for
+        one.submit(trial("sleep"))
+        events: list[Any] = []
+        while not events:
+            began = time.monotonic()
+            events = one.collect(timeout=0.1)
+            assert time.monotonic() - began < 5
+        assert events == [("sleep-0", Epoch(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.01))]
+
+
+def alive(process: int) -> bool:
+    """Whether a process exists and is no zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def children(process: int) -> list[int]:
+    return [int(p) for p in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
+
+
+def test_cancel_stops_running_trials_at_once() -> None:
+    with executor(2) as two:
+        two.submit(trial("sleep"))
+        while not two.collect(timeout=0.5):
+            pass
+        workers = [worker.process.pid for worker in two._workers]
+        began = time.monotonic()
+        two.cancel()
+        assert time.monotonic() - began < 5
+    assert not any(alive(worker) for worker in workers if worker)
+
+
+PARENT = """
+import sys, time
+from executors.test_local import trial
+from scalegrid.executors.local import LocalExecutor
+if __name__ == "__main__":
+    executor = LocalExecutor(2, function="light_training:misbehave")
+    executor.submit(trial("sleep"))
+    while not executor.collect(timeout=1.0):
+        pass
+    print("running", flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_workers_end_by_themselves_when_the_parent_is_killed() -> None:
+    tests = Path(__file__).parent.parent
+    path = os.pathsep.join([str(tests), str(tests.parent)])
+    with subprocess.Popen(
+        [sys.executable, "-c", PARENT],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": path},
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == "running\n"
+        workers = children(parent.pid)
+        assert len(workers) >= 2
+        parent.kill()
+        wait_until(lambda: not any(alive(worker) for worker in workers))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_workers_ignore_ctrl_c_from_their_first_moment() -> None:
+    with executor(2) as two:
+        # Whatever they are doing by now: starting the interpreter, importing, waiting.
+        for worker in two._workers:
+            assert worker.process.pid is not None
+            os.kill(worker.process.pid, signal.SIGINT)
+        two.submit(trial("none"))
+        assert outcomes(two, 1)["none-0"].status == "finished"
+        assert two._failed_starts == 0
+
+
+@pytest.mark.parametrize(
+    ("function", "said"),
+    [
+        ("no_such_module:run", "No module named 'no_such_module'"),
+        ("light_training:no_such_function", "no_such_function"),
+    ],
+)
+def test_workers_that_cannot_start_are_an_error_and_no_failed_trial(
+    function: str, said: str
+) -> None:
+    with executor(function=function) as one:
+        one.submit(trial("none"))
+        with pytest.raises(UserError, match=said):
+            outcomes(one, 1)
+
+
+def test_workers_that_die_while_starting_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_work", light_training.die)
+    with executor() as one:
+        one.submit(trial("none"))
+        with pytest.raises(UserError, match="cannot start: worker exited with status 3"):
+            outcomes(one, 1)
+
+
+def test_workers_print_nothing_to_standard_output(capfd: pytest.CaptureFixture[str]) -> None:
+    with executor() as one:
+        one.submit(trial("print"))
+        outcomes(one, 1)
+    assert capfd.readouterr().out == ""
+
+
+def test_inline_runs_in_this_process_and_survives_an_exception() -> None:
+    inline = InlineExecutor(function="light_training:misbehave")
+    assert inline.collect() == []
+    inline.submit(trial("raise"))
+    inline.submit(trial("none"))
+    assert inline.capacity == 1
+    (name, _), failed = inline.collect()  # type: ignore[misc]
+    assert name == "raise-0"
+    assert isinstance(failed, Outcome)
+    assert "light_training.py" in str(failed.error)
+    assert len(inline.collect()) == 3
+    inline.submit(trial("none"))
+    inline.cancel()
+    assert inline.collect() == []

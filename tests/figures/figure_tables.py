@@ -1,0 +1,144 @@
+"""Made-up sweeps for the tests of the figures, with the columns of the real tables."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from scalegrid.coefficients import PAPER, Coefficients, classic_grid, corners
+
+STAGES = (
+    ("Conv", 3, 2, 32, 1),
+    ("MBConv1", 3, 1, 16, 1),
+    ("MBConv6", 3, 2, 24, 2),
+    ("MBConv6", 5, 2, 40, 2),
+    ("MBConv6", 3, 2, 80, 3),
+    ("MBConv6", 5, 1, 112, 3),
+    ("MBConv6", 5, 2, 192, 4),
+    ("MBConv6", 3, 1, 320, 1),
+    ("Conv & Pooling & FC", 1, 1, 1280, 1),
+)
+"""EfficientNet-B0 (paper, Table 1)."""
+
+HISTORY = pd.DataFrame(columns=["trial", "epoch", "train_loss", "val_loss", "top1", "top5"])
+
+
+@dataclass(frozen=True)
+class FakeTables:
+    """What `scalegrid.results.load_sweep` returns, as far as figures look at it."""
+
+    variants: pd.DataFrame
+    trials: pd.DataFrame
+    history: pd.DataFrame = field(default_factory=HISTORY.copy)
+
+    def where_variants(self, keep: pd.Series) -> FakeTables:
+        return replace(self, variants=self.variants[keep])
+
+
+def layout(depth: float, width: float) -> list[dict[str, Any]]:
+    """B0's layer table at these multipliers, rounded as its authors round."""
+    rows = []
+    for index, (operator, kernel, stride, channels, layers) in enumerate(STAGES):
+        inner = 0 < index < len(STAGES) - 1
+        rows.append(
+            {
+                "operator": operator,
+                "kernel": kernel,
+                "stride": stride,
+                "channels": round(channels * width / 8) * 8,
+                "layers": math.ceil(layers * depth - 1e-9) if inner else layers,
+            }
+        )
+    return rows
+
+
+def variant(
+    role: str, triple: Coefficients, phi: float, *, flops: float = 38e6, pixels: int = 64
+) -> dict[str, Any]:
+    """One row of the variants table, of a baseline with these FLOPs and pixels."""
+    depth, width, resolution = triple.scaling(phi)
+    rows = layout(depth, width)
+    side = max(pixels, 8 * round(pixels * resolution / 8))
+    ratio = 1.0
+    if phi:
+        base = sum(r["layers"] for r in layout(1, 1))
+        ratio = sum(r["layers"] for r in rows) / base * width**2 * (side / pixels) ** 2
+    shares = triple.shares()
+    return {
+        "variant": f"{role}-{triple.alpha:.3f}-{triple.beta:.3f}-{triple.gamma:.3f}-{phi:.3f}",
+        "role": role,
+        "phi": phi,
+        **triple._asdict(),
+        "depth": depth,
+        "width": width,
+        "resolution": side,
+        "flops": round(flops * ratio),
+        "flops_ratio": ratio,
+        "params": round(5.3e6 * depth * width**2),
+        "activations": 10**6,
+        "share_depth": shares.depth,
+        "share_width": shares.width,
+        "share_resolution": shares.resolution,
+        "layers": "-".join(str(r["layers"]) for r in rows),
+        "channels": "-".join(str(r["channels"]) for r in rows),
+        "layout": json.dumps(rows),
+    }
+
+
+def plan(
+    *,
+    grid: int = 7,
+    factors: tuple[float, ...] = (2.0,),
+    compound: tuple[float, ...] = (),
+    **baseline: Any,
+) -> pd.DataFrame:
+    """A variants table: baseline, corners and paper at the FLOPs ``factors``, ``grid`` others."""
+    rows = [variant("baseline", Coefficients(1, 1, 1), 0, **baseline)]
+    for role, corner in corners().items():
+        rows += [variant(role, corner, math.log2(f), **baseline) for f in factors]
+    rows += [variant("paper", PAPER, math.log2(f), **baseline) for f in factors]
+    recommended = Coefficients(1.15, 1.15, 1.15)
+    rows += [variant("compound", recommended, phi, **baseline) for phi in compound]
+    lattice = [t for t in classic_grid(0.05, 0.1) if min(t) > 1]
+    chosen = np.linspace(0, len(lattice) - 1, grid).astype(int).tolist()
+    rows += [variant("grid", lattice[i], 1, **baseline) for i in chosen]
+    table: pd.DataFrame = pd.DataFrame([{**row, "order": i} for i, row in enumerate(rows)])
+    return table
+
+
+def train(
+    variants: pd.DataFrame,
+    *,
+    seeds: int = 1,
+    failed: int = 0,
+    base: float = 0.62,
+    gain: float = 0.05,
+    noise: float = 0.006,
+) -> FakeTables:
+    """Trials of each variant: balanced scaling helps most, every doubling less than the last."""
+    random = np.random.default_rng(0)
+    rows = []
+    for _, row in variants.iterrows():
+        spent = math.log2(row["flops_ratio"])
+        shares = np.nan_to_num([row["share_depth"], row["share_width"], row["share_resolution"]])
+        balance = 1 - 1.2 * float(np.sum((shares - 1 / 3) ** 2))
+        mean = base + gain * balance * (1 - math.exp(-spent)) / (1 - math.exp(-1))
+        rows += [
+            {
+                "trial": f"{row['variant']}-{seed}",
+                "variant": row["variant"],
+                "seed": seed,
+                "status": "finished",
+                "top1": float(np.clip(mean + noise * random.standard_normal(), 0, 1)),
+            }
+            for seed in range(seeds)
+        ]
+    trials = pd.DataFrame(rows)
+    for index in range(failed):
+        trials.loc[len(trials) - 1 - index, ["status", "top1"]] = ["failed", math.nan]
+    return FakeTables(variants, trials)

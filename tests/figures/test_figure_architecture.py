@@ -1,0 +1,163 @@
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from figure_tables import FakeTables, layout, plan, train
+from figure_texts import assert_legible, drawn_texts
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
+
+from scalegrid.errors import UserError
+from scalegrid.figures import style
+from scalegrid.figures.architecture import Network, draw, draw_networks
+from scalegrid.figures.means import choose_compound, summarise
+
+
+def row(operator: str, channels: int, layers: int) -> dict[str, Any]:
+    return {
+        "operator": operator,
+        "kernel": 3,
+        "stride": 1,
+        "channels": channels,
+        "layers": layers,
+    }
+
+
+def resnet(depth: float, width: float) -> list[dict[str, Any]]:
+    stages = ((256, 3), (512, 8), (1024, 36), (2048, 3))
+    stem = row("Conv", int(64 * width), 1)
+    return [stem, *(row("Bottleneck", int(c * width), math.ceil(n * depth)) for c, n in stages)]
+
+
+def drawn(networks: list[Network]) -> Figure:
+    with style.context():
+        return draw_networks(networks)
+
+
+def boxes(figure: Figure, key: str) -> list[Rectangle]:
+    return [p for p in figure.axes[0].patches if isinstance(p, Rectangle) and p.get_gid() == key]
+
+
+B0 = Network("baseline\n", layout(1, 1), 224)
+SCALED = [
+    B0,
+    Network("width\n", layout(1, 1.41), 224),
+    Network("depth\n", layout(2, 1), 224),
+    Network("resolution\n", layout(1, 1), 320),
+    Network("compound\n", layout(1.2, 1.1), 256),
+]
+
+
+def test_one_bar_a_layer_as_wide_as_its_channels() -> None:
+    bars = boxes(drawn(SCALED), "layer")
+    channels = [r["channels"] for n in SCALED for r in n.rows for _ in range(r["layers"])]
+    assert len(bars) == len(channels)
+    stages = [(b, c) for b, c in zip(bars, channels, strict=True) if c < 1000]
+    scale = {round(bar.get_width() / count, 9) for bar, count in stages}
+    assert len(scale) == 1
+
+
+def test_inputs_are_squares_as_large_as_their_pixels() -> None:
+    squares = boxes(drawn(SCALED), "input")
+    assert [s.get_width() for s in squares] == [s.get_height() for s in squares]
+    sides = [s.get_width() / squares[0].get_width() for s in squares]
+    assert sides == pytest.approx([n.resolution / 224 for n in SCALED])
+
+
+def test_colour_shows_what_was_added() -> None:
+    figure = drawn(SCALED)
+    grown = boxes(figure, "layer")
+    kept = boxes(figure, "layer-reference")
+    start = 0
+    for network in SCALED:
+        bars = [(r, b, i) for r, b in zip(network.rows, B0.rows, strict=True)
+                for i in range(r["layers"])]  # fmt: skip
+        stop = start + len(bars)
+        colours = [style.ROLES["depth"].colour == _hex(bar) for bar in kept[start:stop]]
+        assert colours == [i >= b["layers"] for _, b, i in bars]
+        for whole, inner, (r, b, _) in zip(grown[start:stop], kept[start:stop], bars, strict=True):
+            assert _hex(whole) == style.ROLES["width"].colour
+            share = b["channels"] / r["channels"]
+            assert inner.get_width() == pytest.approx(whole.get_width() * share)
+        start = stop
+
+
+def _hex(patch: Rectangle) -> str:
+    from matplotlib.colors import to_hex
+
+    return to_hex(patch.get_facecolor()).upper()
+
+
+def test_stages_follow_each_other_upwards_without_touching() -> None:
+    figure = drawn([B0])
+    bars = boxes(figure, "layer")
+    for lower, upper in pairwise(bars):
+        assert lower.get_y() + lower.get_height() < upper.get_y()
+
+
+def test_only_a_head_far_wider_than_the_stages_is_broken() -> None:
+    def breaks(rows: list[dict[str, Any]]) -> int:
+        return sum(
+            isinstance(p, Polygon) for p in drawn([Network("n\n", rows, 64)]).axes[0].patches
+        )
+
+    assert breaks(layout(1, 1)) == 2
+    assert breaks(resnet(1, 1)) == 0
+
+
+@pytest.mark.parametrize(
+    "networks",
+    [
+        SCALED,
+        [
+            Network(f"{n}\n", resnet(d, w), 224)
+            for n, d, w in (("a", 1, 1), ("b", 2, 1), ("c", 1, 2))
+        ],
+        [Network("one\n4 px", [row("Conv", 8, 1), row("Conv & Pooling & FC", 8, 1)], 4)],
+        [Network(f"B{i}\n", layout(1.2**i, 1.1**i), int(224 * 1.15**i)) for i in range(8)],
+        [B0, Network("other\n", layout(1, 1)[:4], 2048)],
+    ],
+    ids=["scaled", "deep", "tiny", "family", "other stages"],
+)
+def test_text_is_legible(networks: list[Network]) -> None:
+    assert_legible(drawn(networks))
+
+
+def test_stages_of_another_kind_are_not_compared() -> None:
+    figure = drawn([Network("a\n", layout(1, 1), 64), Network("b\n", resnet(1, 1), 64)])
+    whole, inner = boxes(figure, "layer"), boxes(figure, "layer-reference")
+    assert [b.get_width() for b in whole] == [b.get_width() for b in inner]
+
+
+def titles(tables: FakeTables) -> str:
+    with style.context():
+        figure = draw(tables)
+    return " ".join(drawn_texts(figure))
+
+
+def test_panels_are_the_papers() -> None:
+    tables = train(plan(grid=5, factors=(1.5, 2, 3)))
+    said = titles(tables)
+    for letter, role in zip(
+        "abcde", ("baseline", "width", "depth", "resolution", "compound"), strict=True
+    ):
+        assert f"({letter}) {role}" in said
+    corner = tables.variants[(tables.variants["role"] == "depth") & (tables.variants["phi"] == 1)]
+    assert f"{corner['flops_ratio'].iloc[0]:.2f}× FLOPs" in said
+
+
+def test_compound_is_the_best_once_trained_and_the_papers_before() -> None:
+    tables = train(plan(grid=9), seeds=2)
+    best = choose_compound(summarise(tables, "x")).rows.iloc[0]
+    assert f"$d$ = {best['depth']:.3g}, $w$ = {best['width']:.3g}" in titles(tables)
+    untrained = FakeTables(tables.variants, tables.trials.iloc[:0])
+    assert "$d$ = 1.2, $w$ = 1.1" in titles(untrained)
+
+
+def test_nothing_to_compare_with_is_told() -> None:
+    tables = train(plan())
+    with pytest.raises(UserError, match="no variant to compare with its baseline"):
+        titles(tables.where_variants(tables.variants["role"] == "baseline"))

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from xml.etree import ElementTree
+
+import matplotlib
+import pytest
+from figure_tables import plan, train
+from PIL import Image
+
+from scalegrid.errors import UserError
+from scalegrid.figures import FIGURES, FORMATS, draw, draw_plans, style
+
+TABLES = train(plan(grid=5), seeds=2)
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    folder = tmp_path_factory.mktemp("results") / "new" / "figures"
+    return draw(None, TABLES, folder, FORMATS)
+
+
+def test_every_figure_is_written_in_every_format(paths: list[Path]) -> None:
+    assert [p.name for p in paths] == [f"{n}.{f}" for n in FIGURES for f in FORMATS]
+    for path in paths:
+        if path.suffix == ".png":
+            with Image.open(path) as image:
+                assert image.info["dpi"][0] == pytest.approx(300, abs=1)
+                assert image.width == pytest.approx(
+                    300 * (style.PAGE if image.width > 1500 else style.COLUMN), abs=1
+                )
+        elif path.suffix == ".svg":
+            assert ElementTree.parse(path).getroot().tag.endswith("svg")
+        else:
+            assert path.read_bytes().startswith(b"%PDF")
+    assert sorted(path.parent.iterdir()) == sorted(paths)
+
+
+def test_equal_tables_give_equal_bytes(paths: list[Path], tmp_path: Path) -> None:
+    for first, again in zip(paths, draw(None, TABLES, tmp_path, FORMATS), strict=True):
+        assert first.read_bytes() == again.read_bytes()
+
+
+def test_threads_and_settings_of_the_user_change_nothing(paths: list[Path], tmp_path: Path) -> None:
+    with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.facecolor": "red"}):
+        before = dict(matplotlib.rcParams)
+        with ThreadPoolExecutor(3) as pool:
+            folders = [tmp_path / str(i) for i in range(3)]
+            list(pool.map(lambda f: draw(["accuracy-flops"], TABLES, f, ("svg",)), folders))
+        assert dict(matplotlib.rcParams) == before
+    alone = (paths[0].parent / "accuracy-flops.svg").read_bytes()
+    assert all((f / "accuracy-flops.svg").read_bytes() == alone for f in folders)
+
+
+def test_only_figures_asked_for_are_drawn_each_once(tmp_path: Path) -> None:
+    paths = draw(["single-axis", "single-axis"], TABLES, tmp_path, ("svg",))
+    assert [p.name for p in paths] == ["single-axis.svg"]
+
+
+def test_figures_that_lack_data_are_left_out_and_said(tmp_path: Path) -> None:
+    untrained = train(plan(grid=5))
+    untrained.trials["status"] = "failed"
+    said: list[str] = []
+    paths = draw(None, untrained, tmp_path, ("svg",), say=said.append)
+    assert [p.name for p in paths] == ["architecture.svg"]
+    assert [s.split(":")[0] for s in said] == [
+        "cannot draw accuracy-flops",
+        "cannot draw single-axis",
+        "cannot draw triangle",
+    ]
+
+
+def test_a_figure_asked_for_must_have_data_and_nothing_is_written(tmp_path: Path) -> None:
+    untrained = train(plan(grid=5))
+    untrained.trials["status"] = "failed"
+    with pytest.raises(UserError, match="no trial has finished"):
+        draw(["architecture", "accuracy-flops"], untrained, tmp_path / "figures")
+    assert not (tmp_path / "figures").exists()
+
+
+def test_no_figure_at_all_is_an_error(tmp_path: Path) -> None:
+    tables = train(plan())
+    alone = tables.where_variants(tables.variants["role"] == "baseline")
+    with pytest.raises(UserError, match="only the baseline has a finished trial"):
+        draw(None, alone, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("names", "formats", "message"),
+    [
+        (["acuracy-flops"], ["png"], "unknown figure 'acuracy-flops'; did you mean 'accuracy-fl"),
+        (["qqq"], ["png"], "unknown figure 'qqq'; there are accuracy-flops, single-axis"),
+        (None, ["sgv"], "unknown format 'sgv'; did you mean 'svg'?"),
+    ],
+)
+def test_unknown_names_are_told(
+    names: list[str] | None, formats: list[str], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as caught:
+        draw(names, TABLES, tmp_path, formats)
+    assert str(caught.value).startswith(message)
+
+
+def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"cannot write figures to .*file"):
+        draw(["accuracy-flops"], TABLES, tmp_path / "file", ("svg",))
+
+
+def test_plans_are_written_too(tmp_path: Path) -> None:
+    plans = {"classic": plan(grid=20), "matched": plan(grid=9)}
+    paths = draw_plans(plans, tmp_path, ("png", "svg"))
+    assert [p.name for p in paths] == ["plan.png", "plan.svg"]
+    assert all(p.stat().st_size for p in paths)
+
+
+def test_importing_is_cheap_and_drawing_needs_neither_torch_nor_pyplot(tmp_path: Path) -> None:
+    code = f"""
+import sys
+import scalegrid.figures
+assert not {{"matplotlib", "pandas", "scipy"}} & set(sys.modules)
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from figure_tables import plan, train
+scalegrid.figures.draw(["accuracy-flops", "triangle"], train(plan(grid=3)), Path({str(tmp_path)!r}), ("svg",))
+assert not {{"torch", "matplotlib.pyplot"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -1,0 +1,111 @@
+"""Sweeps of stand-in networks: a plan without torch, trained by `light_training`.
+
+Run as a program it is one such sweep, for tests that kill it:
+``python light_sweep.py RESULTS CANDIDATES SEEDS WORKERS``.
+"""
+
+from __future__ import annotations
+
+import sys
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from scalegrid.baselines import Baseline, Row
+from scalegrid.coefficients import Coefficients
+from scalegrid.executors.inline import InlineExecutor
+from scalegrid.executors.local import LocalExecutor
+from scalegrid.executors.placement import Placement
+from scalegrid.plan import Plan, Variant
+from scalegrid.progress import Lines
+from scalegrid.spec import SweepSpec
+from scalegrid.sweep import SweepOutcome, run_sweep
+
+TRAIN_IMAGES, VAL_IMAGES, BATCH = 64, 32, 32
+
+
+def light_spec(results: object, **settings: Any) -> SweepSpec:
+    """A specification whose data are small; of ``candidates`` variants."""
+    values: dict[str, Any] = {
+        "candidates": 5,
+        "epochs": 2,
+        "batch_size": BATCH,
+        "train_images": TRAIN_IMAGES,
+        "val_images": VAL_IMAGES,
+        "workers": 2,
+        "device": "cpu",
+        "results": str(results),
+        "baseline": "light",
+    }
+    return SweepSpec(**{**values, **settings})
+
+
+def light_plan(spec: SweepSpec, baseline: object = None, num_classes: int = 10) -> Plan:
+    """The baseline and ``spec.candidates`` − 1 variants, whatever the grid."""
+    assert isinstance(spec.candidates, int)
+    variants = tuple(_variant(number) for number in range(spec.candidates))
+    return Plan("light", 32, variants, len(variants))
+
+
+def light_baseline(name: str) -> Baseline:
+    """A stand-in for any name."""
+    stand_in: Any = SimpleNamespace(name=name, brief_resolution=32, total_stride=32)
+    found: Baseline = stand_in
+    return found
+
+
+def run_light_sweep(
+    spec: SweepSpec, function: str = "light_training:run_trial", **arguments: Any
+) -> SweepOutcome:
+    """`run_sweep` with stand-ins for the network, the plan and the training.
+
+    Trials run in this process unless ``make_executor`` is `in_workers`.
+    """
+    arguments.setdefault("make_executor", lambda place: InlineExecutor(function=function))
+    with (
+        mock.patch("scalegrid.sweep.make_plan", light_plan),
+        mock.patch("scalegrid.baselines.get", light_baseline),
+    ):
+        return run_sweep(spec, **arguments)
+
+
+def in_workers(place: Placement, function: str = "light_training:run_trial") -> LocalExecutor:
+    """Trials in worker processes."""
+    return LocalExecutor(place.workers, place.devices, place.threads, function)
+
+
+def _variant(number: int) -> Variant:
+    triple = Coefficients(1 + 0.1 * number, 1.0, 1.0)
+    return Variant(
+        variant=f"v{number:03}",
+        role="grid" if number else "baseline",
+        phi=1.0 if number else 0.0,
+        alpha=triple.alpha,
+        beta=triple.beta,
+        gamma=triple.gamma,
+        alpha_low=triple.alpha,
+        alpha_high=triple.alpha,
+        beta_low=1.0,
+        beta_high=1.0,
+        depth=triple.alpha,
+        width=1.0,
+        resolution=32,
+        flops=1_000_000 + 1000 * number,
+        flops_ratio=1 + number / 1000,
+        params=5000,
+        activations=700,
+        matched=True,
+        shares=triple.shares(),
+        nominal=triple.shares(),
+        layout=(Row("Conv", 3, 2, 8, 1),),
+    )
+
+
+if __name__ == "__main__":
+    results, candidates, seeds, workers = sys.argv[1:]
+    ended = run_light_sweep(
+        light_spec(results, candidates=int(candidates), seeds=int(seeds), workers=int(workers)),
+        display=Lines(sys.stderr),
+        make_executor=in_workers,
+    )
+    sys.exit(ended.exit_status)

@@ -1,0 +1,357 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import yaml
+from light_sweep import BATCH, TRAIN_IMAGES, in_workers, light_plan, light_spec, run_light_sweep
+
+from scalegrid.allocation import Uniform
+from scalegrid.errors import UserError
+from scalegrid.progress import Ended, Silence
+from scalegrid.results import load_sweep
+from scalegrid.status import Status, read_status
+from scalegrid.tables import MEASURED
+
+TESTS = Path(__file__).parent
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    return tmp_path / "results"
+
+
+class Recorder(Silence):
+    """Remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+        self.trials: list[tuple[Ended, Status]] = []
+        self.closed = 0
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+    def ended(self, trial: Ended, status: Status) -> None:
+        self.trials.append((trial, status))
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+class Forbidden:
+    """An executor that must not be made."""
+
+    def __init__(self, *_arguments: object) -> None:
+        raise AssertionError("nothing should be trained")
+
+
+def frames(results: Path, name: str = "light-glyphs-32") -> dict[str, pd.DataFrame]:
+    tables = load_sweep(name, results)
+    found = {"variants": tables.variants, "trials": tables.trials, "history": tables.history}
+    measured = list(MEASURED)
+    return {name: frame.drop(columns=measured, errors="ignore") for name, frame in found.items()}
+
+
+def assert_equal(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> None:
+    for name, frame in one.items():
+        pd.testing.assert_frame_equal(frame, other[name])
+
+
+def test_a_sweep_trains_every_variant_with_every_seed(results: Path) -> None:
+    shown = Recorder()
+    outcome = run_light_sweep(light_spec(results, seeds=2), display=shown)
+    assert (outcome.trained, outcome.finished, outcome.failed) == (10, 10, 0)
+    assert outcome.exit_status == 0
+    assert outcome.folder == results / "light-glyphs-32"
+    trials = load_sweep(None, results).trials
+    ids = [variant.variant for variant in light_plan(light_spec(results)).variants]
+    wanted = [(variant, seed) for variant in ids for seed in range(2)]
+    assert list(zip(trials["variant"], trials["seed"], strict=True)) == wanted
+    assert trials["trial"].is_unique
+    assert set(trials["epochs"]) == {2}
+    assert set(trials["images"]) == {2 * (TRAIN_IMAGES // BATCH) * BATCH}
+    assert trials["images_per_second"].tolist() == pytest.approx([1000.0] * 10)
+    history = load_sweep(None, results).history
+    last = history[history["epoch"] == 2].reset_index()
+    assert last["top1"].tolist() == trials["top1"].tolist()
+    assert [status.ended for _, status in shown.trials] == sorted(range(1, 11))
+    assert shown.closed == 1
+    status = read_status(outcome.folder)
+    assert status is not None
+    assert (status.state, status.finished, status.total) == ("finished", 10, 10)
+
+
+def test_the_tables_do_not_depend_on_where_and_in_which_order_trials_ran(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_light_sweep(light_spec(tmp_path / "inline", seeds=2))
+    monkeypatch.setenv("LIGHT_SECONDS", "0.02")
+    spec = light_spec(tmp_path / "workers", seeds=2, workers=3)
+    run_light_sweep(spec, make_executor=in_workers)
+    assert_equal(frames(tmp_path / "inline"), frames(tmp_path / "workers"))
+
+
+def test_a_trial_is_on_disk_before_it_is_reported(results: Path) -> None:
+    class Reader(Silence):
+        seen = 0
+
+        def ended(self, trial: Ended, status: Status) -> None:
+            self.seen += 1
+            assert len(load_sweep(None, results).trials) >= self.seen
+
+    reader = Reader()
+    run_light_sweep(light_spec(results), display=reader)
+    assert reader.seen == 5
+
+
+def test_a_finished_sweep_is_left_alone_and_says_so(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = light_spec(results)
+    run_light_sweep(spec)
+    before = {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in results.rglob("*.*")}
+
+    def unneeded(*_arguments: object, **_keywords: object) -> None:
+        raise AssertionError("a finished sweep needs neither data nor plan")
+
+    monkeypatch.setattr("scalegrid.sweep.open_data", unneeded)
+    shown = Recorder()
+    outcome = run_light_sweep(spec, display=shown, make_executor=Forbidden)
+    assert (outcome.trained, outcome.finished, outcome.exit_status) == (0, 5, 0)
+    (note,) = shown.notes
+    assert "finished already" in note
+    assert "nothing was trained" in note
+    assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in before}
+
+
+def test_fewer_seeds_or_a_coarser_grid_than_there_are_is_finished_too(results: Path) -> None:
+    run_light_sweep(light_spec(results, seeds=2))
+    before = (results / "light-glyphs-32" / "sweep.yaml").read_bytes()
+    for settings in ({"seeds": 1}, {"candidates": 4}):
+        run_light_sweep(light_spec(results, **settings), make_executor=Forbidden)
+    assert (results / "light-glyphs-32" / "sweep.yaml").read_bytes() == before
+
+
+@pytest.mark.parametrize("more", [{"seeds": 3}, {"candidates": 7}, {"seeds": 2, "candidates": 6}])
+def test_more_seeds_or_a_finer_grid_extend_a_sweep(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, int]
+) -> None:
+    monkeypatch.setenv("LIGHT_LOG", str(tmp_path / "log"))
+    run_light_sweep(light_spec(tmp_path / "grown"))
+    run_light_sweep(light_spec(tmp_path / "grown", **more))
+    trained = (tmp_path / "log").read_text().split()
+    assert len(trained) == len(set(trained))
+    run_light_sweep(light_spec(tmp_path / "direct", **more))
+    assert_equal(frames(tmp_path / "grown"), frames(tmp_path / "direct"))
+    files = [tmp_path / name / "light-glyphs-32" / "sweep.yaml" for name in ("grown", "direct")]
+    grown, direct = ({**yaml.safe_load(f.read_text()), "results": ""} for f in files)
+    assert grown == direct
+
+
+def test_failed_trials_are_rows_and_the_others_go_on(results: Path) -> None:
+    spec = light_spec(results, baseline="diverge seed 1", name="s", seeds=2)
+    outcome = run_light_sweep(spec, "light_training:misbehave")
+    assert (outcome.finished, outcome.failed, outcome.exit_status) == (5, 5, 3)
+    trials = load_sweep("s", results).trials
+    failed = trials[trials["status"] == "failed"]
+    assert set(failed["seed"]) == {1}
+    assert set(failed["error"]) == {"the loss became nan in epoch 2"}
+    assert failed["top1"].isna().all()
+    assert set(failed["epochs"]) == {1}
+    # It would diverge again, so it is left as it is.
+    again = run_light_sweep(spec, "light_training:misbehave", make_executor=Forbidden)
+    assert (again.trained, again.failed, again.exit_status) == (0, 5, 3)
+
+
+def test_a_trial_whose_worker_was_killed_is_tried_again_next_time(results: Path) -> None:
+    spec = light_spec(results, baseline="kill seed 1", name="s", seeds=2, candidates=4)
+    make_executor = partial(in_workers, function="light_training:misbehave")
+    outcome = run_light_sweep(spec, make_executor=make_executor)
+    assert (outcome.trained, outcome.finished, outcome.failed) == (8, 4, 4)
+    assert load_sweep("s", results).trials["error"].str.contains("signal 9").sum() == 4
+    again = run_light_sweep(spec)
+    assert (again.trained, again.finished, again.failed, again.exit_status) == (4, 8, 0, 0)
+    tables = load_sweep("s", results)
+    assert tables.trials["error"].isna().all()
+    assert len(tables.history) == 2 * 8
+
+
+def test_dearer_variants_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIGHT_LOG", str(tmp_path / "log"))
+    run_light_sweep(light_spec(tmp_path / "results", workers=1, seeds=2))
+    trained = (tmp_path / "log").read_text().split()
+    trials = load_sweep(None, tmp_path / "results").trials.set_index("trial").loc[trained]
+    assert trials["seed"].tolist() == [0] * 5 + [1] * 5
+    assert trials["flops"].tolist()[:5] == sorted(trials["flops"].unique(), reverse=True)
+
+
+def bad_batch(results: Path) -> Any:
+    return light_spec(results, batch_size=65)
+
+
+def bad_data(results: Path) -> Any:
+    return light_spec(results, data="no/such/folder")
+
+
+def unreadable_image(results: Path) -> Any:
+    from PIL import Image
+
+    folder = results.with_name("images")
+    for split, label, number in ((s, c, n) for s in ("train", "val") for c in "ab" for n in "123"):
+        path = folder / split / label / f"{number}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (40, 40), "white").save(path)
+    (folder / "train" / "a" / "2.png").write_bytes(b"no picture")
+    settings = {"train_images": None, "val_images": None, "batch_size": 2}
+    return light_spec(results, data=str(folder), **settings)
+
+
+def bad_device(results: Path) -> Any:
+    return light_spec(results, device="tpu")
+
+
+def bad_results(results: Path) -> Any:
+    results.with_name("file").touch()
+    return light_spec(results.with_name("file"))
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [
+        (bad_batch, "64 training images, fewer than a batch of 65"),
+        (bad_data, "no/such/folder"),
+        (unreadable_image, r"2\.png"),
+        (bad_device, "'tpu' is unknown"),
+        (bad_results, "cannot write to"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_writes_nothing(
+    results: Path, make: Callable[[Path], Any], said: str
+) -> None:
+    spec = make(results)
+    shown = Recorder()
+    with pytest.raises(UserError, match=said):
+        run_light_sweep(spec, display=shown, make_executor=Forbidden)
+    assert not results.exists()
+    assert shown.closed == 1
+
+
+def test_other_settings_are_refused_before_anything_else(results: Path) -> None:
+    run_light_sweep(light_spec(results, name="s"))
+    before = {p: p.stat().st_mtime_ns for p in results.rglob("*")}
+    with pytest.raises(UserError, match="epochs is 2 there and 3 here"):
+        run_light_sweep(light_spec(results, name="s", epochs=3, data="no/such/folder"))
+    assert before == {p: p.stat().st_mtime_ns for p in results.rglob("*")}
+
+
+def test_two_runs_of_one_sweep_do_not_meet(results: Path) -> None:
+    def meet(_place: object) -> Any:
+        with pytest.raises(UserError, match="in use by another running sweep"):
+            run_light_sweep(light_spec(results, seeds=2))
+        raise UserError("met")
+
+    with pytest.raises(UserError, match="met"):
+        run_light_sweep(light_spec(results, seeds=2), make_executor=meet)
+
+
+def test_the_allocator_is_told_the_accuracies_of_before(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told: list[tuple[str, int, float | None]] = []
+
+    class Listener(Uniform):
+        def tell(self, variant: str, seed: int, value: float | None) -> None:
+            told.append((variant, seed, value))
+            super().tell(variant, seed, value)
+
+    monkeypatch.setattr(
+        "scalegrid.sweep.make_allocator", lambda spec, variants: Listener(variants, spec.seeds)
+    )
+    run_light_sweep(light_spec(results))
+    first = sorted(told)
+    told.clear()
+    run_light_sweep(light_spec(results))
+    assert told == first  # in the order of the table, which is that of the plan
+    assert [value for _, _, value in told] == load_sweep(None, results).trials["top1"].tolist()
+
+
+def start(results: Path, *, seeds: int = 40, seconds: str = "0.05") -> subprocess.Popen[str]:
+    """A sweep of four variants in a process group of its own."""
+    return subprocess.Popen(
+        [sys.executable, str(TESTS / "light_sweep.py"), str(results), "4", str(seeds), "2"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "LIGHT_SECONDS": seconds, "PYTHONPATH": str(TESTS.parent)},
+    )
+
+
+def first_line(process: subprocess.Popen[str], beginning: str) -> str:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if line.startswith(beginning):
+            return line
+    raise AssertionError("the sweep ended early")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="process groups")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_stops_soon_and_says_how_to_go_on(
+    results: Path, number: signal.Signals
+) -> None:
+    with start(results, seconds="0.3") as process:
+        first_line(process, "trial 2/")
+        running = read_status(results / "light-glyphs-32")
+        began = time.monotonic()
+        # As a terminal does it for Ctrl-C: to the workers as well.
+        os.killpg(process.pid, number)
+        assert process.stderr is not None
+        said = process.stderr.read()
+        assert process.wait() == 130
+        assert time.monotonic() - began < 5
+    assert running is not None
+    assert (running.state, running.total) == ("running", 160)
+    assert "Traceback" not in said
+    assert "run the same command again to go on" in said.splitlines()[-1]
+    status = read_status(results / "light-glyphs-32")
+    assert status is not None
+    assert (status.state, status.running) == ("interrupted", ())
+    assert len(load_sweep(None, results).trials) == status.ended >= 2
+
+
+def test_an_interruption_before_training_leaves_nothing(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_arguments: object, **_keywords: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("scalegrid.sweep.prepare", interrupt)
+    outcome = run_light_sweep(light_spec(results))
+    assert outcome.exit_status == 130
+    assert not results.exists()
+
+
+def test_a_sweep_may_run_outside_the_main_thread(results: Path) -> None:
+    outcomes: list[Any] = []
+    thread = threading.Thread(
+        target=lambda: outcomes.append(run_light_sweep(light_spec(results, candidates=4)))
+    )
+    thread.start()
+    thread.join()
+    assert outcomes[0].finished == 4

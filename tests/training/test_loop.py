@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import math
+import subprocess
+import sys
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+from training_helpers import CPU, Small, make_trial, shades
+
+from scalegrid.data import CachedData
+from scalegrid.training import loop
+from scalegrid.training.loop import build_model, run_trial
+from scalegrid.training.trial import Epoch, Outcome, Trial
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> CachedData:
+    return shades(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def small(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Trials train a small network."""
+
+    def build(trial: Trial, device: torch.device) -> nn.Module:
+        return Small(trial.data.num_classes).to(device)
+
+    monkeypatch.setattr(loop, "build_model", build)
+
+
+def numbers(outcome: Outcome) -> list[tuple[float, ...]]:
+    """Everything but times."""
+    return [
+        (e.epoch, e.train_loss, e.val_loss, e.top1, e.top5, e.learning_rate)
+        for e in outcome.history
+    ]
+
+
+def test_the_same_description_gives_the_same_bits_whatever_ran_before(data: CachedData) -> None:
+    first = run_trial(make_trial(data))
+    torch.rand(5)
+    other = run_trial(make_trial(data, seed=1, ema_decay=0.9, flip=True))
+    again = run_trial(make_trial(data))
+    assert first.status == other.status == "finished"
+    assert numbers(first) == numbers(again)
+    assert numbers(first) != numbers(other)
+
+
+@pytest.mark.usefixtures("small")
+def test_seeds_differ_and_global_generators_do_not_notice(data: CachedData) -> None:
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    torch.manual_seed(7)
+    outcomes = [run_trial(make_trial(data, seed=seed)) for seed in (0, 1, 0)]
+    assert torch.equal(torch.rand(3), expected)
+    assert numbers(outcomes[0]) == numbers(outcomes[2]) != numbers(outcomes[1])
+
+
+@pytest.mark.usefixtures("small")
+@pytest.mark.parametrize("recipe", [{}, {"ema_decay": 0.8}, {"optimizer": "sgd"}], ids=str)
+def test_it_learns(data: CachedData, recipe: dict[str, Any]) -> None:
+    trial = make_trial(data, epochs=30, batch_size=8, learning_rate=0.03, **recipe)
+    outcome = run_trial(trial)
+    assert outcome.history[-1].top1 > 0.75  # chance is 0.25
+    assert outcome.history[-1].val_loss < outcome.history[0].val_loss
+    assert [e.epoch for e in outcome.history] == list(range(1, 31))
+
+
+@pytest.mark.usefixtures("small")
+def test_each_epoch_is_reported_as_it_ends(data: CachedData) -> None:
+    reported: list[Epoch] = []
+    outcome = run_trial(make_trial(data, epochs=3, warmup=0.5, learning_rate=0.01), reported.append)
+    assert tuple(reported) == outcome.history
+    assert [e.epoch for e in reported] == [1, 2, 3]
+    assert reported[-1].learning_rate < 1e-6 < reported[0].learning_rate <= 0.01
+    for epoch in reported:
+        assert 0 <= epoch.top1 <= epoch.top5 <= 1
+        assert epoch.images_per_second > 0
+        assert 0 < epoch.seconds < outcome.seconds
+    assert outcome.device == "cpu"
+    assert f"torch {torch.__version__.split('+')[0]}" in outcome.versions
+
+
+@pytest.mark.usefixtures("small")
+def test_the_training_loss_is_the_mean_cross_entropy_with_smoothing(data: CachedData) -> None:
+    # At rate 0 (almost) nothing is learnt, so a constant prediction's loss is known.
+    outcome = run_trial(make_trial(data, epochs=1, learning_rate=1e-12, label_smoothing=0.3))
+    assert outcome.history[0].train_loss == pytest.approx(math.log(4), abs=0.5)
+
+
+@pytest.mark.usefixtures("small")
+def test_a_diverged_loss_is_a_failure_with_its_reason(data: CachedData) -> None:
+    recipe: dict[str, Any] = {"optimizer": "sgd", "schedule": "none", "learning_rate": 1e30}
+    outcome = run_trial(make_trial(data, epochs=3, **recipe))
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert outcome.error.startswith("the ")
+    assert outcome.error.endswith(("became nan in epoch 1", "became infinite in epoch 1"))
+
+
+def test_an_exception_is_a_failure_with_the_epochs_before_it(
+    data: CachedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Faulty(Small):
+        calls = 0
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            self.calls += self.training
+            if self.calls > 6:  # three updates and one pass for the statistics an epoch
+                raise RuntimeError("out of patience\nand more")
+            return super().forward(x)
+
+    monkeypatch.setattr(loop, "build_model", lambda trial, device: Faulty(4))
+    outcome = run_trial(make_trial(data))
+    assert outcome.status == "failed"
+    assert outcome.error == "RuntimeError: out of patience"
+    assert len(outcome.history) == 1
+
+
+def test_an_unknown_baseline_is_a_failure(data: CachedData) -> None:
+    outcome = run_trial(replace(make_trial(data), baseline="b99"))
+    assert outcome.status == "failed"
+    assert outcome.error is not None
+    assert "b99" in outcome.error
+
+
+def test_interruption_is_not_a_failure(data: CachedData, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(trial: Trial, device: torch.device) -> nn.Module:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(loop, "build_model", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_trial(make_trial(data))
+
+
+@pytest.mark.usefixtures("small")
+def test_threads_are_as_described(data: CachedData) -> None:
+    before = torch.get_num_threads()
+    try:
+        run_trial(replace(make_trial(data, epochs=1), threads=2))
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_the_faster_convolutions_change_no_number_beyond_rounding(data: CachedData) -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        fast = build_model(make_trial(data), CPU)
+        torch.manual_seed(0)
+        plain = build_model(replace(make_trial(data), fast_depthwise=False), CPU)
+    assert fast.state_dict().keys() == plain.state_dict().keys()
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    x = x.contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(fast(x), plain(x))
+
+
+def test_importing_the_description_imports_no_torch() -> None:
+    code = "import sys, scalegrid.training.trial; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -61,6 +61,7 @@ def resolve_recipe(spec: SweepSpec, source: Source) -> Recipe:
 
 def _slug(text: str) -> str:
     path = Path(text).expanduser()
-    is_path = "/" in text or "\\" in text or path.suffix in (".yaml", ".yml", ".py")
-    name = path.resolve().stem if is_path or path.is_dir() else text
+    is_file = path.suffix in (".yaml", ".yml", ".py")
+    is_path = is_file or "/" in text or "\\" in text or path.is_dir()
+    name = path.stem if is_file else path.resolve().name if is_path else text
     return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "data"

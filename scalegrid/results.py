@@ -84,10 +84,10 @@ class Stored:
         return str(self.variants.schema.metadata[_DATA_KEY].decode())
 
     @property
-    def flops(self) -> dict[str, int]:
-        """The FLOPs of the variants of the plan last run, in its order."""
+    def activations(self) -> dict[str, int]:
+        """The activations of the variants of the plan last run, in its order."""
         planned = self.variants.slice(0, int(self.variants.schema.metadata[_PLANNED_KEY]))
-        columns = (planned[name].to_pylist() for name in ("variant", "flops"))
+        columns = (planned[name].to_pylist() for name in ("variant", "activations"))
         return dict(zip(*columns, strict=True))
 
 

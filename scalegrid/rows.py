@@ -62,12 +62,9 @@ def history_rows(outcome: Outcome) -> list[RowDict]:
 
 def label(variant: Variant) -> str:
     """What a person calls a variant: ``width β=1.41  64 px``; multipliers of the baseline."""
-    multipliers = {
-        "α": variant.depth,
-        "β": variant.width,
-        "γ": variant.gamma**variant.phi,
-    }
-    scaled = [f"{axis}={value:.3g}" for axis, value in multipliers.items() if value != 1]
+    multipliers = (("α", variant.depth), ("β", variant.width), ("γ", variant.gamma**variant.phi))
+    texts = [(axis, f"{value:.3g}") for axis, value in multipliers]
+    scaled = [f"{axis}={text}" for axis, text in texts if text != "1"]
     return "  ".join([" ".join([variant.role, *scaled]), f"{variant.resolution} px"])
 
 

@@ -116,19 +116,22 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
     if stored is not None:
         check_settings(stored, spec, folder)
         # The common case first, since it needs neither the data nor torch.
-        if _same_plan(stored.spec, spec) and _resume(spec, stored.flops, stored).allocator.done:
-            return _already_finished(spec, stored.flops, stored, display)
+        if (
+            _same_plan(stored.spec, spec)
+            and _resume(spec, stored.activations, stored).allocator.done
+        ):
+            return _already_finished(spec, stored.activations, stored, display)
     placement = place(spec)
     source = open_data(spec)
     plan = make_plan(spec, baselines.get(spec.baseline), source.num_classes)
-    flops = {variant.variant: variant.flops for variant in plan.variants}
+    sizes = {variant.variant: variant.activations for variant in plan.variants}
     if stored is not None:
         check_data(stored, spec, source.fingerprint, folder)
-        if _resume(spec, flops, stored).allocator.done:
-            return _already_finished(spec, flops, stored, display)
+        if _resume(spec, sizes, stored).allocator.done:
+            return _already_finished(spec, sizes, stored, display)
     with Store(folder) as store:
         stored = read_stored(folder)  # again, now that no other process can change it
-        resumed = _resume(spec, flops, stored)
+        resumed = _resume(spec, sizes, stored)
         job = _Job(spec, plan, source, placement)
         tracker = _tracker(job, resumed, measure=make_executor is None)
         display.note(opening_note(tracker.status("running", resumed.allocator.remaining())))
@@ -159,7 +162,7 @@ class _Job:
 
     @property
     def works(self) -> dict[str, float]:
-        """The arithmetic of a trial of each variant, in FLOPs."""
+        """The `estimate.trial_work` of a trial of each variant."""
         return plan_works(self.spec, self.plan, self.source)
 
 
@@ -171,14 +174,14 @@ class _Resumed:
     rows: list[TrialRow]
 
 
-def _resume(spec: SweepSpec, flops: Mapping[str, int], stored: Stored | None) -> _Resumed:
-    """Rebuild the allocator over the planned variants, whose ``flops`` are given in plan order."""
+def _resume(spec: SweepSpec, sizes: Mapping[str, int], stored: Stored | None) -> _Resumed:
+    """Rebuild the allocator over the planned variants; ``sizes`` are their activations."""
     # Dearest first: the end does not wait for one long trial, and memory trouble shows early.
-    allocator = make_allocator(spec, sorted(flops, key=flops.__getitem__, reverse=True))
+    allocator = make_allocator(spec, sorted(sizes, key=sizes.__getitem__, reverse=True))
     rows = [
         row
         for row in (stored.trials.to_pylist() if stored else [])
-        if row["variant"] in flops and not _worth_another_try(row)
+        if row["variant"] in sizes and not _worth_another_try(row)
     ]
     for row in rows:
         allocator.tell(row["variant"], row["seed"], _value(row))
@@ -199,9 +202,9 @@ def _same_plan(old: SweepSpec, new: SweepSpec) -> bool:
 
 
 def _already_finished(
-    spec: SweepSpec, flops: Mapping[str, int], stored: Stored, display: Display
+    spec: SweepSpec, sizes: Mapping[str, int], stored: Stored, display: Display
 ) -> SweepOutcome:
-    rows = [row for row in stored.trials.to_pylist() if row["variant"] in flops]
+    rows = [row for row in stored.trials.to_pylist() if row["variant"] in sizes]
     failed = sum(row["status"] == "failed" for row in rows)
     folder = results_folder(spec)
     trials = f"{len(rows)} trials" + (f", {failed} of them failed" if failed else "")

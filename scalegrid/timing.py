@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -59,7 +60,9 @@ def estimate_seconds(spec: SweepSpec, plan: Plan) -> float | None:
 def plan_works(spec: SweepSpec, plan: Plan, source: Source) -> dict[str, float]:
     """The `estimate.trial_work` of each variant of a plan."""
     return {
-        variant.variant: trial_work(variant.flops, spec.recipe, source.num_train, source.num_val)
+        variant.variant: trial_work(
+            variant.activations, spec.recipe, source.num_train, source.num_val
+        )
         for variant in plan.variants
     }
 
@@ -71,7 +74,7 @@ def machine_rate(
     placement: Placement,
     function: str = TRAIN,
 ) -> float | None:
-    """Seconds per FLOP of one worker while all work: as last measured here, or measured now.
+    """Seconds per activation of one worker while all work: as last measured here, or measured now.
 
     Measuring takes about ten seconds, once for a kind of training and machine.
 
@@ -126,22 +129,23 @@ def _measure(
                         threads=placement.threads,
                     )
                 )
-            seconds = _last_epochs(executor, placement.workers)
+            speeds = _speeds(executor, placement.workers)
         finally:
             executor.cancel()
-    if not seconds:
+    if not speeds:
         return None
     one_epoch = recipe.model_copy(update={"epochs": 1})
-    return sum(seconds) / len(seconds) / trial_work(baseline.flops, one_epoch, *counts)
+    one_image = trial_work(baseline.activations, one_epoch, num_train=1, num_val=0)
+    return 1 / (statistics.harmonic_mean(speeds) * one_image)
 
 
-def _last_epochs(executor: Executor, trials: int) -> list[float]:
-    """Seconds of the last epoch of each trial that ends in time."""
+def _speeds(executor: Executor, trials: int) -> list[float]:
+    """Training images per second in the last epoch of each trial that ends in time."""
     deadline = time.monotonic() + _PATIENCE
     outcomes: list[Outcome] = []
     while len(outcomes) < trials and (left := deadline - time.monotonic()) > 0:
         outcomes += [e for e in executor.collect(min(left, 1.0)) if isinstance(e, Outcome)]
-    return [o.history[-1].seconds for o in outcomes if o.status == "finished"]
+    return [o.history[-1].images_per_second for o in outcomes if o.status == "finished"]
 
 
 def _noise(counts: tuple[int, int], classes: int, side: int, folder: Path) -> CachedData:

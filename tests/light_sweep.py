@@ -93,7 +93,7 @@ def _variant(number: int) -> Variant:
         flops=1_000_000 + 1000 * number,
         flops_ratio=1 + number / 1000,
         params=5000,
-        activations=700,
+        activations=700 + number,
         matched=True,
         shares=triple.shares(),
         nominal=triple.shares(),

@@ -164,7 +164,7 @@ def test_a_finer_grid_keeps_the_variants_and_trials_of_the_coarser_one(tmp_path:
     assert list(dict.fromkeys(tables.history["trial"])) == ["v001-0", "v003-0", "v000-0"]
     stored = read_stored(tmp_path / "s")
     assert stored is not None
-    assert list(stored.flops) == ["v001", "v002", "v003", "v004", "v005"]
+    assert list(stored.activations) == ["v001", "v002", "v003", "v004", "v005"]
 
 
 @pytest.mark.parametrize(

@@ -193,20 +193,16 @@ def _draw_title(axes: Axes, title: str, centre: float, scale: _Scale) -> None:
 
 def _draw_input(axes: Axes, side: int, reference: int, centre: float, scale: _Scale) -> None:
     bottom = _NOTE + 10
-    for pixels, colour, key in (
-        (side, style.ROLES["resolution"].colour, "input"),
-        (min(side, reference), _GREY, "input-reference"),
-    ):
-        length = pixels * scale.per_pixel
-        corner = (centre - length / 2, bottom)
-        axes.add_patch(
-            Rectangle(corner, length, length, facecolor=colour, linewidth=0, snap=False, gid=key)
-        )
+    length, kept = side * scale.per_pixel, min(side, reference) * scale.per_pixel
+    if side > reference:
+        added = style.ROLES["resolution"].colour
+        _fill(axes, centre, bottom, length, length, added, "added-pixels")
+    _fill(axes, centre, bottom, kept, kept, _GREY, "input")
     axes.text(centre, bottom - 2, f"{side} × {side} px", ha="center", va="top", fontsize=style.FINE)
     axes.annotate(
         "",
         (centre, scale.stem - 2),
-        (centre, bottom + side * scale.per_pixel + 2),
+        (centre, bottom + length + 2),
         arrowprops={
             "arrowstyle": "-|>",
             "linewidth": 0.6,
@@ -257,15 +253,12 @@ def _draw_bar(
 ) -> None:
     height = scale.layer - min(0.6, 0.15 * scale.layer)
     length = min(channels * scale.per_channel, scale.widest)
-    inner = min(length, length * original / channels)
-    for wide, colour, key in (
-        (length, style.ROLES["width"].colour, "layer"),
-        (inner, style.ROLES["depth"].colour if added else _GREY, "layer-reference"),
-    ):
-        corner = (centre - wide / 2, bottom)
-        axes.add_patch(
-            Rectangle(corner, wide, height, facecolor=colour, linewidth=0, snap=False, gid=key)
-        )
+    kept = min(length, length * original / channels)
+    if channels > original:
+        wider = style.ROLES["width"].colour
+        _fill(axes, centre, bottom, length, height, wider, "added-channels")
+    colour = style.ROLES["depth"].colour if added else _GREY
+    _fill(axes, centre, bottom, kept, height, colour, "layer")
     if channels * scale.per_channel > scale.widest + 0.01:
         for side in (-1, 1):
             x, slant, gap = centre + side * 0.27 * length, 1.5, 1.8
@@ -276,6 +269,16 @@ def _draw_bar(
                 (x + slant, bottom + height),
             ]
             axes.add_patch(Polygon(corners, facecolor="white", linewidth=0, gid="break"))
+
+
+def _fill(
+    axes: Axes, centre: float, bottom: float, width: float, height: float, colour: str, key: str
+) -> None:
+    corner = (centre - width / 2, bottom)
+    # Off the pixel grid, or snapping would move thin bars off their axis.
+    axes.add_patch(
+        Rectangle(corner, width, height, facecolor=colour, linewidth=0, snap=False, gid=key)
+    )
 
 
 def _draw_names(axes: Axes, baseline: Network, scale: _Scale) -> None:

@@ -13,6 +13,7 @@ from matplotlib.text import Annotation
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
+from scalegrid.coefficients import PAPER
 from scalegrid.figures import style
 from scalegrid.figures.labels import add_note, freeze, spread
 from scalegrid.figures.marks import mark
@@ -189,8 +190,10 @@ def _spread_keys(axes: Axes, keys: list[_Key], labels: list[Annotation], figure:
 
 def _note(means: Means) -> list[str]:
     compound = choose_compound(means)
-    paper = means.of("paper")
+    paper = {coefficients(row) for _, row in means.of("paper").iterrows()}
     said = [compound.note] if compound.note else []
-    if not paper.empty:
-        said.append(f"Paper:\u00a0{coefficients(paper.iloc[0])}.")
+    if paper:
+        triple = coefficients(PAPER._asdict())
+        # A plan at equal cost realises the paper's coefficients only approximately.
+        said.append(f"Paper:\u00a0{'' if paper == {triple} else 'networks nearest '}{triple}.")
     return said + describe_trials(means)

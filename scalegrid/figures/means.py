@@ -12,6 +12,7 @@ distribution with Σ_v (n_v − 1) degrees of freedom.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
@@ -134,10 +135,10 @@ def choose_compound(means: Means) -> Compound:
     table = means.table
     recommended = means.of("compound")
     if not recommended.empty:
-        triple = recommended.iloc[-1][["alpha", "beta", "gamma"]].to_numpy(dtype=float)
-        same = np.isclose(table[["alpha", "beta", "gamma"]].to_numpy(dtype=float), triple)
-        rows = table[same.all(axis=1)]
-        return Compound(rows, f"Compound:\u00a0{coefficients(rows.iloc[0])}, recommended.")
+        # At φ = 1 the same coefficients may be in the plan for another reason.
+        triples = {coefficients(row) for _, row in recommended.iterrows()}
+        rows = table[[coefficients(row) in triples for _, row in table.iterrows()]]
+        return Compound(rows, f"Compound:\u00a0{coefficients(recommended.iloc[0])}, recommended.")
     grid = means.of("grid")
     grid = grid[[scaled_axes(row, means.baseline) >= 2 for _, row in grid.iterrows()]]
     if grid.empty:
@@ -152,7 +153,7 @@ def scaled_axes(row: Row, baseline: Row) -> int:
     return sum(row[key] != baseline[key] for key in ("layers", "channels", "resolution"))
 
 
-def coefficients(row: Row) -> str:
+def coefficients(row: Row | Mapping[str, float]) -> str:
     """The triple of a variant, to three digits, in one unbroken piece."""
     triple = f"α = {row['alpha']:.3g}, β = {row['beta']:.3g}, γ = {row['gamma']:.3g}"
     return triple.replace(" ", "\u00a0")

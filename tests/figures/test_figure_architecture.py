@@ -51,38 +51,60 @@ SCALED = [
 ]
 
 
+def bars_of(networks: list[Network]) -> list[tuple[Rectangle, float]]:
+    """The bar of each layer from the first panel's stem on, and its full width."""
+    figure = drawn(networks)
+    wide = {_centre(b): b.get_width() for b in boxes(figure, "added-channels")}
+    layers = boxes(figure, "layer")
+    return [(bar, wide.get(_centre(bar), bar.get_width())) for bar in layers]
+
+
+def _centre(bar: Rectangle) -> tuple[float, float]:
+    x, y = bar.get_center()
+    return round(float(x), 6), round(float(y), 6)
+
+
+def layers_of(networks: list[Network]) -> list[tuple[dict[str, Any], dict[str, Any], int]]:
+    """For each layer its row, the same row of the first network, and its place in the stage."""
+    return [
+        (dict(row), dict(original), place)
+        for network in networks
+        for row, original in zip(network.rows, networks[0].rows, strict=True)
+        for place in range(row["layers"])
+    ]
+
+
 def test_one_bar_a_layer_as_wide_as_its_channels() -> None:
-    bars = boxes(drawn(SCALED), "layer")
-    channels = [r["channels"] for n in SCALED for r in n.rows for _ in range(r["layers"])]
-    assert len(bars) == len(channels)
-    stages = [(b, c) for b, c in zip(bars, channels, strict=True) if c < 1000]
-    scale = {round(bar.get_width() / count, 9) for bar, count in stages}
+    bars, layers = bars_of(SCALED), layers_of(SCALED)
+    assert len(bars) == len(layers)
+    scale = {
+        round(width / row["channels"], 9)
+        for (_, width), (row, _, _) in zip(bars, layers, strict=True)
+        if row["channels"] < 1000
+    }
     assert len(scale) == 1
 
 
 def test_inputs_are_squares_as_large_as_their_pixels() -> None:
-    squares = boxes(drawn(SCALED), "input")
-    assert [s.get_width() for s in squares] == [s.get_height() for s in squares]
-    sides = [s.get_width() / squares[0].get_width() for s in squares]
-    assert sides == pytest.approx([n.resolution / 224 for n in SCALED])
+    figure = drawn(SCALED)
+    kept = boxes(figure, "input")
+    assert [s.get_width() for s in kept] == [s.get_height() for s in kept]
+    assert {s.get_width() for s in kept} == {kept[0].get_width()}
+    grown = boxes(figure, "added-pixels")
+    assert [s.get_width() for s in grown] == [s.get_height() for s in grown]
+    sides = [s.get_width() / kept[0].get_width() for s in grown]
+    assert sides == pytest.approx([320 / 224, 256 / 224])
 
 
 def test_colour_shows_what_was_added() -> None:
+    for (bar, width), (row, original, place) in zip(
+        bars_of(SCALED), layers_of(SCALED), strict=True
+    ):
+        assert (_hex(bar) == style.ROLES["depth"].colour) == (place >= original["layers"])
+        assert bar.get_width() / width == pytest.approx(original["channels"] / row["channels"])
     figure = drawn(SCALED)
-    grown = boxes(figure, "layer")
-    kept = boxes(figure, "layer-reference")
-    start = 0
-    for network in SCALED:
-        bars = [(r, b, i) for r, b in zip(network.rows, B0.rows, strict=True)
-                for i in range(r["layers"])]  # fmt: skip
-        stop = start + len(bars)
-        colours = [style.ROLES["depth"].colour == _hex(bar) for bar in kept[start:stop]]
-        assert colours == [i >= b["layers"] for _, b, i in bars]
-        for whole, inner, (r, b, _) in zip(grown[start:stop], kept[start:stop], bars, strict=True):
-            assert _hex(whole) == style.ROLES["width"].colour
-            share = b["channels"] / r["channels"]
-            assert inner.get_width() == pytest.approx(whole.get_width() * share)
-        start = stop
+    for key, role in (("added-channels", "width"), ("added-pixels", "resolution")):
+        assert {_hex(box) for box in boxes(figure, key)} == {style.ROLES[role].colour}
 
 
 def _hex(patch: Rectangle) -> str:
@@ -128,8 +150,8 @@ def test_text_is_legible(networks: list[Network]) -> None:
 
 def test_stages_of_another_kind_are_not_compared() -> None:
     figure = drawn([Network("a\n", layout(1, 1), 64), Network("b\n", resnet(1, 1), 64)])
-    whole, inner = boxes(figure, "layer"), boxes(figure, "layer-reference")
-    assert [b.get_width() for b in whole] == [b.get_width() for b in inner]
+    assert not boxes(figure, "added-channels")
+    assert len({_hex(bar) for bar in boxes(figure, "layer")}) == 1
 
 
 def titles(tables: FakeTables) -> str:

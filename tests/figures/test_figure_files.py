@@ -125,7 +125,8 @@ assert not {{"matplotlib", "pandas", "scipy"}} & set(sys.modules)
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from figure_tables import plan, train
-scalegrid.figures.draw(["accuracy-flops", "triangle"], train(plan(grid=3)), Path({str(tmp_path)!r}), ("svg",))
+names, folder = ["accuracy-flops", "triangle"], Path({str(tmp_path)!r})
+scalegrid.figures.draw(names, train(plan(grid=3)), folder, ("svg",))
 assert not {{"torch", "matplotlib.pyplot"}} & set(sys.modules)
 """
     subprocess.run([sys.executable, "-W", "error", "-c", code], check=True)

@@ -126,6 +126,17 @@ def test_names_stand_in_the_order_of_the_lines_ends() -> None:
     assert by_end == by_label
 
 
+def test_note_says_when_the_papers_network_is_only_near() -> None:
+    def note(tables: FakeTables) -> str:
+        texts = drawn_texts(draw("accuracy-flops", tables))
+        return " ".join(texts).replace("\n", " ").replace("\u00a0", " ")
+
+    tables = train(plan())
+    assert "Paper: α = 1.2, β = 1.1, γ = 1.15." in note(tables)
+    tables.variants.loc[tables.variants["role"] == "paper", "alpha"] = 1.25
+    assert "Paper: networks nearest α = 1.2, β = 1.1, γ = 1.15." in note(tables)
+
+
 def test_failed_trials_are_said() -> None:
     texts = " ".join(drawn_texts(draw("accuracy-flops", SWEEPS["curves and five seeds"])))
     assert "2 failed trials left out." in texts.replace("\n", " ")

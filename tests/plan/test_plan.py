@@ -20,14 +20,6 @@ KINDS = ("ir", "er", "ds")
 slow = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-@pytest.fixture(autouse=True, scope="module")
-def _own_cache(tmp_path_factory: pytest.TempPathFactory) -> object:
-    patch = pytest.MonkeyPatch()
-    patch.setenv("SCALEGRID_CACHE", str(tmp_path_factory.mktemp("cache")))
-    yield
-    patch.undo()
-
-
 @st.composite
 def block_baselines(draw: st.DrawFn) -> BlockBaseline:
     """Small networks of two to four stages."""

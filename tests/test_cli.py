@@ -1,0 +1,159 @@
+"""The command line as a user meets it: what it prints, where, and how it exits."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from scalegrid import baselines
+from scalegrid.cli import main
+from scalegrid.options import FloatList
+from scalegrid.spec import SweepSpec
+
+PLAN = ("plan", "--baseline", "b0", "--resolution", "64", "--candidates", "5")
+COMMANDS = ("sweep", "plan", "status", "plot", "baselines")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _known_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's speed is measured elsewhere; here it is given."""
+    monkeypatch.setattr("scalegrid.commands.plan.estimate_seconds", lambda *_: 120.0)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def refused(*arguments: str) -> str:
+    """The one sentence on standard error; nothing else printed, nothing written."""
+    before = sorted(Path().rglob("*"))
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    (sentence,) = result.stderr.strip().splitlines()
+    assert "Traceback" not in sentence
+    assert sorted(Path().rglob("*")) == before
+    return str(sentence)
+
+
+def test_every_key_of_a_spec_is_a_flag_of_sweep_and_plan() -> None:
+    for command in ("sweep", "plan"):
+        flags = {o for p in main.commands[command].params for o in p.opts}
+        assert {"--" + key.replace("_", "-") for key in SweepSpec.model_fields} <= flags
+
+
+def test_help_imports_nothing_slow_and_every_command_has_some() -> None:
+    code = (
+        "import sys\nfrom scalegrid.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print([m for m in ('torch', 'timm', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "[]"
+    for command in COMMANDS:
+        assert command in shown.stdout
+        assert run(command, "--help").exit_code == 0
+
+
+def test_plan_as_json_has_the_documented_keys() -> None:
+    plan = json.loads(run(*PLAN, "--format", "json").stdout)
+    assert plan["baseline"] == "b0"
+    assert plan["seconds_estimated"] == 120.0
+    assert len(plan["variants"]) == 6
+    for variant in plan["variants"]:
+        assert {
+            *("variant", "role", "alpha", "beta", "gamma", "depth", "width", "resolution"),
+            *("flops", "flops_ratio", "params", "activations", "shares"),
+            *("alpha_low", "alpha_high", "beta_low", "beta_high"),
+        } <= variant.keys()
+    assert plan["variants"][0]["shares"] == {"depth": None, "width": None, "resolution": None}
+    assert plan["variants"][1]["shares"] == {"depth": 1.0, "width": 0.0, "resolution": 0.0}
+
+
+def test_plan_as_csv_has_one_line_a_variant() -> None:
+    rows = list(csv.DictReader(io.StringIO(run(*PLAN, "--format", "csv").stdout)))
+    assert [row["role"] for row in rows[:4]] == ["baseline", "depth", "width", "resolution"]
+    assert float(rows[0]["flops_ratio"]) == 1.0
+
+
+def test_plan_as_a_table_compares_with_the_classic_grid() -> None:
+    shown = run(*PLAN).stdout
+    assert "1-1-2-2-3-3-4-1-1" in shown
+    assert "32-16-24-40-80-112-192-320-1280" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert any(line[:2] == ["classic", "114"] for line in lines)
+    assert "6 trials, about 2 min on this machine." in shown
+    assert "resolution alone does not reach 2× within 3%" in shown
+
+
+def test_plan_draws_the_triangle() -> None:
+    result = run(*PLAN, "--plot", "pictures")
+    assert result.exit_code == 0
+    assert Path("pictures/plan.png").stat().st_size > 10_000
+    assert "pictures/plan.png" in result.stderr
+
+
+def test_a_spec_and_the_same_flags_give_the_same_plan() -> None:
+    Path("sweep.yaml").write_text("baseline: b0\nresolution: 64\ncandidates: 5\n")
+    by_file = run("plan", "sweep.yaml", "--format", "json").stdout
+    assert by_file == run(*PLAN, "--format", "json").stdout
+
+
+def test_baselines_lists_costs_that_agree_with_the_paper() -> None:
+    rows = {row["name"]: row for row in json.loads(run("baselines", "--format", "json").stdout)}
+    assert set(baselines.names()) == set(rows)
+    assert round(rows["b0"]["flops"] / 1e9, 2) == 0.39
+    assert round(rows["b0"]["params"] / 1e6, 1) == 5.3
+
+
+def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
+    rows = json.loads(run("baselines", "b0", "--format", "json").stdout)
+    # Tan & Le 2019, Table 1: resolution, channels and layers of the nine stages.
+    assert [r["resolution"] for r in rows] == [224, 112, 112, 56, 28, 14, 14, 7, 7]
+    assert [r["channels"] for r in rows] == [32, 16, 24, 40, 80, 112, 192, 320, 1280]
+    assert [r["layers"] for r in rows] == [1, 1, 2, 2, 3, 3, 4, 1, 1]
+    assert [r["kernel"] for r in rows] == [3, 3, 3, 5, 3, 5, 5, 3, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("plan", "--baseline", "bo"), "unknown baseline 'bo'"),
+        (("plan", "--resolution", "16"), "16 px is too small for b0"),
+        (("plan", "--alpha-range", "0.5", "2"), "must be at least 1"),
+        (("plan", "--beta-range", "1.4", "1.2"), "crossed"),
+        (("plan", "--grid", "classic", "--step", "0.4", "--tolerance", "0"), "grid is empty"),
+        (("plan", "--epochs", "0"), "epochs should be greater than 0"),
+        (("plan", "--seeds", "-1"), "seeds should be greater than 0"),
+        (("plan", "--workers", "0"), "workers should be greater than 0"),
+        (("plan", "--data", "nowhere"), "nowhere"),
+        (("plan", "missing.yaml"), "missing.yaml"),
+        (("sweep", "--baseline", "b00"), "unknown baseline 'b00'"),
+        (("sweep", "--name", "a/b"), "plain folder name"),
+        (("sweep", "--train-images", "8", "--batch-size", "16"), "8"),
+        (("status",), "there are no results"),
+        (("status", "nothing"), "nothing"),
+        (("plot", "../up"), "path separators"),
+        (("baselines", "resnet"), "unknown baseline"),
+        (("baselines", "b0", "--resolution", "8"), "too small"),
+    ],
+)
+def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], says: str) -> None:
+    assert says in refused(*arguments)
+
+
+def test_lists_of_numbers_are_checked() -> None:
+    assert FloatList().convert("1, 1.5,2", None, None) == (1.0, 1.5, 2.0)
+    result = run("plan", "--curves", "1;2")
+    assert result.exit_code == 2
+    assert "1,1.5,2" in result.stderr

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+import pytest
+
+from scalegrid.errors import UserError
+from scalegrid.training import devices
+from scalegrid.training.devices import find_devices
+
+
+@pytest.mark.parametrize(
+    ("cards", "device", "found"),
+    [
+        (0, "auto", ["cpu"]),
+        (2, "auto", ["cuda:0", "cuda:1"]),
+        (2, "cpu", ["cpu"]),
+        (2, "cuda", ["cuda:0", "cuda:1"]),
+        (2, "cuda:1", ["cuda:1"]),
+    ],
+)
+def test_a_device_is_found_by_its_name(
+    monkeypatch: pytest.MonkeyPatch, cards: int, device: str, found: list[str]
+) -> None:
+    monkeypatch.setattr(devices, "cuda_devices", lambda: cards)
+    assert find_devices(device) == found
+
+
+@pytest.mark.parametrize(
+    ("cards", "device", "said"),
+    [
+        (0, "cuda", "--device cpu"),
+        (0, "cuda:0", "finds no CUDA device"),
+        (2, "cuda:2", "the last CUDA device is cuda:1"),
+        (2, "tpu", "'tpu' is unknown"),
+        (2, "cuda:x", "unknown"),
+    ],
+)
+def test_a_device_that_is_not_there_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, cards: int, device: str, said: str
+) -> None:
+    monkeypatch.setattr(devices, "cuda_devices", lambda: cards)
+    with pytest.raises(UserError, match=said):
+        find_devices(device)
+
+
+def test_the_count_agrees_with_torch() -> None:
+    torch = pytest.importorskip("torch")
+    assert devices.cuda_devices() == torch.cuda.device_count()

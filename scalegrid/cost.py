@@ -4,19 +4,16 @@ FLOPs are multiply-adds of convolution and linear layers, counted as fvcore coun
 and as the paper's tables do (EfficientNet-B0 at 224 px: 0.39 B); normalisation, activation
 functions, pooling and the squeeze-and-excitation product are left out. Activations are the elements
 of the outputs of the same layers (Dollár et al. 2021, arXiv 2103.06877, count convolutions alone).
-Networks live on torch's meta device, so neither memory nor arithmetic is spent.
+A network on torch's meta device (`scalegrid.baselines.skeleton`) is counted without arithmetic.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-    from scalegrid.baselines import Baseline
 
 
 class Cost(NamedTuple):
@@ -82,28 +79,6 @@ def counted_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
 
     kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
     return ((name, m) for name, m in model.named_modules() if isinstance(m, kinds))
-
-
-def skeleton(baseline: Baseline, depth: float, width: float, num_classes: int) -> nn.Module:
-    """The scaled network on the meta device: shapes without values, in a few milliseconds."""
-    import torch
-
-    with torch.device("meta"), _without_initialisation():
-        return baseline.build(depth, width, num_classes)
-
-
-@contextmanager
-def _without_initialisation() -> Iterator[None]:
-    """Skip `torch.nn.init`: on the meta device it takes two thirds of the time and does nothing."""
-    from unittest import mock
-
-    from torch.nn import init
-
-    initialisers = [n for n in dir(init) if n.endswith("_") and not n.startswith("_")]
-    with ExitStack() as patches:
-        for name in initialisers:
-            patches.enter_context(mock.patch.object(init, name, _unchanged))
-        yield
 
 
 def _unchanged(tensor: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 
+from scalegrid.baselines import locate
 from scalegrid.spec import SweepSpec, build_spec, load_spec
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -46,7 +47,14 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
         UserError: see `load_spec` and `build_spec`.
     """
     given = {key: value for key, value in flags.items() if value is not None}
-    return load_spec(spec_file, given) if spec_file else build_spec(given)
+    if spec_file is None:
+        return build_spec(given)
+    spec = load_spec(spec_file, given)
+    if "baseline" in given:
+        return spec
+    # A definition or a factory that a file names may lie beside it.
+    baseline = locate(spec.baseline, spec_file.parent)
+    return spec.model_copy(update={"baseline": baseline})
 
 
 def _option(key: str) -> Callable[[Command], Command]:

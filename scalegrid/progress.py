@@ -152,7 +152,8 @@ def opening_note(status: Status) -> str:
         trials += f", {status.ended} done before"
     if status.seconds_left is None:
         return f"{status.name}: {trials}."
-    return f"{status.name}: {trials}; this will take about {duration(max(1.0, status.seconds_left))}."
+    needed = duration(max(1.0, status.seconds_left))
+    return f"{status.name}: {trials}; this will take about {needed}."
 
 
 def closing_note(status: Status, folder: Path) -> str:

@@ -8,7 +8,7 @@ it is left over from a kill and is dropped.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -84,11 +84,11 @@ class Stored:
         return str(self.variants.schema.metadata[_DATA_KEY].decode())
 
     @property
-    def activations(self) -> dict[str, int]:
-        """The activations of the variants of the plan last run, in its order."""
-        planned = self.variants.slice(0, int(self.variants.schema.metadata[_PLANNED_KEY]))
-        columns = (planned[name].to_pylist() for name in ("variant", "activations"))
-        return dict(zip(*columns, strict=True))
+    def planned(self) -> list[dict[str, Any]]:
+        """The rows of the variants of the plan last run, in its order."""
+        count = int(self.variants.schema.metadata[_PLANNED_KEY])
+        rows: list[dict[str, Any]] = self.variants.slice(0, count).to_pylist()
+        return rows
 
 
 def sweep_folder(name: str | None, results: Path | str) -> Path:
@@ -284,14 +284,16 @@ class Store:
         """
         if not trials:
             return
-        epochs = make_table(HISTORY, history)
-        owner = [str(row["trial"]) for row in history]
-        for row, one in zip(trials, _single_rows(make_table(TRIALS, trials)), strict=True):
-            mine = [i for i, trial in enumerate(owner) if trial == row["trial"]]
-            key = (self._order[str(row["variant"])], int(str(row["seed"])))
-            self._insert(key, one, _taken(epochs, mine))
-        self._trials = self._trials.combine_chunks()
-        self._history = self._history.combine_chunks()
+        epochs: dict[object, list[Row]] = {row["trial"]: [] for row in trials}
+        for row in history:
+            epochs[row["trial"]].append(row)
+        order = sorted((self._key(row), place) for place, row in enumerate(trials))
+        rows = [trials[place] for _, place in order]
+        self._merge(
+            [key for key, _ in order],
+            make_table(TRIALS, rows),
+            [make_table(HISTORY, epochs[row["trial"]]) for row in rows],
+        )
         write_table(self.folder / HISTORY_FILE, self._history)
         write_table(self.folder / TRIALS_FILE, self._trials)
 
@@ -305,16 +307,31 @@ class Store:
         history: pd.DataFrame = self._history.to_pandas()
         return history
 
-    def _insert(self, key: tuple[int, int], row: Table, epochs: Table) -> None:
-        place = bisect_left(self._keys, key)
-        known = place < len(self._keys) and self._keys[place] == key
-        end = place + known
-        start_epoch = sum(self._epochs[:place])
-        end_epoch = start_epoch + sum(self._epochs[place:end])
-        self._trials = _spliced(self._trials, place, end, row)
-        self._history = _spliced(self._history, start_epoch, end_epoch, epochs)
-        self._keys[place:end] = [key]
-        self._epochs[place:end] = [epochs.num_rows]
+    def _key(self, row: Row) -> tuple[int, int]:
+        return self._order[str(row["variant"])], int(str(row["seed"]))
+
+    def _merge(self, keys: list[tuple[int, int]], rows: Table, epochs: list[Table]) -> None:
+        """Put ``rows``, sorted by ``keys``, in their places; one with a known key replaces it."""
+        trials, history = [], []
+        all_keys, all_epochs = [], []
+        done = done_epochs = 0  # of what is held, how much has been put in place
+        for number, key in enumerate(keys):
+            place = bisect_left(self._keys, key, done)
+            before = sum(self._epochs[done:place])
+            trials += [self._trials.slice(done, place - done), rows.slice(number, 1)]
+            history += [self._history.slice(done_epochs, before), epochs[number]]
+            all_keys += [*self._keys[done:place], key]
+            all_epochs += [*self._epochs[done:place], epochs[number].num_rows]
+            done, done_epochs = place, done_epochs + before
+            if self._keys[place : place + 1] == [key]:
+                done_epochs += self._epochs[place]
+                done += 1
+        self._trials = pa.concat_tables([*trials, self._trials.slice(done)]).combine_chunks()
+        self._history = pa.concat_tables(
+            [*history, self._history.slice(done_epochs)]
+        ).combine_chunks()
+        self._keys = all_keys + self._keys[done:]
+        self._epochs = all_epochs + self._epochs[done:]
 
     def _take_in(self, variants: Table, stored: Stored | None) -> None:
         """Hold the stored trials in the order that ``variants`` gives them."""
@@ -364,17 +381,8 @@ def _with_earlier(table: Table, earlier: Table) -> Table:
     return pa.concat_tables([table, make_table(VARIANTS, moved)]).combine_chunks()
 
 
-def _spliced(table: Table, start: int, end: int, rows: Table) -> Table:
-    """``table`` with the rows from ``start`` to before ``end`` replaced by ``rows``."""
-    return pa.concat_tables([table.slice(0, start), rows, table.slice(end)])
-
-
 def _taken(table: Table, places: Sequence[int]) -> Table:
     return table.take(pa.array(places, pa.int64()))
-
-
-def _single_rows(table: Table) -> Iterable[Table]:
-    return (table.slice(i, 1) for i in range(table.num_rows))
 
 
 def _write_spec(path: Path, text: bytes) -> None:

@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import itemgetter
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -38,7 +39,7 @@ from scalegrid.tracking import Tracker
 from scalegrid.training.trial import Outcome, Trial, trial_id
 
 MakeExecutor = Callable[[Placement], Executor]
-TrialRow = Mapping[str, Any]
+Row = Mapping[str, Any]
 
 _HEARTBEAT = 1.0  # seconds between updates of the display and the status file
 
@@ -116,22 +117,19 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
     if stored is not None:
         check_settings(stored, spec, folder)
         # The common case first, since it needs neither the data nor torch.
-        if (
-            _same_plan(stored.spec, spec)
-            and _resume(spec, stored.activations, stored).allocator.done
-        ):
-            return _already_finished(spec, stored.activations, stored, display)
+        if _same_plan(stored.spec, spec) and _resume(spec, stored.planned, stored).allocator.done:
+            return _already_finished(spec, stored.planned, stored, display)
     placement = place(spec)
     source = open_data(spec)
     plan = make_plan(spec, baselines.get(spec.baseline), source.num_classes)
-    sizes = {variant.variant: variant.activations for variant in plan.variants}
+    planned = variant_rows(plan)
     if stored is not None:
         check_data(stored, spec, source.fingerprint, folder)
-        if _resume(spec, sizes, stored).allocator.done:
-            return _already_finished(spec, sizes, stored, display)
+        if _resume(spec, planned, stored).allocator.done:
+            return _already_finished(spec, planned, stored, display)
     with Store(folder) as store:
         stored = read_stored(folder)  # again, now that no other process can change it
-        resumed = _resume(spec, sizes, stored)
+        resumed = _resume(spec, planned, stored)
         job = _Job(spec, plan, source, placement)
         tracker = _tracker(job, resumed, measure=make_executor is None)
         display.note(opening_note(tracker.status("running", resumed.allocator.remaining())))
@@ -143,7 +141,7 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
         )
         if data.note:
             display.note(f"{data.note}.")
-        store.create_or_check(spec, variant_rows(plan), source.fingerprint)
+        store.create_or_check(spec, planned, source.fingerprint)
         executor = make_executor(placement) if make_executor else _local(placement)
         outcome = _Loop(job, data, store, resumed.allocator, tracker, executor, display).go()
         if tracker.pace.measured is not None and make_executor is None:
@@ -171,28 +169,29 @@ class _Resumed:
     """An allocator that knows the trials made so far, and their rows."""
 
     allocator: Allocator
-    rows: list[TrialRow]
+    rows: list[Row]
 
 
-def _resume(spec: SweepSpec, sizes: Mapping[str, int], stored: Stored | None) -> _Resumed:
-    """Rebuild the allocator over the planned variants; ``sizes`` are their activations."""
+def _resume(spec: SweepSpec, planned: Sequence[Row], stored: Stored | None) -> _Resumed:
+    """Rebuild the allocator over the rows of the planned variants from the trials made."""
     # Dearest first: the end does not wait for one long trial, and memory trouble shows early.
-    allocator = make_allocator(spec, sorted(sizes, key=sizes.__getitem__, reverse=True))
+    allocator = make_allocator(spec, sorted(planned, key=itemgetter("activations"), reverse=True))
+    ids = {row["variant"] for row in planned}
     rows = [
         row
         for row in (stored.trials.to_pylist() if stored else [])
-        if row["variant"] in sizes and not _worth_another_try(row)
+        if row["variant"] in ids and not _worth_another_try(row)
     ]
     for row in rows:
         allocator.tell(row["variant"], row["seed"], _value(row))
     return _Resumed(allocator, rows)
 
 
-def _value(row: TrialRow) -> float | None:
+def _value(row: Row) -> float | None:
     return row["top1"] if row["status"] == "finished" else None
 
 
-def _worth_another_try(row: TrialRow) -> bool:
+def _worth_another_try(row: Row) -> bool:
     return row["status"] == "failed" and str(row["error"]).startswith(KILLED)
 
 
@@ -202,9 +201,10 @@ def _same_plan(old: SweepSpec, new: SweepSpec) -> bool:
 
 
 def _already_finished(
-    spec: SweepSpec, sizes: Mapping[str, int], stored: Stored, display: Display
+    spec: SweepSpec, planned: Sequence[Row], stored: Stored, display: Display
 ) -> SweepOutcome:
-    rows = [row for row in stored.trials.to_pylist() if row["variant"] in sizes]
+    ids = {row["variant"] for row in planned}
+    rows = [row for row in stored.trials.to_pylist() if row["variant"] in ids]
     failed = sum(row["status"] == "failed" for row in rows)
     folder = results_folder(spec)
     trials = f"{len(rows)} trials" + (f", {failed} of them failed" if failed else "")

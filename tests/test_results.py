@@ -108,7 +108,7 @@ def test_a_kill_between_the_two_files_loses_only_that_trial(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survivors: int
 ) -> None:
     fill(tmp_path, [trial("v000", 0)])
-    written = []
+    written: list[str] = []
 
     def write_then_die(path: Path, table: Any) -> None:
         if len(written) == survivors:
@@ -164,7 +164,7 @@ def test_a_finer_grid_keeps_the_variants_and_trials_of_the_coarser_one(tmp_path:
     assert list(dict.fromkeys(tables.history["trial"])) == ["v001-0", "v003-0", "v000-0"]
     stored = read_stored(tmp_path / "s")
     assert stored is not None
-    assert list(stored.activations) == ["v001", "v002", "v003", "v004", "v005"]
+    assert [row["variant"] for row in stored.planned] == ["v001", "v002", "v003", "v004", "v005"]
 
 
 @pytest.mark.parametrize(

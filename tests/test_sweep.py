@@ -281,7 +281,8 @@ def test_the_allocator_is_told_the_accuracies_of_before(
             super().tell(variant, seed, value)
 
     monkeypatch.setattr(
-        "scalegrid.sweep.make_allocator", lambda spec, variants: Listener(variants, spec.seeds)
+        "scalegrid.sweep.make_allocator",
+        lambda spec, rows: Listener([row["variant"] for row in rows], spec.seeds),
     )
     run_light_sweep(light_spec(results))
     first = sorted(told)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol
 
 from scalegrid.training.trial import digest
 
@@ -33,7 +33,6 @@ Layout = tuple[Row, ...]
 """The realised layer table of a network, from stem to head, after all rounding."""
 
 
-@runtime_checkable
 class Baseline(Protocol):
     """A network that can be scaled; multipliers are relative to φ = 0 of this baseline.
 

@@ -172,8 +172,10 @@ def beside(name: str, folder: Path) -> str:
 
 
 def _found(top: str, path: list[str]) -> bool:
+    """Whether ``path`` has a module or package ``top``; a mere folder of that name is none."""
     importlib.invalidate_caches()
-    return top in sys.modules or PathFinder.find_spec(top, path) is not None
+    spec = PathFinder.find_spec(top, path)
+    return spec is not None and spec.origin is not None
 
 
 def _import(name: str, module_name: str, folder: str) -> Any:

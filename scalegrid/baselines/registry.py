@@ -120,8 +120,9 @@ def _from_package(point: EntryPoint) -> Baseline:
             f"the baseline {point.name!r} of an installed package ({point.value}) cannot be "
             f"loaded: {told(error)}."
         ) from error
-    if isinstance(offered, Baseline):
-        return offered
+    if all(hasattr(type(offered), method) for method in ("layout", "build")):
+        baseline: Baseline = offered
+        return baseline
     if not callable(offered):
         raise UserError(
             f"the baseline {point.name!r} of an installed package ({point.value}) is neither a "

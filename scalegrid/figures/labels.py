@@ -98,7 +98,7 @@ def annotate_points(
     strokes += [_along(p - h * up, p + h * up) for p, h in zip(on_screen, half_bars, strict=True)]
     scene = _Scene(axes.get_window_extent(), np.concatenate(strokes), pixel)
 
-    for index, (point, text) in enumerate(zip(points, texts, strict=True)):
+    for point, text, half_bar in zip(points, texts, half_bars, strict=True):
         note = axes.annotate(
             text,
             point,
@@ -109,9 +109,9 @@ def annotate_points(
             va="center",
         )
         box = note.get_window_extent()
-        options = _offsets(box.width, box.height, half_bars[index], pixel)
+        options = _offsets(box.width, box.height, half_bar, pixel)
         costs = [
-            scene.cost(Bbox(box.get_points() + offset), on_screen, half_bars, index) + 0.5 * rank
+            scene.cost(Bbox(box.get_points() + offset)) + 0.5 * rank
             for rank, offset in enumerate(options)
         ]
         best = options[int(np.argmin(costs))]
@@ -146,8 +146,8 @@ class _Scene:
     pixel: float
     placed: list[Bbox] = field(default_factory=list)
 
-    def cost(self, box: Bbox, points: Array, half_bars: Array, own: int) -> float:
-        """How bad it is to put the text of point ``own`` into ``box``."""
+    def cost(self, box: Bbox) -> float:
+        """How bad it is to put a text into ``box``."""
         near = box.padded(1.0 * self.pixel)
         hidden = np.count_nonzero(np.all((self.ink > near.p0) & (self.ink < near.p1), axis=1))
         clashes = sum(near.overlaps(other) for other in self.placed)
@@ -157,9 +157,4 @@ class _Scene:
             or box.y0 < self.frame.y0 + 2 * self.pixel
             or box.y1 > self.frame.y1
         )
-        # A reader takes a text to belong to the nearest point or bar.
-        centre = (box.p0 + box.p1) / 2
-        away = np.maximum(np.abs(points[:, 1] - centre[1]) - half_bars, 0)
-        distances = np.hypot(points[:, 0] - centre[0], away)
-        strayed = np.any(np.delete(distances, own) < 1.2 * distances[own])
-        return float(hidden + 200 * clashes + 400 * outside + 100 * strayed)
+        return float(hidden + 200 * clashes + 400 * outside)

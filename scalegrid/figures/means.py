@@ -137,10 +137,10 @@ def choose_compound(means: Means) -> Compound:
     if not recommended.empty:
         # At φ = 1 the same coefficients may be in the plan for another reason.
         triples = {coefficients(row) for _, row in recommended.iterrows()}
-        rows = table[[coefficients(row) in triples for _, row in table.iterrows()]]
+        rows = table.loc[[coefficients(row) in triples for _, row in table.iterrows()]]
         return Compound(rows, f"Compound:\u00a0{coefficients(recommended.iloc[0])}, recommended.")
     grid = means.of("grid")
-    grid = grid[[scaled_axes(row, means.baseline) >= 2 for _, row in grid.iterrows()]]
+    grid = grid.loc[[scaled_axes(row, means.baseline) >= 2 for _, row in grid.iterrows()]]
     if grid.empty:
         return Compound(grid, "")
     best = grid.loc[[grid["accuracy"].idxmax()]]

@@ -11,7 +11,7 @@ from scalegrid.coefficients import IDENTITY, PAPER, Coefficients
 from scalegrid.plan.costtable import cost_table
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Realisable, cost_ratios
-from scalegrid.plan.steps import Step, step_at
+from scalegrid.plan.steps import step_at
 from scalegrid.spec import SweepSpec
 
 
@@ -36,21 +36,22 @@ def classic_picks(
     wanted = _candidates(spec)
     scalings = [triple.scaling(phi) for _, triple, phi in wanted]
 
-    def steps_of(realise: Callable[[float], Hashable], multipliers: Iterable[float]) -> list[Step]:
-        return sorted({step_at(realise, m) for m in {1.0, *multipliers}})
-
-    depths = steps_of(baseline.depths, (s.depth for s in scalings))
-    widths = steps_of(baseline.channels, (s.width for s in scalings))
+    depths = _Stairs(baseline.depths, (s.depth for s in scalings))
+    widths = _Stairs(baseline.channels, (s.width for s in scalings))
     sides = [pixels(resolution, s.resolution, spec.resolution_step) for s in scalings]
     resolutions = sorted({resolution, *sides})
     costs = cost_table(
-        baseline, [s.high for s in depths], [s.high for s in widths], resolutions, num_classes
+        baseline,
+        [step.high for step in depths.steps],
+        [step.high for step in widths.steps],
+        resolutions,
+        num_classes,
     )
     ratios = cost_ratios(costs, "flops")
-    networks = Realisable(tuple(depths), tuple(widths), tuple(resolutions), costs, ratios)
+    networks = Realisable(depths.steps, widths.steps, tuple(resolutions), costs, ratios)
     picks = []
     for (role, _, phi), scaling, px in zip(wanted, scalings, sides, strict=True):
-        place = (_on(depths, scaling.depth), _on(widths, scaling.width), resolutions.index(px))
+        place = (depths.index(scaling.depth), widths.index(scaling.width), resolutions.index(px))
         picks.append(Pick(role, phi, scaling, place))
     return networks, picks
 
@@ -65,13 +66,23 @@ def _candidates(spec: SweepSpec) -> list[tuple[str, Coefficients, float]]:
     fixed = {**coef.corners(factor), "paper": PAPER}
     for role, triple in fixed.items():
         found.append((role, triple, 1.0))
-        found += [(role, triple, math.log(f) / math.log(triple.flops_factor)) for f in spec.curves]
+        others = [f for f in spec.curves if f not in (1.0, factor)]
+        found += [(role, triple, math.log(f) / math.log(triple.flops_factor)) for f in others]
     grid = coef.classic_grid(
         spec.step, spec.tolerance, factor, spec.alpha_range, spec.beta_range, spec.gamma_range
     )
-    return [c for c in found if c[0] == "baseline" or c[2] > 0] + [("grid", t, 1.0) for t in grid]
+    return found + [("grid", triple, 1.0) for triple in grid]
 
 
-def _on(steps: list[Step], multiplier: float) -> int:
-    """The index of the step that realises what ``multiplier`` does."""
-    return next(i for i, step in enumerate(steps) if step.low <= multiplier <= step.high)
+class _Stairs:
+    """The distinct steps that some multipliers, and 1, lie on."""
+
+    def __init__(self, realise: Callable[[float], Hashable], multipliers: Iterable[float]) -> None:
+        self._realise = realise
+        first = {realise(m): m for m in sorted({1.0, *multipliers}, reverse=True)}
+        self._order = sorted(first, key=first.__getitem__)
+        self.steps = tuple(step_at(realise, first[key]) for key in self._order)
+
+    def index(self, multiplier: float) -> int:
+        """Which step realises what ``multiplier`` does."""
+        return self._order.index(self._realise(multiplier))

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid import cost
-from scalegrid.baselines import Baseline
+from scalegrid.baselines import Baseline, skeleton
 from scalegrid.cost import Cost
 from scalegrid.data.locations import cache_root
 from scalegrid.plan.arrays import load_arrays, save_arrays
@@ -77,7 +77,7 @@ def _assemble(
     """The table from D + W + P passes, or None where layers cannot be matched by name."""
 
     def build(depth: float, width: float) -> nn.Module:
-        return cost.skeleton(baseline, depth, width, num_classes)
+        return skeleton(baseline, depth, width, num_classes)
 
     deepest = build(max(depths), widths[0])
     # The second depth has each stage's first block and a repeat of it, and is quicker to build.
@@ -162,7 +162,7 @@ def _count_each(
     table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
     for d, depth in enumerate(depths):
         for w, width in enumerate(widths):
-            model = cost.skeleton(baseline, depth, width, num_classes)
+            model = skeleton(baseline, depth, width, num_classes)
             for p, resolution in enumerate(resolutions):
                 table[d, w, p] = cost.measure(model, resolution)
     return table

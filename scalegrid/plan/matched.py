@@ -174,7 +174,7 @@ def nearest_triple(alpha: Step, beta: Step, gamma: float, factor: float) -> Coef
         a = Step(1.0, 1.0) if fixed_alpha and alpha.low == 1 else alpha
         b = Step(1.0, 1.0) if fixed_beta and beta.low == 1 else beta
         triple = _along_diagonal(a, b, gamma, factor)
-        gap = round(abs(triple.flops_factor - factor), 12)
+        gap = round(abs(triple.flops_factor - factor), 6)
         if best is None or gap < best[0]:
             best = (gap, triple)
     assert best is not None

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid import cost
-from scalegrid.baselines import Baseline
+from scalegrid.baselines import Baseline, skeleton
 from scalegrid.coefficients import Shares, normalise_shares
 from scalegrid.cost import Cost
 from scalegrid.plan.costtable import Table, cost_table
@@ -101,7 +101,7 @@ def realisable(
     kind = Cost._fields.index(matched_on)
 
     def cost_of(depth: float, width: float, px: int) -> int:
-        return cost.measure(cost.skeleton(baseline, depth, width, num_classes), px)[kind]
+        return cost.measure(skeleton(baseline, depth, width, num_classes), px)[kind]
 
     allowed = cost_of(1.0, 1.0, resolution) * budget
     deepest = _reach(lambda m: cost_of(m, 1.0, resolution), allowed, budget)
@@ -110,7 +110,7 @@ def realisable(
     widths = staircase(baseline.channels, widest)
     sides = [resolution]
     if matched_on != "params":
-        thin = cost.skeleton(baseline, 1.0, 1.0, num_classes)
+        thin = skeleton(baseline, 1.0, 1.0, num_classes)
         while cost.measure(thin, sides[-1])[kind] <= allowed:
             sides.append(sides[-1] + resolution_step)
     costs = cost_table(

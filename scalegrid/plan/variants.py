@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from scalegrid.baselines import Baseline, Layout, network_id
+from scalegrid.baselines import Baseline, Layout, check, network_id
 from scalegrid.coefficients import Coefficients, Scaling, Shares
 from scalegrid.errors import UserError
 from scalegrid.plan.classic import classic_picks
@@ -82,15 +82,17 @@ def make_plan(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:
         num_classes: of the data set; it decides the classifier's size.
 
     Raises:
-        UserError: the grid is empty, or the resolution is too small for the network.
+        UserError: the grid is empty, the resolution is too small for the network, or the network
+            is not sound (see `scalegrid.baselines.check`).
     """
     resolution = resolve_resolution(spec, baseline)
-    notes: list[str] = []
+    notes = check(baseline, num_classes, resolution)
     if spec.grid == "classic":
         networks, picks = classic_picks(spec, baseline, resolution, num_classes)
         considered = len(picks)
     else:
-        networks, picks, considered, notes = matched_picks(spec, baseline, resolution, num_classes)
+        networks, picks, considered, more = matched_picks(spec, baseline, resolution, num_classes)
+        notes += more
     variants = [_variant(pick, spec, baseline, networks) for pick in _distinct(picks, spec)]
     return Plan(baseline.name, resolution, tuple(variants), considered, tuple(notes))
 
@@ -143,10 +145,11 @@ def _variant(pick: Pick, spec: SweepSpec, baseline: Baseline, networks: Realisab
         alpha=triple.alpha,
         beta=triple.beta,
         gamma=triple.gamma,
-        alpha_low=networks.depths[d].low ** root,
-        alpha_high=networks.depths[d].high ** root,
-        beta_low=networks.widths[w].low ** root,
-        beta_high=networks.widths[w].high ** root,
+        # The ends are located to a precision that the coefficient itself may exceed.
+        alpha_low=min(networks.depths[d].low ** root, triple.alpha),
+        alpha_high=max(networks.depths[d].high ** root, triple.alpha),
+        beta_low=min(networks.widths[w].low ** root, triple.beta),
+        beta_high=max(networks.widths[w].high ** root, triple.beta),
         depth=depth,
         width=width,
         resolution=resolution,

@@ -3,7 +3,7 @@
 PyTorch computes depthwise convolutions on a CPU with oneDNN (3.12 as of PyTorch 2.14). Forward and
 input gradient are fast there at every size. The weight gradient has a depthwise kernel only for
 kernels up to three columns wide on maps that are not tiny; every other case runs as a *dense* or
-GEMM convolution, 10 to 300 times slower than the forward. Those cases are computed here otherwise:
+GEMM convolution, 7 to 100 times slower than the forward. Those cases are computed here otherwise:
 
 - **correlation**, small maps: per channel, the products of all input and output positions, summed
   over the images, are one small matrix product, of which each kernel tap is the sum over the
@@ -11,31 +11,33 @@ GEMM convolution, 10 to 300 times slower than the forward. Those cases are compu
 - **strips**, larger maps: the kernel is cut into strips of at most three columns, and each strip's
   gradient is the library's, with the map padded (or cropped) to suit.
 
-Measured: float32, channels_last, batch 64, one thread of a Xeon with AVX-512, PyTorch 2.14.1, ms
-for the weight gradient alone (the forward as a yardstick). The batch scales all columns alike.
+Measured: float32, channels_last, batch 64, one thread of a Xeon with AVX-512, PyTorch 2.14.1, all
+cores busy; ms of processor time for the weight gradient alone, beside the forward's.
 
-===========  ======  ======  ========  =======  ===========  ======
-map          kernel  stride  channels  library  correlation  strips  (forward)
-===========  ======  ======  ========  =======  ===========  ======
- 1 ×  1      5       1       1152        16.3          0.09     0.18   0.14
- 1 ×  1      3       1       1152        10.3          0.09     0.18   0.10
- 2 ×  2      5       1       1152         9.4          0.50     0.72   0.15
- 2 ×  2      3       2        576         1.7          0.15     0.14   0.04
- 3 ×  3      5       1        672         8.4          0.64     1.42   0.20
- 3 ×  3      5       2        672         7.8          0.52     1.37   0.14
- 3 ×  3      3       1        480         0.14         0.45     0.41   0.10
- 4 ×  4      5       1        672         9.3          0.96     2.13   0.35
- 4 ×  4      5       2        672         7.5          0.68     1.53   0.20
- 6 ×  6      5       1        240         4.3          1.03     1.36   0.34
- 8 ×  8      5       1        240         7.0          2.30     2.16   0.57
- 8 ×  8      5       2        240         4.1          1.18     1.74   0.27
-10 × 10      5       1        240         8.0          4.63     3.19   0.85
-12 × 12      5       1        144         7.5          4.65     2.74   0.69
-16 × 16      5       2        144         4.6          4.40     3.48   0.58
-16 × 16      5       1        144        11.9          25       5.1    1.2
-16 × 16      7       1         96        14.3           8.2     5.3    1.3
-32 × 32      5       2         96        12.9          67      11.1    1.4
-===========  ======  ======  ========  =======  ===========  ======
+=======  ======  ======  ========  =======  ===========  ======  =========
+map      kernel  stride  channels  library  correlation  strips  (forward)
+=======  ======  ======  ========  =======  ===========  ======  =========
+ 1 × 1   5       1           1152     6.31         0.10    1.02       0.06
+ 1 × 1   3       1           1152     3.21         0.09    0.36       0.05
+ 2 × 2   5       1           1152    12.36         0.58    2.13       0.16
+ 2 × 2   3       2            576     1.91         0.24    0.21       0.04
+ 3 × 3   5       1            672    10.06         0.83    1.78       0.23
+ 3 × 3   3       1            480     0.15         0.54    0.41       0.12
+ 3 × 3   3       2            576     2.60         0.52    2.90       0.09
+ 4 × 4   5       1            672    11.32         1.42    2.91       0.38
+ 4 × 4   5       2            672     9.59         1.08    2.21       0.21
+ 4 × 4   3       2            240     0.08         0.28    0.24       0.06
+ 6 × 6   5       1            240     5.42         1.36    1.63       0.38
+ 8 × 8   5       1            240     7.34         2.82    2.68       0.61
+ 8 × 8   5       2            240     4.12         1.37    1.82       0.30
+ 8 × 8   7       1            240    17.96         3.58    5.66       1.06
+10 × 10  5       1            240    11.12         7.64    5.15       0.98
+12 × 12  5       1            144     9.96         7.35    5.53       1.04
+12 × 12  5       2            144     3.93         2.61    4.14       0.44
+16 × 16  5       1            144    16.58           --    9.21       2.05
+16 × 16  5       2            144     6.34         5.76    5.97       0.86
+16 × 16  7       1             96    17.07           --    9.21       1.59
+=======  ======  ======  ========  =======  ===========  ======  =========
 
 Hence `choose_method`. Up to three columns, the library's own kernel applies at a side of 3
 (stride 1) or 4 (stride 2).

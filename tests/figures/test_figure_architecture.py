@@ -54,14 +54,13 @@ SCALED = [
 def bars_of(networks: list[Network]) -> list[tuple[Rectangle, float]]:
     """The bar of each layer from the first panel's stem on, and its full width."""
     figure = drawn(networks)
-    wide = {_centre(b): b.get_width() for b in boxes(figure, "added-channels")}
-    layers = boxes(figure, "layer")
-    return [(bar, wide.get(_centre(bar), bar.get_width())) for bar in layers]
+    added = boxes(figure, "added-channels")
 
+    def width(bar: Rectangle) -> float:
+        behind = [a for a in added if math.dist(a.get_center(), bar.get_center()) < 1e-6]
+        return (behind or [bar])[0].get_width()
 
-def _centre(bar: Rectangle) -> tuple[float, float]:
-    x, y = bar.get_center()
-    return round(float(x), 6), round(float(y), 6)
+    return [(bar, width(bar)) for bar in boxes(figure, "layer")]
 
 
 def layers_of(networks: list[Network]) -> list[tuple[dict[str, Any], dict[str, Any], int]]:

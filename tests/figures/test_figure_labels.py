@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from figure_texts import assert_legible
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from matplotlib.figure import Figure
 
@@ -16,6 +16,7 @@ from scalegrid.figures.labels import add_note, annotate_points, freeze, spread, 
 heights = st.lists(st.floats(-1, 2, allow_subnormal=False), min_size=1, max_size=9)
 
 
+@settings(deadline=None)
 @given(heights, st.floats(0.001, 0.4))
 def test_spread_keeps_labels_apart_in_order_and_in_bounds(centres: list[float], gap: float) -> None:
     placed = spread(centres, gap, 0, 1)
@@ -25,6 +26,7 @@ def test_spread_keeps_labels_apart_in_order_and_in_bounds(centres: list[float], 
     assert all(-1e-9 <= p <= 1 + 1e-9 for p in placed)
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(1, 9), min_size=1, max_size=9, unique=True))
 def test_spread_leaves_alone_what_is_apart(tenths: list[int]) -> None:
     centres = [t / 10 for t in tenths]

@@ -4,7 +4,7 @@ import math
 from itertools import pairwise
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalegrid.figures import style
@@ -21,6 +21,7 @@ lows = st.floats(1e-3, 1e4)
 factors = st.floats(1.05, 1e6)
 
 
+@settings(deadline=None)
 @given(lows, factors, st.integers(2, 7))
 def test_ticks_are_few_ordered_and_in_range(low: float, factor: float, most: int) -> None:
     ticks = log_ticks(low, low * factor, most)
@@ -29,6 +30,7 @@ def test_ticks_are_few_ordered_and_in_range(low: float, factor: float, most: int
     assert all(a < b for a, b in pairwise(ticks))
 
 
+@settings(deadline=None)
 @given(lows, factors)
 def test_an_axis_has_a_tick_to_read_from(low: float, factor: float) -> None:
     assert len(log_ticks(low, low * factor)) >= (2 if factor > 2.5 else 1 if factor > 1.5 else 0)
@@ -47,6 +49,7 @@ def test_ticks_are_round(low: float, high: float, ticks: list[float]) -> None:
     assert log_ticks(low, high, 4) == pytest.approx(ticks)
 
 
+@settings(deadline=None)
 @given(lows, factors)
 def test_labels_of_ticks_do_not_touch(low: float, factor: float) -> None:
     width, high = 138.0, low * factor

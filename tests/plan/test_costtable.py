@@ -10,6 +10,12 @@ from scalegrid import baselines, cost
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.plan import costtable
 
+SMALL = BlockBaseline(
+    name="small",
+    stages=(("ds_r1_k3_s1_c16",), ("ir_r2_k5_s2_e4_c24_se0.25",), ("ir_r1_k3_s2_e6_c40",)),
+    resolution=64,
+    head=96,
+)
 ARGUMENTS = ([1.0, 1.5, 2.0], [1.0, 1.2], [64, 72], 10)
 
 
@@ -22,22 +28,18 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def measure(
     baseline: baselines.Baseline, depth: float, width: float, px: int, classes: int
 ) -> cost.Cost:
-    return cost.measure(cost.skeleton(baseline, depth, width, classes), px)
+    return cost.measure(baselines.skeleton(baseline, depth, width, classes), px)
 
 
 def slow_table(baseline: baselines.Baseline) -> np.ndarray:
     depths, widths, sides, classes = ARGUMENTS
     return np.array(
-        [
-            [[measure(baseline, d, w, px, classes) for px in sides] for w in widths]
-            for d in depths
-        ]
+        [[[measure(baseline, d, w, px, classes) for px in sides] for w in widths] for d in depths]
     )
 
 
-@pytest.mark.parametrize("name", ["b0", "b4"])
-def test_the_table_equals_counting_every_network(name: str) -> None:
-    baseline = baselines.get(name)
+@pytest.mark.parametrize("baseline", [baselines.get("b0"), SMALL], ids=["b0", "small"])
+def test_the_table_equals_counting_every_network(baseline: baselines.Baseline) -> None:
     np.testing.assert_array_equal(costtable.cost_table(baseline, *ARGUMENTS), slow_table(baseline))
 
 
@@ -51,63 +53,59 @@ class Flat(BlockBaseline):
 
 
 def test_a_network_whose_names_do_not_match_is_counted_directly() -> None:
-    b0 = baselines.get("b0")
-    assert isinstance(b0, BlockBaseline)
-    flat = Flat(**{field.name: getattr(b0, field.name) for field in fields(b0)})
-    np.testing.assert_array_equal(costtable.cost_table(flat, *ARGUMENTS), slow_table(b0))
+    flat = Flat(**{field.name: getattr(SMALL, field.name) for field in fields(SMALL)})
+    np.testing.assert_array_equal(costtable.cost_table(flat, *ARGUMENTS), slow_table(SMALL))
 
 
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
     made: list[float] = []
-    original = cost.skeleton
+    original = baselines.skeleton
 
     def counting(baseline: baselines.Baseline, depth: float, width: float, n: int) -> nn.Module:
         made.append(depth)
         return original(baseline, depth, width, n)
 
-    monkeypatch.setattr(cost, "skeleton", counting)
+    monkeypatch.setattr(costtable, "skeleton", counting)
     return made
 
 
 def test_a_stored_table_builds_nothing(builds: list[float]) -> None:
-    first = costtable.cost_table(baselines.get("b0"), *ARGUMENTS)
+    first = costtable.cost_table(SMALL, *ARGUMENTS)
     builds.clear()
-    np.testing.assert_array_equal(costtable.cost_table(baselines.get("b0"), *ARGUMENTS), first)
+    np.testing.assert_array_equal(costtable.cost_table(SMALL, *ARGUMENTS), first)
     assert builds == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a zip", b"PK\x03\x04 cut short"])
 def test_a_corrupt_table_is_rebuilt(cache: Path, builds: list[float], damage: bytes) -> None:
-    first = costtable.cost_table(baselines.get("b0"), *ARGUMENTS)
+    first = costtable.cost_table(SMALL, *ARGUMENTS)
     (stored,) = cache.rglob("*.npz")
     stored.write_bytes(damage or stored.read_bytes()[:-40])
     builds.clear()
-    np.testing.assert_array_equal(costtable.cost_table(baselines.get("b0"), *ARGUMENTS), first)
+    np.testing.assert_array_equal(costtable.cost_table(SMALL, *ARGUMENTS), first)
     assert builds
     builds.clear()
-    costtable.cost_table(baselines.get("b0"), *ARGUMENTS)
+    costtable.cost_table(SMALL, *ARGUMENTS)
     assert builds == []
 
 
 def test_a_bit_flip_is_noticed(cache: Path, builds: list[float]) -> None:
-    first = costtable.cost_table(baselines.get("b0"), *ARGUMENTS)
+    first = costtable.cost_table(SMALL, *ARGUMENTS)
     (stored,) = cache.rglob("*.npz")
     content = bytearray(stored.read_bytes())
     content[len(content) // 2] ^= 1
     stored.write_bytes(content)
-    np.testing.assert_array_equal(costtable.cost_table(baselines.get("b0"), *ARGUMENTS), first)
+    np.testing.assert_array_equal(costtable.cost_table(SMALL, *ARGUMENTS), first)
 
 
 def test_tables_are_kept_by_layout_not_by_name(cache: Path, builds: list[float]) -> None:
-    b0 = baselines.get("b0")
-    assert isinstance(b0, BlockBaseline)
-    costtable.cost_table(b0, *ARGUMENTS)
+    costtable.cost_table(SMALL, *ARGUMENTS)
     builds.clear()
-    renamed = replace(b0, name="mine")
+    renamed = replace(SMALL, name="mine")
     costtable.cost_table(renamed, *ARGUMENTS)
     assert builds == []
-    other = replace(b0, activation="relu", stem=40)
+    other = replace(SMALL, activation="relu", stem=40)
     costtable.cost_table(other, *ARGUMENTS)
     assert builds
 
@@ -115,4 +113,4 @@ def test_tables_are_kept_by_layout_not_by_name(cache: Path, builds: list[float])
 def test_an_unwritable_cache_only_costs_time(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     (cache / "file").write_text("in the way")
     monkeypatch.setenv("SCALEGRID_CACHE", str(cache / "file"))
-    assert costtable.cost_table(baselines.get("b0"), [1.0], [1.0], [64], 10).shape == (1, 1, 1, 3)
+    assert costtable.cost_table(SMALL, [1.0], [1.0], [64], 10).shape == (1, 1, 1, 3)

@@ -1,4 +1,5 @@
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ def test_ceilings_step_at_the_multiples() -> None:
     highs = [step.high for step in steps]
     assert highs == pytest.approx([1, 1.25, 1.5, 1.75, 2], abs=1e-6)
     assert steps[0].low == 1
-    assert all(a.high < b.low < a.high + 1e-6 for a, b in zip(steps, steps[1:], strict=False))
+    assert all(a.high < b.low < a.high + 1e-6 for a, b in pairwise(steps))
 
 
 def test_a_constant_is_one_step_without_end() -> None:

@@ -1,0 +1,241 @@
+"""More trials where they decide something, until the answer is clear."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+
+import numpy as np
+
+from scalegrid.allocation.base import Ask
+from scalegrid.analysis.foresight import HORIZON, trials_needed
+from scalegrid.analysis.model import Model, Posterior
+from scalegrid.analysis.observations import Observations
+from scalegrid.analysis.repeat import most_worth_repeating
+from scalegrid.analysis.selection import chances, is_clear
+from scalegrid.analysis.surface import Fit, fit
+
+_SPARE_FAILURES = 2  # a variant whose failures exceed its successes by this is not tried again
+
+
+class Racing:
+    """A few trials of every variant, then those that say most about which candidate is best.
+
+    What it asks for depends on the trials told and on those still running, not on their order, and
+    not on chance: told the same trials after a restart, it asks for the same ones. Running trials
+    count as made with an outcome that surprises nobody, so that workers do not all repeat the same
+    candidate. A failed trial says nothing about accuracy; the variant is tried with its next seed,
+    but not for ever.
+
+    It stops as soon as ``confidence``, ``max_trials`` or ``max_hours`` is reached.
+
+    Args:
+        variants: ids of all variants, in the order in which to start them.
+        candidates: ids of those that can be recommended (see `analysis.raced`), with their budget
+            shares (depth, width, resolution); the others get the first trials only.
+        replicates: the number of trials that everyone starts with.
+        indifference: a loss of this much does not matter, in the unit of the values told.
+        confidence: stop when the leader is within the indifference zone of the best with this
+            probability; None never does.
+        max_trials: stop when this many trials have been asked for, failed ones included.
+        max_hours: start no trial after this time.
+        clock: the seconds that count for ``max_hours``, those of earlier runs included if wanted;
+            by default since this object was made.
+    """
+
+    def __init__(
+        self,
+        variants: Sequence[str],
+        candidates: Mapping[str, Sequence[float]],
+        *,
+        replicates: int = 1,
+        indifference: float = 0.003,
+        confidence: float | None = 0.95,
+        max_trials: int | None = None,
+        max_hours: float | None = None,
+        clock: Callable[[], float] | None = None,
+    ) -> None:
+        self._variants = list(dict.fromkeys(variants))
+        self._shares = {v: candidates[v] for v in sorted(self._variants) if v in candidates}
+        self._replicates, self._indifference = replicates, indifference
+        self._confidence, self._max_trials, self._max_hours = confidence, max_trials, max_hours
+        started = time.monotonic()
+        self._clock = clock or (lambda: time.monotonic() - started)
+        self._finished: dict[Ask, float] = {}
+        self._failed: set[Ask] = set()
+        self._running: set[Ask] = set()
+        self._standing: _Standing | None = None
+
+    def ask(self) -> Ask | None:
+        """The next trial; None when it is done, or may be once the running trials are told."""
+        if self._spent or self._clear:
+            return None
+        variant = self._missing() or self._repeat()
+        if variant is None:
+            return None
+        ask = Ask(variant, self._next_seed(variant))
+        self._running.add(ask)
+        return ask
+
+    def tell(self, variant: str, seed: int, value: float | None) -> None:
+        """Take in the value of a trial, larger being better; None if it failed."""
+        if variant not in self._variants:
+            return
+        ask = Ask(variant, seed)
+        self._running.discard(ask)
+        if value is None:
+            self._failed.add(ask)
+        else:
+            self._finished[ask] = value
+        self._standing = None
+
+    @property
+    def done(self) -> bool:
+        """Whether a stopping rule holds, or nothing can be tried again, and nothing is running."""
+        if self._spent:
+            return True
+        if self._running or self._missing():
+            return False
+        return self._clear or not self._hopeful(self._shares)
+
+    def remaining(self) -> Mapping[str, float]:
+        """Trials of each variant that it expects to ask for: foresight, not a promise."""
+        if self._spent:
+            return {}
+        expected = Counter({v: float(lack) for v, lack in self._lacking(self._running).items()})
+        if not self._clear:
+            expected.update(self._foreseen())
+        total = sum(expected.values())
+        if total > self._left:
+            return {variant: count * self._left / total for variant, count in expected.items()}
+        return dict(expected)
+
+    @property
+    def _left(self) -> float:
+        made = len(self._finished) + len(self._failed) + len(self._running)
+        return math.inf if self._max_trials is None else self._max_trials - made
+
+    @property
+    def _spent(self) -> bool:
+        late = self._max_hours is not None and self._clock() >= 3600 * self._max_hours
+        return late or self._left <= 0
+
+    @property
+    def _clear(self) -> bool:
+        """Whether every variant has its first trials and the leader is good enough."""
+        if self._confidence is None or self._lacking():
+            return False
+        standing = self._current()
+        return standing is not None and standing.clear(self._indifference, self._confidence)
+
+    def _lacking(self, running: Iterable[Ask] = ()) -> dict[str, int]:
+        """How many of its first trials each variant lacks; those that keep failing do not."""
+        made = Counter(variant for variant, _ in [*self._finished, *running])
+        hopeful = self._hopeful(self._variants)
+        lacking = {variant: self._replicates - made[variant] for variant in hopeful}
+        return {variant: lack for variant, lack in lacking.items() if lack > 0}
+
+    def _missing(self) -> str | None:
+        """The variant furthest from its first trials, in the order given."""
+        lacking = self._lacking(self._running)
+        return max(lacking, key=lacking.__getitem__, default=None)
+
+    def _repeat(self) -> str | None:
+        """The candidate to try again."""
+        hopeful = self._hopeful(self._shares)
+        running = Counter(variant for variant, _ in self._running)
+        standing = self._current()
+        if standing is None:  # too little is known yet; idle workers might as well try all again
+            return min(hopeful, key=running.__getitem__, default=None)
+        return standing.repeat(self._indifference, hopeful, running)
+
+    def _foreseen(self) -> dict[str, float]:
+        standing = self._current()
+        if standing is None:
+            return dict.fromkeys(self._shares, 1.0)
+        return standing.foreseen(self._indifference, self._confidence or 0.95)
+
+    def _hopeful(self, variants: Iterable[str]) -> list[str]:
+        """Those that do not keep failing."""
+        failures = Counter(variant for variant, _ in self._failed)
+        successes = Counter(variant for variant, _ in self._finished)
+        return [v for v in variants if failures[v] < successes[v] + _SPARE_FAILURES]
+
+    def _next_seed(self, variant: str) -> int:
+        used = {*self._finished, *self._failed, *self._running}
+        return next(seed for seed in itertools.count() if Ask(variant, seed) not in used)
+
+    def _current(self) -> _Standing | None:
+        if self._standing is None:
+            self._standing = _Standing.of(self._finished, self._shares)
+        return self._standing
+
+
+class _Standing:
+    """What the finished trials say about those candidates that have any."""
+
+    @classmethod
+    def of(
+        cls, finished: Mapping[Ask, float], shares: Mapping[str, Sequence[float]]
+    ) -> _Standing | None:
+        """None if there are not two candidates with trials yet."""
+        tried = sorted({variant for variant, _ in finished} & shares.keys())
+        return cls(tried, finished, shares) if len(tried) > 1 else None
+
+    def __init__(
+        self,
+        tried: Sequence[str],
+        finished: Mapping[Ask, float],
+        shares: Mapping[str, Sequence[float]],
+    ) -> None:
+        self._tried = tried
+        number = {variant: i for i, variant in enumerate(tried)}
+        self._observations = Observations.collect(
+            len(tried),
+            ((number[v], seed, value) for (v, seed), value in finished.items() if v in number),
+        )
+        self._model = Model(len(tried), np.array([shares[v] for v in tried], dtype=np.float64))
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """With the surface, which weighs little where it does not fit."""
+        return self._model.posterior(self._observations)
+
+    @cached_property
+    def _fit(self) -> Fit:
+        return fit(self._model, self._observations)
+
+    def clear(self, indifference: float, confidence: float) -> bool:
+        """Whether `recommend` would call the answer clear."""
+        within = chances(self._fit.samples.values, indifference).within
+        leader = int(self._fit.posterior.expected.argmax())
+        return is_clear(self._observations.repeats, float(within[leader]), confidence)
+
+    def repeat(
+        self, indifference: float, hopeful: Sequence[str], running: Mapping[str, int]
+    ) -> str | None:
+        """The candidate to try again, as if the running trials had come out as expected."""
+        allowed = np.isin(self._tried, hopeful)
+        if not allowed.any():
+            return None
+        covariance, noise = self.posterior.covariance, self.posterior.noise
+        for i, variant in enumerate(self._tried):
+            count = running.get(variant, 0)
+            if count:
+                column = covariance[:, i]
+                covariance = covariance - np.outer(column, column) / (column[i] + noise / count)
+        chosen = most_worth_repeating(
+            self.posterior.expected, covariance, noise, indifference, allowed
+        )
+        return self._tried[int(chosen)]
+
+    def foreseen(self, indifference: float, confidence: float) -> dict[str, float]:
+        """Further trials expected of each candidate, in proportion to its chance of being best."""
+        needed = trials_needed(self._fit.posterior, indifference, confidence)
+        total = HORIZON * len(self._tried) if needed is None else needed
+        best = chances(self._fit.samples.values, indifference).best
+        return dict(zip(self._tried, (total * best).tolist(), strict=True))

@@ -1,0 +1,85 @@
+"""How many more trials would probably make the answer clear."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from scalegrid.analysis.model import Posterior
+from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.repeat import most_worth_repeating
+from scalegrid.analysis.selection import chances
+
+_FUTURES = 48
+_DRAWS = 300
+HORIZON = 20
+"""Trials a candidate beyond which the future is not imagined."""
+
+
+def trials_needed(posterior: Posterior, indifference: float, confidence: float) -> int | None:
+    """The number of further trials after which half of the imagined futures are clear.
+
+    In each future the truth is a draw from the posterior, the noise has its posterior mean, and the
+    trials are given out as racing does. A future is clear once its leader is within the zone with
+    probability ``confidence``; they are looked at whenever their trials have grown by a quarter.
+
+    Returns:
+        The number, or None if even twenty more trials a candidate would not do.
+    """
+    generator = np.random.default_rng(2)
+    size = posterior.mean.shape[1]
+    covariance, noise = posterior.covariance, posterior.noise
+    covariance = covariance + 1e-9 * np.trace(covariance) / size * np.eye(size)
+    root = np.linalg.cholesky(covariance + 1e-300 * np.eye(size))
+    truth = posterior.expected + generator.standard_normal((_FUTURES, size)) @ root.T
+    futures = _Futures(posterior.expected, covariance, noise, truth, generator)
+    made = 0
+    while made < HORIZON * size:
+        step = max(1, made // 4)
+        for _ in range(step):
+            futures.advance(indifference)
+        made += step
+        if futures.clear(indifference, confidence) >= 0.5:
+            return made
+    return None
+
+
+class _Futures:
+    """Many races at once, each a normal posterior that is updated trial by trial."""
+
+    def __init__(
+        self,
+        mean: Floats,
+        covariance: Floats,
+        noise: float,
+        truth: Floats,
+        generator: np.random.Generator,
+    ) -> None:
+        self._rows = np.arange(len(truth))
+        self._mean = np.tile(mean, (len(truth), 1))
+        self._covariance = np.tile(covariance, (len(truth), 1, 1))
+        self._noise, self._truth, self._generator = noise, truth, generator
+
+    def advance(self, indifference: float) -> None:
+        """One more trial in each."""
+        rows, everyone = self._rows, np.ones(self._truth.shape[1], dtype=np.bool_)
+        chosen = most_worth_repeating(
+            self._mean, self._covariance, self._noise, indifference, everyone
+        )
+        value = self._truth[rows, chosen]
+        value = value + np.sqrt(self._noise) * self._generator.standard_normal(len(rows))
+        column = self._covariance[rows, :, chosen]
+        gain = column / (column[rows, chosen] + self._noise)[:, None]
+        self._mean += gain * (value - self._mean[rows, chosen])[:, None]
+        self._covariance -= gain[:, :, None] * column[:, None, :]
+
+    def clear(self, indifference: float, confidence: float) -> float:
+        """The part of the futures whose leader is good enough with that confidence."""
+        size = self._truth.shape[1]
+        ridge = 1e-9 * np.trace(self._covariance, axis1=1, axis2=2).max() + 1e-300
+        roots = np.linalg.cholesky(self._covariance + ridge * np.eye(size))
+        draws = self._generator.standard_normal((_DRAWS, size))
+        within = [
+            chances(mean + draws @ root.T, indifference).within[mean.argmax()]
+            for mean, root in zip(self._mean, roots, strict=True)
+        ]
+        return float(np.mean(np.array(within) >= confidence))

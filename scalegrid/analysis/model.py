@@ -1,0 +1,255 @@
+"""The statistical model: candidates' true values given noisy trials.
+
+A trial of candidate i with seed s has the value
+
+    y_is = m + f(x_i) + d_i + b_s + e_is,
+
+where x_i are the candidate's budget shares, f is a quadratic over the triangle, d_i the candidate's
+own deviation from it (the lack of fit, and with it the plain model when f is absent), b_s what all
+trials of one seed share, and e_is the noise, pooled over candidates. All are normal; m is flat;
+the noise variance σ² is integrated in closed form, which makes every statement Student-t; and the
+ratios of the variances are averaged over a grid, each point weighted by how well it explains the
+trials. docs/statistics.md has the formulas and their sources.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalegrid.analysis.observations import Floats, Ints, Observations
+
+SMOOTH = (0.5, 0.8, 0.95, 0.99)
+"""Grid: the part of the variance between candidates that the quadratic explains; 0 is plain."""
+
+SPREAD = 10.0 ** np.arange(-1.0, 3.01, 0.25)
+"""Grid: standard deviation between candidates over that of the noise."""
+
+SEEDS = (0.0, 0.25, 1.0)
+"""Grid: variance between seeds over that of the noise."""
+
+_NEGLIGIBLE = 1e-3  # grid points this much less likely than the best are left out
+
+
+def quadratic(shares: Floats) -> Floats:
+    """The five terms of a quadratic over the triangle, constant left out: (..., 3) → (..., 5)."""
+    depth, width = shares[..., 0] - 1 / 3, shares[..., 1] - 1 / 3
+    return np.stack([depth, width, depth**2, width**2, depth * width], axis=-1)
+
+
+class Model:
+    """The prior over candidates: how alike they are before any trial.
+
+    Args:
+        size: how many candidates.
+        shares: their budget shares, (size, 3); without them, or if they do not vary, the model is
+            plain: candidates are exchangeable.
+    """
+
+    def __init__(self, size: int, shares: Floats | None = None) -> None:
+        self.size = size
+        self.centre, self.to_basis = _whitening(size, shares)
+        basis = self.basis(shares) if shares is not None else np.zeros((size, 0))
+        smooth = SMOOTH if basis.shape[1] else ()
+        self.smooth = np.array([0.0, *smooth])
+        self.roots = np.stack([_root(basis, part) for part in self.smooth])
+        self.at_candidates = basis
+        surfaces = max(len(smooth), 1)
+        self._log_prior = np.log([0.5 if smooth else 1.0, *[0.5 / surfaces] * len(smooth)])
+
+    def basis(self, shares: Floats) -> Floats:
+        """The quadratic's terms, (..., 3) → (..., rank), orthonormal over the candidates."""
+        return (quadratic(shares) - self.centre) @ self.to_basis
+
+    @property
+    def has_surface(self) -> bool:
+        """Whether there is anything but the plain model."""
+        return len(self.smooth) > 1
+
+    def posterior(
+        self, observations: Observations, *, surface: bool = True, seed_effects: bool = True
+    ) -> Posterior:
+        """What the trials (two or more) say of the candidates.
+
+        Without ``surface`` it is the plain model's; without ``seed_effects`` seeds share nothing.
+        """
+        roots = self.roots if surface else self.roots[:1]
+        log_prior = self._log_prior[: len(roots)]
+        trials = _Trials(observations, SEEDS if seed_effects else SEEDS[:1])
+        # From here on: j counts smoothness, b seeds, h spread, i and k candidates.
+        seen = roots.swapaxes(1, 2)[:, None] @ trials.information @ roots[:, None]
+        values, vectors = np.linalg.eigh(seen)
+        values = np.maximum(values, 0.0)
+        pull = np.einsum("jbik,jbi->jbk", vectors, np.einsum("jik,bi->jbk", roots, trials.pull))
+        ratio = (SPREAD**2)[:, None]
+        gain = ratio / (1 + ratio * values[:, :, None, :])
+        squares = trials.squares[:, None] - (gain * pull[:, :, None, :] ** 2).sum(-1)
+        squares = np.maximum(squares, trials.floor)
+        log_weight = (
+            log_prior[:, None, None]
+            - 0.5 * np.log10(SPREAD) ** 2 / 0.5**2
+            - 0.5 * np.log1p(ratio * values[:, :, None, :]).sum(-1)
+            + trials.log_evidence[:, None]
+            - trials.degrees / 2 * np.log(squares)
+        )
+        log_weight -= log_weight.max()
+        j, b, h = np.nonzero(log_weight > np.log(_NEGLIGIBLE))
+        weight = np.exp(log_weight[j, b, h])
+
+        deviation = (roots[:, None] @ vectors)[j, b]
+        relative = deviation - (trials.level_pull[b][:, None] @ deviation)
+        gain = gain[j, b, h]
+        mean = trials.level[b][:, None] + (relative @ (gain * pull[j, b])[..., None])[..., 0]
+        factor = np.concatenate(
+            [
+                relative * np.sqrt(gain)[:, None],
+                np.broadcast_to(trials.level_sd[b][:, None, None], (len(b), self.size, 1)),
+            ],
+            axis=2,
+        )
+        return Posterior(
+            weight=weight / weight.sum(),
+            smooth=self.smooth[j],
+            spread=ratio[h, 0],
+            seeds=np.array(trials.ratios)[b],
+            mean=mean,
+            factor=factor,
+            degrees=trials.degrees,
+            squares=squares[j, b, h],
+        )
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """A weighted sum of H multivariate Student-t distributions over the candidates.
+
+    At grid point h, given the noise variance σ², the true values are normal with mean ``mean[h]``
+    and covariance σ² · ``factor[h]`` · ``factor[h]``ᵀ, and σ² is inverse gamma with shape
+    ``degrees`` / 2 and scale ``squares[h]`` / 2.
+
+    ``smooth`` is the quadratic's part of the variance between candidates, ``spread`` that variance
+    over σ², ``seeds`` the variance between seeds over σ².
+
+    Shapes: ``weight``, ``smooth``, ``spread``, ``seeds``, ``squares`` (H,); ``mean`` (H, n);
+    ``factor`` (H, n, n + 1).
+    """
+
+    weight: Floats
+    smooth: Floats
+    spread: Floats
+    seeds: Floats
+    mean: Floats
+    factor: Floats
+    degrees: int
+    squares: Floats
+
+    @property
+    def expected(self) -> Floats:
+        """Posterior mean of each candidate, (n,)."""
+        return self.weight @ self.mean
+
+    @property
+    def noise(self) -> float:
+        """Posterior mean of the noise variance (of its scale, if there are too few trials)."""
+        return float(self.weight @ self._noise)
+
+    @property
+    def _noise(self) -> Floats:
+        return self.squares / max(self.degrees - 2, 1)
+
+    @property
+    def covariance(self) -> Floats:
+        """Posterior covariance of the candidates, (n, n)."""
+        scaled = self.factor * np.sqrt(self.weight * self._noise)[:, None, None]
+        rows = scaled.transpose(1, 0, 2).reshape(scaled.shape[1], -1)
+        apart = (self.mean - self.expected) * np.sqrt(self.weight)[:, None]
+        covariance: Floats = rows @ rows.T + apart.T @ apart
+        return covariance
+
+    def sample(self, count: int, generator: np.random.Generator) -> Samples:
+        """Draw ``count`` joint samples; each grid point gets its share of them."""
+        edges = np.rint(np.cumsum(self.weight) * count).astype(np.int64)
+        point = np.repeat(np.arange(len(edges)), np.diff(edges, prepend=0))
+        noise = self.squares[point] / 2 / generator.standard_gamma(self.degrees / 2, count)
+        draws = generator.standard_normal((count, self.factor.shape[2]))
+        values = np.empty((count, self.mean.shape[1]))
+        for h in np.unique(point):
+            chosen = slice(edges[h - 1] if h else 0, edges[h])
+            values[chosen] = draws[chosen] @ self.factor[h].T
+        values = self.mean[point] + np.sqrt(noise)[:, None] * values
+        return Samples(values, noise, point)
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Joint draws: ``values`` (count, n), ``noise`` variances and grid ``point`` numbers."""
+
+    values: Floats
+    noise: Floats
+    point: Ints
+
+
+class _Trials:
+    """Trials reduced to what the posterior needs, for each ratio of seed to noise variance.
+
+    With Z the trials' candidates and W the trials' covariance over σ² (noise and seeds), and the
+    level m integrated out: ``information`` Zᵀ P Z (b, n, n), ``pull`` Zᵀ P y (b, n) and
+    ``squares`` yᵀ P y (b,), where P = W⁻¹ − W⁻¹1 (1ᵀW⁻¹1)⁻¹ 1ᵀW⁻¹.
+    """
+
+    def __init__(self, observations: Observations, ratios: Sequence[float]) -> None:
+        table, value = observations.table, observations.value
+        total = float(value.mean())
+        value = value - total  # against cancellation
+        _, column = np.unique(observations.seed, return_inverse=True)
+        per_seed = table.sum(0)
+        shared = bool((np.count_nonzero(table, axis=0) > 1).any())
+        self.ratios = ratios if shared else ratios[:1]
+        # W⁻¹ = I − S D Sᵀ with S the trials' seeds (Woodbury).
+        shrink = np.array([[ratio / (1 + ratio * n) for n in per_seed] for ratio in self.ratios])
+        counts = table.sum(1)
+        sums = np.bincount(observations.candidate, value, observations.size)
+        seed_sums = np.bincount(column, value, len(per_seed))
+        information = np.diag(counts) - np.einsum("is,bs,ks->bik", table, shrink, table)
+        pull = sums - (shrink * seed_sums) @ table.T
+        weights = counts - (shrink * per_seed) @ table.T  # Zᵀ W⁻¹ 1
+        precision = weights.sum(1)
+        centre = pull.sum(1) / precision
+
+        self.degrees = len(value) - 1
+        self.information = information - (
+            weights[:, :, None] * weights[:, None, :] / precision[:, None, None]
+        )
+        self.pull = pull - weights * centre[:, None]
+        self.squares = (value**2).sum() - shrink @ seed_sums**2 - precision * centre**2
+        self.floor = len(value) * (1e-12 * float(np.abs(value).max(initial=0.0))) ** 2 + 1e-300
+        self.log_evidence = -0.5 * (
+            np.log1p(np.outer(self.ratios, per_seed)).sum(1) + np.log(precision)
+        )
+        self.level = total + centre
+        self.level_pull = weights / precision[:, None]
+        self.level_sd = 1 / np.sqrt(precision)
+
+
+def _root(basis: Floats, part: float) -> Floats:
+    """A square root of the prior correlation: ``part`` smooth, the rest each candidate's own."""
+    smooth = basis @ basis.T if basis.shape[1] else np.zeros((len(basis), len(basis)))
+    root: Floats = np.linalg.cholesky(part * smooth + (1 - part) * np.eye(len(basis)))
+    return root
+
+
+def _whitening(size: int, shares: Floats | None) -> tuple[Floats, Floats]:
+    """Centre and matrix that make the quadratic's terms orthonormal over the candidates.
+
+    Their mean square norm over candidates is then one, so that smoothness is a part of variance.
+    """
+    if shares is None or not np.isfinite(shares).all():
+        return np.zeros(5), np.zeros((5, 0))
+    terms = quadratic(shares)
+    centre = terms.mean(0)
+    _, lengths, axes = np.linalg.svd(terms - centre, full_matrices=False)
+    rank = int((lengths > 1e-6 * max(float(lengths.max(initial=0.0)), 1e-6)).sum())
+    scale = np.sqrt(size / max(rank, 1)) / lengths[:rank]
+    return centre, axes[:rank].T * scale

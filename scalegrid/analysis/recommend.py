@@ -1,0 +1,230 @@
+"""From the tables of a sweep to a recommendation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scalegrid.analysis.candidates import Metric, raced, trial_values
+from scalegrid.analysis.foresight import trials_needed
+from scalegrid.analysis.model import Model
+from scalegrid.analysis.observations import Floats, Observations
+from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
+from scalegrid.analysis.selection import chances, interval, is_clear, tie_set
+from scalegrid.analysis.surface import Fit, fit, optimum
+from scalegrid.coefficients import Coefficients, Shares, from_shares
+from scalegrid.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RIVALS = ("depth", "width", "resolution", "paper")
+_SHARES = ["share_depth", "share_width", "share_resolution"]
+
+
+def recommend(
+    variants: pd.DataFrame,
+    trials: pd.DataFrame,
+    *,
+    metric: Metric = "top1",
+    indifference: float = 0.003,
+    confidence: float = 0.95,
+    flops_factor: float = 2.0,
+) -> Recommendation:
+    """Say which coefficients are best, and how sure that is.
+
+    The same tables give the same answer to the last digit, whatever the order of their rows.
+
+    Args:
+        variants: one row a variant, columns as in ``variants.parquet``.
+        trials: one row a trial, columns as in ``trials.parquet``; failed ones count as not run.
+        metric: ``top1``, ``top5``, ``val_loss``, or the paper's ``nas`` objective for plans whose
+            costs are not matched.
+        indifference: a loss of this much does not matter, in the unit of the metric: 0.003 is
+            0.3 points of accuracy.
+        confidence: probability of being within the indifference zone that counts as clear.
+        flops_factor: F, the FLOPs ratio that the plan aims at.
+
+    Raises:
+        UserError: no candidate has a finished trial, or a setting is out of range.
+    """
+    if not (math.isfinite(indifference) and indifference >= 0):
+        raise UserError(f"the indifference {indifference:g} must be a finite number, 0 or above.")
+    if not 0 < confidence < 1:
+        raise UserError(f"the confidence {confidence:g} must lie between 0 and 1.")
+    table = _Table.read(variants, trials, metric, flops_factor)
+    fitted = fit(Model(table.observations.size, table.shares), table.observations)
+    values = fitted.samples.values
+    chance = chances(values, indifference)
+    expected = fitted.posterior.expected
+    leader = int(expected.argmax())
+    repeats = table.observations.repeats
+    needed: int | None = 0
+    if not is_clear(repeats, float(chance.within[leader]), confidence):
+        needed = trials_needed(fitted.posterior, indifference, confidence)
+        if repeats == 0:  # the noise must be seen before anything can be clear
+            needed = max(needed or 0, table.observations.size)
+    order = np.argsort(-expected, kind="stable")
+    candidates = [
+        _candidate(table, i, expected[i], values[:, i], chance.best[i], chance.within[i])
+        for i in range(table.observations.size)
+    ]
+    return Recommendation(
+        metric=metric,
+        indifference=indifference,
+        confidence=confidence,
+        ranking=tuple(candidates[i] for i in order),
+        tie_set=tuple(candidates[i] for i in tie_set(chance.best)),
+        gains={role: _gain(table, fitted, leader, role) for role in RIVALS},
+        surface_optimum=_optimum(fitted, table.sign, flops_factor),
+        trials_needed=needed,
+        validation=fitted.validation,
+        sigma=math.sqrt(fitted.posterior.noise),
+        repeats=repeats,
+        notes=tuple(_notes(table, metric, flops_factor)),
+    )
+
+
+@dataclass(frozen=True)
+class _Table:
+    """The candidates that have finished trials, in the order of their ids, and their trials.
+
+    ``number`` is the place of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
+    finished trials of any variant, and ``untried`` counts the candidates that have none.
+    """
+
+    rows: pd.DataFrame
+    number: dict[str, int]
+    scaled: pd.DataFrame
+    values: pd.DataFrame
+    untried: int
+    observations: Observations
+    shares: Floats
+    sign: float
+
+    @classmethod
+    def read(
+        cls, variants: pd.DataFrame, trials: pd.DataFrame, metric: Metric, flops_factor: float
+    ) -> _Table:
+        values = trial_values(variants, trials, metric, flops_factor)
+        matched = variants.get("matched", variants["phi"].notna())
+        eligible = raced(list(variants["role"]), list(variants["phi"]), list(matched), metric)
+        scaled = variants[(variants["role"] != "baseline") & np.isclose(variants["phi"], 1)]
+        rows = variants[eligible].sort_values("variant", kind="stable")
+        tried = rows[rows["variant"].isin(values["variant"])].reset_index(drop=True)
+        if tried.empty:
+            raise UserError(
+                "nothing can be recommended yet: no candidate has a finished trial; "
+                "run `scalegrid sweep` again to train what is missing."
+            )
+        number = {variant: i for i, variant in enumerate(tried["variant"])}
+        own = values[values["variant"].isin(tried["variant"])]
+        triples = zip(own["variant"], own["seed"], own["value"], strict=True)
+        observations = Observations.collect(
+            len(tried), ((number[v], int(seed), float(value)) for v, seed, value in triples)
+        )
+        shares = tried[_SHARES].to_numpy(dtype=np.float64)
+        sign = -1.0 if metric == "val_loss" else 1.0
+        return cls(
+            tried, number, scaled, values, len(rows) - len(tried), observations, shares, sign
+        )
+
+
+def _candidate(
+    table: _Table, i: int, expected: float, draws: Floats, best: float, within: float
+) -> Candidate:
+    row, sign = table.rows.iloc[i], table.sign
+    low, high = interval(sign * draws)
+    return Candidate(
+        variant=str(row["variant"]),
+        role=str(row["role"]),
+        alpha=float(row["alpha"]),
+        beta=float(row["beta"]),
+        gamma=float(row["gamma"]),
+        resolution=int(row["resolution"]),
+        flops_ratio=float(row["flops_ratio"]),
+        trials=int(table.observations.counts[i]),
+        mean=sign * float(table.observations.means[i]),
+        accuracy=sign * float(expected),
+        low=low,
+        high=high,
+        probability_best=float(best),
+        probability_within_indifference=float(within),
+    )
+
+
+def _gain(table: _Table, fitted: Fit, leader: int, role: str) -> Gain | None:
+    rival = table.scaled[table.scaled["role"] == role]
+    own = table.values[table.values["variant"].isin(rival["variant"])]
+    if own.empty:
+        return None
+    row, samples = rival.iloc[0], fitted.samples
+    if row["variant"] in table.number:
+        number = table.number[row["variant"]]
+        expected, draws = float(fitted.posterior.expected[number]), samples.values[:, number]
+    else:
+        # Not a candidate, since its cost is off: its own trials alone, with the pooled noise.
+        generator = np.random.default_rng(3)
+        error = np.sqrt(samples.noise / len(own)) * generator.standard_normal(len(samples.noise))
+        expected = float(own["value"].mean())
+        draws = expected + error
+    low, high = interval(samples.values[:, leader] - draws)
+    return Gain(
+        variant=str(row["variant"]),
+        flops_ratio=float(row["flops_ratio"]),
+        accuracy=table.sign * expected,
+        gain=float(fitted.posterior.expected[leader]) - expected,
+        low=low,
+        high=high,
+    )
+
+
+def _optimum(fitted: Fit, sign: float, flops_factor: float) -> SurfaceOptimum | None:
+    top = optimum(fitted)
+    if top is None:
+        return None
+    shares = Shares(*top.shares.tolist())
+    corners = np.array([from_shares(Shares(*p.tolist()), flops_factor) for p in top.region])
+    low, high = sorted(sign * end for end in top.interval)
+    return SurfaceOptimum(
+        coefficients=from_shares(shares, flops_factor),
+        shares=shares,
+        accuracy=sign * top.value,
+        interval=(low, high),
+        intervals={
+            name: (float(axis.min()), float(axis.max()))
+            for name, axis in zip(Coefficients._fields, corners.T, strict=True)
+        },
+        region=top.area,
+        points=top.region,
+    )
+
+
+def _notes(table: _Table, metric: Metric, flops_factor: float) -> list[str]:
+    notes = []
+    if table.observations.repeats == 0:
+        notes.append(
+            "Every candidate has one seed only, so that noise cannot be separated from difference: "
+            "the probabilities rest on a prior guess of the noise. Train more seeds."
+        )
+    left_out = len(table.scaled) - len(table.rows) - table.untried
+    if left_out:
+        notes.append(
+            f"{_variants(left_out)} cost more or less than the others and cannot be recommended."
+        )
+    if table.untried:
+        notes.append(f"{_variants(table.untried)} without a finished trial cannot be recommended.")
+    ratios = table.rows["flops_ratio"]
+    if metric != "nas" and float(ratios.max() / ratios.min()) > 1.1:
+        notes.append(
+            f"The candidates' FLOPs ratios run from {ratios.min():.2f} to {ratios.max():.2f}, so "
+            "that the ranking is in part one of cost; the nas metric pays for it."
+        )
+    return notes
+
+
+def _variants(count: int) -> str:
+    return "1 variant" if count == 1 else f"{count} variants"

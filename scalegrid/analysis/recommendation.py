@@ -1,0 +1,127 @@
+"""A recommendation as plain data: which coefficients, how sure, and by how much."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from scalegrid.analysis.candidates import Metric
+from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.surface import CrossValidation
+from scalegrid.coefficients import Coefficients, Shares
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One variant that could be recommended, and what its trials say.
+
+    ``accuracy`` is the posterior mean of the metric, in the metric's own unit (so a loss for
+    ``val_loss``), and ``low`` to ``high`` its 95 % interval; ``mean`` is the plain mean of its
+    ``trials``.
+    """
+
+    variant: str
+    role: str
+    alpha: float
+    beta: float
+    gamma: float
+    resolution: int
+    flops_ratio: float
+    trials: int
+    mean: float
+    accuracy: float
+    low: float
+    high: float
+    probability_best: float
+    probability_within_indifference: float
+
+
+@dataclass(frozen=True)
+class Gain:
+    """How much better the recommended variant is than a rival: mean and 95 % interval.
+
+    Better is positive whatever the metric. ``accuracy`` is the rival's.
+    """
+
+    variant: str
+    flops_ratio: float
+    accuracy: float
+    gain: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class SurfaceOptimum:
+    """The top of the response surface: coefficients on α·β²·γ² = F, and how far it is known.
+
+    ``accuracy`` and ``interval`` are the surface's there. The intervals of the coefficients span
+    the 95 % region, which covers ``region`` of the triangle's area; ``points`` are its shares on a
+    fine mesh, (k, 3).
+    """
+
+    coefficients: Coefficients
+    shares: Shares
+    accuracy: float
+    interval: tuple[float, float]
+    intervals: dict[str, tuple[float, float]]
+    region: float
+    points: Floats
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """What `recommend` says. ``ranking`` holds all candidates, the recommended one first.
+
+    ``gains`` has an entry for each of depth, width, resolution and paper, None where there is no
+    finished trial of it. ``surface_optimum`` is None where the surface does not fit, and
+    ``trials_needed`` is 0 when the answer is clear and None when it is out of reach. ``sigma`` is
+    the standard deviation of one trial, by ``repeats`` degrees of freedom.
+    """
+
+    metric: Metric
+    indifference: float
+    confidence: float
+    ranking: tuple[Candidate, ...]
+    tie_set: tuple[Candidate, ...]
+    gains: dict[str, Gain | None]
+    surface_optimum: SurfaceOptimum | None
+    trials_needed: int | None
+    validation: CrossValidation
+    sigma: float
+    repeats: int
+    notes: tuple[str, ...]
+
+    @property
+    def best(self) -> Candidate:
+        """The recommended variant."""
+        return self.ranking[0]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; accuracies and probabilities are shares in [0, 1]."""
+        best, top = self.best, self.surface_optimum
+        return {
+            "variant": best.variant,
+            "alpha": best.alpha,
+            "beta": best.beta,
+            "gamma": best.gamma,
+            "resolution": best.resolution,
+            "flops_ratio": best.flops_ratio,
+            "accuracy": best.accuracy,
+            "probability_best": best.probability_best,
+            "probability_within_indifference": best.probability_within_indifference,
+            "tie_set": [asdict(candidate) for candidate in self.tie_set],
+            "gains": {role: gain and asdict(gain) for role, gain in self.gains.items()},
+            "surface_optimum": top
+            and {
+                **top.coefficients._asdict(),
+                "shares": top.shares._asdict(),
+                "accuracy": top.accuracy,
+                "accuracy_interval": list(top.interval),
+                **{f"{name}_interval": list(ends) for name, ends in top.intervals.items()},
+                "region": top.region,
+                "error_surface": self.validation.surface,
+                "error_plain": self.validation.plain,
+            },
+            "trials_needed": self.trials_needed,
+        }

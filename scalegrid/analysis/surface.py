@@ -1,0 +1,137 @@
+"""The response surface over the budget triangle: whether it fits, and where its top is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from scalegrid.analysis.model import Model, Posterior, Samples
+from scalegrid.analysis.observations import Floats, Observations
+from scalegrid.analysis.selection import SAMPLES, interval, tie_set
+
+_DIVISIONS = 40  # of the triangle's side, for the search of the top
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """Root mean square errors of predicting a candidate's mean from the other candidates.
+
+    ``surface`` is None where there is no surface to fit.
+    """
+
+    surface: float | None
+    plain: float
+
+    @property
+    def fits(self) -> bool:
+        """Whether the surface predicts better than the plain model."""
+        return self.surface is not None and self.surface < self.plain
+
+
+@dataclass(frozen=True)
+class Fit:
+    """The posterior that statements are made from, and why it is this one."""
+
+    model: Model
+    posterior: Posterior
+    validation: CrossValidation
+
+    @cached_property
+    def samples(self) -> Samples:
+        """The joint samples behind the statements; the generator is fixed."""
+        return self.posterior.sample(SAMPLES, np.random.default_rng(0))
+
+
+def fit(model: Model, observations: Observations) -> Fit:
+    """The posterior with the surface if cross-validation favours it, else by the plain model."""
+    plain = cross_validate(model, observations, surface=False)
+    error = cross_validate(model, observations, surface=True) if model.has_surface else None
+    validation = CrossValidation(error, plain)
+    return Fit(model, model.posterior(observations, surface=validation.fits), validation)
+
+
+def cross_validate(model: Model, observations: Observations, *, surface: bool) -> float:
+    """Root mean square error of predicting each candidate's mean from all the others' trials.
+
+    In closed form at each grid point: taking the n trials of a candidate away undoes one step of
+    normal conditioning (Rasmussen & Williams, 2006, section 5.4.2). The weights of the grid points
+    stay those given all trials, and seed effects are left out.
+    """
+    posterior = model.posterior(observations, surface=surface, seed_effects=False)
+    tried = observations.counts > 0
+    counts, means = observations.counts[tried], observations.means[tried]
+    mean = posterior.mean[:, tried]
+    known = counts * (posterior.factor[:, tried] ** 2).sum(2)  # variance over that of its own mean
+    predicted = (mean - known * means) / np.maximum(1 - known, 1e-12)
+    return float(np.sqrt(np.mean((posterior.weight @ predicted - means) ** 2)))
+
+
+@dataclass(frozen=True)
+class Optimum:
+    """Where on the triangle the smooth surface is highest, and how far that is known.
+
+    ``region`` holds the points of a fine mesh, shares (k, 3), that make up the smallest set with
+    95 % of the posterior probability of being the top; ``area`` is its part of the triangle.
+    ``value`` and ``interval`` are those of the surface at ``shares``.
+    """
+
+    shares: Floats
+    value: float
+    interval: tuple[float, float]
+    region: Floats
+    area: float
+
+
+def optimum(fitted: Fit) -> Optimum | None:
+    """The top of the surface; None where the plain model is used.
+
+    The search covers the whole triangle; beyond the candidates the quadratic extrapolates.
+    """
+    if not fitted.validation.fits:
+        return None
+    mesh = triangle_mesh(_DIVISIONS)
+    values = _surface_samples(fitted, mesh)
+    top = np.bincount(values.argmax(1), minlength=len(mesh)) / len(values)
+    inside = np.sort(tie_set(top))
+    at = int(values.mean(0).argmax())
+    return Optimum(
+        shares=mesh[at],
+        value=float(values[:, at].mean()),
+        interval=interval(values[:, at]),
+        region=mesh[inside],
+        area=len(inside) / len(mesh),
+    )
+
+
+def _surface_samples(fitted: Fit, mesh: Floats) -> Floats:
+    """Joint samples (count, len(mesh)) of the level and the quadratic, without local deviations.
+
+    Given the true values u of the n candidates, and since the basis Q is orthogonal to constants
+    with QᵀQ = (n/r) I, level and coefficients are independent: with λσ² the variance between
+    candidates and ρ its smooth part, the level has mean ū and variance λσ²(1−ρ)/n; the
+    coefficients have precision p = 1/ρ + (n/r)/(1−ρ) over λσ² and mean Qᵀu / (p (1−ρ)).
+    """
+    samples, posterior, basis = fitted.samples, fitted.posterior, fitted.model.at_candidates
+    smooth = posterior.smooth[samples.point]
+    chosen = smooth > 0
+    smooth = smooth[chosen, None]
+    values = samples.values[chosen]
+    spread = (samples.noise * posterior.spread[samples.point])[chosen, None]
+    size, rank = basis.shape
+    generator = np.random.default_rng(1)
+    precision = 1 / smooth + size / rank / (1 - smooth)
+    coefficients = (values @ basis) / (precision * (1 - smooth))
+    coefficients += np.sqrt(spread / precision) * generator.standard_normal(coefficients.shape)
+    level = values.mean(1, keepdims=True)
+    level = level + np.sqrt(spread * (1 - smooth) / size) * generator.standard_normal(level.shape)
+    drawn: Floats = level + coefficients @ fitted.model.basis(mesh).T
+    return drawn
+
+
+def triangle_mesh(divisions: int) -> Floats:
+    """Every point of the triangle whose shares are multiples of 1 / ``divisions``."""
+    steps = range(divisions + 1)
+    points = [(d, w, divisions - d - w) for d in steps for w in steps if d + w <= divisions]
+    return np.array(points, dtype=np.float64) / divisions

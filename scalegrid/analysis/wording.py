@@ -1,0 +1,149 @@
+"""A recommendation in words and rows, for people."""
+
+from __future__ import annotations
+
+from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
+
+_NAMES = {"top1": "top-1", "top5": "top-5", "val_loss": "validation loss", "nas": "ACC·(FLOPs/T)^w"}
+_RIVALS = {
+    "depth": "depth alone",
+    "width": "width alone",
+    "resolution": "resolution alone",
+    "paper": "the paper's coefficients",
+}
+
+
+def to_text(recommendation: Recommendation) -> str:
+    """The recommendation in sentences, one a line."""
+    return "\n".join(sentences(recommendation))
+
+
+def sentences(recommendation: Recommendation) -> list[str]:
+    """What to use, how sure that is, what it gains, what else could be, and what would help."""
+    best = recommendation.best
+    zone = _amount(recommendation, recommendation.indifference)
+    lines = [
+        f"Recommended: {_name(best)}, {best.flops_ratio:.2f}× FLOPs, {best.resolution} px; "
+        f"{_NAMES[recommendation.metric]} {_value(recommendation, best.accuracy)} "
+        f"({_value(recommendation, best.low)} to {_value(recommendation, best.high)}).",
+        f"It is the best of {len(recommendation.ranking)} candidates with probability "
+        f"{percent(best.probability_best)}, and within {zone} of the best with probability "
+        f"{percent(best.probability_within_indifference)}.",
+        _ties(recommendation),
+        *(_gain(recommendation, role, gain) for role, gain in recommendation.gains.items()),
+        *_surface(recommendation),
+        _noise(recommendation),
+        *recommendation.notes,
+        _needed(recommendation),
+    ]
+    return [line for line in lines if line]
+
+
+def rows(recommendation: Recommendation) -> list[dict[str, str]]:
+    """The ranking as a table, one row a candidate."""
+    ties = {candidate.variant for candidate in recommendation.tie_set}
+    return [
+        {
+            "variant": one.variant,
+            "role": one.role,
+            "α": f"{one.alpha:.3f}",
+            "β": f"{one.beta:.3f}",
+            "γ": f"{one.gamma:.3f}",
+            "px": str(one.resolution),
+            "ratio": f"{one.flops_ratio:.3f}×",
+            "trials": str(one.trials),
+            _NAMES[recommendation.metric]: _value(recommendation, one.accuracy),
+            "95 %": f"{_value(recommendation, one.low)} – {_value(recommendation, one.high)}",
+            "best": percent(one.probability_best),
+            "good enough": percent(one.probability_within_indifference),
+            "tie": "yes" if one.variant in ties else "",
+        }
+        for one in recommendation.ranking
+    ]
+
+
+def percent(probability: float) -> str:
+    """A probability in whole per cent, without claiming certainty."""
+    if probability > 0.995:
+        return "> 99 %"
+    if probability < 0.005:
+        return "< 1 %"
+    return f"{probability:.0%}".replace("%", " %")
+
+
+def _name(one: Candidate) -> str:
+    return f"α = {one.alpha:.3f}, β = {one.beta:.3f}, γ = {one.gamma:.3f}"
+
+
+def _value(recommendation: Recommendation, value: float) -> str:
+    return f"{value:.4f}" if recommendation.metric == "val_loss" else f"{100 * value:.2f} %"
+
+
+def _amount(recommendation: Recommendation, difference: float) -> str:
+    if recommendation.metric == "val_loss":
+        return f"{difference:.4g} nats"
+    return f"{100 * difference:.3g} points"
+
+
+def _ties(recommendation: Recommendation) -> str:
+    ties = recommendation.tie_set
+    if len(ties) == 1:
+        return "No other candidate is needed to hold 95 % of the probability of being the best."
+    listed = "; ".join(
+        f"{one.alpha:.2f} {one.beta:.2f} {one.gamma:.2f} ({percent(one.probability_best)})"
+        for one in ties
+    )
+    return f"95 % of the probability of being the best is held by {len(ties)} candidates: {listed}."
+
+
+def _gain(recommendation: Recommendation, role: str, gain: Gain | None) -> str:
+    if gain is None:
+        return ""
+    if gain.variant == recommendation.best.variant:
+        return f"It is the variant of {_RIVALS[role]}."
+    scale, unit = (1.0, "nats") if recommendation.metric == "val_loss" else (100.0, "points")
+    return (
+        f"Gain over {_RIVALS[role]} ({gain.flops_ratio:.2f}×): {scale * gain.gain:+.2f} {unit} "
+        f"({scale * gain.low:+.2f} to {scale * gain.high:+.2f})."
+    )
+
+
+def _surface(recommendation: Recommendation) -> list[str]:
+    errors = recommendation.validation
+    if errors.surface is None:
+        return ["No response surface: the candidates' budget shares are unknown or do not vary."]
+    compared = (
+        f"cross-validated error {_amount(recommendation, errors.surface)}, "
+        f"without it {_amount(recommendation, errors.plain)}"
+    )
+    top = recommendation.surface_optimum
+    if top is None:
+        return [f"The response surface does not fit and is not used: {compared}."]
+    alpha, beta, gamma = (top.intervals[name] for name in ("alpha", "beta", "gamma"))
+    return [
+        f"The response surface ({compared}) is highest at α = {top.coefficients.alpha:.2f} "
+        f"({alpha[0]:.2f} to {alpha[1]:.2f}), β = {top.coefficients.beta:.2f} ({beta[0]:.2f} to "
+        f"{beta[1]:.2f}), γ = {top.coefficients.gamma:.2f} ({gamma[0]:.2f} to {gamma[1]:.2f}); "
+        f"the 95 % region covers {percent(top.region)} of the triangle."
+    ]
+
+
+def _noise(recommendation: Recommendation) -> str:
+    if recommendation.repeats == 0:
+        return ""
+    return (
+        f"One trial has a standard deviation of {_amount(recommendation, recommendation.sigma)} "
+        f"({recommendation.repeats} degrees of freedom)."
+    )
+
+
+def _needed(recommendation: Recommendation) -> str:
+    aim = f"{percent(recommendation.confidence)}"
+    needed = recommendation.trials_needed
+    if needed == 0:
+        return f"The answer is clear at {aim}."
+    if needed is None:
+        return f"The answer is not clear at {aim}, and no reasonable number of trials will do."
+    return (
+        f"The answer is not clear at {aim}; about {needed} more trials would probably make it so."
+    )

@@ -70,7 +70,7 @@ class Lines:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
-        self._last_preparing = time.monotonic()
+        self._last_preparing: float | None = None
 
     def note(self, text: str) -> None:
         """Printed as it is."""
@@ -78,8 +78,11 @@ class Lines:
 
     def preparing(self, done: int, total: int) -> None:
         """A line every ten seconds."""
-        if time.monotonic() - self._last_preparing >= _PREPARING_EVERY:
-            self._last_preparing = time.monotonic()
+        now = time.monotonic()
+        if self._last_preparing is None:
+            self._last_preparing = now
+        elif now - self._last_preparing >= _PREPARING_EVERY:
+            self._last_preparing = now
             self.note(f"preparing images: {done} of {total}")
 
     def update(self, status: Status) -> None:

@@ -14,7 +14,8 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import ceil
 from operator import itemgetter
 from pathlib import Path
 from types import FrameType
@@ -91,8 +92,8 @@ def run_sweep(
             been written then.
     """
     display = display or Silence()
-    spec = resolve(spec)
     try:
+        spec = resolve(spec)
         with _stoppable():
             return _run(spec, display, make_executor)
     except KeyboardInterrupt:
@@ -132,7 +133,10 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
         resumed = _resume(spec, planned, stored)
         job = _Job(spec, plan, source, placement)
         tracker = _tracker(job, resumed, measure=make_executor is None)
-        display.note(opening_note(tracker.status("running", resumed.allocator.remaining())))
+        remaining = resumed.allocator.remaining()
+        for note in plan.notes:
+            display.note(f"Note: {note}.")
+        display.note(opening_note(tracker.status("running", remaining)))
         data = prepare(
             source,
             [variant.resolution for variant in plan.variants],
@@ -140,9 +144,12 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
             progress=display.preparing,
         )
         if data.note:
-            display.note(f"{data.note}.")
+            display.note(f"Note: {data.note}.")
         store.create_or_check(spec, planned, source.fingerprint)
-        executor = make_executor(placement) if make_executor else _local(placement)
+        needed = replace(
+            placement, workers=max(1, min(placement.workers, ceil(sum(remaining.values()))))
+        )
+        executor = (make_executor or _local)(needed)
         outcome = _Loop(job, data, store, resumed.allocator, tracker, executor, display).go()
         if tracker.pace.measured is not None and make_executor is None:
             rate_file(spec, plan.variants[0], placement).write(tracker.pace.measured)

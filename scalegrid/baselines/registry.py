@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
@@ -132,19 +132,21 @@ def _from_package(point: EntryPoint) -> Baseline:
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    near = get_close_matches(name.lower(), known, n=3, cutoff=0.4)
+    likeness = {k: SequenceMatcher(None, name.lower(), k).ratio() for k in known}
+    near = sorted((k for k in known if likeness[k] >= 0.4), key=lambda k: -likeness[k])[:3]
+    start = f"unknown baseline {name!r}: "
+    if (not near or likeness[near[0]] < 0.75) and _is_timm_model(name):
+        return f"{start}to scale the timm model of that name, say 'timm/{name}'."
     if near:
-        return (
-            f"unknown baseline {name!r}: did you mean {' or '.join(map(repr, near))}? "
-            "`scalegrid baselines` lists all."
-        )
+        meant = " or ".join(map(repr, near))
+        return f"{start}did you mean {meant}? `scalegrid baselines` lists all."
+    return (
+        f"{start}`scalegrid baselines` lists the names; timm/<model>, the path of a YAML "
+        "definition and package.module:factory are understood too."
+    )
+
+
+def _is_timm_model(name: str) -> bool:
     import timm
 
-    if timm.is_model(name):
-        return (
-            f"unknown baseline {name!r}: to scale the timm model of that name, say 'timm/{name}'."
-        )
-    return (
-        f"unknown baseline {name!r}: `scalegrid baselines` lists the names; timm/<model>, the path "
-        "of a YAML definition and package.module:factory are understood too."
-    )
+    return bool(timm.is_model(name))

@@ -125,13 +125,16 @@ def main() -> None:
         while sum(phases.values()) < given.kills:
             results = folder / f"killed-{sweeps}"
             found = tables(results)
+            began = time.monotonic()
             status = run(results, cache, draw.uniform(0, length), quick=given.quick)
             after = tables(results)
             check_kept(found, after)
             if status is None:
                 phases[phase(after)] += 1
+                print(f"kill {sum(phases.values())}: {phase(after)}", file=sys.stderr)
             else:
                 sweeps += 1
+                length = min(length, time.monotonic() - began)
         for number in range(sweeps + 1):
             results = folder / f"killed-{number}"
             run(results, cache, None, quick=given.quick)

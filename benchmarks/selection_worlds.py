@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from scalegrid.analysis.candidates import raced
 from scalegrid.analysis.model import Model, Posterior
-from scalegrid.analysis.observations import Floats, Ints, Observations
+from scalegrid.analysis.observations import Flags, Floats, Ints, Observations
 from scalegrid.analysis.repeat import most_worth_repeating
 from scalegrid.analysis.selection import chances, is_clear
 from scalegrid.analysis.surface import fit, triangle_mesh
+from scalegrid.errors import UserError
+from scalegrid.results import SweepTables
 
 NOISE = 0.7
 INDIFFERENCE = 0.3
@@ -43,9 +46,10 @@ class World:
     values: Floats
 
     @property
-    def good(self) -> Floats:
+    def good(self) -> Flags:
         """Which candidates are within the zone of the best."""
-        return self.truth >= self.truth.max() - INDIFFERENCE
+        good: Flags = self.truth >= self.truth.max() - INDIFFERENCE
+        return good
 
 
 def spread_out(count: int) -> Floats:
@@ -59,13 +63,36 @@ def spread_out(count: int) -> Floats:
 
 
 def draw_worlds(setting: Setting, count: int, trials: int) -> Iterator[World]:
-    """Worlds of a setting, always the same ones."""
+    """Worlds of a setting, always the same ones, with ``trials`` trials of each candidate."""
     shares = spread_out(setting.candidates)
     for number in range(count):
         generator = np.random.default_rng([number, setting.candidates])
         truth = _means(setting, shares, generator)
-        noise = generator.standard_normal((setting.candidates, trials))
+        noise = generator.standard_normal((trials, setting.candidates)).T
         yield World(shares, truth, truth[:, None] + NOISE * noise)
+
+
+def replay_worlds(tables: SweepTables, count: int, trials: int) -> Iterator[World]:
+    """A real table as if it were the truth, its seeds drawn again and again with replacement.
+
+    Values are top-1 in points, of the candidates at equal cost and the seeds that all of them have.
+    A drawn seed is the same one for all candidates, as in a sweep.
+
+    Raises:
+        UserError: there are no two such seeds.
+    """
+    table = tables.variants
+    roles, phis, matched = (table[key].tolist() for key in ("role", "phi", "matched"))
+    candidates = table[raced(roles, phis, matched)]
+    shares = candidates[["share_depth", "share_width", "share_resolution"]].to_numpy(np.float64)
+    finished = tables.trials[tables.trials["status"] == "finished"]
+    wide = finished.pivot_table(index="variant", columns="seed", values="top1")
+    values = 100 * wide.reindex(candidates["variant"]).dropna(axis=1).to_numpy(np.float64)
+    if values.shape[1] < 2:
+        raise UserError("a replay needs two seeds or more that every candidate has finished.")
+    for number in range(count):
+        drawn = np.random.default_rng(number).integers(values.shape[1], size=trials)
+        yield World(shares, values.mean(1), values[:, drawn])
 
 
 def _means(setting: Setting, shares: Floats, generator: np.random.Generator) -> Floats:
@@ -141,35 +168,39 @@ def ocba(posterior: Posterior, counts: Ints, generator: np.random.Generator) -> 
 
 @dataclass(frozen=True)
 class Race:
-    """What would have been recommended after ``trials`` trials; arrays of equal length."""
+    """Looks at a race: after ``trials`` trials, is the choice ``good``, with what ``probability``?
+
+    ``clear`` is whether `recommend` would call the answer so; all arrays have equal length.
+    """
 
     trials: Ints
-    good: Floats
+    good: Flags
     probability: Floats
-    clear: Floats
+    clear: Flags
 
 
-def run_race(
-    world: World, rule: Rule | None, *, surface: bool, trials: int, every: int
-) -> Race:
-    """Try every candidate once, then as ``rule`` says (None: in turn); look now and then."""
+def run_race(world: World, rule: Rule | None, *, surface: bool, rounds: float) -> Race:
+    """Try every candidate once, then as ``rule`` says (None: in turn).
+
+    There is a look for every quarter of a trial a candidate; for None for every whole one.
+    """
     size = len(world.truth)
+    every = size if rule is None else size // 4
     model = Model(size, world.shares if surface else None)
     generator = np.random.default_rng(0)
     counts = np.ones(size, dtype=np.int64)
     looks = []
     while True:
-        made = [(i, k, world.values[i, k]) for i in range(size) for k in range(counts[i])]
+        made = [(i, k, float(world.values[i, k])) for i in range(size) for k in range(counts[i])]
         observations = Observations.collect(size, made)
         if (len(made) - size) % every == 0:
             looks.append((len(made), *_look(world, model, observations)))
-        if len(made) >= trials:
+        if len(made) >= rounds * size:
             return Race(*(np.array(column) for column in zip(*looks, strict=True)))
         if rule is None:
-            chosen = len(made) % size
+            counts += 1
         else:
-            chosen = rule(model.posterior(observations), counts, generator)
-        counts[chosen] += 1
+            counts[rule(model.posterior(observations), counts, generator)] += 1
 
 
 def _look(world: World, model: Model, observations: Observations) -> tuple[bool, float, bool]:
@@ -178,3 +209,12 @@ def _look(world: World, model: Model, observations: Observations) -> tuple[bool,
     draws = fitted.posterior.sample(2000, np.random.default_rng(0)).values
     within = float(chances(draws, INDIFFERENCE).within[leader])
     return bool(world.good[leader]), within, is_clear(observations.repeats, within, CONFIDENCE)
+
+
+def run_uniform(worlds: Iterable[World], rounds: int) -> Iterator[Race]:
+    """All candidates in turn, and the highest mean is taken, as without any statistics."""
+    for world in worlds:
+        sums = world.values[:, :rounds].cumsum(1)
+        trials = len(world.truth) * np.arange(1, rounds + 1)
+        unknown = np.full(rounds, np.nan)
+        yield Race(trials, world.good[sums.argmax(0)], unknown, np.zeros(rounds, dtype=np.bool_))

@@ -25,10 +25,10 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    epochs: PositiveInt = Field(4, description="Passes over the training images.")
-    batch_size: PositiveInt = Field(32, description="Images per optimiser step.")
+    epochs: PositiveInt = Field(2, description="Passes over the training images.")
+    batch_size: PositiveInt = Field(16, description="Images per optimiser step.")
     optimizer: str = Field("adamw", description="Any timm optimiser by name.")
-    learning_rate: PositiveFloat = Field(3e-3, description="Peak learning rate.")
+    learning_rate: PositiveFloat = Field(8e-3, description="Peak learning rate.")
     weight_decay: Annotated[float, Field(ge=0)] = Field(
         0.05, description="Weight decay; norms and biases are exempt."
     )
@@ -37,12 +37,15 @@ class Recipe(BaseModel):
     )
     warmup: Fraction = Field(0.2, description="Share of the steps spent warming up.")
     label_smoothing: Fraction = Field(0.1, description="Label smoothing of the training loss.")
+    clip_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
+        1.0, description="Largest norm of the gradient; 0 is no limit."
+    )
     ema_decay: Fraction = Field(0.0, description="Decay of averaged weights per step; 0 is off.")
     flip: bool | None = Field(
         None, description="Mirror training images at random; by default where the data allow it."
     )
     shift: Annotated[float, Field(ge=0, le=0.5)] = Field(
-        0.1, description="Largest random shift of a training image, as a share of its side."
+        0.05, description="Largest random shift of a training image, as a share of its side."
     )
 
 
@@ -236,7 +239,8 @@ def _key_lines(text: str) -> dict[str, int]:
 def _given_twice(text: str) -> tuple[str, int] | None:
     """The first repeated key and its line; PyYAML would silently keep the last."""
     seen = set()
-    for key, _ in yaml.compose(text, Loader=yaml.SafeLoader).value or ():
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
         name = str(key.value).replace("-", "_")
         if name in seen:
             return name, key.start_mark.line + 1

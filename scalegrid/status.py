@@ -15,8 +15,7 @@ from scalegrid.durable import replace_file
 
 STATUS_FILE = "status.json"
 
-State = Literal["preparing", "running", "finished", "interrupted", "stopped"]
-_ACTIVE = ("preparing", "running")
+State = Literal["running", "finished", "interrupted", "stopped"]
 _SILENCE = 30.0  # seconds without a sign of life after which a sweep counts as stopped
 
 
@@ -47,9 +46,9 @@ class Best:
 class Status:
     """A sweep at one moment.
 
-    ``total`` counts all trials that the plan asks for and those of earlier plans, ``finished`` and
+    ``total`` counts all trials of the planned variants, made and expected, ``finished`` and
     ``failed`` those that have ended; times are seconds since the epoch; ``seconds_left`` is None
-    while it cannot be estimated.
+    while it cannot be estimated, and when nothing runs.
     """
 
     name: str
@@ -92,7 +91,7 @@ def read_status(folder: Path) -> Status | None:
         status = _parse(json.loads((folder / STATUS_FILE).read_bytes()))
     except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
-    if status.state in _ACTIVE and not _alive(status):
+    if status.state == "running" and not _alive(status):
         fields = {**vars(status), "state": "stopped", "running": (), "seconds_left": None}
         return Status(**fields)
     return status

@@ -103,7 +103,7 @@ class Tracker:
             finished=finished,
             failed=self._failed,
             total=finished + self._failed + len(self._running) + waiting,
-            seconds_left=self._seconds_left(remaining),
+            seconds_left=self._seconds_left(remaining) if state == "running" else None,
             best=self._best,
             running=tuple(underway.shown for underway in self._running.values()),
             started_at=self._started_at,

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from operator import methodcaller
 from pathlib import Path
 from typing import BinaryIO
 
@@ -11,7 +12,7 @@ from scalegrid.durable import remove_partial_files, replace_file
 def test_a_file_is_created_and_replaced(tmp_path: Path) -> None:
     path = tmp_path / "table"
     for content in (b"old", b"new"):
-        replace_file(path, lambda file, content=content: file.write(content))
+        replace_file(path, methodcaller("write", content))
         assert path.read_bytes() == content
     assert list(tmp_path.iterdir()) == [path]
 

@@ -96,5 +96,5 @@ def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
 
 
 def test_a_bad_flag_is_named_without_a_file() -> None:
-    with pytest.raises(UserError, match="^unknown key 'epoch'; did you mean 'epochs'"):
+    with pytest.raises(UserError, match=r"^unknown key 'epoch'; did you mean 'epochs'"):
         build_spec({"epoch": 3})

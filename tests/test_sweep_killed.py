@@ -41,7 +41,8 @@ def stored(results: Path) -> pd.DataFrame:
     """The trials on disk; an error unless all files can be read."""
     if not (results / "light-glyphs-32" / "sweep.yaml").exists():
         return pd.DataFrame({"trial": []})
-    return load_sweep(None, results).trials
+    trials: pd.DataFrame = load_sweep(None, results).trials
+    return trials
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="process groups")

@@ -38,7 +38,7 @@ class BlockBaseline:
     name: str
     stages: Stages
     resolution: int
-    brief_resolution: int = 64
+    brief_resolution: int = 48
     stem: int = 32
     head: int = 1280
     activation: str = "swish"

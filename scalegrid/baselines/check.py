@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from scalegrid.baselines.base import Baseline
@@ -14,6 +15,9 @@ if TYPE_CHECKING:
 _PROBES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (1.3, 1.3))
 """Depth and width of the networks that are tried; the last finds channels that do not divide."""
 
+_MOST_UNCOUNTED = 0.05
+"""Share of the weights that may lie outside counted layers without a word."""
+
 
 def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
     """Build and run ``baseline`` unscaled, deeper, wider, and on larger images.
@@ -24,7 +28,8 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
         resolution: of the sweep's baseline, in px; a larger one is tried too.
 
     Returns:
-        Notes worth telling, one sentence each: an axis on which the network does not scale.
+        Notes worth telling, one sentence each: an axis on which the network does not scale;
+        weights whose use is not counted.
 
     Raises:
         UserError: one sentence, naming the network: it cannot be built, does not run at the
@@ -35,6 +40,8 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
 
     if baseline.name in BUILT_IN:
         return []
+    plain = skeleton(baseline, 1.0, 1.0, num_classes)
+    notes = _uncounted(baseline.name, plain)
     if resolution < baseline.total_stride:
         raise UserError(
             f"{baseline.name} shrinks its maps {baseline.total_stride} times, too much for images "
@@ -42,15 +49,10 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
         )
     for depth, width in _PROBES:
         model = skeleton(baseline, depth, width, num_classes)
-        if not list(_layers(model)):
-            raise UserError(
-                f"{baseline.name} builds no convolution or linear layer (torch.nn.Conv2d, "
-                "torch.nn.Linear), so its cost cannot be counted."
-            )
         _check_output(baseline.name, model, depth, width, num_classes, resolution)
-    larger = resolution + baseline.total_stride
-    _check_output(baseline.name, model, *_PROBES[-1], num_classes, larger)
-    return _idle_axes(baseline)
+    larger = baseline.total_stride * math.ceil(1.5 * resolution / baseline.total_stride)
+    _check_output(baseline.name, plain, 1.0, 1.0, num_classes, larger)
+    return notes + _idle_axes(baseline)
 
 
 def _check_output(
@@ -87,7 +89,27 @@ def _idle_axes(baseline: Baseline) -> list[str]:
     ]
 
 
-def _layers(model: nn.Module) -> list[nn.Module]:
-    from torch import nn
+def _uncounted(name: str, model: nn.Module) -> list[str]:
+    """A note if a good part of the weights is outside the layers that `scalegrid.cost` counts.
 
-    return [m for m in model.modules() if isinstance(m, nn.Conv1d | nn.Conv2d | nn.Linear)]
+    Raises:
+        UserError: there are no such layers at all.
+    """
+    from scalegrid.cost import counted_layers
+
+    counted = {id(layer.weight) for _, layer in counted_layers(model)}
+    if not counted:
+        raise UserError(
+            f"{name} builds no convolution or linear layer (torch.nn.Conv2d, torch.nn.Linear), so "
+            "its cost cannot be counted."
+        )
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    share = sum(p.numel() for p in matrices if id(p) not in counted) / sum(
+        p.numel() for p in matrices
+    )
+    if share <= _MOST_UNCOUNTED:
+        return []
+    return [
+        f"{name} has {share:.0%} of its weights outside of torch.nn.Conv2d and torch.nn.Linear; "
+        "what these cost is not counted."
+    ]

@@ -55,7 +55,8 @@ def plan_frame(plan: Plan) -> pd.DataFrame:
     """The variants of a plan as the columns of variants.parquet."""
     import pandas as pd
 
-    return pd.DataFrame(variant_rows(plan))
+    frame: pd.DataFrame = pd.DataFrame(variant_rows(plan))
+    return frame
 
 
 def _document(spec: SweepSpec, made: Plan) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from scalegrid.data.sources import SPLITS, Labels, Source, Split
 FORMAT = 1
 """Raised whenever `render` draws other pixels for the same task."""
 
-TRAIN_IMAGES = 6000
+TRAIN_IMAGES = 2400
 VAL_IMAGES = 1000
 """How many images the splits have when the user names no number."""
 
@@ -73,8 +73,8 @@ class GlyphTask:
     shear: float = 0.10  # largest horizontal shift per unit of height, either way
     stretch: float = 0.10  # largest relative change of width, either way
     offset: float = 0.5  # share of the free margin that the position may use
-    contrast: tuple[float, float] = (0.35, 0.75)  # |letter - background| in luminance
-    chroma: float = 0.15  # standard deviation of colour around grey
+    contrast: tuple[float, float] = (0.45, 0.85)  # |letter - background| in luminance
+    chroma: float = 0.12  # standard deviation of colour around grey
     gradient: float = 0.10  # largest background change from centre to edge
     texture: float = 0.06  # standard deviation of the background's slow variation
     strokes: tuple[int, int] = (0, 3)  # lines, arcs and boxes behind the letter

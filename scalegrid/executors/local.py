@@ -23,6 +23,7 @@ from multiprocessing.context import SpawnProcess
 from scalegrid.errors import UserError
 from scalegrid.executors.attempt import TRAIN, attempt, describe, find
 from scalegrid.executors.base import Event
+from scalegrid.training.memory import keep_freed_memory
 from scalegrid.training.trial import Epoch, Outcome, Trial
 
 KILLED = "worker killed"
@@ -239,6 +240,7 @@ def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
     os.dup2(2, 1)
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(threads)
+    keep_freed_memory()
     try:
         run = find(function)
     except BaseException as error:

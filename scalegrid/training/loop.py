@@ -15,7 +15,7 @@ from torch import nn
 
 from scalegrid import __version__, baselines
 from scalegrid.data import Augment, batches, load_split, steps_per_epoch
-from scalegrid.training import depthwise, pointwise
+from scalegrid.training import activations, depthwise, pointwise
 from scalegrid.training.batchnorm import estimate_statistics
 from scalegrid.training.evaluate import evaluate
 from scalegrid.training.initial import calm
@@ -111,7 +111,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: torch.device) -
                 )
                 optimizer.zero_grad()
                 precision.backward(loss)
-                precision.update(optimizer)
+                precision.update(optimizer, recipe.clip_norm)
                 step += 1
                 if average is not None:
                     average.update(model, step=step)
@@ -154,6 +154,7 @@ def build_model(trial: Trial, device: torch.device) -> nn.Module:
     if trial.fast_depthwise and device.type == "cpu":
         depthwise.accelerate(model)
         pointwise.accelerate(model)
+        activations.accelerate(model)
     return model
 
 

@@ -30,7 +30,11 @@ class Precision:
         """Compute the gradients of ``loss``, scaled where float16 would lose them."""
         torch.autograd.backward(self._scaler.scale(loss))
 
-    def update(self, optimizer: Optimizer) -> None:
-        """Unscale the gradients and update; an update whose gradients overflowed is left out."""
+    def update(self, optimizer: Optimizer, clip_norm: float) -> None:
+        """Unscale the gradients, limit their norm, and update; overflowed updates are left out."""
+        if clip_norm:
+            self._scaler.unscale_(optimizer)
+            parameters = [p for group in optimizer.param_groups for p in group["params"]]
+            torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         self._scaler.step(optimizer)
         self._scaler.update()

@@ -26,8 +26,9 @@ class Printed(NamedTuple):
     @property
     def ours(self) -> float:
         """Our count, in billions."""
-        named = isinstance(self.baseline, str)
-        baseline = baselines.get(self.baseline) if named else self.baseline
+        baseline = self.baseline
+        if isinstance(baseline, str):
+            baseline = baselines.get(baseline)
         model = baselines.skeleton(baseline, self.depth, self.width, 1000)
         return cost.measure(model, self.px).flops / 1e9
 

@@ -1,4 +1,3 @@
-from collections.abc import Iterator
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -58,7 +57,7 @@ def test_a_network_whose_names_do_not_match_is_counted_directly() -> None:
 
 
 @pytest.fixture
-def builds(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
+def builds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     made: list[float] = []
     original = baselines.skeleton
 

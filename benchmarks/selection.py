@@ -1,0 +1,161 @@
+"""How many trials each way of giving them out needs: ``python -m benchmarks.selection``.
+
+Simulated worlds, in which the best candidate is known, tell how often each rule's choice is within
+the indifference zone of it, and whether the probability that goes with it is true. ``--replay``
+does the same with the trials of a real sweep. The numbers are the same on every run;
+docs/statistics.md says what they mean.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.selection_tables import calibration, for_people, summarise
+from benchmarks.selection_worlds import (
+    Race,
+    Rule,
+    Setting,
+    World,
+    draw_worlds,
+    ocba,
+    replay_worlds,
+    run_race,
+    run_uniform,
+    thompson,
+    top_two,
+)
+from scalegrid.output import print_table
+from scalegrid.results import load_sweep
+
+
+class Method(NamedTuple):
+    """A way of giving out trials and of choosing from their results.
+
+    ``rule`` None is in turn; ``rounds`` is how long to look, in trials a candidate.
+    """
+
+    name: str
+    rule: Rule | None
+    surface: bool
+    rounds: float
+
+
+RACING = Method("racing", top_two, False, 6)
+SURFACE = Method("racing + surface", top_two, True, 4.5)
+METHODS = (Method("uniform + surface", None, True, 10), RACING, SURFACE)
+OTHER_RULES = (
+    Method("Thompson", thompson, False, 6),
+    Method("Thompson + surface", thompson, True, 4.5),
+    Method("OCBA", ocba, False, 6),
+    Method("OCBA + surface", ocba, True, 4.5),
+)
+SETTINGS = tuple(
+    Setting(n, spread, 0.1) for n, spread in ((20, 0.8), (40, 0.8), (20, 0.5), (40, 0.5))
+)
+UNIFORM_WORLDS, UNIFORM_ROUNDS = 2000, 40  # cheap, so that it is known well
+LONGEST = 200  # trials of one candidate, more than any race gives it
+ROUGHER = tuple(Setting(20, 0.8, local) for local in (0.0, 0.2, 0.4, None))
+
+Draw = Callable[[int, int], Iterable[World]]
+
+
+class Case(NamedTuple):
+    """Worlds (so many, with so many trials of each candidate) and what to try in them."""
+
+    name: str
+    draw: Draw
+    methods: tuple[Method, ...]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Simulate or replay, print tables, write parquet files."""
+    options = _parser().parse_args(arguments)
+    worlds = 25 if options.quick else options.worlds
+    if options.replay is not None:
+        cases, name = [_replay(options.replay)], f"replay-{options.replay.name}"
+    else:
+        cases, name = _simulations(quick=options.quick), "simulated"
+    looks = pd.concat([_looks(case, worlds) for case in cases], ignore_index=True)
+    tables = {"looks": looks, "summary": summarise(looks), "calibration": calibration(looks)}
+    options.out.mkdir(parents=True, exist_ok=True)
+    for part, frame in tables.items():
+        if part != "looks":
+            print_table(for_people(frame))
+        frame.to_parquet(options.out / f"selection-{name}-{part}.parquet", index=False)
+
+
+def _simulations(*, quick: bool) -> list[Case]:
+    if quick:
+        return [_simulation(setting, (RACING, SURFACE)) for setting in SETTINGS[:3]]
+    return [
+        _simulation(SETTINGS[0], METHODS + OTHER_RULES),
+        *(_simulation(setting, METHODS) for setting in SETTINGS[1:]),
+        *(_simulation(setting, METHODS) for setting in ROUGHER),
+    ]
+
+
+def _simulation(setting: Setting, methods: tuple[Method, ...]) -> Case:
+    def draw(count: int, rounds: int) -> Iterable[World]:
+        return draw_worlds(setting, count, rounds)
+
+    return Case(str(setting), draw, methods)
+
+
+def _replay(folder: Path) -> Case:
+    tables = load_sweep(folder.name, folder.parent)
+
+    def draw(count: int, rounds: int) -> Iterable[World]:
+        return replay_worlds(tables, count, rounds)
+
+    return Case(folder.name, draw, METHODS)
+
+
+def _looks(case: Case, worlds: int) -> pd.DataFrame:
+    """Every look at every race: columns as in `selection_tables`."""
+    in_turn = list(run_uniform(case.draw(UNIFORM_WORLDS, UNIFORM_ROUNDS), UNIFORM_ROUNDS))
+    frames = [_frame(case, "uniform", in_turn)]
+    for method in case.methods:
+        started = time.monotonic()
+        races = [
+            run_race(world, method.rule, surface=method.surface, rounds=method.rounds)
+            for world in case.draw(worlds, LONGEST)
+        ]
+        frames.append(_frame(case, method.name, races))
+        seconds = time.monotonic() - started
+        print(f"{case.name}: {method.name}, {worlds} worlds, {seconds:.0f} s", file=sys.stderr)
+    looks: pd.DataFrame = pd.concat(frames, ignore_index=True)
+    return looks
+
+
+def _frame(case: Case, rule: str, races: Sequence[Race]) -> pd.DataFrame:
+    world = np.repeat(np.arange(len(races)), [len(race.trials) for race in races])
+    columns = {
+        name: np.concatenate([vars(race)[name] for race in races]) for name in vars(races[0])
+    }
+    frame: pd.DataFrame = pd.DataFrame(
+        {"setting": case.name, "rule": rule, "world": world, **columns}
+    )
+    return frame
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.selection", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="a coarse answer within a minute")
+    parser.add_argument("--worlds", type=int, default=400, help="worlds of each setting")
+    parser.add_argument("--replay", type=Path, help="a sweep's folder, such as results/NAME")
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmarks/results"), help="where the tables go"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    main()

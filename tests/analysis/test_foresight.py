@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+import numpy as np
+from analysis_tables import observe
+
+from scalegrid.analysis.foresight import HORIZON, trials_needed
+from scalegrid.analysis.model import Model, Posterior
+from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.repeat import most_worth_repeating
+from scalegrid.analysis.selection import chances
+
+
+def posterior_of(noise: float, seeds: int = 3, spread: float = 1.0) -> Posterior:
+    generator = np.random.default_rng(0)
+    truth = spread * np.linspace(0, 1, 6)
+    values = truth[:, None] + noise * generator.standard_normal((6, seeds))
+    return Model(6).posterior(observe(values.tolist()), seed_effects=False)
+
+
+def test_more_noise_needs_more_trials() -> None:
+    needed = [trials_needed(posterior_of(noise), 0.05, 0.95) for noise in (0.05, 0.2, 0.4)]
+    assert needed[0] is not None
+    assert needed[1] is not None
+    assert needed[0] < needed[1]
+    assert needed[2] is None or needed[2] > needed[1]
+
+
+def test_a_wider_zone_and_less_confidence_need_fewer() -> None:
+    posterior = posterior_of(0.3)
+    strict = trials_needed(posterior, 0.1, 0.95) or HORIZON * 6
+    assert (trials_needed(posterior, 0.3, 0.95) or HORIZON * 6) < strict
+    assert (trials_needed(posterior, 0.1, 0.7) or HORIZON * 6) < strict
+
+
+def test_what_is_out_of_reach_is_called_so() -> None:
+    assert trials_needed(posterior_of(5.0), 0.001, 0.99) is None
+
+
+def test_it_is_the_same_every_time() -> None:
+    posterior = posterior_of(0.3)
+    assert trials_needed(posterior, 0.1, 0.95) == trials_needed(posterior, 0.1, 0.95)
+
+
+def test_it_agrees_with_races_run_to_their_end() -> None:
+    """Truths drawn from the posterior, trials given out one by one, the exact normal posterior."""
+    posterior = posterior_of(0.3)
+    zone, noise = 0.15, posterior.noise
+    predicted = trials_needed(posterior, zone, 0.95)
+    generator = np.random.default_rng(5)
+    lengths = []
+    for _ in range(30):
+        truth = generator.multivariate_normal(posterior.expected, posterior.covariance)
+        lengths.append(_race(posterior.expected, posterior.covariance, truth, noise, zone))
+    assert predicted is not None
+    assert 0.6 < predicted / np.median(lengths) < 1.7
+
+
+def _race(mean: Floats, covariance: Floats, truth: Floats, noise: float, zone: float) -> int:
+    generator = np.random.default_rng(int(1e6 * abs(truth[0])))
+    for made in range(1, 200):
+        i = int(most_worth_repeating(mean, covariance, noise, zone, np.ones(6, dtype=np.bool_)))
+        value = truth[i] + np.sqrt(noise) * generator.standard_normal()
+        precision = np.linalg.inv(covariance)
+        precision[i, i] += 1 / noise
+        updated = np.linalg.inv(precision)
+        pulled = np.linalg.solve(covariance, mean)
+        pulled[i] += value / noise
+        mean, covariance = updated @ pulled, updated
+        draws = generator.multivariate_normal(mean, covariance, 2000)
+        if chances(draws, zone).within[mean.argmax()] >= 0.95:
+            return made
+    return 200

@@ -1,0 +1,285 @@
+"""Networks of one's own: found by name anywhere, looked at without training, faults told."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from itertools import count, pairwise
+from pathlib import Path
+
+import pytest
+import torch
+
+from scalegrid import baselines, cost
+from scalegrid.errors import UserError
+
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+GOOD = """
+from torch import nn
+
+class Block(nn.Module):
+    def __init__(self, channels):
+        super().__init__()
+        self.conv = nn.Conv2d(channels, channels, 3, padding=1)
+    def forward(self, x):
+        return x + self.conv(x)
+
+def factory(depth, width, num_classes):
+    c = round(8 * width)
+    blocks = [Block(c) for _ in range(round(2 * depth))]
+    stem = nn.Conv2d(3, c, 3, stride=2, padding=1)
+    down = nn.Conv2d(c, 2 * c, 3, stride=2, padding=1)
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(2 * c, num_classes)]
+    return nn.Sequential(stem, nn.Sequential(*blocks), down, *head)
+
+factory.resolution = 32
+"""
+
+Writer = Callable[..., str]
+_numbers = count()
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Writer]:
+    """Writes a module of a new name into the working directory, and gives its name."""
+    monkeypatch.chdir(tmp_path)
+    path, modules = list(sys.path), set(sys.modules)
+
+    def writer(text: str, folder: str = ".") -> str:
+        name = f"own_network_{next(_numbers)}"
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / f"{name}.py").write_text(text)
+        return name
+
+    yield writer
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        if name.startswith("own_network"):
+            del sys.modules[name]
+
+
+def good(write: Writer, old: str = "", new: str = "") -> baselines.Baseline:
+    assert old in GOOD
+    return baselines.get(write(GOOD.replace(old, new) if old else GOOD) + ":factory")
+
+
+def problem(baseline: baselines.Baseline, num_classes: int = 7, resolution: int = 32) -> str:
+    with pytest.raises(UserError) as error:
+        baselines.check(baseline, num_classes, resolution)
+    assert "\n" not in str(error.value)
+    assert baseline.name in str(error.value)
+    return str(error.value)
+
+
+def test_a_sound_factory_is_a_baseline(write: Writer) -> None:
+    baseline = good(write)
+    assert baselines.check(baseline, 7, 32) == []
+    assert (baseline.resolution, baseline.brief_resolution) == (32, 32)
+    assert baseline.total_stride == 4
+    rows = [tuple(row)[:5] for row in map(vars_of, baseline.layout(2, 1.5))]
+    assert rows == [
+        ("Conv", 3, 2, 12, 1),
+        ("Block", 3, 1, 12, 4),
+        ("Conv", 3, 2, 24, 1),
+        ("Pooling & FC", 1, 1, 24, 1),
+    ]
+
+
+def vars_of(row: baselines.Row) -> list[object]:
+    return list(vars(row).values())
+
+
+def test_steps_of_depth_and_width_are_those_of_the_factory(write: Writer) -> None:
+    baseline = good(write)
+    grid = [1 + i / 64 for i in range(65)]
+    for realised, steps in (
+        (baseline.depths, [round(2 * m) for m in grid]),
+        (baseline.channels, [round(8 * m) for m in grid]),
+    ):
+        values = [realised(m) for m in grid]
+        same = [a == b for a, b in pairwise(values)]
+        assert same == [a == b for a, b in pairwise(steps)]
+
+
+def test_networks_that_differ_inside_their_blocks_have_different_ids(write: Writer) -> None:
+    baseline = good(
+        write,
+        "self.conv = nn.Conv2d(channels, channels, 3, padding=1)",
+        "self.conv = nn.Sequential("
+        "nn.Conv2d(8, inner, 3, padding=1), nn.Conv2d(inner, 8, 3, padding=1))",
+    )
+    del baseline
+    hidden = GOOD.replace("def __init__(self, channels):", "def __init__(self, inner):")
+    hidden = hidden.replace(
+        "self.conv = nn.Conv2d(channels, channels, 3, padding=1)",
+        "self.conv = nn.Sequential(nn.Conv2d(8, inner, 1), nn.Conv2d(inner, 8, 1))",
+    ).replace("stem = nn.Conv2d(3, c,", "stem = nn.Conv2d(3, 8,")
+    hidden = hidden.replace("down = nn.Conv2d(c, 2 * c,", "down = nn.Conv2d(8, 16,")
+    hidden = hidden.replace("nn.Linear(2 * c,", "nn.Linear(16,")
+    network = baselines.get(write(hidden) + ":factory")
+    assert baselines.check(network, 7, 32) == []
+    layouts = [network.layout(1, width) for width in (1, 2)]
+    assert [row.channels for row in layouts[0]] == [row.channels for row in layouts[1]]
+    ids = {baselines.network_id(network, layout, 32) for layout in layouts}
+    assert len(ids) == 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("def factory(depth, width, num_classes)", "def factory(depth, width)", "signature"),
+        ("    return nn.Seq", "    return 3\n    return nn.Seq", "object of type int"),
+        ("    c = round", "    raise KeyError('stem')\n    c = round", "KeyError"),
+        ("nn.Linear(2 * c, num_classes)", "nn.Linear(2 * c, 1000)", "shape (2, 1000)"),
+        ("nn.Linear(2 * c, num_classes)", "nn.Linear(c, num_classes)", "does not run"),
+        ("nn.AdaptiveAvgPool2d(1), ", "nn.AdaptiveAvgPool2d(1) if FIXED else Only8(), ", "48 px"),
+        ("    c = round", "    c = round(8 * width) if width < 1.5 else 7.5 #", "depth 1, width 2"),
+        ("nn.Linear(2 * c, num_classes)]", "nn.Linear(2 * c, num_classes), Pair()]", "a tuple"),
+    ],
+)
+def test_a_fault_is_told_in_one_sentence(write: Writer, old: str, new: str, said: str) -> None:
+    pair = "class Pair(nn.Module):\n    def forward(self, x):\n        return x, x\n\n"
+    name = write((GOOD.replace(old, new)).replace("def factory", pair + "def factory"))
+    assert said in problem(baselines.get(f"{name}:factory"))
+
+
+def test_nothing_to_count_is_a_fault(write: Writer) -> None:
+    text = "from torch import nn\ndef factory(depth, width, num_classes):\n"
+    text += "    return nn.Sequential(nn.Flatten(), nn.LazyBatchNorm1d())\nfactory.resolution = 8\n"
+    text = text.replace("nn.LazyBatchNorm1d()", "nn.LayerNorm(3 * 256 * 256)")
+    assert "no convolution or linear layer" in problem(baselines.get(write(text) + ":factory"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "axis"),
+    [("round(2 * depth)", "2", "depth"), ("round(8 * width)", "8", "width")],
+)
+def test_an_axis_without_effect_is_noted(write: Writer, old: str, new: str, axis: str) -> None:
+    baseline = good(write, old, new)
+    (note,) = baselines.check(baseline, 7, 32)
+    assert baseline.name in note
+    assert f"its {axis} is not scaled" in note
+
+
+def test_images_smaller_than_the_stride_are_refused(write: Writer) -> None:
+    assert "images of 3 px" in problem(good(write), resolution=3)
+
+
+def test_the_resolution_must_be_given_somewhere(write: Writer) -> None:
+    baseline = good(write, "factory.resolution = 32", "")
+    with pytest.raises(UserError, match="--resolution"):
+        _ = baseline.brief_resolution
+    assert baselines.check(baseline, 7, 40) == []
+    odd = good(write, "factory.resolution = 32", "factory.resolution = '32'")
+    with pytest.raises(UserError, match="'32'"):
+        _ = odd.resolution
+
+
+def test_a_network_that_needs_numbers_is_counted_on_the_cpu(write: Writer) -> None:
+    usual = good(write)
+    numeric = good(
+        write,
+        "    c = round",
+        "    import torch\n    torch.linspace(0, 1, 3)[1].item()\n    c = round",
+    )
+    before = torch.random.get_rng_state()
+    assert baselines.check(numeric, 7, 32) == []
+    costs = [cost.measure(baselines.skeleton(b, 2, 1.5, 7), 32) for b in (usual, numeric)]
+    assert costs[0] == costs[1]
+    assert torch.equal(before, torch.random.get_rng_state())
+
+
+def test_the_id_follows_the_source_but_not_its_comments(write: Writer) -> None:
+    texts = [GOOD, GOOD + "\n# a comment\n", GOOD.replace("x + self.conv(x)", "self.conv(x)")]
+    sources = [baselines.get(write(text) + ":factory").definition["source"] for text in texts]
+    assert sources[0] == sources[1] != sources[2]
+
+
+def test_a_class_is_a_factory_too(write: Writer) -> None:
+    text = GOOD + "\nclass Net(nn.Sequential):\n    resolution = 32\n"
+    text += "    def __init__(self, depth, width, num_classes):\n"
+    text += "        super().__init__(*factory(depth, width, num_classes))\n"
+    baseline = baselines.get(write(text) + ":Net")
+    assert baselines.check(baseline, 7, 32) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "attribute", "said"),
+    [
+        (GOOD, "nothing", "has no 'nothing'"),
+        ("factory = 3", "factory", "is not callable, but a int"),
+        ("import no_such_thing_anywhere", "factory", "needs no_such_thing_anywhere"),
+        ("1 / 0", "factory", "ZeroDivisionError"),
+        ("def f(:\n", "factory", "SyntaxError"),
+        ("raise SystemExit", "factory", "SystemExit"),
+    ],
+)
+def test_what_cannot_be_imported_is_named(
+    write: Writer, text: str, attribute: str, said: str
+) -> None:
+    name = f"{write(text)}:{attribute}"
+    with pytest.raises(UserError) as error:
+        baselines.get(name)
+    assert said in str(error.value)
+    assert name in str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("no_such_module:factory", "no module no_such_module"),
+        ("nowhere/own:factory", "no folder nowhere"),
+        (":factory", "write package.module:factory"),
+        ("module:", "write package.module:factory"),
+    ],
+)
+@pytest.mark.usefixtures("write")
+def test_a_name_without_a_module_is_answered(name: str, said: str) -> None:
+    with pytest.raises(UserError, match=said):
+        baselines.get(name)
+
+
+def test_a_factory_beside_the_specification_is_located(write: Writer) -> None:
+    name = write(GOOD, "specs") + ":factory"
+    with pytest.raises(UserError, match="there is no module"):
+        baselines.get(name)
+    located = baselines.locate(name, Path("specs"))
+    assert located == f"specs/{name}"
+    assert baselines.get(located).layout(1, 1)
+    assert baselines.locate("torch:nn", Path("specs")) == "torch:nn"
+
+
+def test_another_process_finds_it_by_name_and_directory(write: Writer, tmp_path: Path) -> None:
+    name = write(GOOD, "specs")
+    code = (
+        "from scalegrid import baselines\n"
+        f"model = baselines.get('specs/{name}:factory').build(1, 2, 7)\n"
+        "print(sum(p.numel() for p in model.parameters()))"
+    )
+    root = str(Path(baselines.__file__).parents[2])
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.append({root!r})\n{code}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    own = baselines.get(f"specs/{name}:factory").build(1, 2, 7)
+    assert int(done.stdout) == sum(p.numel() for p in own.parameters())
+
+
+def test_two_modules_of_one_name_are_not_confused(write: Writer, tmp_path: Path) -> None:
+    name = write(GOOD, "here")
+    baselines.get(f"here/{name}:factory")
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / f"{name}.py").write_text(GOOD)
+    with pytest.raises(UserError, match="is loaded already"):
+        baselines.get(f"there/{name}:factory")
+
+
+def test_the_example_is_sound_and_scales_on_both_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(SWEEPS))
+    example = baselines.get("plainnet:plainnet")
+    assert baselines.check(example, 10, example.resolution) == []
+    assert [row.layers for row in example.layout(2, 1)] == [1, 2, 4, 4, 1]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 from scalegrid import baselines
 from scalegrid.data import Source, open_source
 from scalegrid.errors import UserError
 from scalegrid.spec import Recipe, SweepSpec
+from scalegrid.training.trial import digest
 
 
 def resolve(spec: SweepSpec) -> SweepSpec:
@@ -50,7 +52,22 @@ def open_data(spec: SweepSpec) -> Source:
             f"{spec.data} has {source.num_train} training images, fewer than a batch of "
             f"{spec.batch_size}; lower --batch-size or use more images."
         )
-    return source
+    return source if spec.num_classes is None else _with_classes(source, spec.num_classes)
+
+
+def _with_classes(source: Source, num_classes: int) -> Source:
+    """The same images, and a classifier with outputs to spare."""
+    spare = num_classes - source.num_classes
+    if spare < 0:
+        raise UserError(
+            f"--num-classes {num_classes} is too few: {source.name} has {source.num_classes} "
+            "classes; leave it out to use those."
+        )
+    return replace(
+        source,
+        class_names=source.class_names + ("",) * spare,
+        fingerprint=digest([source.fingerprint, num_classes]) if spare else source.fingerprint,
+    )
 
 
 def resolve_recipe(spec: SweepSpec, source: Source) -> Recipe:

@@ -67,11 +67,15 @@ class SweepSpec(Recipe):
     )
     data_dir: str | None = Field(None, description="Where torchvision sets are kept.")
     download: bool = Field(True, description="Let torchvision download a missing data set.")
+    num_classes: PositiveInt | None = Field(
+        None, description="Outputs of the classifier; default: the classes of the data."
+    )
     train_images: PositiveInt | None = Field(
-        None, description="Training images per epoch; default: all (glyphs: a brief number)."
+        None, description="Training images per epoch; default: all (glyphs: 2,400)."
     )
     val_images: PositiveInt | None = Field(
-        None, description="Size of the selection set; default: all there are, or a tenth."
+        None,
+        description="Images that accuracy is measured on; default: a folder's own, else a tenth.",
     )
 
     # Which variants

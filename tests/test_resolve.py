@@ -60,3 +60,13 @@ def test_images_are_mirrored_where_the_data_allow_it_unless_said(
 def test_data_smaller_than_a_batch_are_refused() -> None:
     with pytest.raises(UserError, match="31 training images, fewer than a batch of 32"):
         open_data(SweepSpec(train_images=31, val_images=10, batch_size=32))
+
+
+def test_a_classifier_may_have_outputs_to_spare_but_not_too_few() -> None:
+    few = {"train_images": 40, "val_images": 20}
+    plain, spare = (open_data(SweepSpec(num_classes=n, **few)) for n in (None, 12))
+    assert (plain.num_classes, spare.num_classes) == (10, 12)
+    assert plain.fingerprint != spare.fingerprint
+    assert open_data(SweepSpec(num_classes=10, **few)).fingerprint == plain.fingerprint
+    with pytest.raises(UserError, match="--num-classes 9 is too few: glyphs has 10"):
+        open_data(SweepSpec(num_classes=9, **few))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from functools import cache
 from typing import NamedTuple
 
 from scalegrid import baselines, cost
@@ -26,11 +27,7 @@ class Printed(NamedTuple):
     @property
     def ours(self) -> float:
         """Our count, in billions."""
-        baseline = self.baseline
-        if isinstance(baseline, str):
-            baseline = baselines.get(baseline)
-        model = baselines.skeleton(baseline, self.depth, self.width, 1000)
-        return cost.measure(model, self.px).flops / 1e9
+        return _count(self.baseline, self.depth, self.width, self.px) / 1e9
 
     @property
     def agrees(self) -> bool:
@@ -39,6 +36,13 @@ class Printed(NamedTuple):
         printed = float(self.flops)
         same = round(self.ours, -int(digits)) == printed
         return same or abs(self.ours / printed - 1) <= 0.03
+
+
+@cache
+def _count(baseline: str | baselines.Baseline, depth: float, width: float, px: int) -> int:
+    if isinstance(baseline, str):
+        baseline = baselines.get(baseline)
+    return cost.measure(baselines.skeleton(baseline, depth, width, 1000), px).flops
 
 
 AGREEING = [

@@ -37,10 +37,17 @@ class _Group(click.Group):
         except UserError as error:
             click.echo(f"scalegrid: {error}", err=True)
             ctx.exit(2)
+        except click.UsageError as error:
+            click.echo(f"scalegrid: {error.format_message()}", err=True)
+            ctx.exit(2)
         except BrokenPipeError:
             # The reader of a pipe has gone; nothing more can be said to it.
             sys.stderr.close()
             ctx.exit(1)
+        except OSError as error:
+            where = f" {error.filename}" if error.filename else ""
+            click.echo(f"scalegrid: cannot read or write{where}: {error.strerror}.", err=True)
+            ctx.exit(2)
         except KeyboardInterrupt:
             ctx.exit(130)
 

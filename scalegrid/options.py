@@ -32,6 +32,21 @@ class FloatList(click.ParamType[tuple[float, ...]]):
             self.fail(f"{value!r} must be numbers separated by commas, such as 1,1.5,2", param, ctx)
 
 
+class IntOrWord(click.ParamType[int | str]):
+    """A whole number, or a word that stands for one."""
+
+    name = "INTEGER|all"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Turn ``16`` into a number; leave a word to the specification to judge."""
+        try:
+            return int(value)
+        except ValueError:
+            return str(value)
+
+
 def spec_options(command: Command) -> Command:
     """Give a command SPEC.yaml as an optional argument and every key of a spec as a flag."""
     for key in reversed(list(SweepSpec.model_fields)):
@@ -63,6 +78,8 @@ def _option(key: str) -> Callable[[Command], Command]:
     shown = _shown(field.default)
     help_text = f"{field.description}{f'  [default: {shown}]' if shown else ''}"
     kind = _unwrapped(field.annotation)
+    if key == "candidates":
+        return click.option(flag, type=IntOrWord(), default=None, help=help_text)
     if kind is bool:
         return click.option(f"{flag}/--no-{flag[2:]}", default=None, help=help_text)
     if get_origin(kind) is Literal:

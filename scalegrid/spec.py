@@ -208,6 +208,8 @@ def load_spec(path: Path, overrides: dict[str, Any] | None = None) -> SweepSpec:
         lines = _key_lines(text)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not a valid specification: {_yaml_reason(error)}.") from None
+    except ValueError as error:  # of a date that does not exist, for one
+        raise UserError(f"{path} is not a valid specification: {error}.") from None
     if values is None:
         return build_spec(overrides or {})
     if not isinstance(values, dict):

@@ -23,7 +23,8 @@ from typing import Any
 
 from scalegrid import baselines
 from scalegrid.allocation import Allocator, Ask, make_allocator
-from scalegrid.data import CachedData, Source, prepare
+from scalegrid.data import EMBEDDED, CachedData, Source, prepare
+from scalegrid.errors import UserError
 from scalegrid.estimate import Pace
 from scalegrid.executors.base import Executor
 from scalegrid.executors.local import KILLED, LocalExecutor
@@ -35,7 +36,7 @@ from scalegrid.results import Store, Stored, check_data, check_settings, read_st
 from scalegrid.rows import history_rows, label, trial_row, variant_rows
 from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
 from scalegrid.status import State, Status, write_status
-from scalegrid.timing import estimate_seconds, machine_rate, plan_works, rate_file
+from scalegrid.timing import machine_rate, plan_works, rate_file
 from scalegrid.tracking import Tracker
 from scalegrid.training.trial import Outcome, Trial, trial_id
 
@@ -43,9 +44,6 @@ MakeExecutor = Callable[[Placement], Executor]
 Row = Mapping[str, Any]
 
 _HEARTBEAT = 1.0  # seconds between updates of the display and the status file
-
-
-__all__ = ["SweepOutcome", "estimate_seconds", "num_classes_of", "run_sweep"]
 
 
 @dataclass(frozen=True)
@@ -103,24 +101,21 @@ def run_sweep(
         display.close()
 
 
-def num_classes_of(spec: SweepSpec) -> int:
-    """The number of classes of the data that a specification names.
-
-    Raises:
-        UserError: the data cannot be opened.
-    """
-    return open_data(spec).num_classes
-
-
 def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) -> SweepOutcome:
     folder = results_folder(spec)
     stored = read_stored(folder)
     if stored is not None:
         check_settings(stored, spec, folder)
-        # The common case first, since it needs neither the data nor torch.
+        _check_network(stored, spec, folder)
+        if spec.data != EMBEDDED:
+            check_data(stored, spec, open_data(spec).fingerprint, folder)
+        # The common case first, since it does not need torch.
         if _same_plan(stored.spec, spec) and _resume(spec, stored.planned, stored).allocator.done:
             return _already_finished(spec, stored.planned, stored, display)
     placement = place(spec)
+    from scalegrid.training.recipe import check_recipe  # it needs torch, as planning does
+
+    check_recipe(spec.recipe)
     source = open_data(spec)
     plan = make_plan(spec, baselines.get(spec.baseline), source.num_classes)
     planned = variant_rows(plan)
@@ -135,7 +130,7 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
         tracker = _tracker(job, resumed, measure=make_executor is None)
         remaining = resumed.allocator.remaining()
         for note in plan.notes:
-            display.note(f"Note: {note}.")
+            display.note(f"Note: {note.rstrip('.')}.")
         display.note(opening_note(tracker.status("running", remaining)))
         data = prepare(
             source,
@@ -200,6 +195,19 @@ def _value(row: Row) -> float | None:
 
 def _worth_another_try(row: Row) -> bool:
     return row["status"] == "failed" and str(row["error"]).startswith(KILLED)
+
+
+def _check_network(stored: Stored, spec: SweepSpec, folder: Path) -> None:
+    """Raise UserError if the definition of one's own network is not what the sweep began with."""
+    if spec.baseline in baselines.BUILT_IN:
+        return
+    network = baselines.get(spec.baseline)
+    identity = baselines.network_id(network, network.layout(1.0, 1.0), int(spec.resolution or 0))
+    if stored.variants.column("variant")[0].as_py() != identity:
+        raise UserError(
+            f"{spec.baseline} has changed since the sweep in {folder} was started; choose another "
+            "--name, or undo the change."
+        )
 
 
 def _same_plan(old: SweepSpec, new: SweepSpec) -> bool:

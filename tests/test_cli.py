@@ -14,6 +14,7 @@ from scalegrid import baselines
 from scalegrid.cli import main
 from scalegrid.options import FloatList
 from scalegrid.spec import SweepSpec
+from scalegrid.timing import Estimate
 
 PLAN = ("plan", "--baseline", "b0", "--resolution", "64", "--candidates", "5")
 COMMANDS = ("sweep", "plan", "status", "plot", "baselines")
@@ -27,7 +28,9 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _known_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's speed is measured elsewhere; here it is given."""
-    monkeypatch.setattr("scalegrid.commands.plan.estimate_seconds", lambda *_: 120.0)
+    monkeypatch.setattr(
+        "scalegrid.commands.plan.estimate_seconds", lambda *_: Estimate(120.0, True)
+    )
 
 
 def run(*arguments: str) -> Result:
@@ -91,8 +94,8 @@ def test_plan_as_a_table_compares_with_the_classic_grid() -> None:
     assert "1-1-2-2-3-3-4-1-1" in shown
     assert "32-16-24-40-80-112-192-320-1280" in shown
     lines = [line.split() for line in shown.splitlines()]
-    assert any(line[:2] == ["classic", "114"] for line in lines)
-    assert "6 trials, about 2 min on this machine." in shown
+    assert any(line[:2] == ["classic", "109"] for line in lines)
+    assert "6 trials, about 2 min (on this machine)." in shown
     assert "resolution alone does not reach 2× within 3%" in shown
 
 

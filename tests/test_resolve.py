@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from light_sweep import light_baseline
 
+from scalegrid.data import Source
 from scalegrid.errors import UserError
 from scalegrid.resolve import default_name, open_data, resolve, resolve_recipe, results_folder
 from scalegrid.spec import SweepSpec, check_name
@@ -63,10 +64,12 @@ def test_data_smaller_than_a_batch_are_refused() -> None:
 
 
 def test_a_classifier_may_have_outputs_to_spare_but_not_too_few() -> None:
-    few = {"train_images": 40, "val_images": 20}
-    plain, spare = (open_data(SweepSpec(num_classes=n, **few)) for n in (None, 12))
-    assert (plain.num_classes, spare.num_classes) == (10, 12)
-    assert plain.fingerprint != spare.fingerprint
-    assert open_data(SweepSpec(num_classes=10, **few)).fingerprint == plain.fingerprint
+    small = SweepSpec(train_images=40, val_images=20)
+
+    def opened(num_classes: int | None) -> Source:
+        return open_data(small.model_copy(update={"num_classes": num_classes}))
+
+    assert (opened(None).num_classes, opened(12).num_classes) == (10, 12)
+    assert opened(12).fingerprint != opened(None).fingerprint == opened(10).fingerprint
     with pytest.raises(UserError, match="--num-classes 9 is too few: glyphs has 10"):
-        open_data(SweepSpec(num_classes=9, **few))
+        opened(9)

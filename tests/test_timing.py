@@ -9,7 +9,7 @@ from scalegrid import timing
 from scalegrid.estimate import trial_work
 from scalegrid.executors.placement import Placement, available_cores, place
 from scalegrid.resolve import open_data
-from scalegrid.timing import estimate_seconds, machine_rate, plan_works, rate_file
+from scalegrid.timing import TYPICAL_RATE, estimate_seconds, machine_rate, plan_works, rate_file
 
 PLACE = Placement(2, ("cpu",), 1)
 
@@ -46,8 +46,18 @@ def test_a_sweep_takes_the_sum_of_its_trials_over_the_workers() -> None:
     for variant in plan.variants:
         wanted = trial_work(variant.activations, spec.recipe, 64, 32)
         assert works[variant.variant] == wanted
-    seconds = estimate_seconds(spec, plan)
-    assert seconds == pytest.approx(1e-6 * sum(works.values()) * 10 / 2, rel=0.05)
+    estimate = estimate_seconds(spec, plan, open_data(spec))
+    assert estimate.measured
+    assert estimate.seconds == pytest.approx(1e-6 * sum(works.values()) * 10 / 2, rel=0.05)
+
+
+def test_an_estimate_measures_nothing_and_says_so() -> None:
+    spec = light_spec("results", seeds=10, workers=1, batch_size=5)
+    plan = light_plan(spec)
+    estimate = estimate_seconds(spec, plan, open_data(spec))
+    works = plan_works(spec, plan, open_data(spec))
+    assert not estimate.measured
+    assert estimate.seconds == pytest.approx(TYPICAL_RATE * sum(works.values()) * 10)
 
 
 def test_there_is_a_worker_for_each_core_unless_said() -> None:

@@ -41,7 +41,7 @@ def show_layers(name: str, resolution: int | None, form: Format) -> None:
         UserError: there is no such baseline, or it cannot take the resolution.
     """
     baseline = baselines.get(name)
-    side = resolution or baseline.resolution
+    side = baseline.resolution if resolution is None else resolution
     if side < baseline.total_stride:
         raise UserError(
             f"--resolution {side} px is too small for {name}: its strides need at least "

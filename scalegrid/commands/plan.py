@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from scalegrid import baselines
 from scalegrid.coefficients import Shares
+from scalegrid.data import Source
 from scalegrid.errors import UserError
 from scalegrid.output import Format, count, print_csv, print_json, print_table
 from scalegrid.plan import Plan, Variant, make_plan
 from scalegrid.plan.summary import Spread, classic_plan, spread
 from scalegrid.progress import duration
+from scalegrid.resolve import open_data
 from scalegrid.rows import variant_rows
 from scalegrid.spec import SweepSpec
-from scalegrid.sweep import num_classes_of
 from scalegrid.timing import estimate_seconds
 
 if TYPE_CHECKING:
@@ -30,19 +31,22 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
     Raises:
         UserError: the specification cannot be planned, or the folder cannot be written.
     """
+    from scalegrid.training.recipe import check_recipe
+
+    check_recipe(spec.recipe)
     baseline = baselines.get(spec.baseline)
-    num_classes = num_classes_of(spec)
-    made = make_plan(spec, baseline, num_classes)
+    source = open_data(spec)
+    made = make_plan(spec, baseline, source.num_classes)
     grids: dict[str, Plan] = {spec.grid: made}
-    if spec.grid != "classic":
+    if spec.grid != "classic" and (pictures or form != "csv"):
         with suppress(UserError):  # it may be empty where the matched one is not
-            grids["classic"] = classic_plan(spec, baseline, num_classes)
+            grids["classic"] = classic_plan(spec, baseline, source.num_classes)
     if form == "csv":
         print_csv(variant_rows(made))
     elif form == "json":
-        print_json(_document(spec, made))
+        print_json(_document(spec, grids, source))
     else:
-        _print(spec, grids)
+        _print(spec, grids, source)
     if pictures:
         from scalegrid.figures import draw_plans
 
@@ -59,28 +63,34 @@ def plan_frame(plan: Plan) -> pd.DataFrame:
     return frame
 
 
-def _document(spec: SweepSpec, made: Plan) -> dict[str, Any]:
+def _document(spec: SweepSpec, grids: dict[str, Plan], source: Source) -> dict[str, Any]:
+    made = grids[spec.grid]
     return {
         "baseline": made.baseline,
         "resolution": made.resolution,
         "variants": [_nested(variant) for variant in made.variants],
-        "spread": asdict(spread(made, spec.grid, spec.flops_factor)),
+        "spread": [asdict(spread(plan, name, spec.flops_factor)) for name, plan in grids.items()],
         "notes": list(made.notes),
-        "seconds_estimated": estimate_seconds(spec, made),
+        "seconds_estimated": estimate_seconds(spec, made, source).seconds,
     }
 
 
-def _print(spec: SweepSpec, grids: dict[str, Plan]) -> None:
+def _print(spec: SweepSpec, grids: dict[str, Plan], source: Source) -> None:
     made = grids[spec.grid]
     print_table([_row(variant) for variant in made.variants])
     spreads = [spread(plan, name, spec.flops_factor) for name, plan in grids.items()]
     print_table([_spread_row(one, spec.flops_factor) for one in spreads])
     print("FLOPs are multiply-adds of convolution and linear layers, for one image.")
     for note in made.notes:
-        print(f"* {note}.")
-    seconds = estimate_seconds(spec, made)
-    time = "" if seconds is None else f", about {duration(seconds)} on this machine"
-    print(f"{spec.seeds * len(made.variants)} trials{time}.")
+        print(f"* {note.rstrip('.')}.")
+    estimate = estimate_seconds(spec, made, source)
+    how = (
+        "on this machine"
+        if estimate.measured
+        else "by a typical CPU's speed; a sweep measures yours"
+    )
+    trials = spec.seeds * len(made.variants)
+    print(f"{trials} trials, about {duration(estimate.seconds)} ({how}).")
 
 
 def _row(variant: Variant) -> dict[str, str]:

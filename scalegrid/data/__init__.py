@@ -10,7 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.data.cache import CachedData, cache_bytes, prepare
-from scalegrid.data.catalogue import open_source
+from scalegrid.data.catalogue import EMBEDDED, open_source
 from scalegrid.data.sources import SPLITS, Source, Split
 
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scalegrid.data.stream import StreamedImages
 
 __all__ = [
+    "EMBEDDED",
     "SPLITS",
     "Augment",
     "CachedData",

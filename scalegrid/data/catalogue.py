@@ -9,6 +9,9 @@ from scalegrid.data.locations import data_root
 from scalegrid.data.sources import Source
 from scalegrid.errors import UserError
 
+EMBEDDED = "glyphs"
+"""The data set that comes with the package."""
+
 
 def open_source(
     data: str,
@@ -38,7 +41,7 @@ def open_source(
 
     name = data.removeprefix("torch/")
     name = {"inat": "inaturalist"}.get(name, name)
-    if name == "glyphs":
+    if name == EMBEDDED:
         return glyphs.open_glyphs(train_images, val_images)
     if name in torchvision.NAMES:
         return torchvision.open_torchvision(

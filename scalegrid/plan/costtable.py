@@ -12,7 +12,8 @@ not their names, and the versions of the libraries that build them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +26,7 @@ from scalegrid import cost
 from scalegrid.baselines import Baseline, skeleton
 from scalegrid.cost import Cost
 from scalegrid.data.locations import cache_root
+from scalegrid.errors import UserError
 from scalegrid.plan.arrays import load_arrays, save_arrays
 from scalegrid.training.trial import digest
 
@@ -67,6 +69,19 @@ def cost_table(
     return table
 
 
+@contextmanager
+def told_as_user_error(baseline: Baseline, resolution: int) -> Iterator[None]:
+    """Whatever a network raises on images of ``resolution`` px, as one sentence."""
+    try:
+        yield
+    except Exception as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise UserError(
+            f"{baseline.name} does not run on images of {resolution} px ({reason}); give another "
+            "--resolution, or a --resolution-step that suits its strides."
+        ) from error
+
+
 def _assemble(
     baseline: Baseline,
     depths: Sequence[float],
@@ -90,7 +105,10 @@ def _assemble(
     # How often each sampled layer stands in a network of each depth, and at how many places.
     copies = np.zeros((len(depths), len(samples)), dtype=np.int64)
     sites = np.zeros((len(depths), len(samples), len(resolutions)), dtype=np.int64)
-    at = [cost.positions(deepest, resolution) for resolution in resolutions]
+    at = []
+    for resolution in resolutions:
+        with told_as_user_error(baseline, resolution):
+            at.append(cost.positions(deepest, resolution))
     for row, depth in enumerate(depths):
         for name in _names(build(depth, widths[0])):
             if name not in column:
@@ -116,7 +134,8 @@ def _assemble(
         ],
         axis=-1,
     )
-    return table if _agrees(table, build, depths, widths, resolutions) else None
+    with told_as_user_error(baseline, max(resolutions)):
+        return table if _agrees(table, build, depths, widths, resolutions) else None
 
 
 def _names(model: nn.Module) -> list[str]:
@@ -164,7 +183,8 @@ def _count_each(
         for w, width in enumerate(widths):
             model = skeleton(baseline, depth, width, num_classes)
             for p, resolution in enumerate(resolutions):
-                table[d, w, p] = cost.measure(model, resolution)
+                with told_as_user_error(baseline, resolution):
+                    table[d, w, p] = cost.measure(model, resolution)
     return table
 
 

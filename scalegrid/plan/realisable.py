@@ -13,13 +13,14 @@ from scalegrid import cost
 from scalegrid.baselines import Baseline, skeleton
 from scalegrid.coefficients import Shares, normalise_shares
 from scalegrid.cost import Cost
-from scalegrid.plan.costtable import Table, cost_table
+from scalegrid.plan.costtable import Table, cost_table, told_as_user_error
 from scalegrid.plan.steps import Step, staircase
 
 Place = tuple[int, int, int]
 """A network of `Realisable`: indices of its depth, width and resolution."""
 
 _STRIDE = 1.02
+_FARTHEST = 4
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,9 @@ def realisable(
     kind = Cost._fields.index(matched_on)
 
     def cost_of(depth: float, width: float, px: int) -> int:
-        return cost.measure(skeleton(baseline, depth, width, num_classes), px)[kind]
+        model = skeleton(baseline, depth, width, num_classes)
+        with told_as_user_error(baseline, px):
+            return cost.measure(model, px)[kind]
 
     allowed = cost_of(1.0, 1.0, resolution) * budget
     deepest = _reach(lambda m: cost_of(m, 1.0, resolution), allowed, budget)
@@ -111,7 +114,11 @@ def realisable(
     sides = [resolution]
     if matched_on != "params":
         thin = skeleton(baseline, 1.0, 1.0, num_classes)
-        while cost.measure(thin, sides[-1])[kind] <= allowed:
+        widest_side = _FARTHEST * math.sqrt(budget) * resolution
+        while sides[-1] < widest_side:
+            with told_as_user_error(baseline, sides[-1]):
+                if cost.measure(thin, sides[-1])[kind] > allowed:
+                    break
             sides.append(sides[-1] + resolution_step)
     costs = cost_table(
         baseline, [s.high for s in depths], [s.high for s in widths], sides, num_classes
@@ -121,9 +128,14 @@ def realisable(
 
 
 def _reach(cost_of: Callable[[float], int], allowed: float, nominal: float) -> float:
-    """A multiplier from ``nominal`` that costs more than ``allowed``, if any up to 4 × does."""
+    """The multiplier from ``nominal`` at which the cost exceeds ``allowed``.
+
+    Where not even several times ``nominal`` is enough, it is that: the axis is hardly scaled.
+    """
+    if cost_of(_FARTHEST * nominal) <= allowed:
+        return _FARTHEST * nominal
     multiplier = nominal
-    while cost_of(multiplier) <= allowed and multiplier < 4 * nominal:
+    while cost_of(multiplier) <= allowed:
         multiplier *= _STRIDE
     return multiplier
 

@@ -62,7 +62,7 @@ class Variant:
 class Plan:
     """The distinct variants of a sweep, the baseline first.
 
-    ``considered`` counts what they were chosen from: coefficient triples of a classic grid,
+    ``considered`` counts what they were chosen from: coefficient triples of a classic grid, and
     networks of equal cost of the others. ``notes`` are sentences a user should read.
     """
 
@@ -89,7 +89,7 @@ def make_plan(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:
     notes = check(baseline, num_classes, resolution)
     if spec.grid == "classic":
         networks, picks = classic_picks(spec, baseline, resolution, num_classes)
-        considered = len(picks)
+        considered = sum(pick.role == "grid" for pick in picks)
     else:
         networks, picks, considered, more = matched_picks(spec, baseline, resolution, num_classes)
         notes += more

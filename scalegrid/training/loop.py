@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 import platform
+import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
+import numpy as np
 import torch
 from timm.utils.model_ema import ModelEmaV3
 from torch import nn
@@ -179,9 +181,16 @@ def _check_finite(what: str, value: float, epoch: int) -> None:
 
 @contextmanager
 def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Seed torch's global generators, and put them back afterwards; cuDNN without its lottery."""
+    """Seed the global generators, and put them back afterwards; cuDNN without its lottery."""
     devices = [device] if device.type == "cuda" else []
     cudnn = torch.backends.cudnn.flags(benchmark=False, deterministic=True)
-    with torch.random.fork_rng(devices), cudnn:
-        torch.manual_seed(seed)
-        yield
+    others = random.getstate(), np.random.get_state()
+    try:
+        with torch.random.fork_rng(devices), cudnn:
+            torch.manual_seed(seed)
+            random.seed(seed)
+            np.random.seed(seed % 2**32)
+            yield
+    finally:
+        random.setstate(others[0])
+        np.random.set_state(others[1])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from scalegrid import baselines, cost
 from scalegrid.baselines.resnet import ResNetBaseline
@@ -27,7 +27,8 @@ class Printed(NamedTuple):
     @property
     def ours(self) -> float:
         """Our count, in billions."""
-        return _count(self.baseline, self.depth, self.width, self.px) / 1e9
+        baseline: Any = self.baseline
+        return _count(baseline, self.depth, self.width, self.px) / 1e9
 
     @property
     def agrees(self) -> bool:
@@ -39,7 +40,7 @@ class Printed(NamedTuple):
 
 
 @cache
-def _count(baseline: str | baselines.Baseline, depth: float, width: float, px: int) -> int:
+def _count(baseline: Any, depth: float, width: float, px: int) -> int:
     if isinstance(baseline, str):
         baseline = baselines.get(baseline)
     return cost.measure(baselines.skeleton(baseline, depth, width, 1000), px).flops

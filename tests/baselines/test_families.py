@@ -30,7 +30,7 @@ OTHER_NAMES = {
 SMALLEST = [members[0] for members in baselines.families().values()]
 """One member of each family."""
 
-multipliers = st.floats(1, 3)
+multipliers = st.floats(1, 2)
 few = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from scalegrid import baselines
 from scalegrid.data import Source, open_source
 from scalegrid.errors import UserError
+from scalegrid.plan import resolve_step
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.training.trial import digest
 
@@ -19,8 +20,10 @@ def resolve(spec: SweepSpec) -> SweepSpec:
     Raises:
         UserError: the baseline is unknown.
     """
-    resolution = spec.resolution or baselines.get(spec.baseline).brief_resolution
-    spec = spec.model_copy(update={"resolution": resolution})
+    baseline = baselines.get(spec.baseline)
+    resolution = spec.resolution or baseline.brief_resolution
+    step = resolve_step(spec, baseline)
+    spec = spec.model_copy(update={"resolution": resolution, "resolution_step": step})
     return spec.model_copy(update={"name": spec.name or default_name(spec)})
 
 

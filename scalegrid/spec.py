@@ -57,8 +57,8 @@ class SweepSpec(Recipe):
     resolution: PositiveInt | None = Field(
         None, description="Side of the baseline's input in px; default: the baseline's own choice."
     )
-    resolution_step: PositiveInt = Field(
-        8, description="Scaled resolutions are rounded to multiples of this many px."
+    resolution_step: PositiveInt | None = Field(
+        None, description="Px between allowed resolutions; default: a quarter of the total stride."
     )
 
     # What it is trained on

@@ -26,8 +26,8 @@ class Block(nn.Module):
 
 def plainnet(depth: float, width: float, num_classes: int) -> nn.Module:
     """The network with its blocks a stage and its channels multiplied."""
-    blocks = [round(n * depth) for n in (1, 2, 2)]
-    channels = [round(c * width / 4) * 4 for c in (12, 24, 48)]
+    blocks = [round(n * depth) for n in (2, 3, 3)]
+    channels = [round(n * width) for n in (10, 20, 40)]
     layers: list[nn.Module] = [nn.Conv2d(3, channels[0], 3, stride=2, padding=1)]
     inputs = channels[0]
     for stage, (n, outputs) in enumerate(zip(blocks, channels, strict=True)):

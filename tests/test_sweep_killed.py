@@ -40,7 +40,8 @@ def start(results: Path, log: Path) -> subprocess.Popen[bytes]:
 def stored(results: Path) -> pd.DataFrame:
     """The trials on disk; an error unless all files can be read."""
     if not (results / "light-glyphs-32" / "sweep.yaml").exists():
-        return pd.DataFrame({"trial": []})
+        empty: pd.DataFrame = pd.DataFrame({"trial": []})
+        return empty
     trials: pd.DataFrame = load_sweep(None, results).trials
     return trials
 

@@ -100,14 +100,14 @@ class Racing:
             return True
         if self._running or self._missing():
             return False
-        return self._clear or not self._hopeful(self._shares)
+        return self._clear or not self._rivals()
 
     def remaining(self) -> Mapping[str, float]:
         """Trials of each variant that it expects to ask for: foresight, not a promise."""
         if self._spent:
             return {}
         expected = Counter({v: float(lack) for v, lack in self._lacking(self._running).items()})
-        if not self._clear:
+        if not self._clear and self._rivals():
             expected.update(self._foreseen())
         total = sum(expected.values())
         if total > self._left:
@@ -146,12 +146,18 @@ class Racing:
 
     def _repeat(self) -> str | None:
         """The candidate to try again."""
-        hopeful = self._hopeful(self._shares)
+        rivals = self._rivals()
         running = Counter(variant for variant, _ in self._running)
         standing = self._current()
         if standing is None:  # too little is known yet; idle workers might as well try all again
-            return min(hopeful, key=running.__getitem__, default=None)
-        return standing.repeat(self._indifference, hopeful, running)
+            return min(rivals, key=running.__getitem__, default=None)
+        return standing.repeat(self._indifference, rivals, running)
+
+    def _rivals(self) -> list[str]:
+        """The candidates that may be tried again; none where there is nothing to compare."""
+        hopeful = self._hopeful(self._shares)
+        compared = {variant for variant, _ in self._finished} & self._shares.keys()
+        return hopeful if len(compared.union(hopeful)) > 1 else []
 
     def _foreseen(self) -> dict[str, float]:
         standing = self._current()

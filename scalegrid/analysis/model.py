@@ -27,7 +27,7 @@ SMOOTH = (0.5, 0.8, 0.95, 0.99)
 SPREAD = 10.0 ** np.arange(-1.0, 3.01, 0.25)
 """Grid: standard deviation between candidates over that of the noise."""
 
-SEEDS = (0.0, 0.25, 1.0)
+SEEDS = (0.0, 0.3, 3.0)
 """Grid: variance between seeds over that of the noise."""
 
 _NEGLIGIBLE = 1e-3  # grid points this much less likely than the best are left out

@@ -3,6 +3,6 @@
 from __future__ import annotations
 
 from scalegrid.plan.picks import ROLES
-from scalegrid.plan.variants import Plan, Variant, make_plan, resolve_resolution
+from scalegrid.plan.variants import Plan, Variant, make_plan, resolve_resolution, resolve_step
 
-__all__ = ["ROLES", "Plan", "Variant", "make_plan", "resolve_resolution"]
+__all__ = ["ROLES", "Plan", "Variant", "make_plan", "resolve_resolution", "resolve_step"]

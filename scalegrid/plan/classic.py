@@ -38,7 +38,8 @@ def classic_picks(
 
     depths = _Stairs(baseline.depths, (s.depth for s in scalings))
     widths = _Stairs(baseline.channels, (s.width for s in scalings))
-    sides = [pixels(resolution, s.resolution, spec.resolution_step) for s in scalings]
+    step = spec.resolution_step or 1
+    sides = [pixels(resolution, s.resolution, step) for s in scalings]
     resolutions = sorted({resolution, *sides})
     costs = cost_table(
         baseline,

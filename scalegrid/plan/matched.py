@@ -64,14 +64,14 @@ def _networks(
 ) -> tuple[Realisable, list[str]]:
     """All networks with the ratios that are to be equal, and notes on how those came about."""
     budget = factor * (1 + spec.cost_tolerance)
+    step = spec.resolution_step or 1
     if spec.match != "latency":
-        step = spec.resolution_step
         found = realisable(baseline, resolution, step, budget, num_classes, spec.match)
         return found, []
     from scalegrid.plan.latency import with_latencies
 
     # Latency does not follow FLOPs, so look well beyond the budget.
-    wide = realisable(baseline, resolution, spec.resolution_step, 1.5 * budget, num_classes)
+    wide = realisable(baseline, resolution, step, 1.5 * budget, num_classes)
     return with_latencies(wide, spec, baseline, num_classes)
 
 

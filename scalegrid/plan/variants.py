@@ -86,6 +86,7 @@ def make_plan(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:
             is not sound (see `scalegrid.baselines.check`).
     """
     resolution = resolve_resolution(spec, baseline)
+    spec = spec.model_copy(update={"resolution_step": resolve_step(spec, baseline)})
     notes = check(baseline, num_classes, resolution)
     if spec.grid == "classic":
         networks, picks = classic_picks(spec, baseline, resolution, num_classes)
@@ -110,6 +111,15 @@ def resolve_resolution(spec: SweepSpec, baseline: Baseline) -> int:
             f"least {baseline.total_stride} px."
         )
     return resolution
+
+
+def resolve_step(spec: SweepSpec, baseline: Baseline) -> int:
+    """The px between allowed resolutions, by default a quarter of the total stride.
+
+    Between two multiples of the total stride every stage but the last has steps of its own, and a
+    quarter reaches those of the last three; for a stride of 32 that is the usual 8 px.
+    """
+    return spec.resolution_step or max(1, baseline.total_stride // 4)
 
 
 def _distinct(picks: list[Pick], spec: SweepSpec) -> list[Pick]:

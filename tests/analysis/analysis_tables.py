@@ -54,7 +54,8 @@ def variants_table(shares: Floats) -> pd.DataFrame:
                 **{f"share_{name}": part for name, part in Shares(*point)._asdict().items()},
             }
         )
-    return pd.DataFrame(rows)
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
 
 
 def trials_table(values: Mapping[str, Sequence[float]]) -> pd.DataFrame:
@@ -71,7 +72,8 @@ def trials_table(values: Mapping[str, Sequence[float]]) -> pd.DataFrame:
         for variant, accuracies in values.items()
         for seed, top1 in enumerate(accuracies)
     ]
-    return pd.DataFrame(rows)
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
 
 
 def noisy_trials(truth: Floats, seeds: int, noise: float, seed: int = 0) -> dict[str, list[float]]:

@@ -18,7 +18,7 @@ def posterior_of(noise: float, seeds: int = 3, spread: float = 1.0) -> Posterior
 
 
 def test_more_noise_needs_more_trials() -> None:
-    needed = [trials_needed(posterior_of(noise), 0.05, 0.95) for noise in (0.05, 0.2, 0.4)]
+    needed = [trials_needed(posterior_of(noise), 0.05, 0.95) for noise in (0.1, 0.4, 0.8)]
     assert needed[0] is not None
     assert needed[1] is not None
     assert needed[0] < needed[1]
@@ -26,10 +26,13 @@ def test_more_noise_needs_more_trials() -> None:
 
 
 def test_a_wider_zone_and_less_confidence_need_fewer() -> None:
-    posterior = posterior_of(0.3)
-    strict = trials_needed(posterior, 0.1, 0.95) or HORIZON * 6
-    assert (trials_needed(posterior, 0.3, 0.95) or HORIZON * 6) < strict
-    assert (trials_needed(posterior, 0.1, 0.7) or HORIZON * 6) < strict
+    posterior = posterior_of(0.6)
+    strict, wide, timid = (
+        trials_needed(posterior, zone, confidence) or HORIZON * 6
+        for zone, confidence in ((0.1, 0.95), (0.4, 0.95), (0.1, 0.7))
+    )
+    assert wide < strict
+    assert timid < strict
 
 
 def test_what_is_out_of_reach_is_called_so() -> None:
@@ -43,8 +46,8 @@ def test_it_is_the_same_every_time() -> None:
 
 def test_it_agrees_with_races_run_to_their_end() -> None:
     """Truths drawn from the posterior, trials given out one by one, the exact normal posterior."""
-    posterior = posterior_of(0.3)
-    zone, noise = 0.15, posterior.noise
+    posterior = posterior_of(0.6)
+    zone, noise = 0.2, posterior.noise
     predicted = trials_needed(posterior, zone, 0.95)
     generator = np.random.default_rng(5)
     lengths = []

@@ -116,14 +116,15 @@ def test_values_that_are_all_the_same_are_all_the_best() -> None:
 
 
 def test_seeds_that_all_share_are_told_from_noise() -> None:
-    """Candidates differ by 0.1 in every seed, and seeds by much more: pairing sees through it."""
-    seeds = np.array([0.0, 3.0, -2.0, 1.0, 5.0])
-    own = 0.02 * np.random.default_rng(0).standard_normal((3, 5))
-    values = np.array([0.0, 0.1, 0.2])[:, None] + seeds + own
-    paired = Model(3).posterior(observe(values.tolist()))
-    unpaired = Model(3).posterior(observe(values.tolist()), seed_effects=False)
-    assert chances(sampled(paired), 0.0).best[2] > 0.9
-    assert chances(sampled(unpaired), 0.0).best[2] < 0.6
+    """Seeds differ by more than candidates, but alike for all: pairing sees through it."""
+    generator = np.random.default_rng(0)
+    seeds, own = generator.normal(0, 0.3, 6), generator.normal(0, 0.1, (8, 6))
+    truth = np.array([0.3, 0.1, 0.0, 0.0, -0.1, -0.1, -0.2, -0.2])
+    values = (truth[:, None] + seeds + own).tolist()
+    paired = Model(8).posterior(observe(values))
+    unpaired = Model(8).posterior(observe(values), seed_effects=False)
+    assert chances(sampled(paired), 0.0).best[0] > 0.95
+    assert paired.noise < 0.4 * unpaired.noise
 
 
 def test_a_candidate_lacking_a_lucky_seed_is_not_blamed() -> None:

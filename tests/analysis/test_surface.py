@@ -66,7 +66,7 @@ def test_the_region_grows_with_the_noise_and_mostly_holds_the_top() -> None:
     for noise in (0.2, 1.0):
         tops = [
             optimum(fit(Model(20, shares), observe(noisy(peak(shares), 3, noise, seed))))
-            for seed in range(20)
+            for seed in range(10)
         ]
         found = [top for top in tops if top is not None]
         areas.append(np.mean([top.area for top in found]))

@@ -279,7 +279,7 @@ def test_the_example_is_sound_and_scales_on_both_axes(monkeypatch: pytest.Monkey
     monkeypatch.syspath_prepend(str(SWEEPS))
     example = baselines.get("plainnet:plainnet")
     assert baselines.check(example, 10, example.resolution) == []
-    assert [row.layers for row in example.layout(2, 1)] == [1, 2, 4, 4, 1]
+    assert [row.layers for row in example.layout(2, 1)] == [1, 4, 6, 6, 1]
 
 
 def test_weights_that_cannot_be_counted_are_noted(write: Writer) -> None:

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from scalegrid.allocation.base import Ask
+from scalegrid.allocation.racing import Racing
+
+IDS = ["a", "b", "c", "d", "e", "f"]
+SHARES = dict(zip(IDS, np.random.default_rng(0).dirichlet([1.0] * 3, 6).tolist(), strict=True))
+TRUTH = dict(zip(IDS, (0.50, 0.52, 0.53, 0.50, 0.49, 0.40), strict=True))
+
+Results = dict[Ask, float | None]
+
+
+def outcome(ask: Ask, noise: float = 0.01) -> float:
+    """The accuracy of a trial: the same whenever and wherever it runs."""
+    generator = np.random.default_rng([ord(ask.variant), ask.seed])
+    return float(TRUTH[ask.variant] + noise * generator.standard_normal())
+
+
+def race(
+    racing: Racing, workers: int = 1, limit: int = 500, run: Callable[[Ask], float | None] = outcome
+) -> list[Ask]:
+    """Run it to its end; results come in the order of their starts. Returns all asks."""
+    asks: list[Ask] = []
+    running: list[Ask] = []
+    while True:
+        while len(running) < workers and (ask := racing.ask()) is not None:
+            running.append(ask)
+            asks.append(ask)
+        if not running:
+            assert racing.done
+            return asks
+        assert len(asks) < limit
+        first = running.pop(0)
+        racing.tell(first.variant, first.seed, run(first))
+
+
+def test_everyone_starts_in_order_then_the_good_are_repeated() -> None:
+    asks = race(Racing(["base", *IDS], SHARES), run=lambda a: outcome(a) if a[0] != "base" else 0.3)
+    assert [ask.variant for ask in asks[:7]] == ["base", *IDS]
+    counts = Counter(ask.variant for ask in asks)
+    assert counts["base"] == 1
+    assert counts["b"] + counts["c"] > sum(counts[v] for v in "adef") - 4
+    assert counts["f"] <= 2
+    for variant, count in counts.items():
+        assert [a.seed for a in asks if a.variant == variant] == list(range(count))
+
+
+def test_replicates_come_round_by_round() -> None:
+    racing = Racing(IDS, SHARES, replicates=2)
+    first = [racing.ask() for _ in range(12)]
+    assert first == [Ask(v, seed) for seed in (0, 1) for v in IDS]
+
+
+def test_it_stops_when_clear_and_chooses_well() -> None:
+    good = []
+    for offset in range(5):
+        racing = Racing(IDS, SHARES, indifference=0.003)
+
+        def run(ask: Ask, offset: int = offset) -> float:
+            return outcome(Ask(ask.variant, ask.seed + 1000 * offset))
+
+        asks = race(racing, run=run)
+        means = {v: np.mean([run(a) for a in asks if a.variant == v]) for v in IDS}
+        good.append(max(means, key=means.__getitem__) == "c")
+        assert racing.remaining() == {}
+    assert np.mean(good) >= 0.8
+
+
+def test_clearer_differences_need_fewer_trials() -> None:
+    lengths = [
+        len(race(Racing(IDS, SHARES), run=lambda ask, noise=noise: outcome(ask, noise)))
+        for noise in (0.001, 0.01)
+    ]
+    assert lengths[0] == 10  # one each, and the four that let the noise be seen
+    assert lengths[1] > lengths[0]
+
+
+@settings(deadline=None, max_examples=6)
+@given(st.integers(0, 25), st.randoms(use_true_random=False))
+def test_a_restart_in_the_middle_asks_for_the_same(told: int, random: object) -> None:
+    def make() -> Racing:
+        return Racing(IDS, SHARES, indifference=0.001, confidence=0.999, max_trials=25)
+
+    asks = race(make())
+    told = min(told, len(asks))
+    again = make()
+    order = np.random.default_rng(hash(random) % 1000).permutation(told)
+    for i in order:  # the table's order is not the order of the race
+        again.tell(asks[i].variant, asks[i].seed, outcome(asks[i]))
+    assert race(again) == asks[told:]
+
+
+@pytest.mark.parametrize("workers", [2, 5, 20])
+def test_any_number_of_workers_is_kept_busy_without_repeating_itself(workers: int) -> None:
+    racing = Racing(IDS, SHARES, confidence=None, max_trials=60)
+    asks = race(racing, workers)
+    assert len(asks) == 60
+    assert len(set(asks)) == 60
+    assert asks == race(Racing(IDS, SHARES, confidence=None, max_trials=60), workers)
+
+
+def test_running_trials_spread_the_next_ones_out() -> None:
+    racing = Racing(IDS, SHARES, confidence=None)
+    for seed in range(2):
+        for variant in IDS:
+            racing.tell(variant, seed, outcome(Ask(variant, seed)))
+    asked = Counter(ask.variant for ask in (racing.ask() for _ in range(12)) if ask)
+    assert len(asked) > 1
+    assert max(asked.values()) < 12
+
+
+def test_what_was_asked_but_never_told_is_asked_again_after_a_restart() -> None:
+    racing = Racing(IDS, SHARES)
+    first = [racing.ask() for _ in range(4)]
+    again = Racing(IDS, SHARES)
+    again.tell("a", 0, 0.5)
+    assert [again.ask() for _ in range(3)] == first[1:]
+
+
+def test_late_results_may_unsettle_a_clear_answer() -> None:
+    """While something runs it is not done; the running trial can still change the answer."""
+    racing = Racing(IDS, SHARES)
+    running = None
+    while running is None:
+        ask = racing.ask()
+        assert ask is not None
+        if ask.variant == "b" and ask.seed == 1:
+            running = ask
+        else:
+            racing.tell(ask.variant, ask.seed, outcome(ask, 0.003))
+    while (ask := racing.ask()) is not None:
+        racing.tell(ask.variant, ask.seed, outcome(ask, 0.003))
+    assert not racing.done
+    racing.tell(running.variant, running.seed, 0.7)
+    assert not racing.done
+    assert racing.ask() is not None
+
+
+def test_a_failed_trial_is_made_up_for_with_the_next_seed() -> None:
+    racing = Racing(IDS, SHARES)
+    assert racing.ask() == Ask("a", 0)
+    racing.tell("a", 0, None)
+    rest = [racing.ask() for _ in range(6)]
+    assert Ask("a", 1) in rest
+
+
+def test_a_variant_that_always_fails_is_given_up() -> None:
+    def run(ask: Ask) -> float | None:
+        return None if ask.variant == "c" else outcome(ask)
+
+    asks = race(Racing(IDS, SHARES), run=run)
+    assert Counter(ask.variant for ask in asks)["c"] == 2
+
+
+def test_nothing_is_asked_for_ever_when_everything_fails() -> None:
+    asks = race(Racing(IDS, SHARES), run=lambda _: None)
+    assert len(asks) == 12
+
+
+@pytest.mark.parametrize("maximum", [1, 6, 17])
+def test_it_stops_at_max_trials_failed_ones_included(maximum: int) -> None:
+    racing = Racing(IDS, SHARES, confidence=None, max_trials=maximum)
+    asks = race(racing, 3, run=lambda ask: None if ask.seed == 1 else outcome(ask))
+    assert len(asks) == maximum
+    assert racing.done
+    assert racing.remaining() == {}
+
+
+def test_it_starts_nothing_after_max_hours() -> None:
+    now = 0.0
+    racing = Racing(IDS, SHARES, confidence=None, max_hours=1.0, clock=lambda: now)
+    for _ in range(9):
+        ask = racing.ask()
+        assert ask is not None
+        racing.tell(ask.variant, ask.seed, outcome(ask))
+    assert not racing.done
+    now = 3600.0
+    assert racing.ask() is None
+    assert racing.done
+
+
+def test_unknown_trials_are_ignored() -> None:
+    racing = Racing(IDS, SHARES, max_trials=1)
+    racing.tell("z", 0, 0.9)
+    assert racing.ask() == Ask("a", 0)
+
+
+def test_one_candidate_gets_its_first_trial_and_no_more() -> None:
+    assert race(Racing(["base", "a"], {"a": [1.0, 0.0, 0.0]}), run=lambda _: 0.5) == [
+        Ask("base", 0),
+        Ask("a", 0),
+    ]
+
+
+def test_what_remains_is_bounded_and_about_right() -> None:
+    racing = Racing(IDS, SHARES, max_trials=40)
+    assert sum(racing.remaining().values()) > 6
+    for variant in IDS:
+        for seed in range(2):
+            racing.tell(variant, seed, outcome(Ask(variant, seed), 0.02))
+    remaining = racing.remaining()
+    assert 0 < sum(remaining.values()) <= 28 + 1e-9
+    assert set(remaining) <= set(IDS)
+    made = len(race(racing, run=lambda ask: outcome(ask, 0.02)))
+    assert sum(remaining.values()) / 4 < made < 4 * sum(remaining.values())
+
+
+def test_without_shares_it_still_races() -> None:
+    unknown = {variant: [float("nan")] * 3 for variant in IDS}
+    counts = Counter(ask.variant for ask in race(Racing(IDS, unknown)))
+    assert counts["f"] < counts["c"]

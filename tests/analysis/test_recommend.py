@@ -1,0 +1,236 @@
+from __future__ import annotations
+
+import json
+import math
+
+import numpy as np
+import pandas as pd
+import pytest
+from analysis_tables import noisy_trials, spread_shares, trials_table, variants_table
+
+from scalegrid.analysis import raced, recommend, rows, to_text
+from scalegrid.analysis.candidates import NAS_EXPONENT
+from scalegrid.errors import UserError
+
+SHARES = spread_shares(12)
+TOP = np.array([0.3, 0.4, 0.3])
+TRUTH = 0.7 - 0.03 * ((SHARES - TOP) ** 2).sum(1)
+BEST = f"v{int(TRUTH.argmax()):02d}"
+VARIANTS = variants_table(SHARES)
+
+
+def swept(seeds: int = 4, noise: float = 0.002) -> pd.DataFrame:
+    return trials_table({**noisy_trials(TRUTH, seeds, noise), "base": [0.5]})
+
+
+def test_a_clear_answer_is_given_as_one() -> None:
+    said = recommend(VARIANTS, swept())
+    assert said.best.variant == BEST
+    assert said.best.probability_within_indifference > 0.95
+    assert said.trials_needed == 0
+    assert said.best.low < TRUTH.max() < said.best.high
+    assert said.sigma == pytest.approx(0.002, rel=0.5)
+    assert [one.accuracy for one in said.ranking] == sorted(
+        (one.accuracy for one in said.ranking), reverse=True
+    )
+
+
+def test_json_has_the_documented_keys_and_no_others() -> None:
+    said = recommend(VARIANTS, swept()).to_dict()
+    assert list(said) == [
+        *("variant", "alpha", "beta", "gamma", "resolution", "flops_ratio", "accuracy"),
+        *("probability_best", "probability_within_indifference", "tie_set", "gains"),
+        *("surface_optimum", "trials_needed"),
+    ]
+    assert list(said["gains"]) == ["depth", "width", "resolution", "paper"]
+    assert said["gains"]["paper"] is None
+    json.dumps(said, allow_nan=False)
+
+
+def test_gains_are_over_the_corners_with_intervals_that_hold_the_truth() -> None:
+    held = []
+    for seed in range(5):
+        said = recommend(VARIANTS, trials_table(noisy_trials(TRUTH, 3, 0.004, seed)))
+        chosen = TRUTH[int(said.best.variant[1:])]
+        for number, role in enumerate(("depth", "width", "resolution")):
+            gain = said.gains[role]
+            assert gain is not None
+            assert gain.variant == f"v{number:02d}"
+            assert gain.low < gain.gain < gain.high
+            held.append(gain.low < chosen - TRUTH[number] < gain.high)
+    assert np.mean(held) > 0.8
+
+
+def test_the_tie_set_holds_95_percent_and_shrinks_with_seeds() -> None:
+    few, many = (recommend(VARIANTS, swept(seeds, noise=0.01)) for seeds in (2, 30))
+    for said in (few, many):
+        assert sum(one.probability_best for one in said.tie_set) >= 0.95 - 1e-9
+        assert sum(one.probability_best for one in said.ranking) == pytest.approx(1)
+    assert len(many.tie_set) < len(few.tie_set)
+
+
+def test_an_unclear_answer_says_how_many_more_trials() -> None:
+    said = recommend(VARIANTS, swept(3, noise=0.01))
+    assert said.trials_needed is None or said.trials_needed > 0
+    assert "not clear" in to_text(said)
+
+
+def test_one_seed_each_is_said_to_be_too_few() -> None:
+    said = recommend(VARIANTS, swept(1))
+    assert any("noise cannot be separated from difference" in note for note in said.notes)
+    assert said.trials_needed is not None
+    assert said.trials_needed >= len(SHARES)
+    assert "One seed" not in to_text(recommend(VARIANTS, swept(2)))
+
+
+def test_the_surface_is_used_where_it_fits_and_its_optimum_lies_on_the_constraint() -> None:
+    said = recommend(VARIANTS, swept(6))
+    top = said.surface_optimum
+    assert top is not None
+    assert said.validation.fits
+    assert top.coefficients.flops_factor == pytest.approx(2)
+    assert np.abs(np.array(top.shares) - TOP).max() < 0.15
+    for value, (low, high) in zip(top.coefficients, top.intervals.values(), strict=True):
+        assert low - 1e-9 <= value <= high + 1e-9
+
+
+def test_without_shares_the_plain_model_is_used_and_says_so() -> None:
+    blind = VARIANTS.assign(share_depth=math.nan)
+    said = recommend(blind, swept())
+    assert said.surface_optimum is None
+    assert said.best.variant == BEST
+    assert "No response surface" in to_text(said)
+
+
+def test_a_surface_that_does_not_fit_is_called_so() -> None:
+    rough = np.random.default_rng(4).permutation(TRUTH)
+    for seed in range(20):
+        rough = np.random.default_rng(seed).permutation(TRUTH)
+        said = recommend(VARIANTS, trials_table(noisy_trials(rough, 4, 0.001)))
+        if not said.validation.fits:
+            break
+    text = to_text(said)
+    assert said.surface_optimum is None
+    assert "does not fit and is not used" in text
+    assert text.count("points") >= 3
+
+
+def test_rows_in_any_order_give_the_same_answer_to_the_last_digit() -> None:
+    trials = swept(3)
+    shuffled = trials.sample(frac=1, random_state=1).reset_index(drop=True)
+    variants = VARIANTS.sample(frac=1, random_state=2)
+    assert recommend(variants, shuffled).to_dict() == recommend(VARIANTS, trials).to_dict()
+
+
+@pytest.mark.parametrize("shift", [-0.5, 0.2])
+def test_shifting_all_accuracies_shifts_the_accuracy_alone(shift: float) -> None:
+    trials = swept(3)
+    before = recommend(VARIANTS, trials)
+    after = recommend(VARIANTS, trials.assign(top1=trials["top1"] + shift))
+    assert after.best.accuracy == pytest.approx(before.best.accuracy + shift, abs=1e-6)
+    for one, other in zip(before.ranking, after.ranking, strict=True):
+        assert one.variant == other.variant
+        assert other.probability_best == pytest.approx(one.probability_best, abs=0.01)
+
+
+def test_failed_trials_count_as_not_run() -> None:
+    clean = {v: list(a) for v, a in noisy_trials(TRUTH, 3, 0.002).items()}
+    broken = {v: [*a, math.nan] for v, a in clean.items()}
+    one = recommend(VARIANTS, trials_table(clean))
+    assert recommend(VARIANTS, trials_table(broken)).to_dict() == one.to_dict()
+
+
+def test_a_candidate_without_a_finished_trial_is_left_out_and_mentioned() -> None:
+    values = noisy_trials(TRUTH, 3, 0.002)
+    values[BEST] = [math.nan]
+    said = recommend(VARIANTS, trials_table(values))
+    assert BEST not in {one.variant for one in said.ranking}
+    assert any("without a finished trial" in note for note in said.notes)
+
+
+def test_what_costs_more_cannot_be_recommended_but_is_compared() -> None:
+    dear = VARIANTS.copy()
+    dear.loc[dear["variant"] == "v00", ["matched", "flops_ratio"]] = [False, 3.0]
+    values = noisy_trials(TRUTH, 4, 0.002)
+    values["v00"] = [0.9, 0.91, 0.9, 0.91]
+    said = recommend(dear, trials_table(values))
+    assert said.best.variant == BEST
+    assert len(said.ranking) == len(SHARES) - 1
+    gain = said.gains["depth"]
+    assert gain is not None
+    assert gain.flops_ratio == 3
+    assert gain.accuracy == pytest.approx(0.905)
+    assert gain.high < 0
+    assert any("cannot be recommended" in note for note in said.notes)
+
+
+def test_the_nas_objective_pays_for_flops() -> None:
+    """Two variants: top-1 0.70 at 2×, 0.71 at 4×; the objective prefers the cheap one."""
+    variants = variants_table(SHARES[:2])
+    variants.loc[variants["variant"] == "v01", ["matched", "flops_ratio"]] = [False, 4.0]
+    trials = trials_table({"v00": [0.70] * 4, "v01": [0.71] * 4})
+    said = recommend(variants, trials, metric="nas")
+    assert said.best.variant == "v00"
+    assert said.ranking[1].mean == pytest.approx(0.71 * (4 / 2) ** NAS_EXPONENT)
+    assert said.best.mean == pytest.approx(0.70)
+
+
+def test_the_validation_loss_is_better_when_lower() -> None:
+    trials = swept(4)
+    said = recommend(VARIANTS, trials, metric="val_loss")
+    assert said.best.variant == BEST
+    assert said.best.accuracy == pytest.approx(2 - TRUTH.max(), abs=0.003)
+    assert said.best.low < said.best.accuracy < said.best.high
+    gain = said.gains["depth"]
+    assert gain is not None
+    assert gain.gain > 0
+    assert gain.accuracy > said.best.accuracy
+    assert "nats" in to_text(said)
+
+
+def test_top5_is_read_from_its_own_column() -> None:
+    assert recommend(VARIANTS, swept(), metric="top5").best.accuracy == pytest.approx(
+        (1 + TRUTH.max()) / 2, abs=0.002
+    )
+
+
+def test_a_single_candidate_is_the_best() -> None:
+    said = recommend(VARIANTS[:2], trials_table({"v00": [0.5, 0.6]}))
+    assert said.best.probability_best == 1
+    assert said.surface_optimum is None
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"metric": "top2"}, "top2"),
+        ({"indifference": -0.1}, "-0.1"),
+        ({"indifference": math.nan}, "nan"),
+        ({"confidence": 1.0}, "between 0 and 1"),
+    ],
+)
+def test_mistakes_are_named(settings: dict[str, float | str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        recommend(VARIANTS, swept(), **settings)  # type: ignore[arg-type]
+
+
+def test_nothing_to_recommend_is_said_in_a_sentence() -> None:
+    with pytest.raises(UserError, match="no candidate has a finished trial"):
+        recommend(VARIANTS, trials_table({"base": [0.5], "v01": [math.nan]}))
+
+
+def test_curves_and_the_baseline_are_no_candidates() -> None:
+    roles = ["baseline", "depth", "depth", "grid", "paper"]
+    phis = [0.0, 1.0, 0.5, 1.0, 1.0]
+    assert raced(roles, phis, [True] * 5) == [False, True, False, True, True]
+    assert raced(roles, phis, [True, False, True, True, True]) == [False, False, False, True, True]
+    mostly_off = [True, False, True, False, True]
+    assert raced(roles, phis, mostly_off) == [False, True, False, True, True]
+
+
+def test_the_rows_are_ready_to_print() -> None:
+    table = rows(recommend(VARIANTS, swept()))
+    assert len(table) == len(SHARES)
+    assert all(isinstance(cell, str) for row in table for cell in row.values())
+    assert table[0]["variant"] == BEST
+    assert table[0]["tie"] == "yes"

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.selection_tables import calibration, for_people, summarise
+from benchmarks.selection_tables import calibration, curves, for_people, stopping, trials_needed
 from benchmarks.selection_worlds import (
     Race,
     Rule,
@@ -48,14 +48,14 @@ class Method(NamedTuple):
     rounds: float
 
 
-RACING = Method("racing", top_two, False, 6)
-SURFACE = Method("racing + surface", top_two, True, 4.5)
-METHODS = (Method("uniform + surface", None, True, 10), RACING, SURFACE)
+RACING = Method("racing", top_two, False, 8)
+SURFACE = Method("racing + surface", top_two, True, 6)
+METHODS = (Method("uniform + surface", None, True, 12), RACING, SURFACE)
 OTHER_RULES = (
-    Method("Thompson", thompson, False, 6),
-    Method("Thompson + surface", thompson, True, 4.5),
-    Method("OCBA", ocba, False, 6),
-    Method("OCBA + surface", ocba, True, 4.5),
+    Method("Thompson", thompson, False, 8),
+    Method("Thompson + surface", thompson, True, 6),
+    Method("OCBA", ocba, False, 8),
+    Method("OCBA + surface", ocba, True, 6),
 )
 SETTINGS = tuple(
     Setting(n, spread, 0.1) for n, spread in ((20, 0.8), (40, 0.8), (20, 0.5), (40, 0.5))
@@ -84,11 +84,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     else:
         cases, name = _simulations(quick=options.quick), "simulated"
     looks = pd.concat([_looks(case, worlds) for case in cases], ignore_index=True)
-    tables = {"looks": looks, "summary": summarise(looks), "calibration": calibration(looks)}
+    tables = {
+        "looks": looks,
+        "trials": trials_needed(looks),
+        "stopping": stopping(looks),
+        "calibration": calibration(looks),
+    }
     options.out.mkdir(parents=True, exist_ok=True)
     for part, frame in tables.items():
         if part != "looks":
-            print_table(for_people(frame))
+            print_table(for_people(curves(frame) if part == "calibration" else frame))
         frame.to_parquet(options.out / f"selection-{name}-{part}.parquet", index=False)
 
 

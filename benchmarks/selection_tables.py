@@ -1,7 +1,8 @@
 """From looks at races to trials needed and calibration.
 
 A look is a row: ``setting``, ``rule``, ``world``, ``trials`` made so far, whether the choice is
-``good``, the ``probability`` that goes with it (NaN if the rule has none), whether it is ``clear``.
+``good``, and the ``probability`` of that by the rule itself (NaN if it has none). The first look of
+a race is after one trial of each candidate.
 """
 
 from __future__ import annotations
@@ -13,50 +14,67 @@ import pandas as pd
 from scipy.optimize import isotonic_regression
 
 from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.selection import MIN_REPEATS
 
 LEVELS = (0.80, 0.90, 0.95)
-TARGET = 1 / 5  # of uniform's trials at 95 %, with the surface
 _RESAMPLES = 200
 
 
-def summarise(looks: pd.DataFrame) -> pd.DataFrame:
-    """One row a setting and rule.
+def trials_needed(looks: pd.DataFrame) -> pd.DataFrame:
+    """One row a setting and rule: how many trials until that part of the choices is good.
 
-    ``trials_80`` … are the trials after which that part of the choices is good (isotonic regression
-    over the looks, linear between them; NaN if never), ``low_95`` and ``high_95`` the 95 %
-    bootstrap interval of the last, ``of_uniform`` its ratio to uniform's. ``stopped`` is the part
-    of the races that became clear, ``stop_trials`` their mean length then and ``stop_good`` the
-    part of them that chose well. ``calibration_error`` is the mean distance between the reported
-    probability and the part that is good, over ten bins weighted by their looks.
+    ``trials_80`` … are read off the isotonic regression of the part that is good on the trials,
+    linear between looks, NaN if never reached. ``low_95`` to ``high_95`` is the 95 % bootstrap
+    interval of the last over worlds, ``of_uniform`` its ratio to uniform's.
     """
     rows = []
     for (setting, rule), group in looks.groupby(["setting", "rule"], sort=False):
         wide = group.pivot(index="world", columns="trials", values="good").astype(float)
         good, trials = wide.to_numpy(), wide.columns.to_numpy(dtype=np.float64)
-        needed = [_reached(good.mean(0), trials, level) for level in LEVELS]
+        needed = {f"trials_{100 * q:.0f}": _reached(good.mean(0), trials, q) for q in LEVELS}
         low, high = _bootstrap(good, trials)
-        rows.append(
-            {
-                "setting": setting,
-                "rule": rule,
-                "worlds": len(good),
-                **{f"trials_{100 * q:.0f}": n for q, n in zip(LEVELS, needed, strict=True)},
-                "low_95": low,
-                "high_95": high,
-                **_stopped(group),
-                "calibration_error": _calibration_error(group),
-            }
-        )
-    summary: pd.DataFrame = pd.DataFrame(rows)
-    uniform = summary[summary["rule"] == "uniform"].set_index("setting")["trials_95"]
-    summary.insert(8, "of_uniform", summary["trials_95"] / summary["setting"].map(uniform))
-    return summary
+        ends = {"low_95": low, "high_95": high}
+        rows.append({"setting": setting, "rule": rule, "worlds": len(good), **needed, **ends})
+    table: pd.DataFrame = pd.DataFrame(rows)
+    uniform = table[table["rule"] == "uniform"].set_index("setting")["trials_95"]
+    table["of_uniform"] = table["trials_95"] / table["setting"].map(uniform)
+    return table
+
+
+def stopping(looks: pd.DataFrame) -> pd.DataFrame:
+    """One row a setting and rule: what happens when each race stops at its own time.
+
+    With ``--confidence`` 0.8, a race takes ``stop_80`` trials in the mean and is good with
+    probability ``good_80``; likewise 0.9 and 0.95. Races that are not clear at their last look stop
+    there; ``unclear_95`` is their part. ``calibration_error`` is the mean distance between the
+    reported probability and the part that is good, over ten bins weighted by their looks.
+    """
+    rows = []
+    told = looks[looks["probability"].notna()]
+    for (setting, rule), group in told.groupby(["setting", "rule"], sort=False):
+        row: dict[str, object] = {"setting": setting, "rule": rule}
+        for level in LEVELS:
+            stops, clear = _stops(group, level)
+            row[f"stop_{100 * level:.0f}"] = float(stops["trials"].mean())
+            row[f"good_{100 * level:.0f}"] = float(stops["good"].mean())
+        rows.append(row | {"unclear_95": 1 - clear, "calibration_error": _apart(group)})
+    table: pd.DataFrame = pd.DataFrame(rows)
+    return table
 
 
 def calibration(looks: pd.DataFrame) -> pd.DataFrame:
     """The curve: of each bin of reported probabilities their mean, the part good, and the looks."""
     told = looks[looks["probability"].notna()]
     return _binned(told, ["setting", "rule"])
+
+
+def curves(calibrated: pd.DataFrame) -> pd.DataFrame:
+    """A calibration table on its side: the part that is good for each tenth of reported ones."""
+    name = calibrated["bin"].map(lambda bin: f"{bin:.1f}+")
+    wide: pd.DataFrame = calibrated.assign(name=name).pivot(
+        index=["setting", "rule"], columns="name", values="good"
+    )
+    return wide.reset_index()
 
 
 def for_people(frame: pd.DataFrame) -> list[dict[str, str]]:
@@ -84,13 +102,19 @@ def _binned(looks: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
     return binned
 
 
-def _calibration_error(looks: pd.DataFrame) -> float:
-    told = looks[looks["probability"].notna()]
-    if told.empty:
-        return math.nan
-    curve = _binned(told, [])
+def _apart(looks: pd.DataFrame) -> float:
+    curve = _binned(looks, [])
     apart = (curve["reported"] - curve["good"]).abs()
     return float((apart * curve["looks"]).sum() / curve["looks"].sum())
+
+
+def _stops(looks: pd.DataFrame, level: float) -> tuple[pd.DataFrame, float]:
+    """The look at which each race stops, and the part that stops because it is clear."""
+    seen = looks["trials"] >= looks["trials"].min() + MIN_REPEATS
+    clear = looks[seen & (looks["probability"] >= level)].drop_duplicates("world")
+    last = looks.drop_duplicates("world", keep="last")
+    unclear = last[~last["world"].isin(clear["world"])]
+    return pd.concat([clear, unclear]), len(clear) / len(last)
 
 
 def _reached(good: Floats, trials: Floats, level: float) -> float:
@@ -112,14 +136,3 @@ def _bootstrap(good: Floats, trials: Floats) -> tuple[float, float]:
     # Never reached is later than any look.
     low, high = np.quantile(np.nan_to_num(needed, nan=np.inf), [0.025, 0.975], method="nearest")
     return (float(low) if low < np.inf else math.nan, float(high) if high < np.inf else math.nan)
-
-
-def _stopped(looks: pd.DataFrame) -> dict[str, float]:
-    if looks["probability"].isna().all():
-        return {"stop_trials": math.nan, "stop_good": math.nan, "stopped": math.nan}
-    first = looks[looks["clear"]].drop_duplicates("world")
-    return {
-        "stop_trials": float(first["trials"].mean()),
-        "stop_good": float(first["good"].mean()),
-        "stopped": len(first) / looks["world"].nunique(),
-    }

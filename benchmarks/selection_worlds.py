@@ -11,14 +11,13 @@ from scalegrid.analysis.candidates import raced
 from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Flags, Floats, Ints, Observations
 from scalegrid.analysis.repeat import most_worth_repeating
-from scalegrid.analysis.selection import chances, is_clear
+from scalegrid.analysis.selection import chances
 from scalegrid.analysis.surface import fit, triangle_mesh
 from scalegrid.errors import UserError
 from scalegrid.results import SweepTables
 
 NOISE = 0.7
 INDIFFERENCE = 0.3
-CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -168,15 +167,11 @@ def ocba(posterior: Posterior, counts: Ints, generator: np.random.Generator) -> 
 
 @dataclass(frozen=True)
 class Race:
-    """Looks at a race: after ``trials`` trials, is the choice ``good``, with what ``probability``?
-
-    ``clear`` is whether `recommend` would call the answer so; all arrays have equal length.
-    """
+    """Looks at a race: the ``trials`` made, whether the choice is ``good``, and its ``probability``."""
 
     trials: Ints
     good: Flags
     probability: Floats
-    clear: Flags
 
 
 def run_race(world: World, rule: Rule | None, *, surface: bool, rounds: float) -> Race:
@@ -203,12 +198,12 @@ def run_race(world: World, rule: Rule | None, *, surface: bool, rounds: float) -
             counts[rule(model.posterior(observations), counts, generator)] += 1
 
 
-def _look(world: World, model: Model, observations: Observations) -> tuple[bool, float, bool]:
+def _look(world: World, model: Model, observations: Observations) -> tuple[bool, float]:
     fitted = fit(model, observations)
     leader = int(fitted.posterior.expected.argmax())
     draws = fitted.posterior.sample(2000, np.random.default_rng(0)).values
     within = float(chances(draws, INDIFFERENCE).within[leader])
-    return bool(world.good[leader]), within, is_clear(observations.repeats, within, CONFIDENCE)
+    return bool(world.good[leader]), within
 
 
 def run_uniform(worlds: Iterable[World], rounds: int) -> Iterator[Race]:
@@ -216,5 +211,4 @@ def run_uniform(worlds: Iterable[World], rounds: int) -> Iterator[Race]:
     for world in worlds:
         sums = world.values[:, :rounds].cumsum(1)
         trials = len(world.truth) * np.arange(1, rounds + 1)
-        unknown = np.full(rounds, np.nan)
-        yield Race(trials, world.good[sums.argmax(0)], unknown, np.zeros(rounds, dtype=np.bool_))
+        yield Race(trials, world.good[sums.argmax(0)], np.full(rounds, np.nan))

@@ -12,6 +12,7 @@ not their names, and the versions of the libraries that build them.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -62,11 +63,24 @@ def cost_table(
     stored = load_arrays(path, ["costs"])
     table = stored[0] if stored and stored[0].shape == shape else None
     if table is None:
-        table = _assemble(baseline, depths, widths, resolutions, num_classes)
+        with _without_garbage_collection():
+            table = _assemble(baseline, depths, widths, resolutions, num_classes)
         if table is None:
             table = _count_each(baseline, depths, widths, resolutions, num_classes)
         save_arrays(path, costs=table)
     return table
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Building a hundred networks makes so many objects that looking for cycles takes seconds."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 @contextmanager

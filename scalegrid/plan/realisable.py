@@ -113,13 +113,9 @@ def realisable(
     widths = staircase(baseline.channels, widest)
     sides = [resolution]
     if matched_on != "params":
-        thin = skeleton(baseline, 1.0, 1.0, num_classes)
-        widest_side = _FARTHEST * math.sqrt(budget) * resolution
-        while sides[-1] < widest_side:
-            with told_as_user_error(baseline, sides[-1]):
-                if cost.measure(thin, sides[-1])[kind] > allowed:
-                    break
-            sides.append(sides[-1] + resolution_step)
+        sides = _sides(
+            lambda px: cost_of(1.0, 1.0, px), allowed, budget, resolution, resolution_step
+        )
     costs = cost_table(
         baseline, [s.high for s in depths], [s.high for s in widths], sides, num_classes
     )
@@ -132,12 +128,25 @@ def _reach(cost_of: Callable[[float], int], allowed: float, nominal: float) -> f
 
     Where not even several times ``nominal`` is enough, it is that: the axis is hardly scaled.
     """
-    if cost_of(_FARTHEST * nominal) <= allowed:
-        return _FARTHEST * nominal
-    multiplier = nominal
-    while cost_of(multiplier) <= allowed:
-        multiplier *= _STRIDE
+    multiplier, stride = nominal, _STRIDE
+    while cost_of(multiplier) <= allowed and multiplier < _FARTHEST * nominal:
+        multiplier *= stride
+        stride *= stride
     return multiplier
+
+
+def _sides(
+    cost_of: Callable[[int], int], allowed: float, budget: float, resolution: int, step: int
+) -> list[int]:
+    """The resolutions up to the first that costs more than ``allowed``, if any up to 4 × does."""
+    most = int((_FARTHEST * math.sqrt(budget) - 1) * resolution / step)
+    # Cost grows about with the area, so the end is near here.
+    count = max(1, int((math.sqrt(budget) - 1) * resolution / step))
+    while count < most and cost_of(resolution + count * step) <= allowed:
+        count += 1
+    while count > 1 and cost_of(resolution + (count - 1) * step) > allowed:
+        count -= 1
+    return [resolution + i * step for i in range(count + 1)]
 
 
 def corner(networks: Realisable, role: str, factor: float) -> Place | None:

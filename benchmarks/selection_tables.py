@@ -50,7 +50,7 @@ def stopping(looks: pd.DataFrame) -> pd.DataFrame:
     reported probability and the part that is good, over ten bins weighted by their looks.
     """
     rows = []
-    told = looks[looks["probability"].notna()]
+    told = looks.loc[looks["probability"].notna()]
     for (setting, rule), group in told.groupby(["setting", "rule"], sort=False):
         row: dict[str, object] = {"setting": setting, "rule": rule}
         for level in LEVELS:
@@ -64,17 +64,18 @@ def stopping(looks: pd.DataFrame) -> pd.DataFrame:
 
 def calibration(looks: pd.DataFrame) -> pd.DataFrame:
     """The curve: of each bin of reported probabilities their mean, the part good, and the looks."""
-    told = looks[looks["probability"].notna()]
+    told: pd.DataFrame = looks[looks["probability"].notna()]
     return _binned(told, ["setting", "rule"])
 
 
 def curves(calibrated: pd.DataFrame) -> pd.DataFrame:
     """A calibration table on its side: the part that is good for each tenth of reported ones."""
     name = calibrated["bin"].map(lambda bin: f"{bin:.1f}+")
-    wide: pd.DataFrame = calibrated.assign(name=name).pivot(
+    wide = calibrated.assign(name=name).pivot(
         index=["setting", "rule"], columns="name", values="good"
     )
-    return wide.reset_index()
+    table: pd.DataFrame = wide.reset_index()
+    return table
 
 
 def for_people(frame: pd.DataFrame) -> list[dict[str, str]]:

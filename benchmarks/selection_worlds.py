@@ -167,7 +167,7 @@ def ocba(posterior: Posterior, counts: Ints, generator: np.random.Generator) -> 
 
 @dataclass(frozen=True)
 class Race:
-    """Looks at a race: the ``trials`` made, whether the choice is ``good``, and its ``probability``."""
+    """Looks at a race: the trials made, whether the choice is good, and the probability told."""
 
     trials: Ints
     good: Flags

@@ -113,9 +113,7 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
         if _same_plan(stored.spec, spec) and _resume(spec, stored.planned, stored).allocator.done:
             return _already_finished(spec, stored.planned, stored, display)
     placement = place(spec)
-    from scalegrid.training.recipe import check_recipe  # it needs torch, as planning does
-
-    check_recipe(spec.recipe)
+    _check_recipe(spec)
     source = open_data(spec)
     plan = make_plan(spec, baselines.get(spec.baseline), source.num_classes)
     planned = variant_rows(plan)
@@ -195,6 +193,13 @@ def _value(row: Row) -> float | None:
 
 def _worth_another_try(row: Row) -> bool:
     return row["status"] == "failed" and str(row["error"]).startswith(KILLED)
+
+
+def _check_recipe(spec: SweepSpec) -> None:
+    """Raise UserError if there is no such optimiser or schedule; needs torch, as planning does."""
+    from scalegrid.training.recipe import check_recipe
+
+    check_recipe(spec.recipe)
 
 
 def _check_network(stored: Stored, spec: SweepSpec, folder: Path) -> None:

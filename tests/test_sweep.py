@@ -16,11 +16,13 @@ import pytest
 import yaml
 from light_sweep import BATCH, TRAIN_IMAGES, in_workers, light_plan, light_spec, run_light_sweep
 
+from scalegrid import baselines
 from scalegrid.allocation import Uniform
 from scalegrid.errors import UserError
 from scalegrid.progress import Ended, Silence
-from scalegrid.results import load_sweep
+from scalegrid.results import load_sweep, read_stored
 from scalegrid.status import Status, read_status
+from scalegrid.sweep import _check_network
 from scalegrid.tables import MEASURED
 
 TESTS = Path(__file__).parent
@@ -138,6 +140,20 @@ def test_a_finished_sweep_is_left_alone_and_says_so(
     assert "finished already" in note
     assert "nothing was trained" in note
     assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in before}
+
+
+def test_a_network_that_was_edited_is_refused(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_light_sweep(light_spec(results))
+    folder = results / "light-glyphs-32"
+    stored = read_stored(folder)
+    assert stored is not None
+    edited = baselines.get("nano")  # stands for another network under the same name
+    monkeypatch.setattr("scalegrid.baselines.get", lambda _: edited)
+    with pytest.raises(UserError, match="light has changed since the sweep"):
+        _check_network(stored, light_spec(results, resolution=32), folder)
+    _check_network(stored, light_spec(results, baseline="nano"), folder)  # built in: never edited
 
 
 def test_fewer_seeds_or_a_coarser_grid_than_there_are_is_finished_too(results: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.baselines.base import Baseline
@@ -26,21 +28,29 @@ def skeleton(baseline: Baseline, depth: float, width: float, num_classes: int) -
 def bare(device: str) -> Iterator[None]:
     """Within, modules are made on ``device``, uninitialised; the global random state is kept.
 
-    On the meta device `torch.nn.init` takes two thirds of the time of building, for nothing.
+    On the meta device initialising takes two thirds of the time of building, for nothing.
     """
     import torch
-    from torch.nn import init
 
-    initialisers = [n for n in dir(init) if n.endswith("_") and not n.startswith("_")]
-    originals = {name: getattr(init, name) for name in initialisers}
+    originals = {(home, name): getattr(home, name) for home, name in _initialisers()}
     with torch.random.fork_rng(devices=[]), torch.device(device):
-        for name in initialisers:
-            setattr(init, name, _unchanged)
+        for home, name in originals:
+            setattr(home, name, _unchanged)
         try:
             yield
         finally:
-            for name, original in originals.items():
-                setattr(init, name, original)
+            for (home, name), original in originals.items():
+                setattr(home, name, original)
+
+
+def _initialisers() -> Iterator[tuple[ModuleType, str]]:
+    """Functions that fill a tensor: torch's, and the one that timm's truncated normals share."""
+    from torch.nn import init
+
+    yield from ((init, n) for n in dir(init) if n.endswith("_") and not n.startswith("_"))
+    timm_init = sys.modules.get("timm.layers.weight_init")
+    if timm_init is not None and hasattr(timm_init, "_trunc_normal_"):
+        yield timm_init, "_trunc_normal_"
 
 
 def _unchanged(tensor: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:

@@ -18,7 +18,14 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.selection_tables import calibration, curves, for_people, stopping, trials_needed
+from benchmarks.selection_tables import (
+    calibration,
+    curve,
+    for_people,
+    sideways,
+    stopping,
+    trials_needed,
+)
 from benchmarks.selection_worlds import (
     Race,
     Rule,
@@ -32,6 +39,7 @@ from benchmarks.selection_worlds import (
     thompson,
     top_two,
 )
+from scalegrid.errors import UserError
 from scalegrid.output import print_table
 from scalegrid.results import load_sweep
 
@@ -85,15 +93,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cases, name = _simulations(quick=options.quick), "simulated"
     looks = pd.concat([_looks(case, worlds) for case in cases], ignore_index=True)
     tables = {
-        "looks": looks,
+        "curve": curve(looks),
         "trials": trials_needed(looks),
         "stopping": stopping(looks),
         "calibration": calibration(looks),
     }
     options.out.mkdir(parents=True, exist_ok=True)
     for part, frame in tables.items():
-        if part != "looks":
-            print_table(for_people(curves(frame) if part == "calibration" else frame))
+        if part != "curve":
+            print_table(for_people(sideways(frame) if part == "calibration" else frame))
         frame.to_parquet(options.out / f"selection-{name}-{part}.parquet", index=False)
 
 
@@ -163,4 +171,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))

@@ -20,6 +20,13 @@ LEVELS = (0.80, 0.90, 0.95)
 _RESAMPLES = 200
 
 
+def curve(looks: pd.DataFrame) -> pd.DataFrame:
+    """The part of the choices that is good after so many trials, by setting and rule."""
+    grouped = looks.groupby(["setting", "rule", "trials"], sort=False)["good"]
+    table: pd.DataFrame = grouped.agg(good="mean", worlds="size").reset_index()
+    return table
+
+
 def trials_needed(looks: pd.DataFrame) -> pd.DataFrame:
     """One row a setting and rule: how many trials until that part of the choices is good.
 
@@ -68,7 +75,7 @@ def calibration(looks: pd.DataFrame) -> pd.DataFrame:
     return _binned(told, ["setting", "rule"])
 
 
-def curves(calibrated: pd.DataFrame) -> pd.DataFrame:
+def sideways(calibrated: pd.DataFrame) -> pd.DataFrame:
     """A calibration table on its side: the part that is good for each tenth of reported ones."""
     name = calibrated["bin"].map(lambda bin: f"{bin:.1f}+")
     wide = calibrated.assign(name=name).pivot(

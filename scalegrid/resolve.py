@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -80,7 +81,7 @@ def resolve_recipe(spec: SweepSpec, source: Source) -> Recipe:
 
 
 def _slug(text: str) -> str:
-    path = Path(text).expanduser()
+    path = Path(os.path.expanduser(text))
     is_file = path.suffix in (".yaml", ".yml", ".py")
     is_path = is_file or "/" in text or "\\" in text or path.is_dir()
     name = path.stem if is_file else path.resolve().name if is_path else text

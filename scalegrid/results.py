@@ -222,7 +222,9 @@ class Store:
             UserError: it cannot be written, or another process holds the lock.
         """
         try:
-            self._made = [path for path in (self.folder.parent, self.folder) if not path.exists()]
+            self._made = [
+                p for p in (*reversed(self.folder.parents), self.folder) if not p.exists()
+            ]
             self.folder.mkdir(parents=True, exist_ok=True)
             self._lock.acquire(timeout=0)
             remove_partial_files(self.folder)
@@ -232,6 +234,7 @@ class Store:
                 "another --name."
             ) from None
         except OSError as error:
+            self._remove_made()
             raise UserError(
                 f"cannot write to {self.folder}: {error.strerror or error}; choose another "
                 "--results folder."
@@ -243,9 +246,14 @@ class Store:
         if self.folder in self._made and not (self.folder / SPEC_FILE).exists():
             with suppress(OSError):
                 Path(self._lock.lock_file).unlink(missing_ok=True)
-                for path in reversed(self._made):
-                    path.rmdir()
+            self._remove_made()
         self._lock.release()
+
+    def _remove_made(self) -> None:
+        """Remove the folders that were not there before, as far as they are empty."""
+        for path in reversed(self._made):
+            with suppress(OSError):
+                path.rmdir()
 
     def create_or_check(self, spec: SweepSpec, variants: Sequence[Row], data: str) -> None:
         """Start a sweep, or go on with the one that is here.

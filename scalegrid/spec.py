@@ -6,6 +6,7 @@ Every field of `SweepSpec` is a key of the YAML file and, with dashes for unders
 from __future__ import annotations
 
 import math
+import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from scalegrid.coefficients import Bounds
 from scalegrid.errors import UserError
 
-PositiveInt = Annotated[int, Field(gt=0)]
+LARGEST_FACTOR = 16.0
+"""The largest FLOPs factor: what costs more is a family's business, not a brief sweep's."""
+
+PositiveInt = Annotated[int, Field(gt=0, le=10_000_000)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -29,7 +33,7 @@ class Recipe(BaseModel):
     batch_size: PositiveInt = Field(16, description="Images per optimiser step.")
     optimizer: str = Field("adamw", description="Any timm optimiser by name.")
     learning_rate: PositiveFloat = Field(8e-3, description="Peak learning rate.")
-    weight_decay: Annotated[float, Field(ge=0)] = Field(
+    weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.05, description="Weight decay; norms and biases are exempt."
     )
     schedule: str = Field(
@@ -54,7 +58,7 @@ class SweepSpec(Recipe):
 
     # What is scaled
     baseline: str = Field("b0", description="Network at φ = 0; see `scalegrid baselines`.")
-    resolution: PositiveInt | None = Field(
+    resolution: Annotated[int, Field(gt=0, le=4096)] | None = Field(
         None, description="Side of the baseline's input in px; default: the baseline's own choice."
     )
     resolution_step: PositiveInt | None = Field(
@@ -85,7 +89,9 @@ class SweepSpec(Recipe):
     candidates: Annotated[int, Field(ge=4)] | Literal["all"] = Field(
         16, description="Matched grid: how many scaled networks, corners included; or all."
     )
-    divisions: PositiveInt = Field(4, description="Simplex grid: shares in multiples of 1/N.")
+    divisions: Annotated[int, Field(gt=0, le=100)] = Field(
+        4, description="Simplex grid: shares in multiples of 1/N."
+    )
     match: Literal["flops", "params", "activations", "latency"] = Field(
         "flops", description="Matched and simplex grids: the cost that is made equal."
     )
@@ -96,7 +102,7 @@ class SweepSpec(Recipe):
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.1, description="Classic grid: largest |α·β²·γ² − F|."
     )
-    flops_factor: Annotated[float, Field(gt=1, allow_inf_nan=False)] = Field(
+    flops_factor: Annotated[float, Field(ge=1.01, le=LARGEST_FACTOR)] = Field(
         2.0, description="F, the FLOPs ratio of one unit of φ."
     )
     alpha_range: Bounds | None = Field(None, description="Bounds of α; default: 1 to F.")
@@ -107,7 +113,9 @@ class SweepSpec(Recipe):
     )
 
     # Which trials, and where they run
-    seeds: PositiveInt = Field(1, description="Replicates of each variant.")
+    seeds: Annotated[int, Field(gt=0, le=10_000)] = Field(
+        1, description="Replicates of each variant."
+    )
     workers: PositiveInt | None = Field(
         None, description="Worker processes; default: one per core, or trials-per-device per GPU."
     )
@@ -138,9 +146,18 @@ class SweepSpec(Recipe):
     @classmethod
     def _curves(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
         for factor in factors:
-            if not (math.isfinite(factor) and factor >= 1):
-                raise ValueError(f"the FLOPs factor {factor:g} must be finite and at least 1")
+            if factor != 1 and not 1.01 <= factor <= LARGEST_FACTOR:
+                raise ValueError(
+                    f"the FLOPs factor {factor:g} must be 1, or from 1.01 to {LARGEST_FACTOR:g}"
+                )
         return tuple(sorted(set(factors)))
+
+    @field_validator("*")
+    @classmethod
+    def _text(cls, value: object) -> object:
+        if isinstance(value, str) and ("\0" in value or not _encodes(value)):
+            raise ValueError("must be text without NUL characters and lone surrogates")
+        return value
 
     @field_validator("name")
     @classmethod
@@ -155,10 +172,18 @@ class SweepSpec(Recipe):
         return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
 
 
+def _encodes(text: str) -> bool:
+    try:
+        os.fsencode(text)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def check_name(name: str) -> None:
     """Raise ValueError unless ``name`` can be a folder directly under the results folder."""
     if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
-        raise ValueError(f"the name {name!r} must be a plain folder name without path separators")
+        raise ValueError(f"{name!r} must be a plain folder name without path separators")
 
 
 RUNTIME_KEYS = frozenset(
@@ -206,16 +231,20 @@ def load_spec(path: Path, overrides: dict[str, Any] | None = None) -> SweepSpec:
     try:
         values = yaml.safe_load(text)
         lines = _key_lines(text)
+        twice = given_twice(text)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not a valid specification: {_yaml_reason(error)}.") from None
-    except ValueError as error:  # of a date that does not exist, for one
-        raise UserError(f"{path} is not a valid specification: {error}.") from None
+    except Exception:  # PyYAML raises anything for a date or a number that is none
+        raise UserError(
+            f"{path} is not a valid specification: it holds a value that is not what it claims to "
+            "be, or is nested too deeply."
+        ) from None
     if values is None:
         return build_spec(overrides or {})
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values, not a {type(values).__name__}.")
     values = {str(key).replace("-", "_"): value for key, value in values.items()}
-    if twice := _given_twice(text):
+    if twice:
         raise UserError(f"{path}: line {twice[1]}: {twice[0]} is given twice.")
     try:
         SweepSpec.model_validate(_listless(values))
@@ -242,7 +271,7 @@ def _key_lines(text: str) -> dict[str, int]:
     return {str(k.value).replace("-", "_"): k.start_mark.line + 1 for k, _ in node.value}
 
 
-def _given_twice(text: str) -> tuple[str, int] | None:
+def given_twice(text: str) -> tuple[str, int] | None:
     """The first repeated key and its line; PyYAML would silently keep the last."""
     seen = set()
     node = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -272,7 +301,8 @@ def _sentence(error: ValidationError, source: str, lines: dict[str, int] | None 
         place = f"line {lines[key]}: " if lines and key in lines else ""
         parts.append(place + _complaint(key, detail))
     prefix = f"{source}: " if source else ""
-    return prefix + "; ".join(dict.fromkeys(parts)) + "."
+    sentence = prefix + "; ".join(dict.fromkeys(parts))
+    return sentence if sentence.endswith("?") else sentence + "."
 
 
 def _complaint(key: str, detail: Any) -> str:

@@ -127,17 +127,15 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
         job = _Job(spec, plan, source, placement)
         tracker = _tracker(job, resumed, measure=make_executor is None)
         remaining = resumed.allocator.remaining()
-        for note in plan.notes:
-            display.note(f"Note: {note.rstrip('.')}.")
-        display.note(opening_note(tracker.status("running", remaining)))
         data = prepare(
             source,
             [variant.resolution for variant in plan.variants],
             workers=available_cores(),
             progress=display.preparing,
         )
-        if data.note:
-            display.note(f"Note: {data.note}.")
+        for note in (*plan.notes, *([data.note] if data.note else [])):
+            display.note(f"Note: {note.rstrip('.')}.")
+        display.note(opening_note(tracker.status("running", remaining)))
         store.create_or_check(spec, planned, source.fingerprint)
         needed = replace(
             placement, workers=max(1, min(placement.workers, ceil(sum(remaining.values()))))
@@ -293,6 +291,7 @@ class _Loop:
                 self._beat()
                 self._take()
         except KeyboardInterrupt:
+            _ignore_interruptions()
             state = "interrupted"
         finally:
             self._executor.cancel()
@@ -383,6 +382,13 @@ def _top1(outcome: Outcome) -> float | None:
     return outcome.history[-1].top1 if outcome.status == "finished" else None
 
 
+def _ignore_interruptions() -> None:
+    """Let a second Ctrl-C wait for the first; what is left takes a second or two."""
+    if threading.current_thread() is threading.main_thread():
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+
+
 @contextmanager
 def _stoppable() -> Iterator[None]:
     """SIGTERM stops like Ctrl-C."""
@@ -393,8 +399,9 @@ def _stoppable() -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop)
+    before = signal.signal(signal.SIGTERM, stop), signal.getsignal(signal.SIGINT)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(signal.SIGTERM, before[0])
+        signal.signal(signal.SIGINT, before[1])

@@ -17,6 +17,11 @@ from scalegrid.spec import SweepSpec
 from scalegrid.timing import Estimate
 
 PLAN = ("plan", "--baseline", "b0", "--resolution", "64", "--candidates", "5")
+BOUNDED_TO_ONE = (
+    *("--alpha-range", "1", "1"),
+    *("--beta-range", "1", "1"),
+    *("--gamma-range", "1", "1"),
+)
 COMMANDS = ("sweep", "plan", "status", "plot", "baselines")
 
 
@@ -145,6 +150,12 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
         (("plan", "--seeds", "-1"), "seeds should be greater than 0"),
         (("plan", "--workers", "0"), "workers should be greater than 0"),
         (("plan", "--data", "nowhere"), "nowhere"),
+        (("plan", "--data", "~nobody-of-that-name/x"), "nobody-of-that-name"),
+        (("plan", "--device", "cuda:77"), "cuda:77"),
+        (("plan", "--train-images", "1000000000000000"), "train-images"),
+        (("plan", "--grid", "hexagonal"), "hexagonal"),
+        (("plan", "--optimizer", "nonsense"), "nonsense"),
+        ((*PLAN, *BOUNDED_TO_ONE), "lies within the bounds"),
         (("plan", "missing.yaml"), "missing.yaml"),
         (("sweep", "--baseline", "b00"), "unknown baseline 'b00'"),
         (("sweep", "--name", "a/b"), "plain folder name"),
@@ -158,6 +169,30 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
 )
 def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], says: str) -> None:
     assert says in refused(*arguments)
+
+
+def test_an_unreadable_image_is_all_that_is_said_and_nothing_stays(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for label in "ab":
+        for number in range(20):
+            path = tmp_path / "photos" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 40), (number, 0, 0)).save(path)
+    (tmp_path / "photos" / "b" / "7.png").write_bytes(b"no image")
+    brief = "--baseline nano --resolution 32 --batch-size 8 --candidates 4 --epochs 1 --workers 1"
+    sentence = refused("sweep", "--data", "photos", "--results", "x/y/z", *brief.split())
+    assert "7.png" in sentence
+
+
+def test_a_factory_that_exits_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("leaves.py").write_text("def net(depth, width, num_classes):\n    raise SystemExit(0)\n")
+    assert "leaves:net" in refused("plan", "--baseline", "leaves:net", "--resolution", "32")
+
+
+def test_every_candidate_can_be_asked_for() -> None:
+    shown = json.loads(run(*PLAN[:-1], "all", "--format", "json").stdout)
+    assert len(shown["variants"]) > 40
 
 
 def test_lists_of_numbers_are_checked() -> None:

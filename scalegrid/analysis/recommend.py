@@ -84,7 +84,7 @@ def recommend(
         validation=fitted.validation,
         sigma=math.sqrt(fitted.posterior.noise),
         repeats=repeats,
-        notes=tuple(_notes(table, metric, flops_factor)),
+        notes=tuple(_notes(table, metric)),
     )
 
 
@@ -93,7 +93,8 @@ class _Table:
     """The candidates that have finished trials, in the order of their ids, and their trials.
 
     ``number`` is the place of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
-    finished trials of any variant, and ``untried`` counts the candidates that have none.
+    finished trials of any variant, and ``untried`` counts the candidates that have none. ``sign``
+    is -1 where less is better, and no value lies above ``ceiling``.
     """
 
     rows: pd.DataFrame
@@ -104,6 +105,7 @@ class _Table:
     observations: Observations
     shares: Floats
     sign: float
+    ceiling: float
 
     @classmethod
     def read(
@@ -128,16 +130,16 @@ class _Table:
         )
         shares = tried[_SHARES].to_numpy(dtype=np.float64)
         sign = -1.0 if metric == "val_loss" else 1.0
-        return cls(
-            tried, number, scaled, values, len(rows) - len(tried), observations, shares, sign
-        )
+        ceiling = 1.0 if metric in ("top1", "top5") else math.inf
+        untried = len(rows) - len(tried)
+        return cls(tried, number, scaled, values, untried, observations, shares, sign, ceiling)
 
 
 def _candidate(
     table: _Table, i: int, expected: float, draws: Floats, best: float, within: float
 ) -> Candidate:
     row, sign = table.rows.iloc[i], table.sign
-    low, high = interval(sign * draws)
+    low, high = interval(np.clip(sign * draws, 0.0, table.ceiling))
     return Candidate(
         variant=str(row["variant"]),
         role=str(row["role"]),
@@ -203,7 +205,7 @@ def _optimum(fitted: Fit, sign: float, flops_factor: float) -> SurfaceOptimum | 
     )
 
 
-def _notes(table: _Table, metric: Metric, flops_factor: float) -> list[str]:
+def _notes(table: _Table, metric: Metric) -> list[str]:
     notes = []
     if table.observations.repeats == 0:
         notes.append(
@@ -213,10 +215,10 @@ def _notes(table: _Table, metric: Metric, flops_factor: float) -> list[str]:
     left_out = len(table.scaled) - len(table.rows) - table.untried
     if left_out:
         notes.append(
-            f"{_variants(left_out)} cost more or less than the others and cannot be recommended."
+            f"Not recommended since their cost is off, but compared: {_variants(left_out)}."
         )
     if table.untried:
-        notes.append(f"{_variants(table.untried)} without a finished trial cannot be recommended.")
+        notes.append(f"Not recommended for lack of a finished trial: {_variants(table.untried)}.")
     ratios = table.rows["flops_ratio"]
     if metric != "nas" and float(ratios.max() / ratios.min()) > 1.1:
         notes.append(

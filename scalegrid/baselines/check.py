@@ -48,11 +48,24 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
             f"of {resolution} px."
         )
     for depth, width in _PROBES:
-        model = skeleton(baseline, depth, width, num_classes)
+        model = _built(baseline, depth, width, num_classes)
         _check_output(baseline.name, model, depth, width, num_classes, resolution)
     larger = baseline.total_stride * math.ceil(1.5 * resolution / baseline.total_stride)
     _check_output(baseline.name, plain, 1.0, 1.0, num_classes, larger)
     return notes + _idle_axes(baseline)
+
+
+def _built(baseline: Baseline, depth: float, width: float, num_classes: int) -> nn.Module:
+    from scalegrid.baselines.modules import told
+
+    try:
+        return skeleton(baseline, depth, width, num_classes)
+    except UserError:
+        raise
+    except Exception as error:  # of timm or torch, for numbers that make no network
+        raise UserError(
+            f"{baseline.name} cannot be built at depth {depth:g}, width {width:g}: {told(error)}."
+        ) from error
 
 
 def _check_output(
@@ -66,10 +79,12 @@ def _check_output(
     which = f"{name} at depth {depth:g}, width {width:g}"
     try:
         output = run(model, resolution, images=2)
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        unscaled = (depth, width) == (1.0, 1.0)
+        rule = "; a baseline must take square images of any size above its total stride"
         raise UserError(
-            f"{which} does not run on images of {resolution} px ({told(error)}); a baseline must "
-            "take square images of any size above its total stride."
+            f"{which} does not run on images of {resolution} px ({told(error)})"
+            f"{rule if unscaled else ''}."
         ) from error
     if not isinstance(output, torch.Tensor):
         raise UserError(f"{which} returns a {type(output).__name__}; it must return a tensor.")

@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.errors import UserError
+from scalegrid.spec import given_twice
 
 PositiveInt = Annotated[int, Field(gt=0)]
 
@@ -42,7 +43,7 @@ _PARTS = {
 """What each kind of block may say; ``e`` of a depthwise separable block is written and unused."""
 
 _NEEDED = {"ir": "rksec", "er": "rksec", "uir": "rksec", "ds": "rksc", "dsa": "rksc", "cn": "rksc"}
-_NUMBER = {"e": r"\d+(\.\d+)?", "se": r"0?\.\d+|1(\.0+)?", "k": r"\d+(\.\d+)*"}
+_NUMBER = {"e": r"\d+(\.\d+)?", "se": r"0?\.\d+|1(\.0+)?", "k": r"[1-9]\d*(\.[1-9]\d*)*"}
 _ACTIVATIONS = ("re", "r6", "hs", "sw", "mi")
 
 
@@ -92,7 +93,8 @@ def definition_baseline(name: str) -> BlockBaseline:
 
 def _read(name: str) -> Any:
     try:
-        return yaml.safe_load(Path(name).read_text(encoding="utf-8"))
+        text = Path(name).read_text(encoding="utf-8")
+        values, twice = yaml.safe_load(text), given_twice(text)
     except OSError as error:
         raise UserError(f"cannot read the network definition {name}: {error.strerror}.") from None
     except UnicodeDecodeError:
@@ -102,6 +104,13 @@ def _read(name: str) -> Any:
         where = f" on line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or str(error).splitlines()[0]
         raise UserError(f"{name} is not plain YAML: {problem}{where}.") from None
+    except Exception:  # PyYAML raises anything for a date or a number that is none
+        raise UserError(
+            f"{name} holds a value that is not what it claims to be, or is nested too deeply."
+        ) from None
+    if twice:
+        raise UserError(f"{name}: line {twice[1]}: {twice[0]} is given twice.")
+    return values
 
 
 def _validated(name: str, values: Any) -> Definition:

@@ -51,7 +51,7 @@ class FactoryBaseline(ModuleBaseline):
                 f"{self.name} has no base resolution: give --resolution, or set "
                 f"{self._attribute}.resolution to a number of px."
             )
-        if not isinstance(resolution, int) or resolution < 1:
+        if type(resolution) is not int or resolution < 1:
             raise UserError(
                 f"{self._attribute}.resolution of {self.name} is {resolution!r}; it must be a "
                 "whole number of px."
@@ -92,7 +92,7 @@ class FactoryBaseline(ModuleBaseline):
         self._check_signature(arguments)
         try:
             model = self._factory(**arguments)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             raise UserError(
                 f"{self.name} failed at depth {depth:g}, width {width:g}, {num_classes} classes: "
                 f"{told(error)}."

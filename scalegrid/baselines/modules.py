@@ -91,7 +91,7 @@ class ModuleBaseline(ABC):
         resolution = self._probe.resolution
         try:
             return layer_table(model, self._stages, resolution, CLASSES)
-        except Exception as error:  # the user's code may raise anything
+        except (Exception, SystemExit) as error:  # the user's code may raise anything
             raise UserError(
                 f"{self.name} at depth {depth:g}, width {width:g} does not run on images of "
                 f"{resolution} px: {told(error)}."
@@ -108,12 +108,12 @@ class ModuleBaseline(ABC):
 
     @cached_property
     def _probe(self) -> _Probe:
-        problem: Exception | None = None
+        problem: Exception | SystemExit | None = None
         for device in ("meta", "cpu"):
             try:
                 with bare(device):
                     model = self.build(1.0, 1.0, CLASSES)
-            except Exception as error:  # the user's code may raise anything
+            except (Exception, SystemExit) as error:  # the user's code may raise anything
                 problem = error
                 continue
             for resolution in self._sides():
@@ -132,18 +132,18 @@ class ModuleBaseline(ABC):
         return list(dict.fromkeys([256, self.resolution, 64, 32]))
 
 
-def _problem(model: nn.Module, resolution: int) -> Exception | None:
+def _problem(model: nn.Module, resolution: int) -> Exception | SystemExit | None:
     """What goes wrong when ``model`` is run."""
     from scalegrid.baselines.introspection import run
 
     try:
         run(model, resolution)
-    except Exception as error:  # the user's code may raise anything
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         return error
     return None
 
 
-def told(error: BaseException | None) -> str:
+def told(error: BaseException | SystemExit | None) -> str:
     """An exception in a few words: its class and the first line of what it says."""
     lines = str(error).strip().splitlines()
     said = f": {lines[0].rstrip('.')}" if lines else ""

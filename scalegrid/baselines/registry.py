@@ -115,7 +115,7 @@ def _from_package(point: EntryPoint) -> Baseline:
 
     try:
         offered: Any = point.load()
-    except Exception as error:  # another package's code may raise anything
+    except (Exception, SystemExit) as error:  # another package's code may raise anything
         raise UserError(
             f"the baseline {point.name!r} of an installed package ({point.value}) cannot be "
             f"loaded: {told(error)}."

@@ -12,6 +12,7 @@ from scalegrid import baselines
 from scalegrid.coefficients import Shares
 from scalegrid.data import Source
 from scalegrid.errors import UserError
+from scalegrid.executors.placement import place
 from scalegrid.output import Format, count, print_csv, print_json, print_table
 from scalegrid.plan import Plan, Variant, make_plan
 from scalegrid.plan.summary import Spread, classic_plan, spread
@@ -34,6 +35,7 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
     from scalegrid.training.recipe import check_recipe
 
     check_recipe(spec.recipe)
+    place(spec)  # an unknown device is told before anything is printed
     baseline = baselines.get(spec.baseline)
     source = open_data(spec)
     made = make_plan(spec, baseline, source.num_classes)
@@ -41,18 +43,18 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
     if spec.grid != "classic" and (pictures or form != "csv"):
         with suppress(UserError):  # it may be empty where the matched one is not
             grids["classic"] = classic_plan(spec, baseline, source.num_classes)
-    if form == "csv":
-        print_csv(variant_rows(made))
-    elif form == "json":
-        print_json(_document(spec, grids, source))
-    else:
-        _print(spec, grids, source)
     if pictures:
         from scalegrid.figures import draw_plans
 
         frames = {name: plan_frame(plan) for name, plan in reversed(grids.items())}
         for path in draw_plans(frames, pictures, flops_factor=spec.flops_factor):
             print(f"drawn: {path}", file=sys.stderr)
+    if form == "csv":
+        print_csv(variant_rows(made))
+    elif form == "json":
+        print_json(_document(spec, grids, source))
+    else:
+        _print(spec, grids, source)
 
 
 def plan_frame(plan: Plan) -> pd.DataFrame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import os
 from pathlib import Path
 
 from scalegrid.data.locations import data_root
@@ -51,7 +52,7 @@ def open_source(
             val_images=val_images,
             download=download,
         )
-    path = Path(data).expanduser()
+    path = Path(os.path.expanduser(data))
     if not path.is_dir():
         raise UserError(_unknown(data, path, ("glyphs", *torchvision.NAMES)))
     return folder.open_folder(path, train_images=train_images, val_images=val_images)

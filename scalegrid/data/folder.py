@@ -166,8 +166,13 @@ def _walk(folder: str, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterat
             inner = entry.stat()
             if (inner.st_dev, inner.st_ino) not in seen:
                 yield from _walk(entry.path, seen)
-        elif os.path.splitext(entry.name)[1].lower() in _suffixes():
+        elif os.path.splitext(entry.name)[1].lower() in _suffixes() and _readable(entry):
             yield entry.path
+
+
+def _readable(entry: os.DirEntry[str]) -> bool:
+    """Whether reading it ends; a broken link stays, so that decoding names it."""
+    return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
 
 
 def _entries(root: Path, names: Sequence[str]) -> list[Entry]:

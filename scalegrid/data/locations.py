@@ -18,7 +18,7 @@ def cache_root() -> Path:
     """
     own = os.environ.get("SCALEGRID_CACHE")
     if own:
-        return Path(own).expanduser()
+        return Path(os.path.expanduser(own))
     shared = os.environ.get("XDG_CACHE_HOME", "")
     # The XDG base directory specification says to ignore relative paths.
     base = Path(shared) if os.path.isabs(shared) else Path.home() / ".cache"
@@ -28,7 +28,7 @@ def cache_root() -> Path:
 def data_root() -> Path:
     """Folder that data sets are downloaded to: `SCALEGRID_DATA`, else beside the caches."""
     own = os.environ.get("SCALEGRID_DATA")
-    return Path(own).expanduser() if own else cache_root() / "datasets"
+    return Path(os.path.expanduser(own)) if own else cache_root() / "datasets"
 
 
 def cache_limit() -> int:

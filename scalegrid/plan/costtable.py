@@ -13,7 +13,7 @@ not their names, and the versions of the libraries that build them.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from importlib.metadata import version
@@ -103,18 +103,48 @@ def _assemble(
     resolutions: Sequence[int],
     num_classes: int,
 ) -> Table | None:
-    """The table from D + W + P passes, or None where layers cannot be matched by name."""
+    """The table from few passes, or None where layers cannot be matched by name.
+
+    Networks of some widths may have layers that others lack (a shortcut where channels change), so
+    widths are taken together by the names of their modules.
+    """
 
     def build(depth: float, width: float) -> nn.Module:
         return skeleton(baseline, depth, width, num_classes)
 
+    table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
+    ends = [_names(build(min(depths), width)) for width in (widths[0], widths[-1])]
+    groups: dict[tuple[str, ...], list[int]] = {}
+    for column, width in enumerate(widths):
+        names = ends[0] if ends[0] == ends[1] else _names(build(min(depths), width))
+        groups.setdefault(tuple(names), []).append(column)
+    for columns in groups.values():
+        part = _assemble_group(baseline, build, depths, [widths[c] for c in columns], resolutions)
+        if part is None:
+            return None
+        table[:, columns] = part
+    with told_as_user_error(baseline, max(resolutions)):
+        return table if _agrees(table, build, depths, widths, resolutions) else None
+
+
+def _assemble_group(
+    baseline: Baseline,
+    build: Callable[[float, float], nn.Module],
+    depths: Sequence[float],
+    widths: Sequence[float],
+    resolutions: Sequence[int],
+) -> Table | None:
+    """The table of widths whose networks have the same modules, from D + W + P passes."""
     deepest = build(max(depths), widths[0])
-    # The second depth has each stage's first block and a repeat of it, and is quicker to build.
-    sample_depth = sorted(depths)[min(1, len(depths) - 1)]
-    samples = {name: i for i, name in enumerate(_names(build(sample_depth, widths[0])))}
-    column = {name: _alike(name, samples) for name in _names(deepest)}
-    if None in column.values():
+    # A short network that has every kind of block, first ones and repeats, and is quick to build.
+    for sample_depth in sorted(depths)[min(1, len(depths) - 1) :]:
+        sample = build(sample_depth, widths[0])
+        alike = _alike(deepest, sample)
+        if alike is not None:
+            break
+    else:
         return None
+    samples = {name: i for i, name in enumerate(_names(sample))}
 
     # How often each sampled layer stands in a network of each depth, and at how many places.
     copies = np.zeros((len(depths), len(samples)), dtype=np.int64)
@@ -124,11 +154,13 @@ def _assemble(
         with told_as_user_error(baseline, resolution):
             at.append(cost.positions(deepest, resolution))
     for row, depth in enumerate(depths):
-        for name in _names(build(depth, widths[0])):
-            if name not in column:
-                return None
-            copies[row, column[name]] += 1
-            sites[row, column[name]] += [places.get(name, 0) for places in at]
+        model = build(depth, widths[0])
+        matches = _alike(model, sample)
+        if matches is None or not alike.keys() >= matches.keys():
+            return None
+        for name, same in matches.items():
+            copies[row, samples[same]] += 1
+            sites[row, samples[same]] += [places.get(name, 0) for places in at]
     shapes = np.zeros((3, len(widths), len(samples)), dtype=np.int64)
     for row, width in enumerate(widths):
         model = build(sample_depth, width)
@@ -140,7 +172,7 @@ def _assemble(
         for name, module in model.named_modules():
             shapes[1, row, samples[name]] = sum(p.numel() for p in module.parameters(recurse=False))
     weights, params, outputs = shapes
-    table = np.stack(
+    return np.stack(
         [
             weights @ sites,
             np.broadcast_to((copies @ params.T)[:, :, None], (len(depths), len(widths), len(at))),
@@ -148,25 +180,62 @@ def _assemble(
         ],
         axis=-1,
     )
-    with told_as_user_error(baseline, max(resolutions)):
-        return table if _agrees(table, build, depths, widths, resolutions) else None
 
 
 def _names(model: nn.Module) -> list[str]:
     return [name for name, _ in model.named_modules()]
 
 
-def _alike(name: str, samples: dict[str, int]) -> int | None:
-    """The sample of this name, or of the nearest earlier block of the same stage."""
-    if name in samples:
-        return samples[name]
-    parts = name.split(".")
-    for i in reversed([i for i, part in enumerate(parts) if part.isdigit()]):
-        for earlier in reversed(range(int(parts[i]))):
-            candidate = ".".join([*parts[:i], str(earlier), *parts[i + 1 :]])
-            if candidate in samples:
-                return samples[candidate]
-    return None
+def _alike(model: nn.Module, sample: nn.Module) -> dict[str, str] | None:
+    """For each module of ``model`` the one of ``sample`` that is like it; None if one has none.
+
+    That is the module of the same name; a numbered block must be made of the same layers, and may
+    be another one of the same stage.
+    """
+    makes, sampled = _makes(model), _makes(sample)
+    numbered = {name for name in makes if name[-1:].isdigit()}
+    holders = {above for name in numbered for above in _ancestors(name)}
+    by_make: dict[tuple[str, str], str] = {}
+    for name, make in sampled.items():
+        by_make.setdefault((name.rpartition(".")[0], make), name)
+    alike: dict[str, str] = {"": ""}
+    for name, make in makes.items():
+        parent, _, last = name.rpartition(".")
+        if not name:
+            continue
+        if parent not in alike:
+            return None
+        place = alike[parent]
+        twin = f"{place}.{last}" if place else last
+        if twin in sampled and (name not in numbered or sampled[twin] == make):
+            alike[name] = twin
+        elif name in numbered and (place, make) in by_make:
+            alike[name] = by_make[place, make]
+        elif twin in sampled and name in holders:
+            alike[name] = twin
+        else:
+            return None
+    return alike
+
+
+def _makes(model: nn.Module) -> dict[str, str]:
+    """For each module what it is made of: names, classes, settings and shapes of all inside."""
+    own = {
+        name: [type(m).__name__, m.extra_repr(), [tuple(p.shape) for p in m.parameters(False)]]
+        for name, m in model.named_modules()
+    }
+    inside: dict[str, list[object]] = {name: [["", made]] for name, made in own.items()}
+    for name, made in own.items():
+        for above in _ancestors(name):
+            inside[above].append([name[len(above) :], made])
+    return {name: digest(parts) for name, parts in inside.items()}
+
+
+def _ancestors(name: str) -> Iterator[str]:
+    """From the parent to the root, whose name is empty."""
+    while name:
+        name = name.rpartition(".")[0]
+        yield name
 
 
 def _agrees(

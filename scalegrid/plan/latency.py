@@ -87,7 +87,7 @@ def search(
     expected = np.exp(features[..., 1])  # the FLOPs ratio
     ratios = np.full(expected.shape, np.nan)
     deviations: list[float] = []
-    wanted = 32 if spec.candidates == "all" else 2 * spec.candidates
+    wanted = max(32, 0 if spec.candidates == "all" else 2 * spec.candidates)
     for _ in range(ROUNDS):
         chosen = _next(networks, expected, ratios, spec.flops_factor, wanted)
         if not chosen:

@@ -154,11 +154,17 @@ def _corner_notes(chosen: dict[Place, str], spec: SweepSpec, networks: Realisabl
 
 def _nothing_equal(spec: SweepSpec, baseline: Baseline, networks: Realisable) -> str:
     gaps = np.abs(networks.ratios / spec.flops_factor - 1)
+    if networks.within(spec.flops_factor, spec.cost_tolerance):
+        return (
+            f"the grid is empty: no network of {baseline.name} of {spec.flops_factor:g} times the "
+            "baseline's cost lies within the bounds; widen --alpha-range, --beta-range or "
+            "--gamma-range."
+        )
     return (
         f"the grid is empty: no network of {baseline.name} at {networks.resolutions[0]} px costs "
         f"{spec.flops_factor:g} times the baseline within {spec.cost_tolerance:.1%}; the nearest "
         f"misses by "
-        f"{gaps.min():.1%}, so raise --cost-tolerance, allow more resolutions by a smaller "
+        f"{np.nanmin(gaps):.1%}, so raise --cost-tolerance, allow more resolutions by a smaller "
         "--resolution-step, or widen the bounds."
     )
 

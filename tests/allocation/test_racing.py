@@ -4,12 +4,14 @@ from collections import Counter
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scalegrid.allocation.base import Ask
 from scalegrid.allocation.racing import Racing
+from scalegrid.analysis import recommend
 
 IDS = ["a", "b", "c", "d", "e", "f"]
 SHARES = dict(zip(IDS, np.random.default_rng(0).dirichlet([1.0] * 3, 6).tolist(), strict=True))
@@ -121,6 +123,31 @@ def test_what_was_asked_but_never_told_is_asked_again_after_a_restart() -> None:
     again = Racing(IDS, SHARES)
     again.tell("a", 0, 0.5)
     assert [again.ask() for _ in range(3)] == first[1:]
+
+
+def test_it_stops_exactly_when_recommend_calls_the_answer_clear() -> None:
+    racing = Racing(IDS, SHARES, indifference=0.004, confidence=0.9)
+    asks = race(racing, workers=3)
+
+    def needed(made: list[Ask]) -> int | None:
+        rows = [
+            {"variant": v, "seed": s, "status": "finished", "top1": outcome(Ask(v, s))}
+            for v, s in made
+        ]
+        names = ["share_depth", "share_width", "share_resolution"]
+        variants = pd.DataFrame(
+            [
+                {"variant": v, "role": "grid", "phi": 1.0, "flops_ratio": 2.0, "resolution": 64}
+                | dict.fromkeys(("alpha", "beta", "gamma"), 1.0)
+                | dict(zip(names, shares, strict=True))
+                for v, shares in SHARES.items()
+            ]
+        )
+        said = recommend(variants, pd.DataFrame(rows), indifference=0.004, confidence=0.9)
+        return said.trials_needed
+
+    assert needed(asks) == 0
+    assert needed(asks[:-3]) != 0
 
 
 def test_late_results_may_unsettle_a_clear_answer() -> None:

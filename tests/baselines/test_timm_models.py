@@ -25,6 +25,7 @@ SCALABLE = [
     "regnetz_005",
     "repvgg_a0",
     "gernet_s",
+    "mobileone_s0",
     "convnextv2_atto",
     "starnet_s1",
     "fasternet_t0",

@@ -42,6 +42,18 @@ def test_the_table_equals_counting_every_network(baseline: baselines.Baseline) -
     np.testing.assert_array_equal(costtable.cost_table(baseline, *ARGUMENTS), slow_table(baseline))
 
 
+@pytest.mark.parametrize("name", ["regnetx_002", "mobilenetv3_small", "timm/resnet10t", "nano"])
+def test_families_are_assembled_rather_than_counted_one_by_one(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def uncalled(*_arguments: object) -> None:
+        raise AssertionError("counted network by network")
+
+    monkeypatch.setattr(costtable, "_count_each", uncalled)
+    baseline = baselines.get(name)
+    np.testing.assert_array_equal(costtable.cost_table(baseline, *ARGUMENTS), slow_table(baseline))
+
+
 class Flat(BlockBaseline):
     """The same blocks without stages, so that names do not tell which block is which."""
 

@@ -1,0 +1,27 @@
+"""The program: `scalegrid`, or ``python -m scalegrid``."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+
+def run() -> None:
+    """Run the command line; an interruption while it is still being imported is one, too."""
+    try:
+        if sys.stdout is None or sys.stderr is None:
+            if sys.stderr is not None:
+                print("scalegrid: standard output is closed; open it.", file=sys.stderr)
+            sys.exit(2)
+        for stream in (sys.stdout, sys.stderr):
+            if isinstance(stream, io.TextIOWrapper):
+                stream.reconfigure(errors="replace")  # a Greek letter on an ASCII terminal
+        from scalegrid.cli import main
+
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    run()

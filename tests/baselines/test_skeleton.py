@@ -1,0 +1,28 @@
+"""Networks to be looked at have the shapes of real ones, and cost nothing that lasts."""
+
+from __future__ import annotations
+
+import torch
+from timm.layers import weight_init
+from torch.nn import init
+
+from scalegrid import baselines
+
+
+def test_a_skeleton_has_the_shapes_of_the_network_and_no_values() -> None:
+    nano = baselines.get("nano")
+    outline, network = baselines.skeleton(nano, 1.5, 1.2, 7), nano.build(1.5, 1.2, 7)
+    assert {p.device.type for p in outline.parameters()} == {"meta"}
+    shapes = [{n: p.shape for n, p in model.named_parameters()} for model in (outline, network)]
+    assert shapes[0] == shapes[1]
+
+
+def test_building_one_leaves_initialisers_and_random_numbers_alone() -> None:
+    functions = (init.kaiming_normal_, init.zeros_, weight_init.trunc_normal_)
+    state = torch.random.get_rng_state()
+    baselines.skeleton(baselines.get("convnext_atto"), 1, 1, 7)
+    assert functions == (init.kaiming_normal_, init.zeros_, weight_init.trunc_normal_)
+    assert torch.equal(state, torch.random.get_rng_state())
+    layer = torch.nn.Linear(4, 4)
+    assert init.zeros_(layer.weight).abs().sum() == 0
+    assert weight_init.trunc_normal_(layer.weight).abs().sum() > 0

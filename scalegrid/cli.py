@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
 
@@ -16,6 +16,7 @@ from scalegrid import __version__
 from scalegrid.errors import UserError
 from scalegrid.options import spec_from_flags, spec_options
 from scalegrid.output import FORMATS, Format
+from scalegrid.spec import Metric
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -104,6 +105,37 @@ def status(name: str | None, results: str, form: Format) -> None:
     from scalegrid.commands.status import show_status
 
     show_status(name, Path(results), form)
+
+
+@main.command()
+@name_argument
+@results_option
+@format_option
+@click.option("--metric", type=click.Choice(get_args(Metric)), help="What to compare by.")
+@click.option("--indifference", type=float, help="Points (nats for val_loss) that do not matter.")
+@click.option("--confidence", type=float, help="Probability that counts as clear.")
+def recommend(
+    name: str | None,
+    results: str,
+    form: Format,
+    metric: Metric | None,
+    indifference: float | None,
+    confidence: float | None,
+) -> None:
+    """Say which coefficients are best, and how sure that is; of the newest sweep without NAME.
+
+    Options that are not given are the sweep's own.
+    """
+    from scalegrid.commands.recommend import show_recommendation
+
+    show_recommendation(
+        name,
+        Path(results),
+        form,
+        metric=metric,
+        indifference=indifference,
+        confidence=confidence,
+    )
 
 
 @main.command()

@@ -56,6 +56,15 @@ def count(value: float) -> str:
     return f"{value:.0f}"
 
 
+def percent(probability: float) -> str:
+    """A probability in whole per cent, without claiming certainty."""
+    if probability > 0.995:
+        return "> 99 %"
+    if probability < 0.005:
+        return "< 1 %"
+    return f"{probability:.0%}".replace("%", " %")
+
+
 def _is_quantity(value: Any) -> bool:
     return isinstance(value, str) and (value == "" or value[0].isdigit() or value == "–")
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from scalegrid.output import percent
 from scalegrid.status import Running, Status
 
 if TYPE_CHECKING:
@@ -144,8 +145,9 @@ def line(trial: Ended, status: Status) -> str:
         parts += [f"top-1 {100 * trial.top1:.1f} %", duration(trial.seconds)]
     else:
         parts.append(f"failed: {trial.error}")
-    left = time_left(status)
-    return "  ".join([*parts, left] if left else parts)
+    if status.certainty is not None:
+        parts.append(certainty(status.certainty))
+    return "  ".join([*parts, *filter(None, [time_left(status)])])
 
 
 def opening_note(status: Status) -> str:
@@ -167,7 +169,15 @@ def closing_note(status: Status, folder: Path) -> str:
             f"Interrupted: {status.ended} of {status.total} trials are done{failed}, and kept in "
             f"{folder}; run the same command again to go on."
         )
-    return f"{status.name} is finished: {status.ended} trials{failed}; results in {folder}."
+    return (
+        f"{status.name} is finished: {status.ended} trials{failed}; results in {folder}; "
+        "`scalegrid recommend` says which coefficients, and how sure that is."
+    )
+
+
+def certainty(probability: float) -> str:
+    """How sure a race is of its leader."""
+    return f"leader good enough with probability {percent(probability)}"
 
 
 def time_left(status: Status) -> str:
@@ -197,6 +207,8 @@ def render(status: Status) -> RenderableType:
     if status.best:
         best, seeds = status.best, f"{status.best.seeds} seed{'s' * (status.best.seeds > 1)}"
         parts.append(Text(f"best so far  {best.label}  top-1 {100 * best.top1:.1f} %  ({seeds})"))
+    if status.certainty is not None:
+        parts.append(Text(certainty(status.certainty)))
     return Group(*parts)
 
 

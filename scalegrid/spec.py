@@ -11,13 +11,28 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from scalegrid.coefficients import Bounds
 from scalegrid.errors import UserError
 
 LARGEST_FACTOR = 16.0
 """The largest FLOPs factor: what costs more is a family's business, not a brief sweep's."""
+
+CONFIDENCE = 0.95
+"""Probability of being good enough that counts as clear, unless another is asked for."""
+
+INDIFFERENCE, LOSS_INDIFFERENCE = 0.3, 0.01
+"""Default width of the indifference zone: points of accuracy, and nats for the loss."""
+
+Metric = Literal["top1", "top5", "val_loss", "nas"]
 
 PositiveInt = Annotated[int, Field(gt=0, le=10_000_000)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -113,8 +128,34 @@ class SweepSpec(Recipe):
     )
 
     # Which trials, and where they run
+    allocation: Literal["uniform", "racing"] | None = Field(
+        None,
+        description="uniform: the same seeds for all; racing: more where they decide something. "
+        "Default: racing if one of the next three is given, else uniform.",
+    )
+    confidence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
+        None,
+        description="Racing stops when the leader is good enough with this probability; "
+        f"default: {CONFIDENCE:g}.",
+    )
+    max_trials: PositiveInt | None = Field(
+        None, description="Racing stops after this many trials, failed ones included."
+    )
+    max_hours: PositiveFloat | None = Field(
+        None,
+        description="Racing starts no trial after so many hours of training, earlier runs'"
+        " included.",
+    )
     seeds: Annotated[int, Field(gt=0, le=10_000)] = Field(
-        1, description="Replicates of each variant."
+        1, description="Replicates of each variant; racing: those that all start with."
+    )
+    metric: Metric = Field(
+        "top1", description="What decides: an accuracy, the loss, or nas (accuracy paid in FLOPs)."
+    )
+    indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="A loss of so many points of accuracy (nats for val_loss) does not matter; "
+        f"default: {INDIFFERENCE:g} points, {LOSS_INDIFFERENCE:g} nats.",
     )
     workers: PositiveInt | None = Field(
         None, description="Worker processes; default: one per core, or trials-per-device per GPU."
@@ -152,6 +193,13 @@ class SweepSpec(Recipe):
                 )
         return tuple(sorted(set(factors)))
 
+    @field_validator("confidence", "max_trials", "max_hours")
+    @classmethod
+    def _needs_racing(cls, value: float | None, info: ValidationInfo) -> float | None:
+        if value is not None and info.data.get("allocation") == "uniform":
+            raise ValueError("is for racing alone; leave it out, or use --allocation racing")
+        return value
+
     @field_validator("*")
     @classmethod
     def _text(cls, value: object) -> object:
@@ -165,6 +213,15 @@ class SweepSpec(Recipe):
         if name is not None:
             check_name(name)
         return name
+
+    @property
+    def racing(self) -> bool:
+        """Whether trials are given out by racing."""
+        if self.allocation is not None:
+            return self.allocation == "racing"
+        return any(
+            limit is not None for limit in (self.confidence, self.max_trials, self.max_hours)
+        )
 
     @property
     def recipe(self) -> Recipe:
@@ -191,9 +248,17 @@ RUNTIME_KEYS = frozenset(
 )
 """Keys that say where and how trials run, not what they are."""
 
-EXTENDABLE_KEYS = frozenset(
+ALLOCATION_KEYS = frozenset(
     {
-        *("seeds", "grid", "candidates", "divisions", "match", "cost_tolerance"),
+        *("allocation", "confidence", "max_trials", "max_hours"),
+        *("seeds", "metric", "indifference"),
+    }
+)
+"""Keys that say how many trials each variant gets."""
+
+EXTENDABLE_KEYS = ALLOCATION_KEYS | frozenset(
+    {
+        *("grid", "candidates", "divisions", "match", "cost_tolerance"),
         *("step", "tolerance", "alpha_range", "beta_range", "gamma_range", "curves"),
     }
 )

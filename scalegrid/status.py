@@ -48,7 +48,8 @@ class Status:
 
     ``total`` counts all trials of the planned variants, made and expected, ``finished`` and
     ``failed`` those that have ended; times are seconds since the epoch; ``seconds_left`` is None
-    while it cannot be estimated, and when nothing runs.
+    while it cannot be estimated, and when nothing runs. ``certainty`` is the probability that the
+    candidate which racing would recommend now is good enough, None where nothing is raced.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Status:
     seconds_left: float | None = None
     best: Best | None = None
     running: tuple[Running, ...] = ()
+    certainty: float | None = None
     started_at: float = 0.0
     updated_at: float = 0.0
     pid: int = field(default_factory=os.getpid)

@@ -23,6 +23,7 @@ from typing import Any
 
 from scalegrid import baselines
 from scalegrid.allocation import Allocator, Ask, make_allocator
+from scalegrid.analysis import value
 from scalegrid.data import EMBEDDED, CachedData, Source, prepare
 from scalegrid.errors import UserError
 from scalegrid.estimate import Pace
@@ -34,7 +35,7 @@ from scalegrid.progress import Display, Ended, Silence, closing_note, opening_no
 from scalegrid.resolve import open_data, resolve, resolve_recipe, results_folder
 from scalegrid.results import Store, Stored, check_data, check_settings, read_stored
 from scalegrid.rows import history_rows, label, trial_row, variant_rows
-from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
+from scalegrid.spec import ALLOCATION_KEYS, EXTENDABLE_KEYS, SweepSpec
 from scalegrid.status import State, Status, write_status
 from scalegrid.timing import machine_rate, plan_works, rate_file
 from scalegrid.tracking import Tracker
@@ -137,9 +138,9 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
             display.note(f"Note: {note.rstrip('.')}.")
         display.note(opening_note(tracker.status("running", remaining)))
         store.create_or_check(spec, planned, source.fingerprint)
-        needed = replace(
-            placement, workers=max(1, min(placement.workers, ceil(sum(remaining.values()))))
-        )
+        # A race may last longer than it seems now.
+        useful = placement.workers if spec.racing else ceil(sum(remaining.values()))
+        needed = replace(placement, workers=max(1, min(placement.workers, useful)))
         executor = (make_executor or _local)(needed)
         outcome = _Loop(job, data, store, resumed.allocator, tracker, executor, display).go()
         if tracker.pace.measured is not None and make_executor is None:
@@ -172,20 +173,26 @@ class _Resumed:
 
 def _resume(spec: SweepSpec, planned: Sequence[Row], stored: Stored | None) -> _Resumed:
     """Rebuild the allocator over the rows of the planned variants from the trials made."""
-    # Dearest first: the end does not wait for one long trial, and memory trouble shows early.
-    allocator = make_allocator(spec, sorted(planned, key=itemgetter("activations"), reverse=True))
-    ids = {row["variant"] for row in planned}
+    costs = {row["variant"]: row["flops_ratio"] / spec.flops_factor for row in planned}
     rows = [
         row
         for row in (stored.trials.to_pylist() if stored else [])
-        if row["variant"] in ids and not _worth_another_try(row)
+        if row["variant"] in costs and not _worth_another_try(row)
     ]
+    allocator = make_allocator(
+        spec,
+        # Dearest first: the end does not wait for one long trial, and memory trouble shows early.
+        sorted(planned, key=itemgetter("activations"), reverse=True),
+        hours_before=sum(row["seconds"] for row in rows) / 3600 / place(spec).workers,
+    )
     for row in rows:
-        allocator.tell(row["variant"], row["seed"], _value(row))
+        finished = row["status"] == "finished"
+        worth = value(row, spec.metric, costs[row["variant"]]) if finished else None
+        allocator.tell(row["variant"], row["seed"], worth)
     return _Resumed(allocator, rows)
 
 
-def _value(row: Row) -> float | None:
+def _top1(row: Row) -> float | None:
     return row["top1"] if row["status"] == "finished" else None
 
 
@@ -214,7 +221,7 @@ def _check_network(stored: Stored, spec: SweepSpec, folder: Path) -> None:
 
 
 def _same_plan(old: SweepSpec, new: SweepSpec) -> bool:
-    keys = (EXTENDABLE_KEYS - {"seeds"}) | {"data"}
+    keys = (EXTENDABLE_KEYS - ALLOCATION_KEYS) | {"data"}
     return all(getattr(old, key) == getattr(new, key) for key in keys)
 
 
@@ -252,7 +259,7 @@ def _tracker(job: _Job, resumed: _Resumed, *, measure: bool) -> Tracker:
     labels = {variant.variant: label(variant) for variant in job.plan.variants}
     tracker = Tracker(str(job.spec.name), labels, works, Pace(rate), place.workers)
     for row in resumed.rows:
-        tracker.count(row["variant"], _value(row))
+        tracker.count(row["variant"], _top1(row))
     return tracker
 
 
@@ -344,30 +351,35 @@ class _Loop:
                 ended.append((self._running.pop(event.trial), event))
             else:
                 self._tracker.epoch(*event)
-        for trial, outcome in ended:
-            self._allocator.tell(trial.variant, trial.seed, _top1(outcome))
-        # First, so that the workers have something to do while this process writes.
-        self._fill()
-        self._keep(ended)
-        for trial, outcome in ended:
-            self._report(trial, outcome)
-
-    def _keep(self, ended: Sequence[tuple[Trial, Outcome]]) -> None:
-        trials = [
+        rows = [
             trial_row(trial, self._variants[trial.variant], outcome, self._source.num_train)
             for trial, outcome in ended
         ]
-        self._store.add(trials, [row for _, outcome in ended for row in history_rows(outcome)])
+        for row in rows:
+            self._allocator.tell(row["variant"], row["seed"], self._worth(row))
+        # First, so that the workers have something to do while this process writes.
+        self._fill()
+        self._store.add(rows, [row for _, outcome in ended for row in history_rows(outcome)])
+        for row, (_, outcome) in zip(rows, ended, strict=True):
+            self._report(row, outcome)
 
-    def _report(self, trial: Trial, outcome: Outcome) -> None:
+    def _worth(self, row: Row) -> float | None:
+        """What a trial's row tells the allocator; None if it failed."""
+        if row["status"] != "finished":
+            return None
+        cost = self._variants[row["variant"]].flops_ratio / self._spec.flops_factor
+        return float(value(row, self._spec.metric, cost))
+
+    def _report(self, row: Row, outcome: Outcome) -> None:
         self._trained += 1
         self._tracker.end(outcome)
-        name = label(self._variants[trial.variant])
-        ended = Ended(name, trial.seed, _top1(outcome), outcome.error, outcome.seconds)
+        name = label(self._variants[row["variant"]])
+        ended = Ended(name, row["seed"], _top1(row), outcome.error, outcome.seconds)
         self._display.ended(ended, self._status("running"))
 
     def _status(self, state: State) -> Status:
-        return self._tracker.status(state, self._allocator.remaining())
+        allocator = self._allocator
+        return self._tracker.status(state, allocator.remaining(), allocator.certainty)
 
     def _beat(self) -> None:
         now = time.monotonic()
@@ -376,10 +388,6 @@ class _Loop:
             status = self._status("running")
             write_status(self._store.folder, status)
             self._display.update(status)
-
-
-def _top1(outcome: Outcome) -> float | None:
-    return outcome.history[-1].top1 if outcome.status == "finished" else None
 
 
 def _ignore_interruptions() -> None:

@@ -6,6 +6,7 @@ import statistics
 import tempfile
 import time
 from dataclasses import asdict, dataclass
+from itertools import cycle, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -54,14 +55,23 @@ class Estimate(NamedTuple):
 def estimate_seconds(spec: SweepSpec, plan: Plan, source: Source) -> Estimate:
     """Wall time of a whole sweep; see `scalegrid.estimate`. Measures nothing, so it is quick.
 
+    Of a race it is the time of ``max_trials``, or else of the first trials of each variant.
+
     Raises:
         UserError: the device is unknown or not there.
     """
     placement = place(spec)
     rate = rate_file(spec, plan.variants[0], placement).read()
-    works = list(plan_works(spec, plan, source).values()) * spec.seeds
-    seconds = makespan(((rate or TYPICAL_RATE) * work for work in works), placement.workers)
-    return Estimate(seconds, rate is not None)
+    works = list(plan_works(spec, plan, source).values())
+    trials = planned_trials(spec, plan)
+    jobs = [(rate or TYPICAL_RATE) * work for work in islice(cycle(works), trials)]
+    return Estimate(makespan(jobs, placement.workers), rate is not None)
+
+
+def planned_trials(spec: SweepSpec, plan: Plan) -> int:
+    """How many trials a sweep has; of a race the most it may have, or if unlimited the first."""
+    first = spec.seeds * len(plan.variants)
+    return first if spec.max_trials is None else spec.max_trials
 
 
 def plan_works(spec: SweepSpec, plan: Plan, source: Source) -> dict[str, float]:

@@ -93,8 +93,13 @@ class Tracker:
         self._running.clear()
         return given_up
 
-    def status(self, state: State, remaining: Mapping[str, float]) -> Status:
-        """The sweep now; ``remaining`` trials of each variant have not been started."""
+    def status(
+        self, state: State, remaining: Mapping[str, float], certainty: float | None = None
+    ) -> Status:
+        """The sweep now; ``remaining`` trials of each variant have not been started.
+
+        ``certainty`` is the probability that the best candidate so far is good enough.
+        """
         finished = sum(len(values) for values in self._top1.values())
         waiting = round(sum(remaining.values()))
         return Status(
@@ -105,6 +110,7 @@ class Tracker:
             total=finished + self._failed + len(self._running) + waiting,
             seconds_left=self._seconds_left(remaining) if state == "running" else None,
             best=self._best,
+            certainty=certainty,
             running=tuple(underway.shown for underway in self._running.values()),
             started_at=self._started_at,
             updated_at=time.time(),

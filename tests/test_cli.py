@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from light_sweep import light_spec, run_light_sweep
 
 from scalegrid import baselines
 from scalegrid.cli import main
@@ -22,7 +23,7 @@ BOUNDED_TO_ONE = (
     *("--beta-range", "1", "1"),
     *("--gamma-range", "1", "1"),
 )
-COMMANDS = ("sweep", "plan", "status", "plot", "baselines")
+COMMANDS = ("sweep", "plan", "status", "recommend", "plot", "baselines")
 
 
 @pytest.fixture(autouse=True)
@@ -200,3 +201,52 @@ def test_lists_of_numbers_are_checked() -> None:
     result = run("plan", "--curves", "1;2")
     assert result.exit_code == 2
     assert "1,1.5,2" in result.stderr
+
+
+@pytest.fixture
+def raced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "cache"))
+    run_light_sweep(light_spec("results", seeds=3))
+
+
+@pytest.mark.usefixtures("raced")
+def test_recommend_says_what_it_recommends_and_how_sure() -> None:
+    found = json.loads(run("recommend", "--format", "json").stdout)
+    shown = run("recommend").stdout
+    assert f"Recommended: α = {found['alpha']:.3f}" in shown
+    assert found["variant"] in shown
+    assert "within 0.3 points of the best with probability" in shown
+    rows = list(csv.DictReader(io.StringIO(run("recommend", "--format", "csv").stdout)))
+    assert rows[0]["variant"] == found["variant"]
+    assert [float(r["accuracy"]) for r in rows] == sorted(
+        (float(r["accuracy"]) for r in rows), reverse=True
+    )
+
+
+@pytest.mark.usefixtures("raced")
+def test_recommend_takes_another_metric_zone_and_confidence() -> None:
+    narrow, wide = (
+        json.loads(run("recommend", "--indifference", zone, "--format", "json").stdout)
+        for zone in ("0.1", "50")
+    )
+    assert narrow["probability_within_indifference"] < 0.9 < wide["probability_within_indifference"]
+    by_loss = run("recommend", "--metric", "val_loss").stdout
+    assert "validation loss" in by_loss
+    assert "within 0.01 nats" in by_loss
+    assert "not clear at 77 %" in run("recommend", "--confidence", "0.77").stdout
+
+
+@pytest.mark.usefixtures("raced")
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--indifference", "-1"), "-1"),
+        (("--indifference", "nan"), "nan"),
+        (("--confidence", "1"), "confidence 1"),
+        (("--confidence", "0"), "confidence 0"),
+        (("--metric", "top2"), "top2"),
+        (("other",), "other"),
+    ],
+)
+def test_recommend_refuses_in_a_sentence(flags: tuple[str, ...], named: str) -> None:
+    assert named in refused("recommend", *flags)

@@ -106,3 +106,26 @@ def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
 def test_a_bad_flag_is_named_without_a_file() -> None:
     with pytest.raises(UserError, match=r"^unknown key 'epoch'; did you mean 'epochs'"):
         build_spec({"epoch": 3})
+
+
+@pytest.mark.parametrize(
+    ("keys", "racing"),
+    [
+        ({}, False),
+        ({"seeds": 3}, False),
+        ({"confidence": 0.9}, True),
+        ({"max_trials": 40}, True),
+        ({"max_hours": 1.5}, True),
+        ({"allocation": "racing"}, True),
+        ({"allocation": "uniform", "seeds": 3}, False),
+    ],
+)
+def test_a_limit_makes_it_a_race(keys: dict[str, object], racing: bool) -> None:
+    assert build_spec(keys).racing is racing
+
+
+@pytest.mark.parametrize("limit", ["confidence: 0.9", "max_trials: 9", "max_hours: 2.0"])
+def test_equal_shares_have_no_limits(limit: str, tmp_path: Path) -> None:
+    key = limit.split(":")[0].replace("_", "-")
+    with pytest.raises(UserError, match=rf"line 2: {key} is for racing alone"):
+        load_spec(write(tmp_path, f"allocation: uniform\n{limit}\n"))

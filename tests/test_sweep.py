@@ -24,6 +24,7 @@ from scalegrid.results import load_sweep, read_stored
 from scalegrid.status import Status, read_status
 from scalegrid.sweep import _check_network
 from scalegrid.tables import MEASURED
+from scalegrid.training.trial import Epoch, Outcome
 
 TESTS = Path(__file__).parent
 
@@ -298,7 +299,7 @@ def test_the_allocator_is_told_the_accuracies_of_before(
 
     monkeypatch.setattr(
         "scalegrid.sweep.make_allocator",
-        lambda spec, rows: Listener([row["variant"] for row in rows], spec.seeds),
+        lambda spec, rows, **_: Listener([row["variant"] for row in rows], spec.seeds),
     )
     run_light_sweep(light_spec(results))
     first = sorted(told)
@@ -372,3 +373,75 @@ def test_a_sweep_may_run_outside_the_main_thread(results: Path) -> None:
     thread.start()
     thread.join()
     assert outcomes[0].finished == 4
+
+
+def test_a_race_gives_more_trials_to_the_better_until_its_limit(results: Path) -> None:
+    shown = Recorder()
+    outcome = run_light_sweep(light_spec(results, max_trials=12, confidence=0.999), display=shown)
+    assert (outcome.trained, outcome.exit_status) == (12, 0)
+    trials = load_sweep(None, results).trials
+    first = trials[trials["seed"] == 0].set_index("variant")["top1"]
+    assert len(first) == 5
+    counts = trials["variant"].value_counts()
+    assert counts["v000"] == 1, "the baseline cannot be recommended"
+    assert counts[first.drop("v000").idxmin()] < counts.max()
+    assert all(5 <= status.total <= 12 for _, status in shown.trials)
+    certainties = [status.certainty for _, status in shown.trials]
+    assert certainties[:4] == [None] * 4
+    assert all(0 <= p <= 1 for p in certainties[-4:] if p is not None)
+    assert certainties[-1] is not None
+
+
+def test_a_race_goes_on_where_it_was(tmp_path: Path) -> None:
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    run_light_sweep(light_spec(whole, max_trials=14))
+    for limit in (7, 10, 14):
+        run_light_sweep(light_spec(parts, max_trials=limit))
+    assert_equal(frames(whole), frames(parts))
+
+
+def test_a_finished_race_is_left_alone(results: Path) -> None:
+    spec = light_spec(results, max_trials=9)
+    run_light_sweep(spec)
+    shown = Recorder()
+    outcome = run_light_sweep(spec, display=shown, make_executor=Forbidden)
+    assert (outcome.trained, outcome.finished) == (0, 9)
+    assert "finished already" in shown.notes[0]
+
+
+def test_a_race_stops_when_its_time_is_up_earlier_runs_included(results: Path) -> None:
+    run_light_sweep(light_spec(results))
+    spent = load_sweep(None, results).trials["seconds"].sum() / 2  # workers
+    run_light_sweep(light_spec(results, max_hours=spent / 3600), make_executor=Forbidden)
+    late = run_light_sweep(light_spec(results, max_hours=1 + spent / 3600, max_trials=8))
+    assert late.trained == 3
+
+
+@pytest.mark.parametrize(
+    ("metric", "worth"),
+    [("top1", 0.6), ("top5", 0.9), ("val_loss", -1.5), ("nas", 0.6 * 0.5**-0.07)],
+)
+def test_the_metric_decides_what_a_race_is_told(
+    results: Path, monkeypatch: pytest.MonkeyPatch, metric: str, worth: float
+) -> None:
+    told: list[float | None] = []
+
+    class Listener(Uniform):
+        def tell(self, variant: str, seed: int, value: float | None) -> None:
+            told.append(value)
+            super().tell(variant, seed, value)
+
+    monkeypatch.setattr(
+        "scalegrid.sweep.make_allocator", lambda *_, **__: Listener(["v000", "v001"], 1)
+    )
+    monkeypatch.setattr(
+        "light_training.run_trial",
+        lambda trial, *_: Outcome(trial.trial, "finished", (Epoch(1, 1, 1.5, 0.6, 0.9, 0, 1, 1),)),
+    )
+    # The stand-ins cost about as much as the baseline, half of what nas pays for.
+    spec = light_spec(results, metric=metric)
+    run_light_sweep(spec)
+    assert told == pytest.approx([worth, worth], rel=1e-4)
+    told.clear()
+    run_light_sweep(spec, make_executor=Forbidden)
+    assert told == pytest.approx([worth, worth], rel=1e-4), "the same after a restart"

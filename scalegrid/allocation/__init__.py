@@ -2,22 +2,47 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalegrid.allocation.base import Allocator, Ask
+from scalegrid.allocation.racing import Racing
 from scalegrid.allocation.uniform import Uniform
-from scalegrid.spec import SweepSpec
+from scalegrid.analysis import raced, zone
+from scalegrid.spec import CONFIDENCE, SweepSpec
 
 
-def make_allocator(spec: SweepSpec, variants: Sequence[Mapping[str, Any]]) -> Allocator:
+def make_allocator(
+    spec: SweepSpec, variants: Sequence[Mapping[str, Any]], *, hours_before: float = 0.0
+) -> Allocator:
     """The allocator that a specification asks for.
 
     Args:
         spec: the sweep's specification.
         variants: rows of the variants table, in the order in which to start them.
+        hours_before: of training in earlier runs, which count for ``max_hours``.
     """
-    return Uniform([row["variant"] for row in variants], spec.seeds)
+    ids = [row["variant"] for row in variants]
+    if not spec.racing:
+        return Uniform(ids, spec.seeds)
+    roles, phis, matched = ([row[key] for row in variants] for key in ("role", "phi", "matched"))
+    candidates = {
+        row["variant"]: [row[f"share_{axis}"] for axis in ("depth", "width", "resolution")]
+        for row, eligible in zip(variants, raced(roles, phis, matched, spec.metric), strict=True)
+        if eligible
+    }
+    started = time.monotonic()
+    return Racing(
+        ids,
+        candidates,
+        replicates=spec.seeds,
+        indifference=zone(spec.metric, spec.indifference),
+        confidence=CONFIDENCE if spec.confidence is None else spec.confidence,
+        max_trials=spec.max_trials,
+        max_hours=spec.max_hours,
+        clock=lambda: 3600 * hours_before + time.monotonic() - started,
+    )
 
 
-__all__ = ["Allocator", "Ask", "Uniform", "make_allocator"]
+__all__ = ["Allocator", "Ask", "Racing", "Uniform", "make_allocator"]

@@ -25,11 +25,18 @@ class Allocator(Protocol):
         """The next trial to start, or None when there is nothing to start until more is told."""
 
     def tell(self, variant: str, seed: int, value: float | None) -> None:
-        """Take in the accuracy of a trial, None if it failed; unknown trials are ignored."""
+        """Take in the value of a trial, more being better, None if it failed.
+
+        Unknown trials are ignored.
+        """
 
     @property
     def done(self) -> bool:
         """Whether no trial will be asked for any more, whatever the running ones come to."""
+
+    @property
+    def certainty(self) -> float | None:
+        """Probability that the best candidate so far is good enough; None if it cannot tell."""
 
     def remaining(self) -> Mapping[str, float]:
         """How many trials of each variant it expects to ask for yet, for the time left."""

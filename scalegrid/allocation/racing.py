@@ -16,8 +16,9 @@ from scalegrid.analysis.foresight import HORIZON, trials_needed
 from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Observations
 from scalegrid.analysis.repeat import most_worth_repeating
-from scalegrid.analysis.selection import chances, is_clear
+from scalegrid.analysis.selection import Chances, chances, is_clear
 from scalegrid.analysis.surface import Fit, fit
+from scalegrid.spec import CONFIDENCE, INDIFFERENCE
 
 _SPARE_FAILURES = 2  # a variant whose failures exceed its successes by this is not tried again
 
@@ -53,8 +54,8 @@ class Racing:
         candidates: Mapping[str, Sequence[float]],
         *,
         replicates: int = 1,
-        indifference: float = 0.003,
-        confidence: float | None = 0.95,
+        indifference: float = INDIFFERENCE / 100,
+        confidence: float | None = CONFIDENCE,
         max_trials: int | None = None,
         max_hours: float | None = None,
         clock: Callable[[], float] | None = None,
@@ -102,6 +103,12 @@ class Racing:
             return False
         return self._clear or not self._rivals()
 
+    @property
+    def certainty(self) -> float | None:
+        """Probability that the leader is within the zone; None before the noise has been seen."""
+        standing = self._current()
+        return None if standing is None or not standing.repeats else standing.certainty
+
     def remaining(self) -> Mapping[str, float]:
         """Trials of each variant that it expects to ask for: foresight, not a promise."""
         if self._spent:
@@ -130,7 +137,7 @@ class Racing:
         if self._confidence is None or self._lacking():
             return False
         standing = self._current()
-        return standing is not None and standing.clear(self._indifference, self._confidence)
+        return standing is not None and standing.clear(self._confidence)
 
     def _lacking(self, running: Iterable[Ask] = ()) -> dict[str, int]:
         """How many of its first trials each variant lacks; those that keep failing do not."""
@@ -151,7 +158,7 @@ class Racing:
         standing = self._current()
         if standing is None:  # too little is known yet; idle workers might as well try all again
             return min(rivals, key=running.__getitem__, default=None)
-        return standing.repeat(self._indifference, rivals, running)
+        return standing.repeat(rivals, running)
 
     def _rivals(self) -> list[str]:
         """The candidates that may be tried again; none where there is nothing to compare."""
@@ -163,7 +170,7 @@ class Racing:
         standing = self._current()
         if standing is None:
             return dict.fromkeys(self._shares, 1.0)
-        return standing.foreseen(self._indifference, self._confidence or 0.95)
+        return standing.foreseen(self._confidence or CONFIDENCE)
 
     def _hopeful(self, variants: Iterable[str]) -> list[str]:
         """Those that do not keep failing."""
@@ -177,7 +184,7 @@ class Racing:
 
     def _current(self) -> _Standing | None:
         if self._standing is None:
-            self._standing = _Standing.of(self._finished, self._shares)
+            self._standing = _Standing.of(self._finished, self._shares, self._indifference)
         return self._standing
 
 
@@ -186,25 +193,35 @@ class _Standing:
 
     @classmethod
     def of(
-        cls, finished: Mapping[Ask, float], shares: Mapping[str, Sequence[float]]
+        cls,
+        finished: Mapping[Ask, float],
+        shares: Mapping[str, Sequence[float]],
+        indifference: float,
     ) -> _Standing | None:
         """None if there are not two candidates with trials yet."""
         tried = sorted({variant for variant, _ in finished} & shares.keys())
-        return cls(tried, finished, shares) if len(tried) > 1 else None
+        return cls(tried, finished, shares, indifference) if len(tried) > 1 else None
 
     def __init__(
         self,
         tried: Sequence[str],
         finished: Mapping[Ask, float],
         shares: Mapping[str, Sequence[float]],
+        indifference: float,
     ) -> None:
-        self._tried = tried
+        self._tried, self._indifference = tried, indifference
         number = {variant: i for i, variant in enumerate(tried)}
         self._observations = Observations.collect(
             len(tried),
             ((number[v], seed, value) for (v, seed), value in finished.items() if v in number),
         )
         self._model = Model(len(tried), np.array([shares[v] for v in tried], dtype=np.float64))
+        self._foresight: int | None = None
+
+    @property
+    def repeats(self) -> int:
+        """Degrees of freedom of the noise."""
+        return self._observations.repeats
 
     @cached_property
     def posterior(self) -> Posterior:
@@ -215,15 +232,20 @@ class _Standing:
     def _fit(self) -> Fit:
         return fit(self._model, self._observations)
 
-    def clear(self, indifference: float, confidence: float) -> bool:
-        """Whether `recommend` would call the answer clear."""
-        within = chances(self._fit.samples.values, indifference).within
-        leader = int(self._fit.posterior.expected.argmax())
-        return is_clear(self._observations.repeats, float(within[leader]), confidence)
+    @cached_property
+    def _chances(self) -> Chances:
+        return chances(self._fit.samples.values, self._indifference)
 
-    def repeat(
-        self, indifference: float, hopeful: Sequence[str], running: Mapping[str, int]
-    ) -> str | None:
+    @property
+    def certainty(self) -> float:
+        """Probability that the leader is within the indifference zone of the best."""
+        return float(self._chances.within[self._fit.posterior.expected.argmax()])
+
+    def clear(self, confidence: float) -> bool:
+        """Whether `recommend` would call the answer clear."""
+        return is_clear(self.repeats, self.certainty, confidence)
+
+    def repeat(self, hopeful: Sequence[str], running: Mapping[str, int]) -> str | None:
         """The candidate to try again, as if the running trials had come out as expected."""
         allowed = np.isin(self._tried, hopeful)
         if not allowed.any():
@@ -235,13 +257,13 @@ class _Standing:
                 column = covariance[:, i]
                 covariance = covariance - np.outer(column, column) / (column[i] + noise / count)
         chosen = most_worth_repeating(
-            self.posterior.expected, covariance, noise, indifference, allowed
+            self.posterior.expected, covariance, noise, self._indifference, allowed
         )
         return self._tried[int(chosen)]
 
-    def foreseen(self, indifference: float, confidence: float) -> dict[str, float]:
+    def foreseen(self, confidence: float) -> dict[str, float]:
         """Further trials expected of each candidate, in proportion to its chance of being best."""
-        needed = trials_needed(self._fit.posterior, indifference, confidence)
-        total = HORIZON * len(self._tried) if needed is None else needed
-        best = chances(self._fit.samples.values, indifference).best
-        return dict(zip(self._tried, (total * best).tolist(), strict=True))
+        if self._foresight is None:  # slow, and asked for every second
+            needed = trials_needed(self._fit.posterior, self._indifference, confidence)
+            self._foresight = HORIZON * len(self._tried) if needed is None else needed
+        return dict(zip(self._tried, (self._foresight * self._chances.best).tolist(), strict=True))

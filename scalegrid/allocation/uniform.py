@@ -38,6 +38,10 @@ class Uniform:
         """Whether every trial has been asked for or told."""
         return not self._waiting
 
+    @property
+    def certainty(self) -> None:
+        """It does not look at what trials come to."""
+
     def remaining(self) -> Mapping[str, float]:
         """Trials of each variant that have been neither asked for nor told."""
         return {variant: float(count) for variant, count in self._counts.items() if count}

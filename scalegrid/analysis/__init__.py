@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from scalegrid.analysis.candidates import METRICS, Metric, raced
+from scalegrid.analysis.candidates import METRICS, raced, value, zone
 from scalegrid.analysis.recommend import recommend
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.wording import rows, sentences, to_text
+from scalegrid.spec import Metric
 
 __all__ = [
     "METRICS",
@@ -19,4 +20,6 @@ __all__ = [
     "rows",
     "sentences",
     "to_text",
+    "value",
+    "zone",
 ]

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from scalegrid.errors import UserError
+from scalegrid.spec import INDIFFERENCE, LOSS_INDIFFERENCE, Metric
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Metric = Literal["top1", "top5", "val_loss", "nas"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
 
 NAS_EXPONENT = -0.07
@@ -36,13 +37,45 @@ def raced(
     return equal
 
 
+def zone(metric: Metric, given: float | None) -> float:
+    """The width of the indifference zone in the unit of values.
+
+    Args:
+        metric: what is compared.
+        given: the width in points of accuracy, or in nats for ``val_loss``; None for the default.
+
+    Raises:
+        UserError: the width is negative or not finite.
+    """
+    if given is not None and not 0 <= given < math.inf:
+        raise UserError(f"the indifference {given:g} must be a finite number, 0 or above.")
+    if metric == "val_loss":
+        return LOSS_INDIFFERENCE if given is None else given
+    return (INDIFFERENCE if given is None else given) / 100
+
+
+def value(trial: Any, metric: Metric, relative_cost: Any) -> Any:
+    """What a finished trial is worth, more being better.
+
+    The accuracy as a share, minus the validation loss in nats, or for ``nas`` top-1 times
+    ``relative_cost`` to the power of w.
+
+    Args:
+        trial: a mapping with ``top1``, ``top5`` and ``val_loss``: numbers, or columns of them.
+        metric: which of them counts.
+        relative_cost: the variant's FLOPs over F times the baseline's; as ``trial``.
+    """
+    if metric == "val_loss":
+        return -trial["val_loss"]
+    if metric == "nas":
+        return trial["top1"] * relative_cost**NAS_EXPONENT
+    return trial[metric]
+
+
 def trial_values(
     variants: pd.DataFrame, trials: pd.DataFrame, metric: Metric, flops_factor: float
 ) -> pd.DataFrame:
-    """The finished trials of ``variants``, with a column ``value`` of which more is better.
-
-    ``value`` is the accuracy as a share, minus the validation loss in nats, or for ``nas`` top-1
-    times (FLOPs / T)^w where T is ``flops_factor`` times the baseline's FLOPs.
+    """The finished trials of ``variants`` with a column ``value``, see `value`.
 
     Raises:
         UserError: the metric is unknown.
@@ -50,12 +83,6 @@ def trial_values(
     if metric not in METRICS:
         raise UserError(f"there is no metric {metric!r}; choose from {', '.join(METRICS)}.")
     joined: pd.DataFrame = trials.merge(variants[["variant", "flops_ratio"]], on="variant")
-    column = "top1" if metric == "nas" else metric
-    joined = joined.loc[(joined["status"] == "finished") & np.isfinite(joined[column])].copy()
-    value = joined[column].astype(float)
-    if metric == "val_loss":
-        value = -value
-    if metric == "nas":
-        value = value * (joined["flops_ratio"] / flops_factor) ** NAS_EXPONENT
-    joined["value"] = value
-    return joined
+    joined["value"] = value(joined, metric, joined["flops_ratio"] / flops_factor).astype(float)
+    usable: pd.DataFrame = joined[(joined["status"] == "finished") & np.isfinite(joined["value"])]
+    return usable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from scalegrid.analysis.candidates import Metric, raced, trial_values
+from scalegrid.analysis.candidates import raced, trial_values
 from scalegrid.analysis.foresight import trials_needed
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats, Observations
@@ -17,6 +17,7 @@ from scalegrid.analysis.selection import chances, interval, is_clear, tie_set
 from scalegrid.analysis.surface import Fit, fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.errors import UserError
+from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +31,8 @@ def recommend(
     trials: pd.DataFrame,
     *,
     metric: Metric = "top1",
-    indifference: float = 0.003,
-    confidence: float = 0.95,
+    indifference: float = INDIFFERENCE / 100,
+    confidence: float = CONFIDENCE,
     flops_factor: float = 2.0,
 ) -> Recommendation:
     """Say which coefficients are best, and how sure that is.

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scalegrid.analysis.candidates import Metric
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.surface import CrossValidation
 from scalegrid.coefficients import Coefficients, Shares
+from scalegrid.spec import Metric
 
 
 @dataclass(frozen=True)
@@ -124,4 +124,5 @@ class Recommendation:
                 "error_plain": self.validation.plain,
             },
             "trials_needed": self.trials_needed,
+            "notes": list(self.notes),
         }

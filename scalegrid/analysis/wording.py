@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
+from scalegrid.output import percent
 
 _NAMES = {"top1": "top-1", "top5": "top-5", "val_loss": "validation loss", "nas": "ACC·(FLOPs/T)^w"}
 _RIVALS = {
@@ -60,15 +61,6 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
         }
         for one in recommendation.ranking
     ]
-
-
-def percent(probability: float) -> str:
-    """A probability in whole per cent, without claiming certainty."""
-    if probability > 0.995:
-        return "> 99 %"
-    if probability < 0.005:
-        return "< 1 %"
-    return f"{probability:.0%}".replace("%", " %")
 
 
 def _name(one: Candidate) -> str:

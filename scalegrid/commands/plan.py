@@ -20,7 +20,7 @@ from scalegrid.progress import duration
 from scalegrid.resolve import open_data
 from scalegrid.rows import variant_rows
 from scalegrid.spec import SweepSpec
-from scalegrid.timing import estimate_seconds
+from scalegrid.timing import estimate_seconds, planned_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -91,8 +91,10 @@ def _print(spec: SweepSpec, grids: dict[str, Plan], source: Source) -> None:
         if estimate.measured
         else "by a typical CPU's speed; a sweep measures yours"
     )
-    trials = spec.seeds * len(made.variants)
-    print(f"{trials} trials, about {duration(estimate.seconds)} ({how}).")
+    trials = f"{planned_trials(spec, made)} trials"
+    if spec.racing:
+        trials = f"At most {trials}" if spec.max_trials else f"At first {trials}, then a race"
+    print(f"{trials}, about {duration(estimate.seconds)} ({how}).")
 
 
 def _row(variant: Variant) -> dict[str, str]:

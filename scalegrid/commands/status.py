@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scalegrid.errors import UserError
 from scalegrid.output import Format, print_csv, print_json, print_table
-from scalegrid.progress import duration
+from scalegrid.progress import certainty, duration
 from scalegrid.results import sweep_folder
 from scalegrid.status import Status, read_status
 
@@ -39,6 +39,8 @@ def _print(status: Status) -> None:
     if status.best:
         top1 = f"{100 * status.best.top1:.1f} %"
         print(f"Best so far: {status.best.label}, top-1 {top1} ({status.best.seeds} seeds).")
+    if status.certainty is not None:
+        print(f"{certainty(status.certainty).capitalize()}.")
     if status.running:
         print_table(
             [

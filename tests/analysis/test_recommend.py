@@ -40,7 +40,7 @@ def test_json_has_the_documented_keys_and_no_others() -> None:
     assert list(said) == [
         *("variant", "alpha", "beta", "gamma", "resolution", "flops_ratio", "accuracy"),
         *("probability_best", "probability_within_indifference", "tie_set", "gains"),
-        *("surface_optimum", "trials_needed"),
+        *("surface_optimum", "trials_needed", "notes"),
     ]
     assert list(said["gains"]) == ["depth", "width", "resolution", "paper"]
     assert said["gains"]["paper"] is None

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from scalegrid.analysis.candidates import METRICS, raced, value, zone
-from scalegrid.analysis.recommend import recommend
+from scalegrid.analysis.recommend import recommend, recommend_as_planned
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
-from scalegrid.analysis.wording import rows, sentences, to_text
+from scalegrid.analysis.wording import amount, rows, sentences, to_text
 from scalegrid.spec import Metric
 
 __all__ = [
@@ -15,8 +15,10 @@ __all__ = [
     "Metric",
     "Recommendation",
     "SurfaceOptimum",
+    "amount",
     "raced",
     "recommend",
+    "recommend_as_planned",
     "rows",
     "sentences",
     "to_text",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalegrid.analysis.candidates import raced, trial_values
+from scalegrid.analysis.candidates import raced, trial_values, zone
 from scalegrid.analysis.foresight import trials_needed
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats, Observations
@@ -17,12 +18,13 @@ from scalegrid.analysis.selection import chances, interval, is_clear, tie_set
 from scalegrid.analysis.surface import Fit, fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.errors import UserError
-from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric
+from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, SweepSpec
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RIVALS = ("depth", "width", "resolution", "paper")
+_SETTINGS = ("metric", "indifference", "confidence", "flops_factor")
 _SHARES = ["share_depth", "share_width", "share_resolution"]
 
 
@@ -86,6 +88,44 @@ def recommend(
         sigma=math.sqrt(fitted.posterior.noise),
         repeats=repeats,
         notes=tuple(_notes(table, metric)),
+    )
+
+
+def recommend_as_planned(
+    variants: pd.DataFrame,
+    trials: pd.DataFrame,
+    spec: Mapping[str, Any],
+    *,
+    metric: Metric | None = None,
+    indifference: float | None = None,
+    confidence: float | None = None,
+) -> Recommendation:
+    """`recommend` by the settings of a sweep's specification, as far as no others are given.
+
+    Args:
+        variants: as for `recommend`.
+        trials: as for `recommend`.
+        spec: the keys of ``sweep.yaml``; those that are missing have their defaults.
+        metric: another metric; the specification's zone is then not used.
+        indifference: in points of accuracy, or in nats for ``val_loss``.
+        confidence: as for `recommend`.
+
+    Raises:
+        UserError: see `recommend`.
+    """
+    planned = SweepSpec(**{key: spec[key] for key in _SETTINGS if key in spec})
+    chosen = metric or planned.metric
+    if indifference is None and chosen == planned.metric:
+        indifference = planned.indifference
+    if confidence is None:
+        confidence = CONFIDENCE if planned.confidence is None else planned.confidence
+    return recommend(
+        variants,
+        trials,
+        metric=chosen,
+        indifference=zone(chosen, indifference),
+        confidence=confidence,
+        flops_factor=planned.flops_factor,
     )
 
 

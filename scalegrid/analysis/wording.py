@@ -22,7 +22,7 @@ def to_text(recommendation: Recommendation) -> str:
 def sentences(recommendation: Recommendation) -> list[str]:
     """What to use, how sure that is, what it gains, what else could be, and what would help."""
     best = recommendation.best
-    zone = _amount(recommendation, recommendation.indifference)
+    zone = amount(recommendation, recommendation.indifference)
     lines = [
         f"Recommended: {_name(best)}, {best.flops_ratio:.2f}× FLOPs, {best.resolution} px; "
         f"{_NAMES[recommendation.metric]} {_value(recommendation, best.accuracy)} "
@@ -63,18 +63,19 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
     ]
 
 
+def amount(recommendation: Recommendation, difference: float) -> str:
+    """A difference of the metric with its unit."""
+    if recommendation.metric == "val_loss":
+        return f"{difference:.4g} nats"
+    return f"{100 * difference:.3g} points"
+
+
 def _name(one: Candidate) -> str:
     return f"α = {one.alpha:.3f}, β = {one.beta:.3f}, γ = {one.gamma:.3f}"
 
 
 def _value(recommendation: Recommendation, value: float) -> str:
     return f"{value:.4f}" if recommendation.metric == "val_loss" else f"{100 * value:.2f} %"
-
-
-def _amount(recommendation: Recommendation, difference: float) -> str:
-    if recommendation.metric == "val_loss":
-        return f"{difference:.4g} nats"
-    return f"{100 * difference:.3g} points"
 
 
 def _ties(recommendation: Recommendation) -> str:
@@ -105,8 +106,8 @@ def _surface(recommendation: Recommendation) -> list[str]:
     if errors.surface is None:
         return ["No response surface: the candidates' budget shares are unknown or do not vary."]
     compared = (
-        f"cross-validated error {_amount(recommendation, errors.surface)}, "
-        f"without it {_amount(recommendation, errors.plain)}"
+        f"cross-validated error {amount(recommendation, errors.surface)}, "
+        f"without it {amount(recommendation, errors.plain)}"
     )
     top = recommendation.surface_optimum
     if top is None:
@@ -124,7 +125,7 @@ def _noise(recommendation: Recommendation) -> str:
     if recommendation.repeats == 0:
         return ""
     return (
-        f"One trial has a standard deviation of {_amount(recommendation, recommendation.sigma)} "
+        f"One trial has a standard deviation of {amount(recommendation, recommendation.sigma)} "
         f"({recommendation.repeats} degrees of freedom)."
     )
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from scalegrid.analysis import recommend, rows, sentences, zone
+from scalegrid.analysis import recommend_as_planned, rows, sentences
 from scalegrid.output import Format, print_csv, print_json, print_table
 from scalegrid.results import load_sweep
-from scalegrid.spec import CONFIDENCE, Metric
+from scalegrid.spec import Metric
 
 
 def show_recommendation(
@@ -26,19 +26,13 @@ def show_recommendation(
             of range.
     """
     tables = load_sweep(name, results)
-    spec = tables.spec
-    chosen: Metric = metric or spec["metric"]
-    if indifference is None and chosen == spec["metric"]:
-        indifference = spec["indifference"]
-    if confidence is None:
-        confidence = spec["confidence"]
-    found = recommend(
+    found = recommend_as_planned(
         tables.variants,
         tables.trials,
-        metric=chosen,
-        indifference=zone(chosen, indifference),
-        confidence=CONFIDENCE if confidence is None else confidence,
-        flops_factor=spec["flops_factor"],
+        tables.spec,
+        metric=metric,
+        indifference=indifference,
+        confidence=confidence,
     )
     if form == "json":
         print_json(found.to_dict())

@@ -50,6 +50,12 @@ def _triangle(tables: Tables) -> Figure:
     return triangle.draw(tables)
 
 
+def _ranking(tables: Tables) -> Figure:
+    from scalegrid.figures import ranking
+
+    return ranking.draw(tables)
+
+
 def _architecture(tables: Tables) -> Figure:
     from scalegrid.figures import architecture
 
@@ -60,6 +66,7 @@ FIGURES: dict[str, Callable[[Tables], Figure]] = {
     "accuracy-flops": _accuracy_flops,
     "single-axis": _single_axis,
     "triangle": _triangle,
+    "ranking": _ranking,
     "architecture": _architecture,
 }
 """Every figure by name. Call them through `draw`, which sets the style."""

@@ -30,6 +30,10 @@ class Tables(Protocol):
     """The tables of a sweep, with the columns that the README documents."""
 
     @property
+    def spec(self) -> Mapping[str, Any]:
+        """The keys of ``sweep.yaml``."""
+
+    @property
     def variants(self) -> pd.DataFrame:
         """One row a variant."""
 

@@ -35,6 +35,7 @@ class FakeTables:
     variants: pd.DataFrame
     trials: pd.DataFrame
     history: pd.DataFrame = field(default_factory=HISTORY.copy)
+    spec: dict[str, Any] = field(default_factory=dict)
 
     def where_variants(self, keep: pd.Series) -> FakeTables:
         return replace(self, variants=self.variants[keep])

@@ -26,9 +26,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from scalegrid.data.locations import cache_root
+from scalegrid.digests import digest
 from scalegrid.durable import replace_file
 from scalegrid.spec import Recipe
-from scalegrid.training.trial import digest
 
 
 def trial_work(activations: int, recipe: Recipe, num_train: int, num_val: int) -> float:

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from scalegrid import baselines
 from scalegrid.data import Source, open_source
+from scalegrid.digests import digest
 from scalegrid.errors import UserError
 from scalegrid.plan import resolve_step
 from scalegrid.spec import Recipe, SweepSpec
-from scalegrid.training.trial import digest
 
 
 def resolve(spec: SweepSpec) -> SweepSpec:

@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING, Any
 from scalegrid.baselines.modules import CLASSES, ModuleBaseline, told
 from scalegrid.baselines.skeleton import skeleton
 from scalegrid.baselines.staircase import Staircase
+from scalegrid.digests import digest
 from scalegrid.errors import UserError
-from scalegrid.training.trial import digest
 
 if TYPE_CHECKING:
     from torch import nn

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalegrid.baselines.base import Layout, Row
-from scalegrid.training.trial import digest
+from scalegrid.digests import digest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

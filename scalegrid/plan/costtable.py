@@ -27,9 +27,9 @@ from scalegrid import cost
 from scalegrid.baselines import Baseline, skeleton
 from scalegrid.cost import Cost
 from scalegrid.data.locations import cache_root
+from scalegrid.digests import digest
 from scalegrid.errors import UserError
 from scalegrid.plan.arrays import load_arrays, save_arrays
-from scalegrid.training.trial import digest
 
 if TYPE_CHECKING:
     from torch import nn

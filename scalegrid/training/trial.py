@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
+from scalegrid.digests import digest
 from scalegrid.spec import Recipe
 
 if TYPE_CHECKING:
     from scalegrid.data import CachedData
-
-
-def digest(content: Any) -> str:
-    """Twelve hex digits that identify ``content`` (anything JSON can hold), whatever key order."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 @dataclass(frozen=True)

@@ -7,31 +7,26 @@ that it expects nearest the target are measured next, and only measured ones cou
 
 from __future__ import annotations
 
-import platform
 import statistics
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scalegrid import inference
 from scalegrid.baselines import Baseline
 from scalegrid.data.locations import cache_root
+from scalegrid.digests import digest
 from scalegrid.plan import triangle
 from scalegrid.plan.arrays import load_arrays, save_arrays
 from scalegrid.plan.realisable import Place, Realisable, measured_shares
 from scalegrid.spec import SweepSpec
-from scalegrid.training.trial import digest
-
-if TYPE_CHECKING:
-    import torch
+from scalegrid.training.devices import find_devices
 
 ROUNDS = 3
-REPEATS = 9
-WARM_UP = 2
 
 Measure = Callable[[Sequence[Place]], list[list[float]]]
 """Seconds of repeated inferences of each network."""
@@ -47,12 +42,7 @@ def with_latencies(
     Returns:
         The networks with latency ratios, NaN for those not measured; and a note on the noise.
     """
-    import torch
-
-    from scalegrid.training.devices import find_devices
-
-    torch.set_num_threads(spec.threads)
-    device = torch.device(find_devices(spec.device)[0])
+    device = find_devices(spec.device)[0]
     path = _path(networks, spec, baseline, num_classes, device)
 
     def measure(places: Sequence[Place]) -> list[list[float]]:
@@ -60,7 +50,8 @@ def with_latencies(
             baseline.build(networks.depths[d].high, networks.widths[w].high, num_classes)
             for d, w, _ in places
         ]
-        return interleaved(models, [networks.resolutions[p] for _, _, p in places], device)
+        sides = [networks.resolutions[p] for _, _, p in places]
+        return inference.seconds(models, sides, device, spec.threads)
 
     known = _load(path, networks)
     if known is None:
@@ -68,9 +59,9 @@ def with_latencies(
         _save(path, *known)
     ratios, noise = known
     note = (
-        f"latency is the median of {REPEATS} interleaved inferences of one image on {device}, "
-        f"{spec.threads} thread{'s' * (spec.threads > 1)}; repeated measurements of a network "
-        f"spread by {noise:.1%} (median absolute deviation)"
+        f"latency is the median of {inference.REPEATS} interleaved inferences of one image on "
+        f"{device}, {spec.threads} thread{'s' * (spec.threads > 1)}; repeated "
+        f"measurements of a network spread by {noise:.1%} (median absolute deviation)"
     )
     return replace(networks, ratios=ratios), [note]
 
@@ -129,7 +120,7 @@ def _next(
 
     fresh = [at for at in np.ndindex(*ratios.shape) if np.isnan(ratios[at]) and any(at)]
     axes = [
-        min((at for at in networks.axis(role) if at in set(fresh)), key=miss, default=None)
+        min((at for at in networks.axis(role) if np.isnan(ratios[at])), key=miss, default=None)
         for role in triangle.CORNERS
     ]
     chosen = [at for at in axes if at is not None]
@@ -141,45 +132,18 @@ def _next(
     return [pool[i] for i in triangle.spread(points, range(max(1, len(chosen))), count)]
 
 
-def interleaved(
-    models: Sequence[torch.nn.Module], resolutions: Sequence[int], device: torch.device
-) -> list[list[float]]:
-    """Seconds of `REPEATS` inferences of each model on one image, in turns after a warm-up.
-
-    Turns spread whatever else the machine does over all models alike.
-    """
-    import torch
-
-    images = [torch.zeros(1, 3, px, px, device=device) for px in resolutions]
-    ready = [model.eval().to(device) for model in models]
-    samples: list[list[float]] = [[] for _ in ready]
-    with torch.inference_mode():
-        for turn in range(WARM_UP + REPEATS):
-            for sample, model, image in zip(samples, ready, images, strict=True):
-                _synchronise(device)
-                start = time.perf_counter()
-                model(image)
-                _synchronise(device)
-                if turn >= WARM_UP:
-                    sample.append(time.perf_counter() - start)
-    return samples
-
-
 def _path(
     networks: Realisable,
     spec: SweepSpec,
     baseline: Baseline,
     num_classes: int,
-    device: torch.device,
+    device: str,
 ) -> Path:
-    import torch
-
-    machine = platform.node() if device.type == "cpu" else torch.cuda.get_device_name(device)
     content = [
         baseline.definition,
         [list(map(list, steps)) for steps in (networks.depths, networks.widths)],
         [networks.resolutions, num_classes, spec.flops_factor, spec.candidates],
-        [str(device), machine, spec.threads, torch.__version__],
+        [device, inference.machine(device), spec.threads, version("torch")],
     ]
     return cache_root() / "latencies" / f"{digest(content)}.npz"
 
@@ -193,10 +157,3 @@ def _load(path: Path, networks: Realisable) -> tuple[NDArray[np.float64], float]
 
 def _save(path: Path, ratios: NDArray[np.float64], noise: float) -> None:
     save_arrays(path, ratios=ratios, noise=np.array(noise))
-
-
-def _synchronise(device: torch.device) -> None:
-    import torch
-
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)

@@ -1,0 +1,102 @@
+"""Networks of equal latency, on a pretended device whose latencies are known."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from scalegrid import baselines, inference
+from scalegrid.baselines import Baseline
+from scalegrid.plan import latency, make_plan
+from scalegrid.plan.realisable import Place, Realisable, realisable
+from scalegrid.plan.summary import scaled_variants
+from scalegrid.spec import SweepSpec
+
+SPEC = SweepSpec(baseline="nano", match="latency", resolution=32, cost_tolerance=0.05)
+NANO: Baseline = baselines.get("nano")
+
+
+@pytest.fixture(scope="module")
+def networks() -> Realisable:
+    return realisable(NANO, 32, 4, 3.0, 10)
+
+
+def pretended(networks: Realisable, at: Place) -> float:
+    """Seconds that follow neither FLOPs nor activations alone."""
+    flops, _, activations = networks.costs[at] / networks.costs[0, 0, 0]
+    return float(1e-3 * flops**0.4 * activations**0.5)
+
+
+def test_only_measured_networks_have_a_ratio_and_many_are_near(networks: Realisable) -> None:
+    asked: list[Place] = []
+
+    def measure(places: Sequence[Place]) -> list[list[float]]:
+        asked.extend(places)
+        return [[f * pretended(networks, at) for f in (0.99, 1.0, 1.01)] for at in places]
+
+    ratios, noise = latency.search(networks, SPEC, measure)
+    assert noise == pytest.approx(0.01)
+    known = {(int(d), int(w), int(p)) for d, w, p in np.argwhere(~np.isnan(ratios))}
+    assert known == set(asked)
+    assert len(asked) - asked.count((0, 0, 0)) == len(known) - 1  # none is measured twice
+    base = pretended(networks, (0, 0, 0))
+    for at in known:
+        assert ratios[at] == pytest.approx(pretended(networks, at) / base)
+    for role in ("depth", "width", "resolution"):
+        assert known.intersection(networks.axis(role))
+    near = np.abs(ratios / SPEC.flops_factor - 1) <= SPEC.cost_tolerance
+    assert near.sum() >= 12
+
+
+def test_a_plan_of_equal_latency_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path))
+    rounds = []
+
+    def seconds(
+        models: Sequence[nn.Module], resolutions: Sequence[int], device: str, threads: int
+    ) -> list[list[float]]:
+        rounds.append((device, threads))
+        weights = [sum(p.numel() for p in model.parameters()) for model in models]
+        return [
+            [n**0.5 * px * factor for factor in (0.98, 1, 1.02)]
+            for n, px in zip(weights, resolutions, strict=True)
+        ]
+
+    monkeypatch.setattr(inference, "seconds", seconds)
+    plan = make_plan(SPEC, NANO, 10)
+    assert rounds[0] == ("cpu", 1)
+    base = plan.variants[0]
+    for variant in scaled_variants(plan):
+        ratio = (variant.params / base.params) ** 0.5 * variant.resolution / base.resolution
+        assert not variant.matched or ratio == pytest.approx(2, rel=0.05)
+    assert sum(v.matched for v in scaled_variants(plan)) >= 4
+    assert any("repeated measurements of a network spread by 2.0%" in note for note in plan.notes)
+    rounds.clear()
+    assert repr(make_plan(SPEC, NANO, 10)) == repr(plan)
+    assert rounds == []
+
+
+def test_inferences_are_timed_in_turns_and_threads_are_given_back() -> None:
+    turns: list[int] = []
+
+    class Noting(nn.Module):
+        def __init__(self, number: int) -> None:
+            super().__init__()
+            self.number = number
+
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            turns.append(self.number)
+            assert x.shape == (1, 3, 8 * self.number, 8 * self.number)
+            assert not self.training
+            assert torch.get_num_threads() == 1
+            return x
+
+    before = torch.get_num_threads()
+    samples = inference.seconds([Noting(1), Noting(2)], [8, 16], "cpu", 1)
+    assert torch.get_num_threads() == before
+    assert turns == [1, 2] * (inference.WARM_UP + inference.REPEATS)
+    assert [len(sample) for sample in samples] == [inference.REPEATS] * 2
+    assert all(time > 0 for sample in samples for time in sample)

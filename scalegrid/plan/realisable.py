@@ -38,8 +38,9 @@ class Realisable:
     ratios: NDArray[np.float64]
 
     def within(self, factor: float, tolerance: float) -> list[Place]:
-        """The networks whose cost ratio is ``factor`` to a relative ``tolerance``."""
+        """The scaled networks whose cost ratio is ``factor`` to a relative ``tolerance``."""
         near = np.abs(self.ratios / factor - 1) <= tolerance
+        near[0, 0, 0] = False  # the baseline, which has no budget shares
         return [(int(d), int(w), int(p)) for d, w, p in np.argwhere(near)]
 
     def cost(self, at: Place) -> Cost:

@@ -178,6 +178,14 @@ def test_curves_add_the_axes_at_other_factors() -> None:
         assert factors == pytest.approx([1.5, 2, 3])
 
 
+def test_the_baseline_is_no_candidate_even_where_it_costs_as_much() -> None:
+    # 1.02 times the baseline, within 3 %, is also once the baseline.
+    plan = make_plan(SweepSpec(resolution=64, flops_factor=1.02), baselines.get("b0"), CLASSES)
+    assert [v.role for v in plan.variants].count("paper") == 1
+    assert all(not math.isnan(v.shares.depth) for v in scaled_variants(plan))
+    assert plan.considered == sum(v.matched for v in scaled_variants(plan))
+
+
 def test_a_short_network_marks_the_corner_it_cannot_reach() -> None:
     # One block beside a large stem: a second block costs far less than the whole again.
     short = BlockBaseline(

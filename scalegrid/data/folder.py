@@ -117,8 +117,12 @@ def _split_roots(root: Path) -> tuple[Path, Path | None]:
     return root, None
 
 
+def _folders(root: Path) -> list[str]:
+    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _shown(entry))
+
+
 def _class_names(root: Path) -> list[str]:
-    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _shown(entry))
+    names = _folders(root)
     if not names:
         raise UserError(
             f"{str(root)!r} has no folders of images; put the images of each class in a folder "
@@ -132,7 +136,7 @@ def _class_names(root: Path) -> list[str]:
 
 
 def _check_same_classes(train_root: Path, val_root: Path, names: Sequence[str]) -> None:
-    val_names = _class_names(val_root)
+    val_names = _folders(val_root)
     for here, there, wanted, present in (
         (train_root, val_root, names, val_names),
         (val_root, train_root, val_names, names),

@@ -181,6 +181,12 @@ def test_a_class_missing_from_one_split_is_named(root: Path, kept: str, other: s
         opened(root)
 
 
+def test_of_two_classes_the_missing_one_is_named(root: Path) -> None:
+    shutil.rmtree(root / "val" / "ant")
+    with pytest.raises(UserError, match=r"class 'ant' of .*train' is missing from .*val'"):
+        opened(root)
+
+
 def test_validation_without_training_images_is_refused(root: Path) -> None:
     shutil.rmtree(root / "train")
     with pytest.raises(UserError, match="has val/ but no train/"):

@@ -90,7 +90,9 @@ def test_plan_as_json_has_the_documented_keys() -> None:
 
 
 def test_plan_as_csv_has_one_line_a_variant() -> None:
-    rows = list(csv.DictReader(io.StringIO(run(*PLAN, "--format", "csv").stdout)))
+    result = run(*PLAN, "--format", "csv")
+    assert "resolution alone does not reach 2× within 3%" in result.stderr
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert [row["role"] for row in rows[:4]] == ["baseline", "depth", "width", "resolution"]
     assert float(rows[0]["flops_ratio"]) == 1.0
 
@@ -103,6 +105,7 @@ def test_plan_as_a_table_compares_with_the_classic_grid() -> None:
     assert any(line[:2] == ["classic", "109"] for line in lines)
     assert "6 trials, about 2 min (on this machine)." in shown
     assert "resolution alone does not reach 2× within 3%" in shown
+    assert "* Not within 3 % of 2^φ times the baseline's cost." in shown
 
 
 def test_plan_draws_the_triangle() -> None:

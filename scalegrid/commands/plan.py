@@ -49,6 +49,9 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
         frames = {name: plan_frame(plan) for name, plan in reversed(grids.items())}
         for path in draw_plans(frames, pictures, flops_factor=spec.flops_factor):
             print(f"drawn: {path}", file=sys.stderr)
+    if form != "table":
+        for note in made.notes:
+            print(f"Note: {note.rstrip('.')}.", file=sys.stderr)
     if form == "csv":
         print_csv(variant_rows(made))
     elif form == "json":
@@ -83,8 +86,11 @@ def _print(spec: SweepSpec, grids: dict[str, Plan], source: Source) -> None:
     spreads = [spread(plan, name, spec.flops_factor) for name, plan in grids.items()]
     print_table([_spread_row(one, spec.flops_factor) for one in spreads])
     print("FLOPs are multiply-adds of convolution and linear layers, for one image.")
+    if not all(variant.matched for variant in made.variants):
+        tolerance = f"{100 * spec.cost_tolerance:g} %"
+        print(f"* Not within {tolerance} of {spec.flops_factor:g}^φ times the baseline's cost.")
     for note in made.notes:
-        print(f"* {note.rstrip('.')}.")
+        print(f"Note: {note.rstrip('.')}.")
     estimate = estimate_seconds(spec, made, source)
     how = (
         "on this machine"

@@ -53,14 +53,14 @@ def test_what_the_user_said_wins_over_the_defaults(monkeypatch: pytest.MonkeyPat
 def test_images_are_mirrored_where_the_data_allow_it_unless_said(
     said: bool | None, flip: bool
 ) -> None:
-    settings: dict[str, Any] = {"train_images": 40, "val_images": 10, "flip": said}
+    settings: dict[str, Any] = {"train_images": 40, "val_images": 20, "flip": said}
     spec = SweepSpec(**settings)
     assert resolve_recipe(spec, open_data(spec)).flip is flip  # letters have a left and a right
 
 
 def test_data_smaller_than_a_batch_are_refused() -> None:
     with pytest.raises(UserError, match="31 training images, fewer than a batch of 32"):
-        open_data(SweepSpec(train_images=31, val_images=10, batch_size=32))
+        open_data(SweepSpec(train_images=31, val_images=20, batch_size=32))
 
 
 def test_a_classifier_may_have_outputs_to_spare_but_not_too_few() -> None:
@@ -69,7 +69,7 @@ def test_a_classifier_may_have_outputs_to_spare_but_not_too_few() -> None:
     def opened(num_classes: int | None) -> Source:
         return open_data(small.model_copy(update={"num_classes": num_classes}))
 
-    assert (opened(None).num_classes, opened(12).num_classes) == (10, 12)
-    assert opened(12).fingerprint != opened(None).fingerprint == opened(10).fingerprint
-    with pytest.raises(UserError, match="--num-classes 9 is too few: glyphs has 10"):
-        opened(9)
+    assert (opened(None).num_classes, opened(22).num_classes) == (20, 22)
+    assert opened(22).fingerprint != opened(None).fingerprint == opened(20).fingerprint
+    with pytest.raises(UserError, match="--num-classes 19 is too few: glyphs has 20"):
+        opened(19)

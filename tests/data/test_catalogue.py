@@ -13,8 +13,8 @@ from scalegrid.errors import UserError
 
 
 def test_glyphs_by_name() -> None:
-    source = open_source("glyphs", train_images=20, val_images=10)
-    assert (source.name, source.num_train, source.num_val) == ("glyphs", 20, 10)
+    source = open_source("glyphs", train_images=40, val_images=20)
+    assert (source.name, source.num_train, source.num_val) == ("glyphs", 40, 20)
 
 
 def test_a_folder_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -166,6 +166,10 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
         (("plot", "../up"), "path separators"),
         (("baselines", "resnet"), "unknown baseline"),
         (("baselines", "b0", "--resolution", "8"), "too small"),
+        (("baselines", "--resolution", "64"), "NAME"),
+        (("--bogus", "plan"), "--bogus"),
+        (("plan", "--grid", "classic", "--step", "1e-9"), "larger --step"),
+        (("plan", "--threads", "10000000"), "threads"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], says: str) -> None:

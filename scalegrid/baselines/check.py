@@ -40,7 +40,7 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
 
     if baseline.name in BUILT_IN:
         return []
-    plain = skeleton(baseline, 1.0, 1.0, num_classes)
+    plain = _built(baseline, 1.0, 1.0, num_classes)
     notes = _uncounted(baseline.name, plain)
     if resolution < baseline.total_stride:
         raise UserError(

@@ -118,12 +118,7 @@ def _split_roots(root: Path) -> tuple[Path, Path | None]:
 
 
 def _class_names(root: Path) -> list[str]:
-    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _shown(entry))
-    if not names:
-        raise UserError(
-            f"{str(root)!r} has no folders of images; put the images of each class in a folder "
-            "named after it"
-        )
+    names = _folders(root)
     if len(names) == 1:
         raise UserError(
             f"{str(root)!r} has one class, {names[0]!r}; two or more are needed, one folder each"
@@ -131,8 +126,18 @@ def _class_names(root: Path) -> list[str]:
     return names
 
 
+def _folders(root: Path) -> list[str]:
+    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _shown(entry))
+    if not names:
+        raise UserError(
+            f"{str(root)!r} has no folders of images; put the images of each class in a folder "
+            "named after it"
+        )
+    return names
+
+
 def _check_same_classes(train_root: Path, val_root: Path, names: Sequence[str]) -> None:
-    val_names = _class_names(val_root)
+    val_names = _folders(val_root)
     for here, there, wanted, present in (
         (train_root, val_root, names, val_names),
         (val_root, train_root, val_names, names),

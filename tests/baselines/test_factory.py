@@ -273,6 +273,15 @@ def test_what_is_built_into_python_is_no_factory(name: str) -> None:
         baselines.get(name).layout(1.0, 1.0)
 
 
+def test_a_factory_that_builds_by_chance_is_refused(write: Writer) -> None:
+    text = GOOD.replace(
+        "def factory(", "from itertools import count\nTIMES = count()\ndef factory("
+    )
+    name = write(text.replace("nn.Flatten()", "*[nn.ReLU()] * next(TIMES), nn.Flatten()"))
+    with pytest.raises(UserError, match="different networks each time"):
+        baselines.check(baselines.get(f"{name}:factory"), 7, 32)
+
+
 def test_two_modules_of_one_name_are_not_confused(write: Writer, tmp_path: Path) -> None:
     name = write(GOOD, "here")
     baselines.get(f"here/{name}:factory")

@@ -195,6 +195,20 @@ def test_a_factory_that_exits_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -
     assert "leaves:net" in refused("plan", "--baseline", "leaves:net", "--resolution", "32")
 
 
+def test_a_network_that_prints_leaves_the_json_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("chatty.py").write_text(
+        "from torch import nn\nprint('imported')\ndef net(depth, width, num_classes):\n"
+        "    print('built')\n    layers = [nn.Conv2d(3, 8, 3, 2)]\n"
+        "    layers += [nn.Conv2d(8, 8, 1) for _ in range(round(2 * depth))]\n"
+        "    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+        "                         nn.Linear(8, num_classes))\n"
+    )
+    result = run("baselines", "chatty:net", "--resolution", "32", "--format", "json")
+    assert json.loads(result.stdout)[0]["channels"] == 8
+    assert "imported" in result.stderr
+    assert "built" in result.stderr
+
+
 def test_every_candidate_can_be_asked_for() -> None:
     shown = json.loads(run(*PLAN[:-1], "all", "--format", "json").stdout)
     assert len(shown["variants"]) > 40

@@ -87,6 +87,7 @@ class FactoryBaseline(ModuleBaseline):
             UserError: it cannot be called so, raises, or returns no module; told in one sentence.
         """
         from torch import nn
+        from torch.nn.parameter import is_lazy
 
         arguments = {"depth": depth, "width": width, "num_classes": num_classes}
         self._check_signature(arguments)
@@ -103,6 +104,11 @@ class FactoryBaseline(ModuleBaseline):
             raise UserError(
                 f"{self.name} returned an object of type {type(model).__name__}; it must return a "
                 "torch.nn.Module."
+            )
+        if any(is_lazy(parameter) for parameter in model.parameters()):
+            raise UserError(
+                f"{self.name} has lazy layers (torch.nn.Lazy…), whose size is not known before "
+                "they run; use layers that are told how many inputs they have."
             )
         return model
 

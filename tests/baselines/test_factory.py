@@ -273,6 +273,12 @@ def test_what_is_built_into_python_is_no_factory(name: str) -> None:
         baselines.get(name).layout(1.0, 1.0)
 
 
+def test_lazy_layers_are_refused(write: Writer) -> None:
+    name = write(GOOD.replace("nn.Flatten()", "nn.Flatten(), nn.LazyLinear(8)"))
+    with pytest.raises(UserError, match="lazy layers"):
+        baselines.get(f"{name}:factory").layout(1.0, 1.0)
+
+
 def test_a_factory_that_builds_by_chance_is_refused(write: Writer) -> None:
     text = GOOD.replace(
         "def factory(", "from itertools import count\nTIMES = count()\ndef factory("

@@ -7,6 +7,7 @@ it is left over from a kill and is dropped.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
 from collections.abc import Sequence
 from contextlib import suppress
@@ -99,7 +100,7 @@ def sweep_folder(name: str | None, results: Path | str) -> Path:
     Raises:
         UserError: the name is no plain name, or there is no such sweep.
     """
-    root = Path(results)
+    root = Path(os.path.expanduser(results))
     if name is None:
         folders = _sweeps(root)
         if not folders:

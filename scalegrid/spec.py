@@ -210,6 +210,12 @@ class SweepSpec(Recipe):
             raise ValueError("must be text without NUL characters and lone surrogates")
         return value
 
+    @field_validator("results", "data_dir", "baseline")
+    @classmethod
+    def _path(cls, path: str | None) -> str | None:
+        # A shell does so only for a flag that stands apart from its value.
+        return path and os.path.expanduser(path)
+
     @field_validator("name")
     @classmethod
     def _name(cls, name: str | None) -> str | None:

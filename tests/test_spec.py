@@ -44,6 +44,13 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
     assert load_spec(write(tmp_path, "# nothing\n")) == SweepSpec()
 
 
+def test_paths_may_start_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    spec = build_spec({"results": "~/r", "data_dir": "~", "baseline": "~/own.yaml"})
+    paths = (spec.results, spec.data_dir, spec.baseline)
+    assert paths == ("/somewhere/r", "/somewhere", "/somewhere/own.yaml")
+
+
 def test_the_recipe_is_the_part_that_training_depends_on() -> None:
     spec = build_spec({"epochs": 9, "seeds": 3})
     assert spec.recipe == Recipe(epochs=9)

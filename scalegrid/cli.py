@@ -32,6 +32,15 @@ name_argument = click.argument("name", required=False)
 class _Group(click.Group):
     """Prints a user's mistake as one sentence, and exits with status 2."""
 
+    def make_context(self, *arguments: Any, **extra: Any) -> click.Context:
+        try:
+            return super().make_context(*arguments, **extra)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:  # of an option before the command
+            click.echo(f"scalegrid: {error.format_message()}", err=True)
+            raise click.exceptions.Exit(2) from None
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
@@ -168,6 +177,8 @@ def baselines(name: str | None, resolution: int | None, form: Format) -> None:
     from scalegrid.commands.baselines import list_baselines, show_layers
 
     if name is None:
+        if resolution is not None:
+            raise UserError("--resolution is for the layer table of one baseline; give its NAME.")
         list_baselines(form)
     else:
         show_layers(name, resolution, form)

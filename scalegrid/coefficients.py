@@ -15,6 +15,9 @@ from scalegrid.errors import UserError
 
 Bounds = tuple[float, float]
 
+MOST_LATTICE_POINTS = 2_000_000
+"""The most triples that `classic_grid` looks at; step 0.05 takes about a million at F = 16."""
+
 
 class Scaling(NamedTuple):
     """Multipliers of a baseline's depth, width and resolution."""
@@ -107,9 +110,17 @@ def classic_grid(
 
     Raises:
         UserError: no triple qualifies; the message says which tolerance or bound would admit one.
+            The lattice has more than `MOST_LATTICE_POINTS`.
     """
     root = math.sqrt(flops_factor + tolerance)
     ranges = (alpha or (1.0, flops_factor), beta or (1.0, root), gamma or (1.0, root))
+    points = math.prod((high - low) / step + 1 for low, high in ranges)
+    if points > MOST_LATTICE_POINTS:
+        raise UserError(
+            f"the grid is too large: about {points:.2g} triples at step {step:g} lie within the "
+            f"bounds, more than {MOST_LATTICE_POINTS:,}; use a larger --step, a smaller "
+            "--tolerance, or narrower bounds."
+        )
     axes = [list(_lattice(step, bounds)) for bounds in ranges]
     for name, axis, bounds in zip("αβγ", axes, ranges, strict=True):
         if not axis:

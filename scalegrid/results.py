@@ -7,7 +7,9 @@ it is left over from a kill and is dropped.
 
 from __future__ import annotations
 
+import os
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -99,7 +101,7 @@ def sweep_folder(name: str | None, results: Path | str) -> Path:
     Raises:
         UserError: the name is no plain name, or there is no such sweep.
     """
-    root = Path(results)
+    root = Path(os.path.expanduser(results))
     if name is None:
         folders = _sweeps(root)
         if not folders:
@@ -157,13 +159,40 @@ def read_stored(folder: Path) -> Stored | None:
         raise UserError(
             f"{folder / VARIANTS_FILE} is missing; restore it or choose another --name."
         )
+    metadata = variants.schema.metadata
+    if _DATA_KEY not in metadata or not metadata[_PLANNED_KEY].isdigit():
+        raise UserError(
+            f"{folder / VARIANTS_FILE} is damaged; restore it or choose another --name."
+        )
+    _check_once(folder / VARIANTS_FILE, "variant", variants)
+    _check_once(folder / TRIALS_FILE, "trial", trials)
     strangers = set(trials["variant"].to_pylist()) - set(variants["variant"].to_pylist())
     if strangers:
         raise UserError(
             f"{folder / TRIALS_FILE} has trials of variant {min(strangers)}, which "
             f"{folder / VARIANTS_FILE} does not list; restore both from the same sweep."
         )
+    _check_epochs(folder, trials, history)
     return Stored(spec, variants, trials, _without_orphans(history, trials))
+
+
+def _check_once(path: Path, key: str, table: Table) -> None:
+    """Raise UserError if two rows have one id."""
+    for identity, count in Counter(table[key].to_pylist()).items():
+        if count > 1:
+            raise UserError(f"{path} has {key} {identity} {count} times; restore it.")
+
+
+def _check_epochs(folder: Path, trials: Table, history: Table) -> None:
+    """Raise UserError unless all epochs of finished trials are there."""
+    epochs = Counter(history["trial"].to_pylist())
+    for row in trials.select(["trial", "epochs", "status"]).to_pylist():
+        if row["status"] == "finished" and epochs[row["trial"]] != row["epochs"]:
+            raise UserError(
+                f"{folder / HISTORY_FILE} has {epochs[row['trial']]} epochs of trial "
+                f"{row['trial']}, which finished {row['epochs']}; restore it, or delete "
+                f"{TRIALS_FILE} too to train again."
+            )
 
 
 def check_settings(stored: Stored, spec: SweepSpec, folder: Path) -> None:
@@ -363,7 +392,7 @@ class Store:
 
 
 def _sweeps(root: Path) -> list[Path]:
-    return [path.parent for path in root.glob(f"*/{SPEC_FILE}")]
+    return [path.parent for path in root.glob(f"*/{SPEC_FILE}") if path.is_file()]
 
 
 def _last_written(folder: Path) -> float:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import math
 import os
+import re
+import textwrap
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -35,6 +37,7 @@ INDIFFERENCE, LOSS_INDIFFERENCE = 0.3, 0.01
 Metric = Literal["top1", "top5", "val_loss", "nas"]
 
 PositiveInt = Annotated[int, Field(gt=0, le=10_000_000)]
+Parallel = Annotated[int, Field(gt=0, le=1024)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 
@@ -157,11 +160,11 @@ class SweepSpec(Recipe):
         description="A loss of so many points of accuracy (nats for val_loss) does not matter; "
         f"default: {INDIFFERENCE:g} points, {LOSS_INDIFFERENCE:g} nats.",
     )
-    workers: PositiveInt | None = Field(
+    workers: Parallel | None = Field(
         None, description="Worker processes; default: one per core, or trials-per-device per GPU."
     )
-    threads: PositiveInt = Field(1, description="CPU threads of one worker.")
-    trials_per_device: PositiveInt = Field(1, description="Trials at once on one GPU.")
+    threads: Parallel = Field(1, description="CPU threads of one worker.")
+    trials_per_device: Parallel = Field(1, description="Trials at once on one GPU.")
     device: str = Field("auto", description="auto, cpu, cuda, or cuda:N.")
     fast_depthwise: bool = Field(
         True, description="Use scalegrid's faster CPU gradients of depthwise convolutions."
@@ -189,7 +192,7 @@ class SweepSpec(Recipe):
         for factor in factors:
             if factor != 1 and not 1.01 <= factor <= LARGEST_FACTOR:
                 raise ValueError(
-                    f"the FLOPs factor {factor:g} must be 1, or from 1.01 to {LARGEST_FACTOR:g}"
+                    f"the FLOPs factor {factor} must be 1, or from 1.01 to {LARGEST_FACTOR:g}"
                 )
         return tuple(sorted(set(factors)))
 
@@ -206,6 +209,12 @@ class SweepSpec(Recipe):
         if isinstance(value, str) and ("\0" in value or not _encodes(value)):
             raise ValueError("must be text without NUL characters and lone surrogates")
         return value
+
+    @field_validator("results", "data_dir", "baseline")
+    @classmethod
+    def _path(cls, path: str | None) -> str | None:
+        # A shell does so only for a flag that stands apart from its value.
+        return path and os.path.expanduser(path)
 
     @field_validator("name")
     @classmethod
@@ -237,10 +246,15 @@ def _encodes(text: str) -> bool:
     return True
 
 
+_LONGEST_NAME = 255  # bytes; what file systems allow
+
+
 def check_name(name: str) -> None:
     """Raise ValueError unless ``name`` can be a folder directly under the results folder."""
-    if not name or name in (".", "..") or "/" in name or "\\" in name or "\0" in name:
+    if not name or name in (".", "..") or "/" in name or "\\" in name or not name.isprintable():
         raise ValueError(f"{name!r} must be a plain folder name without path separators")
+    if len(os.fsencode(name)) > _LONGEST_NAME:
+        raise ValueError(f"a name of {len(name)} characters is too long for a folder")
 
 
 RUNTIME_KEYS = frozenset(
@@ -380,5 +394,12 @@ def _complaint(key: str, detail: Any) -> str:
             f"unknown key {key!r}{hint}".rstrip("?") if not near else f"unknown key {key!r}{hint}"
         )
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    shown = repr(detail["input"])
+    message = message.replace("valid tuple", "list of numbers")
+    shown = textwrap.shorten(repr(detail["input"]), 200)
+    if detail["type"] == "float_type" and re.fullmatch(
+        r"[-+]?\d+[eE][-+]?\d+", str(detail["input"])
+    ):
+        message += "; YAML wants a point in one, as in 1.0e-3"
+    if detail["type"] in ("missing", "too_long"):  # of a pair of bounds
+        message = "should be two numbers"
     return f"{key.replace('_', '-')} {message[0].lower()}{message[1:]} (given {shown})"

@@ -9,7 +9,9 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
+
+from pydantic import TypeAdapter
 
 from scalegrid.durable import replace_file
 
@@ -90,19 +92,13 @@ def read_status(folder: Path) -> Status | None:
     A sweep that was killed cannot say so; it is reported as ``stopped``, with nothing running.
     """
     try:
-        status = _parse(json.loads((folder / STATUS_FILE).read_bytes()))
-    except (OSError, ValueError, TypeError, KeyError, AttributeError):
+        status = TypeAdapter(Status).validate_json((folder / STATUS_FILE).read_bytes())
+    except (OSError, ValueError):  # missing, unreadable, or not what a sweep writes
         return None
     if status.state == "running" and not _alive(status):
         fields = {**vars(status), "state": "stopped", "running": (), "seconds_left": None}
         return Status(**fields)
     return status
-
-
-def _parse(values: dict[str, Any]) -> Status:
-    best = values.pop("best")
-    running = tuple(Running(**one) for one in values.pop("running"))
-    return Status(**values, best=Best(**best) if best else None, running=running)
 
 
 def _alive(status: Status) -> bool:

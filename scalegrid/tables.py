@@ -178,7 +178,7 @@ def read_table(path: Path, schema: Any) -> Table:
             f"{path} was written by a newer scalegrid (schema {version}; this one reads up to "
             f"{SCHEMA_VERSION}); upgrade scalegrid."
         )
-    ours = metadata.get(_NAME_KEY) == schema.metadata[_NAME_KEY]
+    ours = version.isdecimal() and metadata.get(_NAME_KEY) == schema.metadata[_NAME_KEY]
     if not ours or not table.schema.equals(schema, check_metadata=False):
         raise UserError(
             f"{path} is not the {schema.metadata[_NAME_KEY].decode()} table of a sweep; move it "

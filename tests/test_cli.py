@@ -169,6 +169,10 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
         (("plot", "../up"), "path separators"),
         (("baselines", "resnet"), "unknown baseline"),
         (("baselines", "b0", "--resolution", "8"), "too small"),
+        (("baselines", "--resolution", "64"), "NAME"),
+        (("--bogus", "plan"), "--bogus"),
+        (("plan", "--grid", "classic", "--step", "1e-9"), "larger --step"),
+        (("plan", "--threads", "10000000"), "threads"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], says: str) -> None:
@@ -192,6 +196,20 @@ def test_an_unreadable_image_is_all_that_is_said_and_nothing_stays(tmp_path: Pat
 def test_a_factory_that_exits_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     Path("leaves.py").write_text("def net(depth, width, num_classes):\n    raise SystemExit(0)\n")
     assert "leaves:net" in refused("plan", "--baseline", "leaves:net", "--resolution", "32")
+
+
+def test_a_network_that_prints_leaves_the_json_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("chatty.py").write_text(
+        "from torch import nn\nprint('imported')\ndef net(depth, width, num_classes):\n"
+        "    print('built')\n    layers = [nn.Conv2d(3, 8, 3, 2)]\n"
+        "    layers += [nn.Conv2d(8, 8, 1) for _ in range(round(2 * depth))]\n"
+        "    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+        "                         nn.Linear(8, num_classes))\n"
+    )
+    result = run("baselines", "chatty:net", "--resolution", "32", "--format", "json")
+    assert json.loads(result.stdout)[0]["channels"] == 8
+    assert "imported" in result.stderr
+    assert "built" in result.stderr
 
 
 def test_every_candidate_can_be_asked_for() -> None:

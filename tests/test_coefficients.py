@@ -1,4 +1,5 @@
 import math
+from typing import Any
 
 import pytest
 from hypothesis import assume, given
@@ -90,3 +91,13 @@ def test_an_empty_grid_says_which_tolerance_would_do() -> None:
 def test_bounds_between_lattice_points_are_named() -> None:
     with pytest.raises(UserError, match=r"1\.01 to 1\.04 of β"):
         classic_grid(0.05, 0.1, beta=(1.01, 1.04))
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [{"step": 1e-9}, {"step": 5e-324}, {"tolerance": 1e300}, {"alpha": (1, 1e300)}],
+    ids=str,
+)
+def test_a_grid_too_large_to_look_at_is_refused_at_once(arguments: dict[str, Any]) -> None:
+    with pytest.raises(UserError, match=r"too large.*larger --step"):
+        classic_grid(**{"step": 0.05, "tolerance": 0.1, **arguments})

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -304,9 +306,32 @@ def damaged_specification(folder: Path) -> None:
     (folder / "sweep.yaml").write_text("a: [")
 
 
+def lose_history(folder: Path) -> None:
+    (folder / "history.parquet").unlink()
+
+
+def repeat_rows(name: str) -> Callable[[Path], None]:
+    def repeat(folder: Path) -> None:
+        table = pq.read_table(folder / f"{name}.parquet")
+        pq.write_table(pa.concat_tables([table, table]), folder / f"{name}.parquet")
+
+    return repeat
+
+
+def spoil_metadata(folder: Path) -> None:
+    table = pq.read_table(folder / "variants.parquet")
+    metadata = {**table.schema.metadata, b"scalegrid.planned": b"many"}
+    pq.write_table(table.replace_schema_metadata(metadata), folder / "variants.parquet")
+
+
 @pytest.mark.parametrize(
     ("spoil", "said"),
     [
+        (lose_history, r"history\.parquet has 0 epochs of trial"),
+        (repeat_rows("history"), r"history\.parquet has \d+ epochs of trial"),
+        (repeat_rows("trials"), "2 times"),
+        (repeat_rows("variants"), "2 times"),
+        (spoil_metadata, "damaged"),
         (lose_variants, r"variants\.parquet"),
         (lose_specification, r"no sweep\.yaml"),
         (foreign_variants, "does not list"),

@@ -44,6 +44,13 @@ def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
     assert load_spec(write(tmp_path, "# nothing\n")) == SweepSpec()
 
 
+def test_paths_may_start_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/somewhere")
+    spec = build_spec({"results": "~/r", "data_dir": "~", "baseline": "~/own.yaml"})
+    paths = (spec.results, spec.data_dir, spec.baseline)
+    assert paths == ("/somewhere/r", "/somewhere", "/somewhere/own.yaml")
+
+
 def test_the_recipe_is_the_part_that_training_depends_on() -> None:
     spec = build_spec({"epochs": 9, "seeds": 3})
     assert spec.recipe == Recipe(epochs=9)
@@ -62,7 +69,13 @@ def test_the_recipe_is_the_part_that_training_depends_on() -> None:
         ("learning_rate: .inf", "learning-rate"),
         ("alpha_range: [0.9, 2]", "alpha-range the lower bound 0.9 must be at least 1"),
         ("beta_range: [1.4, 1.2]", "beta-range the bounds are crossed: 1.4 is above 1.2"),
-        ("gamma_range: [1]", "gamma-range"),
+        ("gamma_range: [1]", "gamma-range should be two numbers"),
+        ("curves: 3", "curves should be a list of numbers"),
+        ("learning_rate: 1e-3", "YAML wants a point in one, as in 1.0e-3"),
+        ("threads: 10000000", "threads"),
+        (f"name: {'x' * 300}", "too long"),
+        (f"nam: {'x' * 300}", "did you mean 'name'"),
+        ('name: "a\\nb"', "must be a plain folder name"),
         ("curves: [0.5]", "the FLOPs factor 0.5"),
         ("curves: [1.0000001]", "must be 1, or from 1.01 to 16"),
         ("weight_decay: .inf", "weight-decay"),

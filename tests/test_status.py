@@ -66,7 +66,10 @@ def test_a_sweep_on_another_machine_is_known_by_its_sign_of_life(tmp_path: Path)
     assert read_status(tmp_path) == now
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": 1}', "null"])
+WRONG_TYPE = '{"name": "s", "state": "finished", "finished": null, "failed": 0, "total": 1}'
+
+
+@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": 1}', "null", WRONG_TYPE])
 def test_a_damaged_or_missing_file_is_no_status(tmp_path: Path, content: str) -> None:
     assert read_status(tmp_path) is None
     (tmp_path / "status.json").write_text(content)

@@ -33,14 +33,14 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
 
     Raises:
         UserError: one sentence, naming the network: it cannot be built, does not run at the
-            resolution or at no other, returns something else than (N, num_classes), or has
-            nothing that can be counted.
+            resolution or at no other, is another each time, returns something else than
+            (N, num_classes), or has nothing that can be counted.
     """
     from scalegrid.baselines.registry import BUILT_IN
 
     if baseline.name in BUILT_IN:
         return []
-    plain = skeleton(baseline, 1.0, 1.0, num_classes)
+    plain = _built(baseline, 1.0, 1.0, num_classes)
     notes = _uncounted(baseline.name, plain)
     if resolution < baseline.total_stride:
         raise UserError(
@@ -49,6 +49,7 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
         )
     for depth, width in _PROBES:
         model = _built(baseline, depth, width, num_classes)
+        _check_repeatable(baseline, model, depth, width, num_classes)
         _check_output(baseline.name, model, depth, width, num_classes, resolution)
     larger = baseline.total_stride * math.ceil(1.5 * resolution / baseline.total_stride)
     _check_output(baseline.name, plain, 1.0, 1.0, num_classes, larger)
@@ -66,6 +67,20 @@ def _built(baseline: Baseline, depth: float, width: float, num_classes: int) -> 
         raise UserError(
             f"{baseline.name} cannot be built at depth {depth:g}, width {width:g}: {told(error)}."
         ) from error
+
+
+def _check_repeatable(
+    baseline: Baseline, model: nn.Module, depth: float, width: float, num_classes: int
+) -> None:
+    """Raise UserError if another network is built when asked for the same once more."""
+    from scalegrid.baselines.introspection import structure
+
+    again = _built(baseline, depth, width, num_classes)
+    if structure(model) != structure(again):
+        raise UserError(
+            f"{baseline.name} builds different networks each time it is asked for depth {depth:g}, "
+            f"width {width:g}; what it builds must depend on its arguments alone."
+        )
 
 
 def _check_output(

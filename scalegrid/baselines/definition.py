@@ -27,7 +27,7 @@ from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.errors import UserError
 from scalegrid.spec import given_twice
 
-PositiveInt = Annotated[int, Field(gt=0)]
+PositiveInt = Annotated[int, Field(gt=0, lt=100_000)]
 
 MOST_STRIDE = 32
 """timm's builder replaces strides beyond this by dilation."""
@@ -43,7 +43,14 @@ _PARTS = {
 """What each kind of block may say; ``e`` of a depthwise separable block is written and unused."""
 
 _NEEDED = {"ir": "rksec", "er": "rksec", "uir": "rksec", "ds": "rksc", "dsa": "rksc", "cn": "rksc"}
-_NUMBER = {"e": r"\d+(\.\d+)?", "se": r"0?\.\d+|1(\.0+)?", "k": r"[1-9]\d*(\.[1-9]\d*)*"}
+_NUMBER = {
+    "r": r"[1-9]\d{0,2}",
+    "e": r"\d{1,3}(\.\d+)?",
+    "se": r"0?\.\d+|1(\.0+)?",
+    "k": r"[1-9]\d?(\.[1-9]\d?)*",
+}
+"""Numbers with as many digits as a network that can be built may have; others have up to five."""
+
 _ACTIVATIONS = ("re", "r6", "hs", "sw", "mi")
 
 
@@ -55,7 +62,7 @@ class Definition(BaseModel):
     resolution: PositiveInt
     stem: PositiveInt = 32
     stages: Annotated[list[str | list[str]], Field(min_length=1)]
-    head: Annotated[int, Field(ge=0)] = 1280
+    head: Annotated[int, Field(ge=0, lt=100_000)] = 1280
     activation: str = "swish"
     channel_divisor: PositiveInt = 8
     depth_rounding: Literal["ceil", "round"] = "ceil"
@@ -175,7 +182,7 @@ def _key(part: str, allowed: list[str]) -> str | None:
     if match is None or match[1] not in allowed:
         return None
     key, value = match[1], match[2]
-    fits = "[12]" if key == "s" else _NUMBER.get(key, r"[1-9]\d*")
+    fits = "[12]" if key == "s" else _NUMBER.get(key, r"[1-9]\d{0,4}")
     return key if re.fullmatch(fits, value) else None
 
 

@@ -87,12 +87,15 @@ class FactoryBaseline(ModuleBaseline):
             UserError: it cannot be called so, raises, or returns no module; told in one sentence.
         """
         from torch import nn
+        from torch.nn.parameter import is_lazy
 
         arguments = {"depth": depth, "width": width, "num_classes": num_classes}
         self._check_signature(arguments)
         try:
             model = self._factory(**arguments)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:  # not all that extensions written in Rust raise is less
             raise UserError(
                 f"{self.name} failed at depth {depth:g}, width {width:g}, {num_classes} classes: "
                 f"{told(error)}."
@@ -101,6 +104,11 @@ class FactoryBaseline(ModuleBaseline):
             raise UserError(
                 f"{self.name} returned an object of type {type(model).__name__}; it must return a "
                 "torch.nn.Module."
+            )
+        if any(is_lazy(parameter) for parameter in model.parameters()):
+            raise UserError(
+                f"{self.name} has lazy layers (torch.nn.Lazy…), whose size is not known before "
+                "they run; use layers that are told how many inputs they have."
             )
         return model
 
@@ -148,8 +156,9 @@ def factory_baseline(name: str) -> FactoryBaseline:
         for part in attribute.split("."):
             factory = getattr(factory, part)
     except AttributeError:
+        where = _file(module) or "no file"
         raise UserError(
-            f"{name}: the module {module_name} ({module.__file__}) has no {attribute!r}."
+            f"{name}: the module {module_name} ({where}) has no {attribute!r}."
         ) from None
     if not callable(factory):
         raise UserError(f"{name}: {attribute} is not callable, but a {type(factory).__name__}.")
@@ -195,14 +204,21 @@ def _import(name: str, module_name: str, folder: str) -> Any:
         raise UserError(
             f"{name}: there is no module {missing} in {search} or on the import path."
         ) from None
-    except (Exception, SystemExit) as error:  # the user's module may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's module may raise anything
         raise UserError(f"{name}: importing {module_name} failed with {told(error)}.") from error
-    origin = Path(module.__file__ or "").resolve()
+    origin = Path(_file(module) or "").resolve()
     if folder and not origin.is_relative_to(search):
         raise UserError(
             f"{name}: another module called {module_name} is loaded already ({origin}); rename one."
         )
     return module
+
+
+def _file(module: Any) -> str | None:
+    """Where a module comes from; one that is built into Python has no file, nor has a folder."""
+    return getattr(module, "__file__", None)
 
 
 def _source(factory: Factory) -> str:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from typing import Any
 
 from scalegrid import baselines
@@ -40,14 +42,15 @@ def show_layers(name: str, resolution: int | None, form: Format) -> None:
     Raises:
         UserError: there is no such baseline, or it cannot take the resolution.
     """
-    baseline = baselines.get(name)
-    side = baseline.resolution if resolution is None else resolution
-    if side < baseline.total_stride:
-        raise UserError(
-            f"--resolution {side} px is too small for {name}: its strides need at least "
-            f"{baseline.total_stride} px."
-        )
-    rows = [row._asdict() for row in baselines.layer_table(baseline, resolution=side)]
+    with redirect_stdout(sys.stderr):  # one's own network may print; the table is to be alone
+        baseline = baselines.get(name)
+        side = baseline.resolution if resolution is None else resolution
+        if side < baseline.total_stride:
+            raise UserError(
+                f"--resolution {side} px is too small for {name}: its strides need at least "
+                f"{baseline.total_stride} px."
+            )
+        rows = [row._asdict() for row in baselines.layer_table(baseline, resolution=side)]
     if form == "table":
         print_table(rows)
     else:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from contextlib import suppress
+from contextlib import redirect_stdout, suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,13 +36,14 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
 
     check_recipe(spec.recipe)
     place(spec)  # an unknown device is told before anything is printed
-    baseline = baselines.get(spec.baseline)
-    source = open_data(spec)
-    made = make_plan(spec, baseline, source.num_classes)
-    grids: dict[str, Plan] = {spec.grid: made}
-    if spec.grid != "classic" and (pictures or form != "csv"):
-        with suppress(UserError):  # it may be empty where the matched one is not
-            grids["classic"] = classic_plan(spec, baseline, source.num_classes)
+    with redirect_stdout(sys.stderr):  # one's own network may print; the table is to be alone
+        baseline = baselines.get(spec.baseline)
+        source = open_data(spec)
+        made = make_plan(spec, baseline, source.num_classes)
+        grids: dict[str, Plan] = {spec.grid: made}
+        if spec.grid != "classic" and (pictures or form != "csv"):
+            with suppress(UserError):  # it may be empty where the matched one is not
+                grids["classic"] = classic_plan(spec, baseline, source.num_classes)
     if pictures:
         from scalegrid.figures import draw_plans
 

@@ -117,20 +117,21 @@ def _split_roots(root: Path) -> tuple[Path, Path | None]:
     return root, None
 
 
-def _folders(root: Path) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _shown(entry))
-
-
 def _class_names(root: Path) -> list[str]:
     names = _folders(root)
+    if len(names) == 1:
+        raise UserError(
+            f"{str(root)!r} has one class, {names[0]!r}; two or more are needed, one folder each"
+        )
+    return names
+
+
+def _folders(root: Path) -> list[str]:
+    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _shown(entry))
     if not names:
         raise UserError(
             f"{str(root)!r} has no folders of images; put the images of each class in a folder "
             "named after it"
-        )
-    if len(names) == 1:
-        raise UserError(
-            f"{str(root)!r} has one class, {names[0]!r}; two or more are needed, one folder each"
         )
     return names
 

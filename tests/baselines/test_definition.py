@@ -73,6 +73,8 @@ def test_the_settings_reach_the_network(tmp_path: Path) -> None:
         ("ir_r2_r3_k3_s2_e6_c24", "given twice"),
         ("ir_r2_k3_s2_e6_c24_", "''"),
         ("cn_r1_k3_s1_c16_se0.25", "means nothing in a block of kind cn"),
+        ("ir_r1000000_k3_s2_e6_c24", "'r1000000'"),
+        ("ir_r2_k3_s2_e6_c99999999999", "'c99999999999'"),
     ],
 )
 def test_a_bad_block_string_is_named_with_its_stage(tmp_path: Path, string: str, said: str) -> None:
@@ -93,6 +95,7 @@ def test_a_bad_block_string_is_named_with_its_stage(tmp_path: Path, string: str,
         ("resolution: big\nstages: [ds_r1_k3_s1_c16]\n", "(given 'big')"),
         ("resolution: 64\nstages: [ds_r1_k3_s1_c16]\nwidth: 2\n", "unknown key 'width'"),
         ("resolution: 64\nstages: [ds_r1_k3_s1_c16]\nhead: -1\n", "head"),
+        ("resolution: 64\nstages: [ds_r1_k3_s1_c16]\nstem: 99999999\n", "stem"),
         ("resolution: 64\nstages: [ds_r1_k3_s1_c16]\nactivation: zzz\n", "no activation 'zzz'"),
         ("resolution: 64\nstages: [ds_r1_k3_s1_c16]\ndepth_rounding: up\n", "depth_rounding"),
         ("- a list\n", "keys and values"),
@@ -109,6 +112,12 @@ def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, text: str, said: str
     assert said in str(error.value)
     assert "net.yaml" in str(error.value)
     assert "\n" not in str(error.value)
+
+
+def test_what_timm_refuses_to_build_is_told_by_the_check(tmp_path: Path) -> None:
+    network = baselines.get(with_stage(tmp_path, "ir_r2_k3_s2_e6_c24_gs7"))
+    with pytest.raises(UserError, match="cannot be built at depth 1, width 1"):
+        baselines.check(network, 10, 64)
 
 
 def test_a_missing_file_is_named() -> None:

@@ -210,6 +210,7 @@ def test_a_class_is_a_factory_too(write: Writer) -> None:
         ("1 / 0", "factory", "ZeroDivisionError"),
         ("def f(:\n", "factory", "SyntaxError"),
         ("raise SystemExit", "factory", "SystemExit"),
+        ("raise GeneratorExit", "factory", "GeneratorExit"),
     ],
 )
 def test_what_cannot_be_imported_is_named(
@@ -264,6 +265,27 @@ def test_another_process_finds_it_by_name_and_directory(write: Writer, tmp_path:
     )
     own = baselines.get(f"specs/{name}:factory").build(1, 2, 7)
     assert int(done.stdout) == sum(p.numel() for p in own.parameters())
+
+
+@pytest.mark.parametrize("name", ["sys:exit", "sys:nothing", "builtins:print"])
+def test_what_is_built_into_python_is_no_factory(name: str) -> None:
+    with pytest.raises(UserError, match=name):
+        baselines.get(name).layout(1.0, 1.0)
+
+
+def test_lazy_layers_are_refused(write: Writer) -> None:
+    name = write(GOOD.replace("nn.Flatten()", "nn.Flatten(), nn.LazyLinear(8)"))
+    with pytest.raises(UserError, match="lazy layers"):
+        baselines.get(f"{name}:factory").layout(1.0, 1.0)
+
+
+def test_a_factory_that_builds_by_chance_is_refused(write: Writer) -> None:
+    text = GOOD.replace(
+        "def factory(", "from itertools import count\nTIMES = count()\ndef factory("
+    )
+    name = write(text.replace("nn.Flatten()", "*[nn.ReLU()] * next(TIMES), nn.Flatten()"))
+    with pytest.raises(UserError, match="different networks each time"):
+        baselines.check(baselines.get(f"{name}:factory"), 7, 32)
 
 
 def test_two_modules_of_one_name_are_not_confused(write: Writer, tmp_path: Path) -> None:

@@ -174,6 +174,13 @@ def test_a_class_without_images_is_named(root: Path) -> None:
         opened(root)
 
 
+def test_of_two_classes_the_one_that_is_missing_is_named(tmp_path: Path) -> None:
+    make_classes(tmp_path / "train", {"ant": 3, "bee": 3})
+    make_classes(tmp_path / "val", {"ant": 3})
+    with pytest.raises(UserError, match=r"class 'bee' of .*train' is missing from .*val'"):
+        opened(tmp_path)
+
+
 @pytest.mark.parametrize(("kept", "other"), [("train", "val"), ("val", "train")])
 def test_a_class_missing_from_one_split_is_named(root: Path, kept: str, other: str) -> None:
     make_classes(root / kept, {"wasp": 2})

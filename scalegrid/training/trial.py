@@ -36,6 +36,7 @@ class Trial:
     data: CachedData
     recipe: Recipe
     fast_depthwise: bool = True
+    compile: bool = False
     threads: int = 1
 
 

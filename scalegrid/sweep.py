@@ -340,6 +340,7 @@ class _Loop:
             data=self._data,
             recipe=self._recipe,
             fast_depthwise=self._spec.fast_depthwise,
+            compile=self._spec.compile,
             threads=self._spec.threads,
         )
 

@@ -117,7 +117,8 @@ def machine_rate(
 def rate_file(spec: SweepSpec, baseline: Variant, placement: Placement) -> RateFile:
     """Where the rate of this kind of training is kept."""
     recipe = [spec.batch_size, spec.optimizer, spec.ema_decay > 0, spec.fast_depthwise]
-    return RateFile([baseline.variant, recipe, asdict(placement)])
+    compiled = ["compiled"] if spec.compile else []
+    return RateFile([baseline.variant, [*recipe, *compiled], asdict(placement)])
 
 
 def _measure(

@@ -176,6 +176,7 @@ def test_a_finer_grid_keeps_the_variants_and_trials_of_the_coarser_one(tmp_path:
         ("baseline", "b1", "baseline is light there and b1 here"),
         ("train_images", None, "train-images is 64 there and None here"),
         ("fast_depthwise", False, "fast-depthwise is True there and False here"),
+        ("compile", True, "compile is False there and True here"),
     ],
 )
 def test_other_settings_are_refused_by_name(

@@ -6,6 +6,7 @@ import pytest
 from light_sweep import light_plan, light_spec
 
 from scalegrid import timing
+from scalegrid.errors import UserError
 from scalegrid.estimate import trial_work
 from scalegrid.executors.placement import Placement, available_cores, place
 from scalegrid.resolve import open_data
@@ -72,3 +73,8 @@ def test_each_gpu_gets_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 2)
     spec = light_spec("results", workers=None, device="auto", trials_per_device=3)
     assert place(spec) == Placement(6, ("cuda:0", "cuda:1"), 1)
+
+
+def test_compiling_needs_a_gpu() -> None:
+    with pytest.raises(UserError, match="--compile is for CUDA devices"):
+        place(light_spec("results", compile=True, device="cpu"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import torch
@@ -82,22 +83,25 @@ def batches(
     draws = _draw(len(images.labels), images.resolution, seed, epoch, augment)
     used = steps_per_epoch(len(draws.order), batch_size) * batch_size
     order = draws.order[:used]
+    # Once an epoch: a batch then leaves nothing but images for the device to wait for.
+    down, right, mirrored, labels = (
+        _move(values, device)
+        for values in (draws.down, draws.right, draws.mirrored, images.labels[order])
+    )
     for step, pixels in enumerate(images.fetch(order, batch_size)):
         now = slice(step * batch_size, step * batch_size + len(pixels))
-        moved = shift_and_flip(
-            _move(pixels, device), draws.down[now], draws.right[now], draws.mirrored[now]
-        )
-        yield normalise(moved), _move(images.labels[order[now]], device)
+        moved = shift_and_flip(_move(pixels, device), down[now], right[now], mirrored[now])
+        yield normalise(moved), labels[now]
 
 
 def ordered_batches(
     images: Images, batch_size: int, *, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """All images, unchanged and in order, to evaluate on; else as `batches`."""
-    labels = images.labels
+    labels = _move(images.labels, device)
     for step, pixels in enumerate(images.fetch(torch.arange(len(labels)), batch_size)):
         now = slice(step * batch_size, step * batch_size + len(pixels))
-        yield normalise(_move(pixels, device)), _move(labels[now], device)
+        yield normalise(_move(pixels, device)), labels[now]
 
 
 def _draw(count: int, resolution: int, seed: int, epoch: int, augment: Augment) -> _Draws:
@@ -124,7 +128,7 @@ def shift_and_flip(pixels: Tensor, down: Tensor, right: Tensor, mirrored: Tensor
     """Shift each image, then mirror it left to right where `mirrored`; by one gather of pixels.
 
     Args:
-        pixels: `(B, R, R, C)`.
+        pixels: `(B, R, R, C)`, on the device of the others, where all is computed.
         down: int64 `(B,)`, px, less than R in size; negative is up.
         right: int64 `(B,)`, px, less than R in size; negative is left.
         mirrored: bool `(B,)`.
@@ -133,12 +137,12 @@ def shift_and_flip(pixels: Tensor, down: Tensor, right: Tensor, mirrored: Tensor
         The same shape and type; uncovered pixels mirror those inside the border.
     """
     count, side, _, channels = pixels.shape
-    across = torch.arange(side)
+    across = torch.arange(side, device=pixels.device)
     columns = torch.where(mirrored[:, None], across.flip(0), across) - right[:, None]
     rows = _reflect(across - down[:, None], side)
-    starts = torch.arange(0, count * side, side)[:, None]
+    starts = torch.arange(0, count * side, side, device=pixels.device)[:, None]
     lines = ((starts + rows) * side)[:, :, None]
-    places = (lines + _reflect(columns, side)[:, None, :]).flatten().to(pixels.device)
+    places = (lines + _reflect(columns, side)[:, None, :]).flatten()
     return pixels.reshape(-1, channels).index_select(0, places).view_as(pixels)
 
 
@@ -150,9 +154,18 @@ def _reflect(places: Tensor, side: int) -> Tensor:
 
 def normalise(pixels: Tensor) -> Tensor:
     """From uint8 `(B, R, R, 3)` to float32 `(B, 3, R, R)`, channels last, by `MEAN` and `STD`."""
-    side = pixels.shape[1]
-    # Whole lines of pixels at a time: vectorises where three channels would not.
-    mean = torch.tensor(MEAN).mul_(255).repeat(side).to(pixels.device)
-    scale = torch.tensor(STD).mul_(255).reciprocal_().repeat(side).to(pixels.device)
+    mean, scale = _constants(pixels.shape[1], pixels.device)
     values = pixels.flatten(2).float().sub_(mean).mul_(scale)
     return values.view(pixels.shape).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=64)
+def _constants(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and scale of a whole line of pixels: vectorises where three channels would not.
+
+    Kept, since a copy to a GPU waits for all that was started before.
+    """
+    with torch.inference_mode(False):
+        mean = torch.tensor(MEAN).mul_(255).repeat(side)
+        scale = torch.tensor(STD).mul_(255).reciprocal_().repeat(side)
+        return mean.to(device), scale.to(device)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 
+from scalegrid.errors import UserError
 from scalegrid.spec import SweepSpec
 from scalegrid.training.devices import find_devices
 
@@ -24,9 +25,14 @@ def place(spec: SweepSpec) -> Placement:
     By default, on CPUs as many workers as cores allow, on GPUs ``trials_per_device`` on each.
 
     Raises:
-        UserError: the device is unknown or not there.
+        UserError: the device is unknown or not there, or cannot do what is asked.
     """
     devices = find_devices(spec.device)
+    if devices == ["cpu"] and spec.compile:
+        raise UserError(
+            "--compile is for CUDA devices: on a CPU, compiling a network takes longer than its "
+            "brief training; leave it out."
+        )
     if devices == ["cpu"]:
         default = max(1, available_cores() // spec.threads)
     else:

@@ -13,6 +13,9 @@ batch  1 × 1  2 × 2      3 × 3      4 × 4 and 6 × 6  8 × 8
 64     3.9    1.44-1.61  1.09-1.23  1.11-1.34        0.92-1.19
 256    3.6    1.30       --         0.95-1.04        0.89-1.14
 =====  =====  =========  =========  ===============  =========
+
+On an EPYC with AVX2 it is up to twice that for 1 × 1 to 4 × 4; there the product wins at 8 × 8 too
+(1.0 to 1.9), but whole steps became no faster by it.
 """
 
 from __future__ import annotations

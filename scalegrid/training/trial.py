@@ -29,6 +29,7 @@ class Trial:
     data: CachedData
     recipe: Recipe
     fast_depthwise: bool = True
+    compile: bool = False
     threads: int = 1
 
 

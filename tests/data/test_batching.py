@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -60,6 +62,43 @@ def test_shift_and_flip_equal_a_loop_over_images(data: st.DataObject) -> None:
     for index in range(count):
         expected = one_image(pixels[index], down[index], right[index], mirrored[index])
         assert torch.equal(found[index], expected)
+
+
+class Elsewhere:
+    """Stands for images that were copied to a device: how they are fetched is all that differs."""
+
+    def __init__(self, images: CachedImages) -> None:
+        self._images = images
+        self.labels, self.resolution = images.labels, images.resolution
+
+    def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
+        """Pixels of the images `order`, one by one."""
+        for part in order.split(batch_size):
+            yield torch.stack([self._images.pixels[i] for i in part.tolist()])
+
+    def to(self, device: torch.device) -> Elsewhere:
+        """Themselves."""
+        return self
+
+
+def test_batches_do_not_depend_on_where_images_are_held() -> None:
+    images, change = images_of(20), Augment(flip=True, shift=0.3)
+    here = epoch_of(images, augment=change)
+    there = list(batches(Elsewhere(images), 4, seed=0, epoch=0, device=CPU, augment=change))
+    assert len(here) == len(there) == 5
+    for (x, x_labels), (u, u_labels) in zip(here, there, strict=True):
+        assert torch.equal(x, u)
+        assert torch.equal(x_labels, u_labels)
+
+
+def test_a_batch_is_made_on_its_device_alone() -> None:
+    """The meta device refuses to mix with the CPU, as any other does."""
+    meta = torch.device("meta")
+    images = CachedImages(torch.zeros(8, 6, 6, 3, dtype=torch.uint8, device=meta), torch.arange(8))
+    change = Augment(flip=True, shift=0.3)
+    for pixels, labels in batches(images, 4, seed=0, epoch=0, device=meta, augment=change):
+        assert pixels.device == labels.device == meta
+        assert pixels.shape == (4, 3, 6, 6)
 
 
 def test_normalisation_is_the_usual_one() -> None:

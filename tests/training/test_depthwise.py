@@ -58,6 +58,19 @@ def gradients(conv: nn.Module, x: Tensor) -> list[Tensor]:
     return list(torch.autograd.grad(result.sin().sum(), [x, *conv.parameters()]))
 
 
+@pytest.mark.parametrize("layout", [(6, 5), (3, 9), (13, 12)], ids=str)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_rows_and_columns_may_differ(layout: tuple[int, int], dtype: torch.dtype) -> None:
+    torch.manual_seed(0)
+    conv = nn.Conv2d(6, 6, (3, 5), (2, 1), (1, 3), groups=6, dtype=dtype)
+    x = torch.randn(3, 6, *layout, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    expected = gradients(conv, x)
+    assert depthwise.accelerate(conv) == 1
+    assert "_Depthwise" in conv(x).grad_fn.name()
+    for ours, theirs in zip(gradients(conv, x), expected, strict=True):
+        assert relative_error(ours, theirs) < TOLERANCE[dtype]
+
+
 def relative_error(actual: Tensor, expected: Tensor) -> float:
     return float((actual - expected).abs().max() / expected.abs().max().clamp_min(1e-30))
 
@@ -95,9 +108,10 @@ def test_the_method_is_the_one_measured_best(
 
 
 @pytest.mark.parametrize("kernel", [3, 5, 7])
-@pytest.mark.parametrize("side", [2, 9])
-def test_gradients_agree_with_finite_differences(kernel: int, side: int) -> None:
-    conv = make_conv(kernel)
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize("side", [2, 9, 10])
+def test_gradients_agree_with_finite_differences(kernel: int, stride: int, side: int) -> None:
+    conv = make_conv(kernel, stride)
     depthwise.accelerate(conv)
     x = random_map(side, images=1)[:, :, :, : side - 1].requires_grad_()
 
@@ -205,6 +219,7 @@ class OtherConv(nn.Conv2d):
         nn.Conv2d(4, 8, 3, padding=1, groups=4),
         nn.Conv2d(1, 1, 3, padding=1),
         nn.Conv2d(4, 4, 3, padding=2, dilation=2, groups=4),
+        nn.Conv2d(4, 4, 3, padding=(1, 2), dilation=(1, 2), groups=4),
         nn.Conv2d(4, 4, 3, stride=4, groups=4),
         nn.Conv2d(4, 4, 3, padding="same", groups=4),
         nn.Conv2d(4, 4, 3, padding=1, groups=4, padding_mode="reflect"),

@@ -159,6 +159,26 @@ def test_the_faster_convolutions_change_no_number_beyond_rounding(data: CachedDa
     torch.testing.assert_close(fast(x), plain(x))
 
 
+@pytest.mark.usefixtures("small")
+def test_compiled_steps_change_no_number_beyond_rounding_and_are_named_in_the_row(
+    data: CachedData, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compile_for_gpu, asked = torch.compile, []
+
+    def compile_here(model: nn.Module, **options: Any) -> Any:
+        asked.append(options)
+        return compile_for_gpu(model, backend="aot_eager", dynamic=False)
+
+    monkeypatch.setattr(torch, "compile", compile_here)
+    trial = make_trial(data, ema_decay=0.5)
+    plain, compiled = run_trial(trial), run_trial(replace(trial, compile=True))
+    assert asked == [{"mode": "reduce-overhead", "dynamic": False}]
+    assert compiled.status == "finished", compiled.error
+    assert compiled.versions == f"{plain.versions}, compiled"
+    for ours, theirs in zip(numbers(compiled), numbers(plain), strict=True):
+        assert ours == pytest.approx(theirs, rel=1e-4)
+
+
 def test_importing_the_description_imports_no_torch() -> None:
     code = "import sys, scalegrid.training.trial; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

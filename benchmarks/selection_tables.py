@@ -75,9 +75,9 @@ def stopping(looks: pd.DataFrame) -> pd.DataFrame:
     for (setting, rule), group in told.groupby(["setting", "rule"], sort=False):
         row: dict[str, object] = {"setting": setting, "rule": rule}
         for level in LEVELS:
-            stops, clear = stops(group, level)
-            row[f"stop_{100 * level:.0f}"] = float(stops["trials"].mean())
-            row[f"good_{100 * level:.0f}"] = float(stops["good"].mean())
+            ended, clear = stops(group, level)
+            row[f"stop_{100 * level:.0f}"] = float(ended["trials"].mean())
+            row[f"good_{100 * level:.0f}"] = float(ended["good"].mean())
         rows.append(row | {"unclear_95": 1 - clear, "calibration_error": _apart(group)})
     table: pd.DataFrame = pd.DataFrame(rows)
     return table

@@ -28,7 +28,6 @@ Simulated, since the classic side takes days. What is real, and what is assumed:
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path

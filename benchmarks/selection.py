@@ -19,19 +19,18 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from benchmarks.selection_tables import (
     calibration,
     curve,
     for_people,
+    looks_of,
     sideways,
     stopping,
     trials_needed,
 )
 from benchmarks.selection_worlds import (
-    Race,
     Rule,
     Setting,
     World,
@@ -141,27 +140,16 @@ def _replay(folder: Path) -> Case:
 def _looks(case: Case, worlds: int, pool: Executor) -> pd.DataFrame:
     """Every look at every race: columns as in `selection_tables`."""
     in_turn = list(run_uniform(case.draw(UNIFORM_WORLDS, UNIFORM_ROUNDS), UNIFORM_ROUNDS))
-    frames = [_frame(case, "uniform", in_turn)]
+    frames = [looks_of(case.name, "uniform", in_turn)]
     for method in case.methods:
         started = time.monotonic()
         race = partial(run_race, rule=method.rule, surface=method.surface, rounds=method.rounds)
         races = list(pool.map(race, case.draw(worlds, LONGEST), chunksize=5))
-        frames.append(_frame(case, method.name, races))
+        frames.append(looks_of(case.name, method.name, races))
         seconds = time.monotonic() - started
         print(f"{case.name}: {method.name}, {worlds} worlds, {seconds:.0f} s", file=sys.stderr)
     looks: pd.DataFrame = pd.concat(frames, ignore_index=True)
     return looks
-
-
-def _frame(case: Case, rule: str, races: Sequence[Race]) -> pd.DataFrame:
-    world = np.repeat(np.arange(len(races)), [len(race.trials) for race in races])
-    columns = {
-        name: np.concatenate([vars(race)[name] for race in races]) for name in vars(races[0])
-    }
-    frame: pd.DataFrame = pd.DataFrame(
-        {"setting": case.name, "rule": rule, "world": world, **columns}
-    )
-    return frame
 
 
 def _parser() -> argparse.ArgumentParser:

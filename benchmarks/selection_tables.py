@@ -8,16 +8,30 @@ a race is after one trial of each candidate.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from scipy.optimize import isotonic_regression
 
+from benchmarks.selection_worlds import Race
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.selection import MIN_REPEATS
 
 LEVELS = (0.80, 0.90, 0.95)
 _RESAMPLES = 200
+
+
+def looks_of(setting: str, rule: str, races: Sequence[Race]) -> pd.DataFrame:
+    """The looks at all races of a rule; ``choice`` is the candidate that would be taken."""
+    world = np.repeat(np.arange(len(races)), [len(race.trials) for race in races])
+    columns = {
+        name: np.concatenate([vars(race)[name] for race in races]) for name in vars(races[0])
+    }
+    looks: pd.DataFrame = pd.DataFrame(
+        {"setting": setting, "rule": rule, "world": world, **columns}
+    )
+    return looks
 
 
 def curve(looks: pd.DataFrame) -> pd.DataFrame:
@@ -61,12 +75,21 @@ def stopping(looks: pd.DataFrame) -> pd.DataFrame:
     for (setting, rule), group in told.groupby(["setting", "rule"], sort=False):
         row: dict[str, object] = {"setting": setting, "rule": rule}
         for level in LEVELS:
-            stops, clear = _stops(group, level)
-            row[f"stop_{100 * level:.0f}"] = float(stops["trials"].mean())
-            row[f"good_{100 * level:.0f}"] = float(stops["good"].mean())
+            ended, clear = stops(group, level)
+            row[f"stop_{100 * level:.0f}"] = float(ended["trials"].mean())
+            row[f"good_{100 * level:.0f}"] = float(ended["good"].mean())
         rows.append(row | {"unclear_95": 1 - clear, "calibration_error": _apart(group)})
     table: pd.DataFrame = pd.DataFrame(rows)
     return table
+
+
+def stops(looks: pd.DataFrame, level: float) -> tuple[pd.DataFrame, float]:
+    """The look at which each race stops, and the part that stops because it is clear."""
+    seen = looks["trials"] >= looks["trials"].min() + MIN_REPEATS
+    clear = looks[seen & (looks["probability"] >= level)].drop_duplicates("world")
+    last = looks.drop_duplicates("world", keep="last")
+    unclear = last[~last["world"].isin(clear["world"])]
+    return pd.concat([clear, unclear]), len(clear) / len(last)
 
 
 def calibration(looks: pd.DataFrame) -> pd.DataFrame:
@@ -114,15 +137,6 @@ def _apart(looks: pd.DataFrame) -> float:
     curve = _binned(looks, [])
     apart = (curve["reported"] - curve["good"]).abs()
     return float((apart * curve["looks"]).sum() / curve["looks"].sum())
-
-
-def _stops(looks: pd.DataFrame, level: float) -> tuple[pd.DataFrame, float]:
-    """The look at which each race stops, and the part that stops because it is clear."""
-    seen = looks["trials"] >= looks["trials"].min() + MIN_REPEATS
-    clear = looks[seen & (looks["probability"] >= level)].drop_duplicates("world")
-    last = looks.drop_duplicates("world", keep="last")
-    unclear = last[~last["world"].isin(clear["world"])]
-    return pd.concat([clear, unclear]), len(clear) / len(last)
 
 
 def _reached(good: Floats, trials: Floats, level: float) -> float:

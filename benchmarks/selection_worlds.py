@@ -66,7 +66,7 @@ def draw_worlds(setting: Setting, count: int, trials: int) -> Iterator[World]:
     shares = spread_out(setting.candidates)
     for number in range(count):
         generator = np.random.default_rng([number, setting.candidates])
-        truth = _means(setting, shares, generator)
+        truth = draw_means(setting, shares, generator)
         noise = generator.standard_normal((trials, setting.candidates)).T
         yield World(shares, truth, truth[:, None] + NOISE * noise)
 
@@ -94,7 +94,8 @@ def replay_worlds(tables: SweepTables, count: int, trials: int) -> Iterator[Worl
         yield World(shares, values.mean(1), values[:, drawn])
 
 
-def _means(setting: Setting, shares: Floats, generator: np.random.Generator) -> Floats:
+def draw_means(setting: Setting, shares: Floats, generator: np.random.Generator) -> Floats:
+    """True means of candidates at ``shares``: a random smooth function, and what is not smooth."""
     own = _standard(generator.standard_normal(len(shares)))
     if setting.local is None:
         return setting.spread * own
@@ -167,9 +168,10 @@ def ocba(posterior: Posterior, counts: Ints, generator: np.random.Generator) -> 
 
 @dataclass(frozen=True)
 class Race:
-    """Looks at a race: the trials made, whether the choice is good, and the probability told."""
+    """Looks at a race: the trials made, the choice, whether it is good, the probability told."""
 
     trials: Ints
+    choice: Ints
     good: Flags
     probability: Floats
 
@@ -198,12 +200,12 @@ def run_race(world: World, rule: Rule | None, *, surface: bool, rounds: float) -
             counts[rule(model.posterior(observations), counts, generator)] += 1
 
 
-def _look(world: World, model: Model, observations: Observations) -> tuple[bool, float]:
+def _look(world: World, model: Model, observations: Observations) -> tuple[int, bool, float]:
     fitted = fit(model, observations)
     leader = int(fitted.posterior.expected.argmax())
     draws = fitted.posterior.sample(2000, np.random.default_rng(0)).values
     within = float(chances(draws, INDIFFERENCE).within[leader])
-    return bool(world.good[leader]), within
+    return leader, bool(world.good[leader]), within
 
 
 def run_uniform(worlds: Iterable[World], rounds: int) -> Iterator[Race]:
@@ -211,4 +213,5 @@ def run_uniform(worlds: Iterable[World], rounds: int) -> Iterator[Race]:
     for world in worlds:
         sums = world.values[:, :rounds].cumsum(1)
         trials = len(world.truth) * np.arange(1, rounds + 1)
-        yield Race(trials, world.good[sums.argmax(0)], np.full(rounds, np.nan))
+        choice = sums.argmax(0)
+        yield Race(trials, choice, world.good[choice], np.full(rounds, np.nan))

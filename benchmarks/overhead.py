@@ -1,0 +1,165 @@
+"""What a sweep spends on anything but training: ``python -m benchmarks.overhead``.
+
+Three tables: the wall time of sweeps whose trials take a known time (none, or some seconds of a
+core), the store's time for one more trial as its tables grow, and the commands that read a sweep of
+10,000 trials. Sweeps are fresh processes, from the start of the interpreter to its end, with warm
+caches.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from itertools import count
+from pathlib import Path
+
+from benchmarks import stand_ins
+from benchmarks.timing import in_turn, publish, read_options, spread, stopwatch
+from scalegrid.analysis import recommend
+from scalegrid.executors.placement import available_cores
+from scalegrid.results import Store, load_sweep
+from scalegrid.rows import variant_rows
+
+TRIAL = 10.0
+"""Seconds of a trial for which overhead may be 5 % of the time."""
+
+LARGE = 10_000
+_SHARE, _PATIENCE = 0.05, 10.0  # the targets
+_VARIANTS, _LARGE_VARIANTS = 10, 20
+_MANY_VARIANTS = 200
+_ADDITIONS = 15  # to a table of each size
+
+
+def main() -> None:
+    """Measure, print, write parquet."""
+    options = read_options("overhead", __doc__)
+    quick = options.quick
+    sizes = (1, 10, 100) if quick else (1, 10, 100, 1000)
+    busy = ((10, 1.0),) if quick else ((1, 3.0), (10, 3.0), (100, 3.0))
+    sweeps = [(trials, 0.0) for trials in sizes] + list(busy)
+    publish("overhead-sweep", sweep_rows(sweeps, rounds=1 if quick else 3), options.out)
+    tables = (0, 1000, LARGE) if quick else (0, 100, 1000, 3000, LARGE)
+    publish("overhead-store", store_rows(tables), options.out)
+    shapes = (_LARGE_VARIANTS,) if quick else (_LARGE_VARIANTS, _MANY_VARIANTS)
+    rows = [row for variants in shapes for row in large_rows(variants, rounds=1 if quick else 3)]
+    publish("overhead-large", rows, options.out)
+
+
+def sweep_rows(sweeps: list[tuple[int, float]], rounds: int) -> list[dict[str, object]]:
+    """One row for sweeps of so many trials of so many seconds."""
+    with tempfile.TemporaryDirectory() as name:
+        numbers = count()
+
+        def sweep(trials: int, seconds: float) -> float:
+            return _sweep(Path(name) / str(next(numbers)), trials, seconds)
+
+        sweep(1, 0.0)  # fills the caches
+        walls = in_turn(rounds, {str(one): partial(sweep, *one) for one in sweeps})
+    return [sweep_row(*one, walls[str(one)], available_cores()) for one in sweeps]
+
+
+def sweep_row(trials: int, seconds: float, walls: list[float], workers: int) -> dict[str, object]:
+    """From the wall times of a sweep to its overhead.
+
+    Of ``trials`` of equal length, the worker with the most has ``ceil(trials / workers)``: what is
+    above those is overhead, an idle worker at the end is not.
+    """
+    rounds = -(-trials // workers)
+    spent = [wall - rounds * seconds for wall in walls]
+    overhead = spread(spent)
+    share = overhead.median / (overhead.median + rounds * (seconds or TRIAL))
+    return {
+        "trials": trials,
+        "s each": seconds,
+        "workers": workers,
+        "wall s": spread(walls),
+        "overhead s": overhead,
+        "ms per trial": 1000 * overhead.median / trials,
+        "share": share,
+        "of trials of": f"{seconds or TRIAL:g} s, " + ("measured" if seconds else "computed"),
+        "met": share < _SHARE,
+    }
+
+
+def store_rows(sizes: tuple[int, ...]) -> list[dict[str, object]]:
+    """Seconds to store one more trial of two epochs, durably, beside so many."""
+    plan = stand_ins.large_plan(_LARGE_VARIANTS)
+    trials = list(stand_ins.trial_rows(plan, max(sizes) + _ADDITIONS))
+    rows: list[dict[str, object]] = []
+    for size in sizes:
+        with tempfile.TemporaryDirectory() as name, Store(Path(name) / "sweep") as store:
+            spec = stand_ins.large_spec(Path(name), _LARGE_VARIANTS)
+            store.create_or_check(spec, variant_rows(plan), "stand-in")
+            store.add(trials[:size], [e for t in trials[:size] for e in stand_ins.epoch_rows(t)])
+            times = [
+                1000 * stopwatch(partial(store.add, [trial], stand_ins.epoch_rows(trial)))
+                for trial in trials[size : size + _ADDITIONS]
+            ]
+        rows.append({"stored trials": size, "ms for one more": spread(times)})
+    return rows
+
+
+def large_rows(variants: int, rounds: int) -> list[dict[str, object]]:
+    """Seconds of each command on a sweep of `LARGE` trials, interpreter start included."""
+    with tempfile.TemporaryDirectory() as name:
+        results = Path(name)
+        sweep = stand_ins.write_large_sweep(results, variants, LARGE)
+        tables = load_sweep(sweep, results)
+
+        def command(word: str) -> float:
+            return _run(["-m", "scalegrid", word, sweep, "--results", name])
+
+        actions: dict[str, Callable[[], float]] = {
+            "scalegrid status": partial(command, "status"),
+            "scalegrid plot": partial(command, "plot"),
+            "load_sweep": lambda: stopwatch(lambda: load_sweep(sweep, results)),
+            "recommend": lambda: stopwatch(lambda: recommend(tables.variants, tables.trials)),
+        }
+        times = in_turn(rounds, actions)
+    shape = {"variants": len(tables.variants), "trials": len(tables.trials)}
+    return [
+        {"what": what, **shape, "s": spread(seconds), "met": spread(seconds).median < _PATIENCE}
+        for what, seconds in times.items()
+    ]
+
+
+def _sweep(results: Path, trials: int, seconds: float) -> float:
+    variants = min(trials, _VARIANTS)
+    call = f"run(Path({str(results)!r}), {variants}, {trials // variants})"
+    wall = _run(
+        ["-c", f"from pathlib import Path; from benchmarks.stand_ins import run; {call}"],
+        {stand_ins.SECONDS: str(seconds)},
+    )
+    stored = len(load_sweep(None, results).trials)
+    if stored != trials:
+        raise RuntimeError(f"{stored} trials were stored, not {trials}")
+    return wall
+
+
+def _run(arguments: list[str], environment: dict[str, str] | None = None) -> float:
+    """Wall seconds of a fresh interpreter.
+
+    Raises:
+        SystemExit: it failed; the message is what it said.
+    """
+    began = time.perf_counter()
+    ended = subprocess.run(
+        [sys.executable, *arguments],
+        env={**os.environ, **(environment or {})},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    wall = time.perf_counter() - began
+    if ended.returncode != 0:
+        raise SystemExit(f"{' '.join(arguments)} ended with {ended.returncode}:\n{ended.stderr}")
+    return wall
+
+
+if __name__ == "__main__":
+    main()

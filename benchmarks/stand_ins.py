@@ -1,0 +1,147 @@
+"""Stand-ins for training and for a large sweep, so that what is around trials can be measured."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+# Not used: a worker of a real sweep imports it, which takes most of its start.
+import scalegrid.training.loop  # noqa: F401
+from scalegrid import baselines
+from scalegrid.executors.local import LocalExecutor
+from scalegrid.executors.placement import Placement
+from scalegrid.plan import Plan, make_plan
+from scalegrid.resolve import resolve
+from scalegrid.results import Store
+from scalegrid.rows import variant_rows
+from scalegrid.spec import SweepSpec
+from scalegrid.status import Status, write_status
+from scalegrid.sweep import run_sweep
+from scalegrid.training.trial import Epoch, Outcome, Trial
+
+SECONDS = "STAND_IN_SECONDS"
+"""The environment variable that says how many seconds a stand-in trial computes."""
+
+_EPOCHS = 2
+_LEVEL, _SPREAD, _NOISE = 0.6, 0.008, 0.007  # of top-1 accuracies
+
+
+def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> Outcome:
+    """Keep a core busy for so many seconds of its own time, however long it has to wait for it."""
+    seconds = float(os.environ.get(SECONDS, "0"))
+    history = []
+    for number in range(1, trial.recipe.epochs + 1):
+        end = time.thread_time() + seconds / trial.recipe.epochs
+        while time.thread_time() < end:
+            pass
+        draw = np.random.default_rng(trial.seed).random()
+        history.append(_epoch(number, draw))
+        report(history[-1])
+    return Outcome(trial.trial, "finished", tuple(history), None, seconds, "cpu", "stand-in")
+
+
+def run(results: Path, variants: int, seeds: int) -> None:
+    """A sweep of nano as the command runs it, of its first so many variants, with stand-ins."""
+
+    def first(*arguments: Any) -> Plan:
+        made = make_plan(*arguments)
+        return replace(made, variants=made.variants[:variants])
+
+    def in_workers(place: Placement) -> LocalExecutor:
+        return LocalExecutor(place.workers, place.devices, place.threads, f"{__name__}:train")
+
+    spec = SweepSpec(
+        baseline="nano", results=str(results), device="cpu", seeds=seeds, epochs=_EPOCHS
+    )
+    with mock.patch("scalegrid.sweep.make_plan", first):
+        run_sweep(spec, make_executor=in_workers)
+
+
+def write_large_sweep(results: Path, variants: int, trials: int) -> str:
+    """A finished sweep of so many trials on disk; returns its name.
+
+    Accuracies differ between variants about as much as between seeds.
+    """
+    plan = large_plan(variants)
+    with Store(results / "large") as store:
+        store.create_or_check(large_spec(results, variants), variant_rows(plan), "stand-in")
+        rows = list(trial_rows(plan, trials))
+        store.add(rows, [epoch for row in rows for epoch in epoch_rows(row)])
+    now = time.time()
+    write_status(
+        results / "large",
+        Status("large", "finished", len(rows), 0, len(rows), started_at=now, updated_at=now),
+    )
+    return "large"
+
+
+def trial_rows(plan: Plan, count: int) -> Iterator[dict[str, Any]]:
+    """Rows of ``count`` finished trials of a plan, seed after seed."""
+    generator = np.random.default_rng(0)
+    means = _LEVEL + _SPREAD * generator.standard_normal(len(plan.variants))
+    for number in range(count):
+        seed, place = divmod(number, len(plan.variants))
+        variant = plan.variants[place]
+        top1 = float(means[place] + _NOISE * generator.standard_normal())
+        yield {
+            "trial": f"{variant.variant}-{seed}",
+            "variant": variant.variant,
+            "seed": seed,
+            "status": "finished",
+            "top1": top1,
+            "top5": (1 + top1) / 2,
+            "train_loss": 1.0,
+            "val_loss": 1.0,
+            "flops": variant.flops,
+            "params": variant.params,
+            "epochs": _EPOCHS,
+            "images": 4800,
+            "images_per_second": 1000.0,
+            "seconds": 4.8,
+            "device": "cpu",
+            "threads": 1,
+            "versions": "stand-in",
+            "error": None,
+            "finished_at": datetime(2020, 1, 1, tzinfo=timezone.utc),
+        }
+
+
+def epoch_rows(trial: dict[str, Any]) -> list[dict[str, Any]]:
+    """The history of a trial's row."""
+    return [
+        {"trial": trial["trial"], **vars(_epoch(number, trial["top1"]))}
+        for number in range(1, trial["epochs"] + 1)
+    ]
+
+
+def large_plan(variants: int) -> Plan:
+    """The plan of `large_spec`."""
+    spec = large_spec(Path(), variants)
+    return make_plan(spec, baselines.get(spec.baseline), 10)
+
+
+def large_spec(results: Path, variants: int) -> SweepSpec:
+    """A sweep of b0 at 224 px, of which there are enough networks, with so many candidates."""
+    settings: dict[str, Any] = {"baseline": "b0", "resolution": 224, "candidates": variants}
+    return resolve(SweepSpec(**settings, results=str(results), name="large", device="cpu"))
+
+
+def _epoch(number: int, top1: float) -> Epoch:
+    return Epoch(
+        epoch=number,
+        train_loss=1.0,
+        val_loss=1.0,
+        top1=top1,
+        top5=(1 + top1) / 2,
+        learning_rate=0.01,
+        images_per_second=1000.0,
+        seconds=2.4,
+    )

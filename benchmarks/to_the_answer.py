@@ -1,0 +1,331 @@
+"""Compute from nothing to coefficients one can rely on: ``python -m benchmarks.to_the_answer``.
+
+Until the recommended candidate of b0 is within 0.3 points of the best one with 95 % probability,
+for the classic practice (every triple of the classic grid trained with equally many seeds in a
+plain loop, the highest mean taken) and for scalegrid's (the matched grid, raced with the response
+surface until the recommendation itself is 95 % sure, in scalegrid's loop). The rows between take
+one step at a time, so that one sees what each is worth.
+
+Simulated, since the classic side takes days. What is real, and what is assumed:
+
+* Candidates, their budget shares and activations are those of scalegrid's plans at the resolution
+  of a brief sweep. The time of a trial is proportional to activations (`scalegrid.estimate`).
+* Rates of the loops are those that `train_throughput` measured on b0 at 64 px if its table is
+  there, else measured now, coarsely. The plain loop is the better of its two rivals.
+* Each world is one landscape of accuracy at equal cost over the triangle, from which both grids
+  take their candidates: means with a standard deviation of ``spread`` points, 0.1 of it not smooth,
+  seeds with one of 0.7 (`selection_worlds`). The real differences of cost between the classic
+  grid's networks (1.4 to 3.1 times the baseline's) are not allowed to mislead it, which they would.
+* Both are asked for one of the best of their own candidates. ``short by`` is what the choice lacks,
+  in the mean, to the best network of either grid: with more candidates, as the classic grid has,
+  one of them is better by chance. The last row gives scalegrid as many networks.
+* Nothing tells the classic practice when it has enough seeds. It is given the least number that
+  suffices on average over the worlds. scalegrid pays for what its own rule takes, and for the
+  baseline and the single axes of other cost that its sweep trains too.
+* Triples that build the same network are trained once each, with results of their own, as a loop
+  over triples does. All trials see the same number of images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from benchmarks.selection import LONGEST, SURFACE
+from benchmarks.selection_tables import looks_of, stops, trials_needed
+from benchmarks.selection_worlds import (
+    NOISE,
+    Race,
+    Setting,
+    World,
+    draw_means,
+    run_race,
+    run_uniform,
+    top_two,
+)
+from benchmarks.timing import publish, read_options, spread
+from scalegrid import baselines, cost
+from scalegrid.analysis.observations import Floats, Ints
+from scalegrid.data import EMBEDDED, open_source
+from scalegrid.executors.placement import available_cores
+from scalegrid.plan import Plan, make_plan, resolve_step
+from scalegrid.plan.classic import classic_picks
+from scalegrid.plan.realisable import measured_shares
+from scalegrid.spec import SweepSpec
+
+BASELINE, CLASSES = "b0", 10
+MEASURED_AT = 64
+"""Px at which the loops' rates are taken: the measured resolution nearest to a brief sweep's."""
+
+SPREADS, LOCAL = (0.8, 0.5), 0.1
+LEVEL = 0.95
+TARGET = 15.0
+_SEEDS = 80  # of each candidate, more than are needed
+
+
+@dataclass(frozen=True)
+class Grid:
+    """What is trained: its networks, and which of them each trained candidate is.
+
+    ``shares`` is (N, 3), ``work`` (M,) the activations of each candidate, ``network`` (M,) its row
+    in ``shares``. ``besides`` is the activations of all that is trained once, and is no candidate.
+    """
+
+    shares: Floats
+    network: Ints
+    work: Floats
+    besides: float = 0.0
+
+
+class Rates(NamedTuple):
+    """Images per second of a machine with so many cores, on b0 at `MEASURED_AT` px."""
+
+    plain: float
+    scalegrid: float
+    cores: int
+
+
+class Drawn(NamedTuple):
+    """A grid's candidates in a landscape, and the true mean of the best network of all grids."""
+
+    world: World
+    best: float
+
+
+class Step(NamedTuple):
+    """One way of going about it.
+
+    After ``trials`` the part ``good`` of the choices is within the zone, and they are ``short`` of
+    the best network of either grid by so many points in the mean.
+    """
+
+    name: str
+    grid: Grid
+    trials: float
+    good: float
+    short: float
+    rate: float
+
+
+def main() -> None:
+    """Simulate, print, write parquet."""
+    options = read_options("to_the_answer", __doc__)
+    worlds, raced = (300, 25) if options.quick else (2000, 300)
+    rates = read_rates(options.out) or _measure_rates()
+    classic, matched = classic_grid_of_b0(), matched_grid_of_b0()
+    rows = []
+    for size in SPREADS[:1] if options.quick else SPREADS:
+        steps = _steps(classic, matched, size, (worlds, raced), rates)
+        rows += [{"spread": size, **row} for row in table(steps, rates)]
+    publish("to_the_answer", rows, options.out)
+
+
+def table(steps: Sequence[Step], rates: Rates) -> list[dict[str, object]]:
+    """One row a step, with its compute against the first's."""
+    data = open_source(EMBEDDED)
+    images = data.num_train * SweepSpec().epochs
+    model = baselines.skeleton(baselines.get(BASELINE), 1.0, 1.0, CLASSES)
+    one = cost.measure(model, MEASURED_AT).activations
+
+    def seconds(step: Step) -> float:
+        return work_of(step) * images / one * rates.cores / step.rate
+
+    return [
+        {
+            "way (simulated)": step.name,
+            "candidates": len(step.grid.work),
+            "networks": len(step.grid.shares),
+            "trials": step.trials,
+            "good": step.good,
+            "short by": step.short,
+            "images (thousands)": step.trials * images / 1000,
+            "thread-hours": seconds(step) / 3600,
+            "times less compute": seconds(steps[0]) / seconds(step),
+            "target": TARGET if step.rate == rates.scalegrid else None,
+            "met": (
+                seconds(steps[0]) / seconds(step) >= TARGET
+                if step.rate == rates.scalegrid
+                else None
+            ),
+        }
+        for step in steps
+    ]
+
+
+def work_of(step: Step) -> float:
+    """Activations of all trials for one image each.
+
+    Candidates that get more trials than others are as likely dear as cheap ones.
+    """
+    return float(step.trials * step.grid.work.mean() + step.grid.besides)
+
+
+def classic_grid_of_b0() -> Grid:
+    """Every triple as a candidate of its own; several may be one network."""
+    spec = _spec("classic")
+    side = int(spec.resolution or 0)
+    networks, picks = classic_picks(spec, baselines.get(BASELINE), side, CLASSES)
+    places = [pick.place for pick in picks if pick.role == "grid"]
+    distinct = list(dict.fromkeys(places))
+    return Grid(
+        shares=np.array([measured_shares(networks.costs, place) for place in distinct]),
+        network=np.array([distinct.index(place) for place in places]),
+        work=np.array([networks.cost(place).activations for place in places], dtype=np.float64),
+    )
+
+
+def matched_grid_of_b0(candidates: int | None = None) -> Grid:
+    """scalegrid's default candidates or so many, and the baseline and off-cost corners besides."""
+    spec = _spec("matched")
+    spec = spec.model_copy(update={"candidates": candidates or spec.candidates})
+    return grid_of(make_plan(spec, baselines.get(BASELINE), CLASSES))
+
+
+def grid_of(plan: Plan) -> Grid:
+    """A plan's candidates at equal cost, each a network of its own."""
+    raced = [v for v in plan.variants if v.role != "baseline" and v.phi == 1 and v.matched]
+    others = [v.activations for v in plan.variants if v not in raced]
+    return Grid(
+        shares=np.array([v.shares for v in raced]),
+        network=np.arange(len(raced)),
+        work=np.array([v.activations for v in raced], dtype=np.float64),
+        besides=float(sum(others)),
+    )
+
+
+def each_once(grid: Grid) -> Grid:
+    """The same networks, each a candidate once."""
+    _, first = np.unique(grid.network, return_index=True)
+    return Grid(grid.shares, grid.network[first], grid.work[first], grid.besides)
+
+
+def read_rates(folder: Path) -> Rates | None:
+    """What `train_throughput` measured here, None if it has not."""
+    path = folder / "train_throughput.parquet"
+    if not path.exists():
+        return None
+    rows = pd.read_parquet(path).set_index(["network", "px"])
+    if (BASELINE, MEASURED_AT) not in rows.index:
+        return None
+    rates = {name: float(rows.loc[(BASELINE, MEASURED_AT), f"{name} images/s"]) for name in _LOOPS}
+    return Rates(max(rates["plain"], rates["timm"]), rates["scalegrid"], available_cores())
+
+
+_LOOPS = ("scalegrid", "plain", "timm")
+
+
+def _measure_rates() -> Rates:
+    from benchmarks.train_throughput import measure
+
+    figures = measure(BASELINE, MEASURED_AT, rounds=3, seconds=0.7).figures
+    rates = {name: spread(figures[name]).median for name in _LOOPS}
+    return Rates(max(rates["plain"], rates["timm"]), rates["scalegrid"], available_cores())
+
+
+def _steps(
+    classic: Grid, matched: Grid, size: float, worlds: tuple[int, int], rates: Rates
+) -> list[Step]:
+    """From the classic practice to scalegrid's, one step at a time."""
+    both = [classic, matched]
+    once = each_once(classic)
+    steps = [
+        Step(name, grid, *_uniformly(grid, i, both, size, worlds[0]), rates.plain)
+        for name, grid, i in (
+            ("classic: every triple, equal seeds", classic, 0),
+            ("+ each network once", once, 0),
+            ("+ networks of equal cost", matched, 1),
+        )
+    ]
+    looks = _raced(matched, 1, both, size, worlds[1])
+    needed = float(trials_needed(looks)["trials_95"].iloc[0])
+    many = matched_grid_of_b0(len(once.work))
+    return [
+        *steps,
+        Step("+ raced with the surface", matched, needed, *_at(looks, needed), rates.plain),
+        Step("+ until sure by itself", matched, *_at_stops(looks), rates.plain),
+        Step("+ in scalegrid's loop", matched, *_at_stops(looks), rates.scalegrid),
+        Step(
+            "as the last, as many networks as classic",
+            many,
+            *_at_stops(_raced(many, 1, [classic, many], size, worlds[1] // 3)),
+            rates.scalegrid,
+        ),
+    ]
+
+
+def _raced(grid: Grid, which: int, both: Sequence[Grid], size: float, worlds: int) -> pd.DataFrame:
+    """All looks at races with the surface; arguments as of `draw`."""
+    drawn = list(draw(grid, which, both, size, worlds, LONGEST))
+    races = [run_race(one.world, top_two, surface=True, rounds=SURFACE.rounds) for one in drawn]
+    return _looks("raced", drawn, races)
+
+
+def _uniformly(
+    grid: Grid, which: int, both: Sequence[Grid], size: float, worlds: int
+) -> tuple[float, float, float]:
+    """Trials that suffice when all candidates get equally many, and what `_at` says of them."""
+    drawn = list(draw(grid, which, both, size, worlds, _SEEDS))
+    looks = _looks("uniform", drawn, list(run_uniform((one.world for one in drawn), _SEEDS)))
+    needed = float(trials_needed(looks)["trials_95"].iloc[0])
+    return needed, *_at(looks, needed)
+
+
+def draw(
+    grid: Grid, which: int, both: Sequence[Grid], size: float, worlds: int, trials: int
+) -> Iterator[Drawn]:
+    """Worlds of the candidates of one grid, always the same ones.
+
+    Args:
+        grid: the candidates; its networks are those of ``both[which]``.
+        which: the place among ``both``.
+        both: the grids that share the landscape.
+        size: its standard deviation, points.
+        worlds: how many.
+        trials: of each candidate.
+    """
+    shares = np.concatenate([one.shares for one in both])
+    start = sum(len(one.shares) for one in both[:which])
+    setting = Setting(len(shares), size, LOCAL)
+    for number in range(worlds):
+        landscape = draw_means(setting, shares, np.random.default_rng([number, len(shares)]))
+        truth = landscape[start + grid.network]
+        noise = np.random.default_rng([number, which]).standard_normal((trials, len(truth))).T
+        world = World(shares[start + grid.network], truth, truth[:, None] + NOISE * noise)
+        yield Drawn(world, float(landscape.max()))
+
+
+def _looks(rule: str, drawn: Sequence[Drawn], races: Sequence[Race]) -> pd.DataFrame:
+    """All looks, with what each choice lacks to the best network of the landscape as ``short``."""
+    short = [
+        one.best - one.world.truth[race.choice] for one, race in zip(drawn, races, strict=True)
+    ]
+    looks: pd.DataFrame = looks_of(BASELINE, rule, races).assign(short=np.concatenate(short))
+    return looks
+
+
+def _at(looks: pd.DataFrame, trials: float) -> tuple[float, float]:
+    """The part of the choices that is good after so many trials, and what they lack in the mean."""
+    reached = looks[looks["trials"] >= trials].drop_duplicates("world")
+    return float(reached["good"].mean()), float(reached["short"].mean())
+
+
+def _at_stops(looks: pd.DataFrame) -> tuple[float, float, float]:
+    """Mean trials until each race stops by itself, the part that is good then, what they lack."""
+    stopped, _ = stops(looks, LEVEL)
+    trials, good, short = (float(stopped[key].mean()) for key in ("trials", "good", "short"))
+    return trials, good, short
+
+
+def _spec(grid: str) -> SweepSpec:
+    baseline = baselines.get(BASELINE)
+    spec = SweepSpec.model_validate({"grid": grid, "resolution": baseline.brief_resolution})
+    return spec.model_copy(update={"resolution_step": resolve_step(spec, baseline)})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,189 @@
+"""Images per second of a whole machine, training: ``python -m benchmarks.train_throughput``.
+
+scalegrid's worker processes, one for each core, against a plain PyTorch loop and against timm's
+components, each of which has all cores for itself (see `contenders`; docs/speed.md says why that is
+fair). Rounds of a few seconds in turn; starting, building and warming up are left out.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from PIL import Image
+
+from benchmarks.contenders import BATCH, Job, Report, plain_loop, scalegrid_trial, timm_loop
+from benchmarks.timing import in_turn, pairwise, publish, read_options, spread
+from scalegrid import baselines, cost
+from scalegrid.data import EMBEDDED, CachedData, open_source, prepare
+from scalegrid.executors.placement import available_cores
+from scalegrid.timing import TYPICAL_RATE
+
+NETWORKS = ("b0", "mobilenetv2", "resnet18", "nano")
+RESOLUTIONS = (32, 64, 128)
+TARGETS = {(name, px): r for name in ("b0", "mobilenetv2") for px, r in ((32, 3.0), (64, 2.2))}
+"""Ratio to the better rival that is aimed at; 1 for all others."""
+
+QUICK = (("b0", 32), ("mobilenetv2", 32), ("b0", 64))
+RIVALS = ("plain", "timm")
+_STEPS = (3, 37)  # of a round of scalegrid's; glyphs has images for 37
+_VALIDATION = 100
+_THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Cell(NamedTuple):
+    """One network at one resolution: images per second of each contender in each round."""
+
+    figures: Mapping[str, Sequence[float]]
+    layouts: Mapping[str, str]
+
+
+def main() -> None:
+    """Measure, print, write parquet."""
+    options = read_options("train_throughput", __doc__)
+    cells = QUICK if options.quick else [(n, px) for n in NETWORKS for px in RESOLUTIONS]
+    rounds, seconds = (3, 0.7) if options.quick else (5, 2.5)
+    rows, runs = [], []
+    for network, px in cells:
+        print(f"{network} at {px} px", file=sys.stderr)
+        cell = measure(network, px, rounds, seconds)
+        rows.append({"network": network, "px": px, **compare(cell, TARGETS.get((network, px), 1))})
+        for name, figures in cell.figures.items():
+            where = {"network": network, "px": px, "contender": name, "layout": cell.layouts[name]}
+            runs += [{**where, "round": i, "rate": rate} for i, rate in enumerate(figures)]
+    publish("train_throughput", rows, options.out)
+    pd.DataFrame(runs).to_parquet(options.out / "train_throughput-runs.parquet", index=False)
+
+
+def compare(cell: Cell, target: float) -> dict[str, object]:
+    """A row of the table: rates, and ratios formed round by round.
+
+    The better rival is the one of the higher median, not whichever was luckier in a round.
+    """
+    ours = cell.figures["scalegrid"]
+    ratios = {name: pairwise(ours, cell.figures[name]) for name in RIVALS}
+    better = max(RIVALS, key=lambda name: spread(cell.figures[name]).median)
+    return {
+        **{f"{name} images/s": spread(cell.figures[name]).median for name in cell.figures},
+        **{f"{name} layout": cell.layouts[name] for name in RIVALS},
+        **{f"over {name}": ratios[name] for name in RIVALS},
+        "over the better": ratios[better],
+        "target": target,
+        "met": ratios[better].median >= target,
+    }
+
+
+def measure(network: str, resolution: int, rounds: int, seconds: float) -> Cell:
+    """Start the contenders of one network, warm them up, and measure them in turn."""
+    cores = available_cores()
+    with tempfile.TemporaryDirectory() as name:
+        data = _images(network, resolution, seconds, Path(name))
+        folder = Path(name) / "png"
+        _write_png(data, resolution, folder)
+        job = Job(network, resolution, rounds, seconds, cores, data, folder)
+        with (
+            _running(scalegrid_trial, job, processes=cores, threads=1) as ours,
+            _running(plain_loop, job, processes=1, threads=cores) as plain,
+            _running(timm_loop, job, processes=1, threads=cores) as timm,
+        ):
+            contenders = {"scalegrid": ours, "plain": plain, "timm": timm}
+            layouts = {name: contender.warm_up() for name, contender in contenders.items()}
+            figures = in_turn(rounds, {name: c.rate for name, c in contenders.items()})
+    return Cell(figures, layouts)
+
+
+def _images(network: str, resolution: int, seconds: float, folder: Path) -> CachedData:
+    """As many images as one of scalegrid's workers may train on in a round."""
+    model = baselines.skeleton(baselines.get(network), 1.0, 1.0, 10)
+    activations = cost.measure(model, resolution).activations
+    steps = round(seconds / (3 * TYPICAL_RATE * activations * BATCH))
+    count = BATCH * max(_STEPS[0], min(steps, _STEPS[1]))
+    source = open_source(EMBEDDED, train_images=count, val_images=_VALIDATION)
+    return prepare(source, [resolution], cache_dir=folder)
+
+
+def _write_png(data: CachedData, resolution: int, folder: Path) -> None:
+    """The training images as timm's train.py wants them: one folder for each class."""
+    cached = data.directory / str(resolution)
+    pixels, labels = np.load(cached / "train.npy"), np.load(cached / "train-labels.npy")
+    for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
+        path = folder / "train" / f"{label:03}" / f"{number:05}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(image).save(path)
+
+
+class _Contender:
+    """The processes of one contender, which train only while they are asked to."""
+
+    def __init__(self, pipes: Sequence[Connection]) -> None:
+        self._pipes = pipes
+
+    def warm_up(self) -> str:
+        """Run the first round, whose rate does not count; the memory layout."""
+        return self._round()[0][1]
+
+    def rate(self) -> float:
+        """Images per second of all its processes together in another round."""
+        return sum(rate for rate, _ in self._round())
+
+    def _round(self) -> list[tuple[float, str]]:
+        for pipe in self._pipes:
+            pipe.send("go")
+        return [pipe.recv() for pipe in self._pipes]
+
+
+@contextmanager
+def _running(
+    loop: Callable[[Job, Report], None], job: Job, *, processes: int, threads: int
+) -> Iterator[_Contender]:
+    """Processes that run ``loop``; they are gone afterwards."""
+    spawn = multiprocessing.get_context("spawn")
+    pipes: list[Connection] = []
+    started: list[SpawnProcess] = []
+    try:
+        for _ in range(processes):
+            ours, theirs = spawn.Pipe()
+            process = spawn.Process(target=_contend, args=(theirs, loop, job, threads))
+            process.start()
+            theirs.close()
+            pipes.append(ours)
+            started.append(process)
+        yield _Contender(pipes)
+    finally:
+        for pipe in pipes:
+            pipe.close()
+        for process in started:
+            process.join()
+
+
+def _contend(pipe: Connection, loop: Callable[[Job, Report], None], job: Job, threads: int) -> None:
+    """The life of a contender's process; it ends when the pipe does."""
+    for variable in _THREADS:
+        os.environ[variable] = str(threads)
+
+    def wait() -> None:
+        try:
+            pipe.recv()
+        except EOFError:
+            raise SystemExit from None
+
+    def report(rate: float, layout: str) -> None:
+        pipe.send((rate, layout))
+        wait()
+
+    wait()
+    loop(job, report)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,108 @@
+"""The arithmetic of the benchmarks' tables, on figures made up; nothing is timed."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from benchmarks import to_the_answer
+from benchmarks.overhead import sweep_row
+from benchmarks.plan_speed import Timed, row_of, triples
+from benchmarks.selection_tables import trials_needed
+from benchmarks.timing import Spread
+from benchmarks.to_the_answer import Grid, Rates, Step, draw, each_once, read_rates, work_of
+from benchmarks.train_throughput import Cell, compare
+
+TWO = Grid(shares=np.eye(3)[:2], network=np.array([0, 1, 1]), work=np.array([1.0, 2.0, 2.0]))
+ONE = Grid(shares=np.eye(3)[2:], network=np.array([0]), work=np.array([3.0]), besides=5.0)
+
+
+def test_throughput_is_compared_with_the_rival_of_the_higher_median() -> None:
+    figures = {"scalegrid": [300.0, 300.0], "plain": [100.0, 100.0], "timm": [60.0, 120.0]}
+    row = compare(Cell(figures, dict.fromkeys(figures, "contiguous")), target=3.0)
+    assert row["over the better"] == Spread(3.0, 3.0, 3.0)
+    assert row["over timm"] == Spread(3.75, 2.5, 5.0)
+    assert row["met"]
+
+
+def test_overhead_is_what_the_busiest_worker_does_not_train() -> None:
+    # Three trials on two workers: one of them trains twice.
+    row = sweep_row(3, 4.0, [10.0, 9.0, 11.0], workers=2)
+    assert row["overhead s"] == Spread(2.0, 1.0, 3.0)
+    assert row["share"] == pytest.approx(0.2)
+    assert row["met"] is False
+
+
+def test_overhead_of_trials_that_do_nothing_is_set_against_ten_seconds_each() -> None:
+    row = sweep_row(100, 0.0, [5.0], workers=2)
+    assert row["ms per trial"] == pytest.approx(50)
+    assert row["share"] == pytest.approx(5 / 505)
+    assert row["met"] is True
+
+
+def test_fvcore_is_extrapolated_without_its_imports() -> None:
+    row = row_of("classic", "cold", [Timed(5.0, 2.0)], [Timed(7.0, 3.0)], sample=3, networks=100)
+    assert row["fvcore s (extrapolated)"] == Spread(104.0, 104.0, 104.0)
+    assert row["times faster"] == Spread(20.8, 20.8, 20.8)
+    assert row["without imports"] == Spread(50.0, 50.0, 50.0)
+    assert row["met"]
+
+
+def test_the_classic_grid_is_that_of_the_public_implementation() -> None:
+    assert len(triples()) == 109
+
+
+def test_triples_of_one_network_share_its_truth_and_not_its_noise() -> None:
+    drawn = next(draw(TWO, 0, [TWO, ONE], 0.8, 1, 4))
+    truth, values = drawn.world.truth, drawn.world.values
+    assert truth[1] == truth[2] != truth[0]
+    assert (values[1] != values[2]).all()
+    assert values.shape == (3, 4)
+    assert drawn.best >= truth.max()
+
+
+def test_both_grids_lie_in_one_landscape() -> None:
+    one = next(draw(TWO, 0, [TWO, ONE], 0.8, 1, 4))
+    other = next(draw(ONE, 1, [TWO, ONE], 0.8, 1, 4))
+    assert one.best == other.best == max(*one.world.truth, *other.world.truth)
+
+
+def test_each_network_once_leaves_the_repeats_out() -> None:
+    once = each_once(TWO)
+    assert once.network.tolist() == [0, 1]
+    assert once.work.tolist() == [1.0, 2.0]
+
+
+def test_work_counts_what_is_trained_besides() -> None:
+    assert work_of(Step("", ONE, trials=4.0, good=1.0, short=0.0, rate=1.0)) == 4 * 3 + 5
+    assert work_of(Step("", TWO, trials=6.0, good=1.0, short=0.0, rate=1.0)) == pytest.approx(10)
+
+
+def test_compute_is_work_over_rate() -> None:
+    slow = Step("slow", TWO, trials=60.0, good=1.0, short=0.0, rate=100.0)
+    fast = Step("fast", TWO, trials=30.0, good=1.0, short=0.0, rate=200.0)
+    first, last = to_the_answer.table([slow, fast], Rates(100.0, 200.0, 2))
+    assert first["times less compute"] == 1
+    assert last["times less compute"] == pytest.approx(4)
+    assert not last["met"]
+
+
+def test_rates_come_from_the_better_rival(tmp_path: Path) -> None:
+
+    folder = tmp_path
+    assert read_rates(folder) is None
+    rates = {"scalegrid images/s": [300.0], "plain images/s": [90.0], "timm images/s": [100.0]}
+    table = pd.DataFrame({"network": ["b0"], "px": [64], **rates})
+    table.to_parquet(folder / "train_throughput.parquet")
+    found = read_rates(folder)
+    assert found is not None
+    assert found[:2] == (100.0, 300.0)
+
+
+def test_never_good_enough_is_no_number() -> None:
+    looks = pd.DataFrame(
+        {"setting": "s", "rule": "r", "world": [0, 0], "trials": [2, 4], "good": [False, False]}
+    )
+    assert math.isnan(trials_needed(looks)["trials_95"].iloc[0])

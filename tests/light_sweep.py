@@ -44,7 +44,8 @@ def light_plan(spec: SweepSpec, baseline: object = None, num_classes: int = 10) 
     """The baseline and ``spec.candidates`` − 1 variants, whatever the grid."""
     assert isinstance(spec.candidates, int)
     variants = tuple(_variant(number) for number in range(spec.candidates))
-    return Plan("light", 32, variants, len(variants))
+    of_grid = frozenset(variant.variant for variant in variants[1:])
+    return Plan("light", 32, variants, len(variants), of_grid)
 
 
 def light_baseline(name: str) -> Baseline:

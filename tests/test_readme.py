@@ -30,7 +30,9 @@ def run(command: str) -> None:
         if words[1] in ("sweep", "plan"):
             # Those given last win; a limit is made smaller, and where there is none stays away.
             brief = [p for p in _pairs(BRIEF) if p[0] not in words or p[0] in LIMITS]
-            words += [w for pair in brief if pair[0] not in LIMITS or pair[0] in words for w in pair]
+            words += [
+                w for pair in brief if pair[0] not in LIMITS or pair[0] in words for w in pair
+            ]
         result = CliRunner().invoke(main, words[1:])
         assert result.exit_code == 0, f"{part}\n{result.output}\n{result.exception}"
         assert result.output

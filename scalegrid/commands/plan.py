@@ -62,10 +62,11 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
 
 
 def plan_frame(plan: Plan) -> pd.DataFrame:
-    """The variants of a plan as the columns of variants.parquet."""
+    """The candidates of a plan as the columns of variants.parquet."""
     import pandas as pd
 
-    frame: pd.DataFrame = pd.DataFrame(variant_rows(plan))
+    rows = [row for row in variant_rows(plan) if row["variant"] in plan.of_grid]
+    frame: pd.DataFrame = pd.DataFrame(rows)
     return frame
 
 

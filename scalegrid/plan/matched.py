@@ -55,7 +55,8 @@ def matched_picks(
             for at in _grid(spec, networks, equal, list(chosen)):
                 chosen.setdefault(at, "grid")
         for at, role in chosen.items():
-            picks.append(Pick(role, phi, _multipliers(spec, networks, at, factor), at))
+            scaling = _multipliers(spec, networks, at, factor)
+            picks.append(Pick(role, phi, scaling, at))
     return Matched(networks, picks, len(equal), notes)
 
 
@@ -123,7 +124,11 @@ def _shares(networks: Realisable, places: list[Place]) -> NDArray[np.float64]:
 
 
 def _multipliers(spec: SweepSpec, networks: Realisable, at: Place, factor: float) -> Scaling:
-    """The multipliers nearest the constraint among those that realise the network."""
+    """The multipliers nearest the constraint among those that realise the network.
+
+    What is scaled along one axis alone has 1 for the others: nobody scales those on purpose.
+    """
+    single = sum(place > 0 for place in at) == 1
 
     def clipped(step: Step, bounds: Bounds | None) -> Step:
         if bounds is None or factor != spec.flops_factor:
@@ -131,8 +136,9 @@ def _multipliers(spec: SweepSpec, networks: Realisable, at: Place, factor: float
         low, high = max(step.low, bounds[0]), min(step.high, bounds[1])
         return Step(low, high) if low <= high else step
 
-    alpha = clipped(networks.depths[at[0]], spec.alpha_range)
-    beta = clipped(networks.widths[at[1]], spec.beta_range)
+    none = Step(1.0, 1.0)
+    alpha = none if single and not at[0] else clipped(networks.depths[at[0]], spec.alpha_range)
+    beta = none if single and not at[1] else clipped(networks.widths[at[1]], spec.beta_range)
     gamma = networks.resolutions[at[2]] / networks.resolutions[0]
     return Scaling(*nearest_triple(alpha, beta, gamma, factor))
 

@@ -18,7 +18,7 @@ NEAR = 0.05
 
 @dataclass(frozen=True)
 class Spread:
-    """FLOPs ratios of the scaled networks of a plan at φ = 1, curves left out.
+    """FLOPs ratios of the candidates of a plan at φ = 1, see `Plan.of_grid`.
 
     ``considered`` is what they were chosen from (see `Plan`), ``networks`` how many there are,
     ``near`` the share of them within 5 % of F, ``gap`` the largest distance from a point of the
@@ -52,8 +52,8 @@ def spread(plan: Plan, grid: str, flops_factor: float) -> Spread:
 
 
 def scaled_variants(plan: Plan) -> list[Variant]:
-    """The candidates at φ = 1, corners and the paper's included."""
-    return [v for v in plan.variants if v.role != "baseline" and v.phi == 1]
+    """The candidates at φ = 1, see `Plan.of_grid`."""
+    return [v for v in plan.variants if v.variant in plan.of_grid]
 
 
 def classic_plan(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:

@@ -63,13 +63,16 @@ class Plan:
     """The distinct variants of a sweep, the baseline first.
 
     ``considered`` counts what they were chosen from: coefficient triples of a classic grid, and
-    networks of equal cost of the others. ``notes`` are sentences a user should read.
+    networks of equal cost of the others. ``of_grid`` are the ids of the candidates at φ = 1: of a
+    classic grid the networks that its triples realise, whatever role they go by; of the others all
+    scaled networks. ``notes`` are sentences a user should read.
     """
 
     baseline: str
     resolution: int
     variants: tuple[Variant, ...]
     considered: int
+    of_grid: frozenset[str]
     notes: tuple[str, ...] = ()
 
 
@@ -90,12 +93,21 @@ def make_plan(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:
     notes = check(baseline, num_classes, resolution)
     if spec.grid == "classic":
         networks, picks = classic_picks(spec, baseline, resolution, num_classes)
-        considered = sum(pick.role == "grid" for pick in picks)
+        chosen = [pick for pick in picks if pick.role == "grid"]
+        considered = len(chosen)
     else:
         networks, picks, considered, more = matched_picks(spec, baseline, resolution, num_classes)
+        chosen = [pick for pick in picks if pick.role != "baseline" and pick.phi == 1]
         notes += more
-    variants = [_variant(pick, spec, baseline, networks) for pick in _distinct(picks, spec)]
-    return Plan(baseline.name, resolution, tuple(variants), considered, tuple(notes))
+    places = {pick.place for pick in chosen}
+    distinct = _distinct(picks, spec)
+    variants = tuple(_variant(pick, spec, baseline, networks) for pick in distinct)
+    of_grid = frozenset(
+        variant.variant
+        for pick, variant in zip(distinct, variants, strict=True)
+        if pick.place in places
+    )
+    return Plan(baseline.name, resolution, variants, considered, of_grid, tuple(notes))
 
 
 def resolve_resolution(spec: SweepSpec, baseline: Baseline) -> int:

@@ -48,9 +48,9 @@ class Recipe(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     epochs: PositiveInt = Field(2, description="Passes over the training images.")
-    batch_size: PositiveInt = Field(16, description="Images per optimiser step.")
+    batch_size: PositiveInt = Field(32, description="Images per optimiser step.")
     optimizer: str = Field("adamw", description="Any timm optimiser by name.")
-    learning_rate: PositiveFloat = Field(8e-3, description="Peak learning rate.")
+    learning_rate: PositiveFloat = Field(1.2e-2, description="Peak learning rate.")
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.05, description="Weight decay; norms and biases are exempt."
     )
@@ -93,7 +93,7 @@ class SweepSpec(Recipe):
         None, description="Outputs of the classifier; default: the classes of the data."
     )
     train_images: PositiveInt | None = Field(
-        None, description="Training images per epoch; default: all (glyphs: 2,400)."
+        None, description="Training images per epoch; default: all (glyphs: 2,000)."
     )
     val_images: PositiveInt | None = Field(
         None,

@@ -49,10 +49,14 @@ class Recipe(BaseModel):
 
     epochs: PositiveInt = Field(2, description="Passes over the training images.")
     batch_size: PositiveInt = Field(32, description="Images per optimiser step.")
-    optimizer: str = Field("adamw", description="Any timm optimiser by name.")
-    learning_rate: PositiveFloat = Field(1.2e-2, description="Peak learning rate.")
+    optimizer: str = Field(
+        "sgd", description="Any timm optimiser by name (sgd has Nesterov momentum)."
+    )
+    learning_rate: PositiveFloat = Field(
+        0.5, description="Peak learning rate; an adaptive optimiser wants about 0.01."
+    )
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        0.05, description="Weight decay; norms and biases are exempt."
+        5e-4, description="Weight decay; norms and biases are exempt."
     )
     schedule: str = Field(
         "onecycle", description="onecycle, or any timm scheduler by name (cosine, step, …)."
@@ -93,7 +97,7 @@ class SweepSpec(Recipe):
         None, description="Outputs of the classifier; default: the classes of the data."
     )
     train_images: PositiveInt | None = Field(
-        None, description="Training images per epoch; default: all (glyphs: 2,000)."
+        None, description="Training images per epoch; default: all (glyphs: 1,600)."
     )
     val_images: PositiveInt | None = Field(
         None,

@@ -7,6 +7,8 @@ from hypothesis import strategies as st
 from scalegrid.errors import UserError
 from scalegrid.spec import Recipe, SweepSpec, build_spec, dump_spec, load_spec
 
+ROOT = Path(__file__).parent.parent
+
 
 def write(folder: Path, text: str) -> Path:
     path = folder / "sweep.yaml"
@@ -142,3 +144,10 @@ def test_equal_shares_have_no_limits(limit: str, tmp_path: Path) -> None:
     key = limit.split(":")[0].replace("_", "-")
     with pytest.raises(UserError, match=rf"line 2: {key} is for racing alone"):
         load_spec(write(tmp_path, f"allocation: uniform\n{limit}\n"))
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "sweeps").glob("*.yaml")), ids=lambda p: p.stem)
+def test_the_example_specifications_are_valid(path: Path) -> None:
+    spec = load_spec(path)
+    assert f"scalegrid sweep sweeps/{path.name}" in path.read_text(encoding="utf-8")
+    assert load_spec(path, {"epochs": 1}) == spec.model_copy(update={"epochs": 1})

@@ -28,7 +28,7 @@ from scalegrid.data.sources import SPLITS, Labels, Source, Split
 FORMAT = 1
 """Raised whenever `render` draws other pixels for the same task."""
 
-TRAIN_IMAGES = 2000
+TRAIN_IMAGES = 1600
 VAL_IMAGES = 1000
 """How many images the splits have when the user names no number."""
 

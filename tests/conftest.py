@@ -1,13 +1,21 @@
 """Having this file lets tests of every folder import the helpers that lie beside it."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)  # a busy machine is no failure
+settings.load_profile("untimed")
 
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_cache_but_the_tests_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """Caches of images and costs are shared between tests, and never the user's."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # one for all processes
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SCALEGRID_CACHE", str(tmp_path_factory.mktemp("cache")))
+        patch.setenv("SCALEGRID_CACHE", str(folder / "cache"))
         yield

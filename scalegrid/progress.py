@@ -150,9 +150,10 @@ def line(trial: Ended, status: Status) -> str:
     return "  ".join([*parts, *filter(None, [time_left(status)])])
 
 
-def opening_note(status: Status) -> str:
-    """How much there is to train, and how long it will take."""
-    trials = f"{status.total - status.ended} trials to train"
+def opening_note(status: Status, *, racing: bool = False) -> str:
+    """How much there is to train, and how long it will take, in a race as far as foreseen."""
+    count = status.total - status.ended
+    trials = f"{'at first ' * racing}{count} trial{'s' * (count != 1)} to train"
     if status.ended:
         trials += f", {status.ended} done before"
     if status.seconds_left is None:
@@ -169,8 +170,9 @@ def closing_note(status: Status, folder: Path) -> str:
             f"Interrupted: {status.ended} of {status.total} trials are done{failed}, and kept in "
             f"{folder}; run the same command again to go on."
         )
+    sure = "" if status.certainty is None else f"; {certainty(status.certainty)}"
     return (
-        f"{status.name} is finished: {status.ended} trials{failed}; results in {folder}; "
+        f"{status.name} is finished: {status.ended} trials{failed}{sure}; results in {folder}; "
         "`scalegrid recommend` says which coefficients, and how sure that is."
     )
 

@@ -59,6 +59,7 @@ class SweepTables:
     """A sweep as it is on disk: the columns are those of `scalegrid.tables`.
 
     ``spec`` holds the keys of ``sweep.yaml``; trials are in the order of the plan, then of seeds.
+    ``planned`` are the variants of the plan last run, the others of ``variants`` of earlier ones.
     """
 
     folder: Path
@@ -66,6 +67,7 @@ class SweepTables:
     variants: pd.DataFrame
     trials: pd.DataFrame
     history: pd.DataFrame
+    planned: pd.DataFrame
 
 
 @dataclass(frozen=True)
@@ -88,9 +90,13 @@ class Stored:
     @property
     def planned(self) -> list[dict[str, Any]]:
         """The rows of the variants of the plan last run, in its order."""
-        count = int(self.variants.schema.metadata[_PLANNED_KEY])
-        rows: list[dict[str, Any]] = self.variants.slice(0, count).to_pylist()
+        rows: list[dict[str, Any]] = self.variants.slice(0, self.planned_count).to_pylist()
         return rows
+
+    @property
+    def planned_count(self) -> int:
+        """How many variants the plan last run has."""
+        return int(self.variants.schema.metadata[_PLANNED_KEY])
 
 
 def sweep_folder(name: str | None, results: Path | str) -> Path:
@@ -135,7 +141,9 @@ def load_sweep(name: str | None, results: Path | str = "results") -> SweepTables
     assert stored is not None
     spec = stored.spec.model_dump(mode="json")
     tables = (stored.variants, stored.trials, stored.history)
-    return SweepTables(folder, spec, *(table.to_pandas() for table in tables))
+    variants, trials, history = (table.to_pandas() for table in tables)
+    planned = variants.head(stored.planned_count)
+    return SweepTables(folder, spec, variants, trials, history, planned)
 
 
 def read_stored(folder: Path) -> Stored | None:

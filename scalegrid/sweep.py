@@ -37,13 +37,14 @@ from scalegrid.results import Store, Stored, check_data, check_settings, read_st
 from scalegrid.rows import history_rows, label, trial_row, variant_rows
 from scalegrid.spec import ALLOCATION_KEYS, EXTENDABLE_KEYS, SweepSpec
 from scalegrid.status import State, Status, write_status
-from scalegrid.timing import machine_rate, plan_works, rate_file
+from scalegrid.timing import limit_note, machine_rate, plan_works, rate_file
 from scalegrid.tracking import Tracker
 from scalegrid.training.trial import Outcome, Trial, trial_id
 
 MakeExecutor = Callable[[Placement], Executor]
 Row = Mapping[str, Any]
 
+_JUDGING = ("metric", "indifference", "confidence")  # keys that say how results are looked at
 _HEARTBEAT = 1.0  # seconds between updates of the display and the status file
 
 
@@ -134,9 +135,10 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
             workers=available_cores(),
             progress=display.preparing,
         )
-        for note in (*plan.notes, *([data.note] if data.note else [])):
+        notes = (*plan.notes, limit_note(spec, plan), data.note)
+        for note in filter(None, notes):
             display.note(f"Note: {note.rstrip('.')}.")
-        display.note(opening_note(tracker.status("running", remaining)))
+        display.note(opening_note(tracker.status("running", remaining), racing=spec.racing))
         store.create_or_check(spec, planned, source.fingerprint)
         # A race may last longer than it seems now.
         useful = placement.workers if spec.racing else ceil(sum(remaining.values()))
@@ -174,16 +176,19 @@ class _Resumed:
 def _resume(spec: SweepSpec, planned: Sequence[Row], stored: Stored | None) -> _Resumed:
     """Rebuild the allocator over the rows of the planned variants from the trials made."""
     costs = {row["variant"]: row["flops_ratio"] / spec.flops_factor for row in planned}
+    hours_before = 0.0
     rows = [
         row
         for row in (stored.trials.to_pylist() if stored else [])
         if row["variant"] in costs and not _worth_another_try(row)
     ]
+    if spec.max_hours is not None:
+        hours_before = sum(row["seconds"] for row in rows) / 3600 / place(spec).workers
     allocator = make_allocator(
         spec,
         # Dearest first: the end does not wait for one long trial, and memory trouble shows early.
         sorted(planned, key=itemgetter("activations"), reverse=True),
-        hours_before=sum(row["seconds"] for row in rows) / 3600 / place(spec).workers,
+        hours_before=hours_before,
     )
     for row in rows:
         finished = row["status"] == "finished"
@@ -228,10 +233,14 @@ def _same_plan(old: SweepSpec, new: SweepSpec) -> bool:
 def _already_finished(
     spec: SweepSpec, planned: Sequence[Row], stored: Stored, display: Display
 ) -> SweepOutcome:
+    folder = results_folder(spec)
+    judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in _JUDGING})
+    if judging != stored.spec:  # nothing to train, but `recommend` is to go by it
+        with Store(folder) as store:
+            store.create_or_check(judging, stored.planned, stored.data)
     ids = {row["variant"] for row in planned}
     rows = [row for row in stored.trials.to_pylist() if row["variant"] in ids]
     failed = sum(row["status"] == "failed" for row in rows)
-    folder = results_folder(spec)
     trials = f"{len(rows)} trials" + (f", {failed} of them failed" if failed else "")
     display.note(f"{spec.name} is finished already: {trials}, in {folder}; nothing was trained.")
     return SweepOutcome(str(spec.name), folder, finished=len(rows) - failed, failed=failed)
@@ -304,7 +313,7 @@ class _Loop:
             self._executor.cancel()
         remaining = Counter(self._allocator.remaining())
         remaining.update(self._tracker.stop())
-        status = self._tracker.status(state, remaining)
+        status = self._tracker.status(state, remaining, self._allocator.certainty)
         write_status(self._store.folder, status)
         self._display.note(closing_note(status, self._store.folder))
         return SweepOutcome(

@@ -74,6 +74,15 @@ def planned_trials(spec: SweepSpec, plan: Plan) -> int:
     return first if spec.max_trials is None else spec.max_trials
 
 
+def limit_note(spec: SweepSpec, plan: Plan) -> str | None:
+    """A sentence if a race is too short for every variant's first trial."""
+    if spec.max_trials is None or spec.max_trials >= len(plan.variants):
+        return None
+    return (
+        f"--max-trials {spec.max_trials} leaves some of the {len(plan.variants)} variants untrained"
+    )
+
+
 def plan_works(spec: SweepSpec, plan: Plan, source: Source) -> dict[str, float]:
     """The `estimate.trial_work` of each variant of a plan."""
     return {

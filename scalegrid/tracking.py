@@ -130,5 +130,7 @@ class Tracker:
             waiting = sum(rate * self._works[v] * count for v, count in remaining.items())
             return (sum(jobs) + waiting) / self._workers
         for variant, count in remaining.items():
-            jobs += [rate * self._works[variant]] * max(1, round(count))
+            whole, part = divmod(count, 1)  # what a race expects is no whole number
+            one = rate * self._works[variant]
+            jobs += [one] * int(whole) + [one * part] * (part > 0)
         return makespan(jobs, self._workers)

@@ -115,7 +115,8 @@ def test_the_first_and_last_words_say_what_to_expect_and_what_to_do() -> None:
     assert "14 trials to train, 3 done before" in opening_note(STATUS)
     folder = Path("results/s")
     done = replace(STATUS, state="finished", finished=17, failed=0)
-    assert closing_note(done, folder) == "s is finished: 17 trials; results in results/s."
+    assert closing_note(done, folder).startswith("s is finished: 17 trials; results in results/s;")
+    assert "`scalegrid recommend`" in closing_note(done, folder)
     stopped = closing_note(replace(STATUS, state="interrupted"), folder)
     assert "3 of 17 trials are done" in stopped
     assert "run the same command again" in stopped

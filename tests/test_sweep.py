@@ -445,3 +445,33 @@ def test_the_metric_decides_what_a_race_is_told(
     told.clear()
     run_light_sweep(spec, make_executor=Forbidden)
     assert told == pytest.approx([worth, worth], rel=1e-4), "the same after a restart"
+
+
+def test_settings_changed_after_the_end_are_kept_without_training(results: Path) -> None:
+    run_light_sweep(light_spec(results, seeds=2))
+    later = light_spec(results, seeds=2, metric="val_loss", indifference=0.5)
+    run_light_sweep(later, make_executor=Forbidden)
+    spec = load_sweep(None, results).spec
+    assert (spec["metric"], spec["indifference"]) == ("val_loss", 0.5)
+
+
+def test_a_race_says_how_sure_it_is_at_its_end(results: Path) -> None:
+    shown = Recorder()
+    outcome = run_light_sweep(light_spec(results, max_trials=12), display=shown)
+    status = read_status(outcome.folder)
+    assert status is not None
+    assert status.certainty is not None
+    assert "good enough with probability" in shown.notes[-1]
+
+
+def test_too_few_trials_for_all_variants_are_remarked(results: Path) -> None:
+    shown = Recorder()
+    run_light_sweep(light_spec(results, max_trials=3), display=shown)
+    assert any("--max-trials 3 leaves some of the 5 variants untrained" in n for n in shown.notes)
+
+
+def test_the_plan_last_run_is_what_a_recommendation_is_about(results: Path) -> None:
+    run_light_sweep(light_spec(results, candidates=8))
+    run_light_sweep(light_spec(results, candidates=5))
+    tables = load_sweep(None, results)
+    assert (len(tables.planned), len(tables.variants)) == (5, 8)

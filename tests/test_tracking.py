@@ -69,6 +69,7 @@ def test_the_time_left_is_unknown_without_a_rate() -> None:
     ("workers", "remaining", "seconds"),
     [
         (1, {"a": 2.0, "b": 1.0}, 40.0),
+        (1, {"a": 0.25, "b": 0.0}, 2.5),
         (2, {"a": 2.0, "b": 1.0}, 20.0),
         (2, {"a": 1.0, "b": 1.0}, 20.0),
         (2, {"a": 2000.0}, 10_000.0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -32,7 +31,6 @@ def make_allocator(
         for row, eligible in zip(variants, raced(roles, phis, matched, spec.metric), strict=True)
         if eligible
     }
-    started = time.monotonic()
     return Racing(
         ids,
         candidates,
@@ -41,7 +39,7 @@ def make_allocator(
         confidence=CONFIDENCE if spec.confidence is None else spec.confidence,
         max_trials=spec.max_trials,
         max_hours=spec.max_hours,
-        clock=lambda: 3600 * hours_before + time.monotonic() - started,
+        hours_before=hours_before,
     )
 
 

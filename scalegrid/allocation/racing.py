@@ -43,9 +43,9 @@ class Racing:
         confidence: stop when the leader is within the indifference zone of the best with this
             probability; None never does.
         max_trials: stop when this many trials have been asked for, failed ones included.
-        max_hours: start no trial after this time.
-        clock: the seconds that count for ``max_hours``, those of earlier runs included if wanted;
-            by default since this object was made.
+        max_hours: start no trial after this time, counted from the first `ask`.
+        hours_before: of training before, which count as well.
+        clock: tells the time in seconds.
     """
 
     def __init__(
@@ -58,14 +58,15 @@ class Racing:
         confidence: float | None = CONFIDENCE,
         max_trials: int | None = None,
         max_hours: float | None = None,
-        clock: Callable[[], float] | None = None,
+        hours_before: float = 0.0,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._variants = list(dict.fromkeys(variants))
         self._shares = {v: candidates[v] for v in sorted(self._variants) if v in candidates}
         self._replicates, self._indifference = replicates, indifference
         self._confidence, self._max_trials, self._max_hours = confidence, max_trials, max_hours
-        started = time.monotonic()
-        self._clock = clock or (lambda: time.monotonic() - started)
+        self._hours_before, self._clock = hours_before, clock
+        self._started: float | None = None
         self._finished: dict[Ask, float] = {}
         self._failed: set[Ask] = set()
         self._running: set[Ask] = set()
@@ -73,6 +74,8 @@ class Racing:
 
     def ask(self) -> Ask | None:
         """The next trial; None when it is done, or may be once the running trials are told."""
+        if self._started is None:
+            self._started = self._clock()
         if self._spent or self._clear:
             return None
         variant = self._missing() or self._repeat()
@@ -96,7 +99,7 @@ class Racing:
 
     @property
     def done(self) -> bool:
-        """Whether a stopping rule holds, or nothing can be tried again, and nothing is running."""
+        """Whether a limit is reached; or nothing runs, and it is clear or nothing can be tried."""
         if self._spent:
             return True
         if self._running or self._missing():
@@ -128,8 +131,14 @@ class Racing:
 
     @property
     def _spent(self) -> bool:
-        late = self._max_hours is not None and self._clock() >= 3600 * self._max_hours
-        return late or self._left <= 0
+        return self._left <= 0 or self._late
+
+    @property
+    def _late(self) -> bool:
+        if self._max_hours is None:
+            return False
+        run = 0.0 if self._started is None else self._clock() - self._started
+        return self._hours_before + run / 3600 >= self._max_hours
 
     @property
     def _clear(self) -> bool:
@@ -264,6 +273,8 @@ class _Standing:
     def foreseen(self, confidence: float) -> dict[str, float]:
         """Further trials expected of each candidate, in proportion to its chance of being best."""
         if self._foresight is None:  # slow, and asked for every second
-            needed = trials_needed(self._fit.posterior, self._indifference, confidence)
+            needed = trials_needed(
+                self._fit.posterior, self._indifference, confidence, self.repeats
+            )
             self._foresight = HORIZON * len(self._tried) if needed is None else needed
         return dict(zip(self._tried, (self._foresight * self._chances.best).tolist(), strict=True))

@@ -7,7 +7,7 @@ import numpy as np
 from scalegrid.analysis.model import Posterior
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.repeat import most_worth_repeating
-from scalegrid.analysis.selection import chances
+from scalegrid.analysis.selection import MIN_REPEATS, chances
 
 _FUTURES = 48
 _DRAWS = 300
@@ -15,8 +15,13 @@ HORIZON = 20
 """Trials a candidate beyond which the future is not imagined."""
 
 
-def trials_needed(posterior: Posterior, indifference: float, confidence: float) -> int | None:
+def trials_needed(
+    posterior: Posterior, indifference: float, confidence: float, repeats: int = MIN_REPEATS
+) -> int | None:
     """The number of further trials after which half of the imagined futures are clear.
+
+    At least as many as it takes to see the noise, of which there are ``repeats`` degrees of freedom
+    so far; with one seed each, one more of every candidate.
 
     In each future the truth is a draw from the posterior, the noise has its posterior mean, and the
     trials are given out as racing does. A future is clear once its leader is within the zone with
@@ -32,6 +37,7 @@ def trials_needed(posterior: Posterior, indifference: float, confidence: float) 
     root = np.linalg.cholesky(covariance + 1e-300 * np.eye(size))
     truth = posterior.expected + generator.standard_normal((_FUTURES, size)) @ root.T
     futures = _Futures(posterior.expected, covariance, noise, truth, generator)
+    least = size if repeats == 0 else MIN_REPEATS - repeats
     made = 0
     while made < HORIZON * size:
         step = max(1, made // 4)
@@ -39,7 +45,7 @@ def trials_needed(posterior: Posterior, indifference: float, confidence: float) 
             futures.advance(indifference)
         made += step
         if futures.clear(indifference, confidence) >= 0.5:
-            return made
+            return max(made, least)
     return None
 
 

@@ -44,8 +44,8 @@ class Model:
 
     Args:
         size: how many candidates.
-        shares: their budget shares, (size, 3); without them, or if they do not vary, the model is
-            plain: candidates are exchangeable.
+        shares: their budget shares, (size, 3); without them, if they do not vary, or if there are
+            too few candidates for a quadratic, the model is plain: candidates are exchangeable.
     """
 
     def __init__(self, size: int, shares: Floats | None = None) -> None:
@@ -251,5 +251,7 @@ def _whitening(size: int, shares: Floats | None) -> tuple[Floats, Floats]:
     centre = terms.mean(0)
     _, lengths, axes = np.linalg.svd(terms - centre, full_matrices=False)
     rank = int((lengths > 1e-6 * max(float(lengths.max(initial=0.0)), 1e-6)).sum())
+    if rank >= size - 1:  # it would go through all of them
+        return np.zeros(5), np.zeros((5, 0))
     scale = np.sqrt(size / max(rank, 1)) / lengths[:rank]
     return centre, axes[:rank].T * scale

@@ -18,7 +18,7 @@ from scalegrid.analysis.selection import chances, interval, is_clear, tie_set
 from scalegrid.analysis.surface import Fit, fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.errors import UserError
-from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, SweepSpec
+from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, build_spec
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,9 +67,7 @@ def recommend(
     repeats = table.observations.repeats
     needed: int | None = 0
     if not is_clear(repeats, float(chance.within[leader]), confidence):
-        needed = trials_needed(fitted.posterior, indifference, confidence)
-        if repeats == 0:  # the noise must be seen before anything can be clear
-            needed = max(needed or 0, table.observations.size)
+        needed = trials_needed(fitted.posterior, indifference, confidence, repeats)
     order = np.argsort(-expected, kind="stable")
     candidates = [
         _candidate(table, i, expected[i], values[:, i], chance.best[i], chance.within[i])
@@ -113,7 +111,7 @@ def recommend_as_planned(
     Raises:
         UserError: see `recommend`.
     """
-    planned = SweepSpec(**{key: spec[key] for key in _SETTINGS if key in spec})
+    planned = build_spec({key: spec[key] for key in _SETTINGS if key in spec})
     chosen = metric or planned.metric
     if indifference is None and chosen == planned.metric:
         indifference = planned.indifference
@@ -165,6 +163,11 @@ class _Table:
             )
         number = {variant: i for i, variant in enumerate(tried["variant"])}
         own = values[values["variant"].isin(tried["variant"])]
+        if len(own) < 2:
+            raise UserError(
+                "nothing can be recommended yet: one finished trial says nothing of the noise; run "
+                "`scalegrid sweep` again to train more."
+            )
         triples = zip(own["variant"], own["seed"], own["value"], strict=True)
         observations = Observations.collect(
             len(tried), ((number[v], int(seed), float(value)) for v, seed, value in triples)
@@ -200,11 +203,12 @@ def _candidate(
 
 
 def _gain(table: _Table, fitted: Fit, leader: int, role: str) -> Gain | None:
-    rival = table.scaled[table.scaled["role"] == role]
-    own = table.values[table.values["variant"].isin(rival["variant"])]
-    if own.empty:
+    scaled = table.scaled[table.scaled["role"] == role]
+    rivals = scaled[scaled["variant"].isin(table.values["variant"])]
+    if rivals.empty:
         return None
-    row, samples = rival.iloc[0], fitted.samples
+    row, samples = rivals.iloc[0], fitted.samples
+    own = table.values[table.values["variant"] == row["variant"]]
     if row["variant"] in table.number:
         number = table.number[row["variant"]]
         expected, draws = float(fitted.posterior.expected[number]), samples.values[:, number]

@@ -98,7 +98,7 @@ class Recommendation:
         return self.ranking[0]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain data for JSON; accuracies and probabilities are shares in [0, 1]."""
+        """Plain data for JSON, all in the metric's own unit: shares in [0, 1], or nats."""
         best, top = self.best, self.surface_optimum
         return {
             "variant": best.variant,
@@ -120,9 +120,13 @@ class Recommendation:
                 "accuracy_interval": list(top.interval),
                 **{f"{name}_interval": list(ends) for name, ends in top.intervals.items()},
                 "region": top.region,
-                "error_surface": self.validation.surface,
-                "error_plain": self.validation.plain,
             },
             "trials_needed": self.trials_needed,
+            "metric": self.metric,
+            "indifference": self.indifference,
+            "confidence": self.confidence,
+            "noise": self.sigma,
+            "repeats": self.repeats,
+            "cross_validated_error": asdict(self.validation),
             "notes": list(self.notes),
         }

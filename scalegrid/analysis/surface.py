@@ -26,8 +26,8 @@ class CrossValidation:
 
     @property
     def fits(self) -> bool:
-        """Whether the surface predicts better than the plain model."""
-        return self.surface is not None and self.surface < self.plain
+        """Whether the surface predicts better than the plain model, by more than rounding."""
+        return self.surface is not None and self.surface < (1 - 1e-6) * self.plain
 
 
 @dataclass(frozen=True)

@@ -94,17 +94,20 @@ def _gain(recommendation: Recommendation, role: str, gain: Gain | None) -> str:
         return ""
     if gain.variant == recommendation.best.variant:
         return f"It is the variant of {_RIVALS[role]}."
-    scale, unit = (1.0, "nats") if recommendation.metric == "val_loss" else (100.0, "points")
+    loss = recommendation.metric == "val_loss"
+    scale, unit, digits = (1.0, "nats", 4) if loss else (100.0, "points", 2)
+    middle, low, high = (f"{scale * v:+.{digits}f}" for v in (gain.gain, gain.low, gain.high))
     return (
-        f"Gain over {_RIVALS[role]} ({gain.flops_ratio:.2f}×): {scale * gain.gain:+.2f} {unit} "
-        f"({scale * gain.low:+.2f} to {scale * gain.high:+.2f})."
+        f"Gain over {_RIVALS[role]} ({gain.flops_ratio:.2f}×): {middle} {unit} ({low} to {high})."
     )
 
 
 def _surface(recommendation: Recommendation) -> list[str]:
     errors = recommendation.validation
     if errors.surface is None:
-        return ["No response surface: the candidates' budget shares are unknown or do not vary."]
+        return [
+            "No response surface: the candidates are too few, or their budget shares do not vary."
+        ]
     compared = (
         f"cross-validated error {amount(recommendation, errors.surface)}, "
         f"without it {amount(recommendation, errors.plain)}"
@@ -131,7 +134,7 @@ def _noise(recommendation: Recommendation) -> str:
 
 
 def _needed(recommendation: Recommendation) -> str:
-    aim = f"{percent(recommendation.confidence)}"
+    aim = f"{100 * recommendation.confidence:g} %"
     needed = recommendation.trials_needed
     if needed == 0:
         return f"The answer is clear at {aim}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from contextlib import redirect_stdout, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,7 @@ from scalegrid.progress import duration
 from scalegrid.resolve import open_data
 from scalegrid.rows import variant_rows
 from scalegrid.spec import SweepSpec
-from scalegrid.timing import estimate_seconds, planned_trials
+from scalegrid.timing import estimate_seconds, limit_note, planned_trials
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -40,6 +40,8 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
         baseline = baselines.get(spec.baseline)
         source = open_data(spec)
         made = make_plan(spec, baseline, source.num_classes)
+        if note := limit_note(spec, made):
+            made = replace(made, notes=(*made.notes, note))
         grids: dict[str, Plan] = {spec.grid: made}
         if spec.grid != "classic" and (pictures or form != "csv"):
             with suppress(UserError):  # it may be empty where the matched one is not
@@ -101,8 +103,9 @@ def _print(spec: SweepSpec, grids: dict[str, Plan], source: Source) -> None:
     )
     trials = f"{planned_trials(spec, made)} trials"
     if spec.racing:
-        trials = f"At most {trials}" if spec.max_trials else f"At first {trials}, then a race"
-    print(f"{trials}, about {duration(estimate.seconds)} ({how}).")
+        trials = f"{'At most' if spec.max_trials else 'At first'} {trials}"
+    race = ", then a race" if spec.racing and not spec.max_trials else ""
+    print(f"{trials}, about {duration(estimate.seconds)} ({how}){race}.")
 
 
 def _row(variant: Variant) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 from scalegrid.analysis import recommend_as_planned, rows, sentences
@@ -26,8 +27,11 @@ def show_recommendation(
             of range.
     """
     tables = load_sweep(name, results)
+    earlier = len(tables.variants) - len(tables.planned)
+    if earlier:
+        print(f"Note: {earlier} variants of earlier plans are left out.", file=sys.stderr)
     found = recommend_as_planned(
-        tables.variants,
+        tables.planned,
         tables.trials,
         tables.spec,
         metric=metric,

@@ -38,6 +38,10 @@ class Tables(Protocol):
         """One row a variant."""
 
     @property
+    def planned(self) -> pd.DataFrame:
+        """Those of the plan last run."""
+
+    @property
     def trials(self) -> pd.DataFrame:
         """One row a finished or failed trial."""
 

@@ -12,11 +12,9 @@ from matplotlib.transforms import offset_copy
 from scalegrid.analysis import Candidate, Recommendation, amount, recommend_as_planned
 from scalegrid.figures import style
 from scalegrid.figures.labels import add_note
-from scalegrid.figures.means import Tables, summarise
+from scalegrid.figures.means import Tables
 from scalegrid.output import percent
 from scalegrid.spec import Metric
-
-NAME = "ranking"
 
 MOST = 30
 """Candidates drawn; those further down have next to no chance."""
@@ -41,8 +39,7 @@ def draw(tables: Tables) -> Figure:
     Raises:
         UserError: no candidate has a finished trial.
     """
-    summarise(tables, NAME)  # says what is missing, if anything is
-    found = recommend_as_planned(tables.variants, tables.trials, tables.spec)
+    found = recommend_as_planned(tables.planned, tables.trials, tables.spec)
     shown = found.ranking[:MOST]
     figure = Figure(figsize=(style.PAGE, 0.95 + _ROW * len(shown)), layout="constrained")
     axes = figure.add_subplot()

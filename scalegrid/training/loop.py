@@ -13,7 +13,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 from timm.utils.model_ema import ModelEmaV3
-from torch import nn
+from torch import Tensor, nn
 
 from scalegrid import __version__, baselines
 from scalegrid.data import Augment, batches, load_split, steps_per_epoch
@@ -84,7 +84,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: torch.device) -
         augment = Augment(flip=bool(recipe.flip), shift=recipe.shift)
 
         model = build_model(trial, device)
-        forward = compiled(model) if trial.compile else model
+        forward: Callable[[Tensor], Tensor] = compiled(model) if trial.compile else model
         average = None
         if recipe.ema_decay:
             average = ModelEmaV3(model, decay=recipe.ema_decay, use_warmup=True)
@@ -162,15 +162,14 @@ def build_model(trial: Trial, device: torch.device) -> nn.Module:
     return model
 
 
-def compiled(model: nn.Module) -> nn.Module:
+def compiled(model: nn.Module) -> Callable[[Tensor], Tensor]:
     """``model`` with its training steps replayed as CUDA graphs of fused kernels; shares weights.
 
     Values and gradients equal the model's to rounding. Compiling takes about a minute, on the
     first call.
     """
     torch.compiler.reset()  # else torch stops compiling after the eighth network of one class
-    result: nn.Module = torch.compile(model, mode="reduce-overhead", dynamic=False)
-    return result
+    return torch.compile(model, mode="reduce-overhead", dynamic=False)
 
 
 def device_name(device: torch.device) -> str:

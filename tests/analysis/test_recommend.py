@@ -10,6 +10,7 @@ from analysis_tables import noisy_trials, spread_shares, trials_table, variants_
 
 from scalegrid.analysis import raced, recommend, rows, to_text
 from scalegrid.analysis.candidates import NAS_EXPONENT
+from scalegrid.analysis.selection import MIN_REPEATS
 from scalegrid.errors import UserError
 
 SHARES = spread_shares(12)
@@ -40,7 +41,8 @@ def test_json_has_the_documented_keys_and_no_others() -> None:
     assert list(said) == [
         *("variant", "alpha", "beta", "gamma", "resolution", "flops_ratio", "accuracy"),
         *("probability_best", "probability_within_indifference", "tie_set", "gains"),
-        *("surface_optimum", "trials_needed", "notes"),
+        *("surface_optimum", "trials_needed", "metric", "indifference", "confidence"),
+        *("noise", "repeats", "cross_validated_error", "notes"),
     ]
     assert list(said["gains"]) == ["depth", "width", "resolution", "paper"]
     assert said["gains"]["paper"] is None
@@ -234,3 +236,30 @@ def test_the_rows_are_ready_to_print() -> None:
     assert all(isinstance(cell, str) for row in table for cell in row.values())
     assert table[0]["variant"] == BEST
     assert table[0]["tie"] == "yes"
+
+
+def test_one_finished_trial_is_too_few() -> None:
+    with pytest.raises(UserError, match="one finished trial says nothing of the noise"):
+        recommend(VARIANTS, trials_table({"v00": [0.5]}))
+
+
+def test_no_fewer_trials_are_promised_than_it_takes_to_see_the_noise() -> None:
+    shares = spread_shares(2)
+    trials = trials_table({"v00": [0.5], "v01": [0.9]})
+    needed = recommend(variants_table(shares), trials, indifference=0.5).trials_needed
+    assert needed is not None
+    assert needed >= 2
+    trials = trials_table({"v00": [0.5, 0.51], "v01": [0.9]})
+    needed = recommend(variants_table(shares), trials, indifference=0.5).trials_needed
+    assert needed is not None
+    assert needed >= MIN_REPEATS - 1
+
+
+def test_a_rival_is_one_network_even_where_two_have_its_role() -> None:
+    table = variants_table(spread_shares(6))
+    double = table[table["role"] == "depth"].assign(variant="other", matched=False)
+    tables = pd.concat([table, double], ignore_index=True)
+    values = {f"v{i:02d}": [0.5 + 0.01 * i, 0.5 + 0.01 * i] for i in range(6)}
+    alone = recommend(table, trials_table(values)).gains["depth"]
+    both = recommend(tables, trials_table({**values, "other": [0.1, 0.1]})).gains["depth"]
+    assert both == alone

@@ -73,7 +73,7 @@ class Elsewhere:
 
     def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
         """Pixels of the images `order`, one by one."""
-        for part in order.split(batch_size):
+        for part in torch.split(order, batch_size):
             yield torch.stack([self._images.pixels[i] for i in part.tolist()])
 
     def to(self, device: torch.device) -> Elsewhere:

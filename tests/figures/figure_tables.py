@@ -37,6 +37,10 @@ class FakeTables:
     history: pd.DataFrame = field(default_factory=HISTORY.copy)
     spec: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def planned(self) -> pd.DataFrame:
+        return self.variants
+
     def where_variants(self, keep: pd.Series) -> FakeTables:
         return replace(self, variants=self.variants[keep])
 

@@ -19,3 +19,8 @@ def _no_cache_but_the_tests_own(tmp_path_factory: pytest.TempPathFactory) -> Ite
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCALEGRID_CACHE", str(folder / "cache"))
         yield
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The longest test first, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: "test_every_example_runs" not in item.nodeid)

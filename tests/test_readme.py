@@ -47,6 +47,7 @@ def test_every_example_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("scalegrid.sweep.machine_rate", lambda *_: None)  # see test_timing
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "sweeps").symlink_to(ROOT / "sweeps")
     for language, text in BLOCKS:

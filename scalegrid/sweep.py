@@ -175,12 +175,12 @@ class _Resumed:
 
 def _resume(spec: SweepSpec, planned: Sequence[Row], stored: Stored | None) -> _Resumed:
     """Rebuild the allocator over the rows of the planned variants from the trials made."""
-    costs = {row["variant"]: row["flops_ratio"] / spec.flops_factor for row in planned}
+    ratios = {row["variant"]: row["flops_ratio"] for row in planned}
     hours_before = 0.0
     rows = [
         row
         for row in (stored.trials.to_pylist() if stored else [])
-        if row["variant"] in costs and not _worth_another_try(row)
+        if row["variant"] in ratios and not _worth_another_try(row)
     ]
     if spec.max_hours is not None:
         hours_before = sum(row["seconds"] for row in rows) / 3600 / place(spec).workers
@@ -191,10 +191,16 @@ def _resume(spec: SweepSpec, planned: Sequence[Row], stored: Stored | None) -> _
         hours_before=hours_before,
     )
     for row in rows:
-        finished = row["status"] == "finished"
-        worth = value(row, spec.metric, costs[row["variant"]]) if finished else None
+        worth = _worth(row, spec, ratios[row["variant"]])
         allocator.tell(row["variant"], row["seed"], worth)
     return _Resumed(allocator, rows)
+
+
+def _worth(row: Row, spec: SweepSpec, flops_ratio: float) -> float | None:
+    """What a trial's row tells an allocator, by the sweep's metric; None if it failed."""
+    if row["status"] != "finished":
+        return None
+    return float(value(row, spec.metric, flops_ratio / spec.flops_factor))
 
 
 def _top1(row: Row) -> float | None:
@@ -366,19 +372,13 @@ class _Loop:
             for trial, outcome in ended
         ]
         for row in rows:
-            self._allocator.tell(row["variant"], row["seed"], self._worth(row))
+            ratio = self._variants[row["variant"]].flops_ratio
+            self._allocator.tell(row["variant"], row["seed"], _worth(row, self._spec, ratio))
         # First, so that the workers have something to do while this process writes.
         self._fill()
         self._store.add(rows, [row for _, outcome in ended for row in history_rows(outcome)])
         for row, (_, outcome) in zip(rows, ended, strict=True):
             self._report(row, outcome)
-
-    def _worth(self, row: Row) -> float | None:
-        """What a trial's row tells the allocator; None if it failed."""
-        if row["status"] != "finished":
-            return None
-        cost = self._variants[row["variant"]].flops_ratio / self._spec.flops_factor
-        return float(value(row, self._spec.metric, cost))
 
     def _report(self, row: Row, outcome: Outcome) -> None:
         self._trained += 1

@@ -55,8 +55,7 @@ def matched_picks(
             for at in _grid(spec, networks, equal, list(chosen)):
                 chosen.setdefault(at, "grid")
         for at, role in chosen.items():
-            scaling = _multipliers(spec, networks, at, factor)
-            picks.append(Pick(role, phi, scaling, at))
+            picks.append(Pick(role, phi, _multipliers(spec, networks, at, factor), at))
     return Matched(networks, picks, len(equal), notes)
 
 

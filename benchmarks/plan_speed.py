@@ -25,6 +25,7 @@ from benchmarks.timing import in_turn, pairwise, publish, read_options, spread, 
 from scalegrid import baselines
 from scalegrid.coefficients import Coefficients, classic_grid
 from scalegrid.plan import make_plan, resolve_step
+from scalegrid.plan.costtable import Costs
 from scalegrid.plan.matched import matched_picks
 from scalegrid.spec import SweepSpec
 
@@ -108,7 +109,7 @@ def networks_to_count() -> dict[str, int]:
     baseline = baselines.get("b0")
     spec = _spec("matched")
     spec = spec.model_copy(update={"resolution_step": resolve_step(spec, baseline)})
-    networks = matched_picks(spec, baseline, RESOLUTION, CLASSES).networks
+    networks = matched_picks(spec, Costs(baseline, CLASSES), RESOLUTION).networks
     depths, widths, sides, _ = networks.costs.shape
     return {"classic": len(triples()), "matched": depths * widths * sides}
 

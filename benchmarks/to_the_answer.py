@@ -55,6 +55,7 @@ from scalegrid.data import EMBEDDED, open_source
 from scalegrid.executors.placement import available_cores
 from scalegrid.plan import Plan, make_plan, resolve_step
 from scalegrid.plan.classic import classic_picks
+from scalegrid.plan.costtable import Costs
 from scalegrid.plan.realisable import measured_shares
 from scalegrid.spec import SweepSpec
 
@@ -169,7 +170,7 @@ def classic_grid_of_b0() -> Grid:
     """Every triple as a candidate of its own; several may be one network."""
     spec = _spec("classic")
     side = int(spec.resolution or 0)
-    networks, picks = classic_picks(spec, baselines.get(BASELINE), side, CLASSES)
+    networks, picks = classic_picks(spec, Costs(baselines.get(BASELINE), CLASSES), side)
     places = [pick.place for pick in picks if pick.role == "grid"]
     distinct = list(dict.fromkeys(places))
     return Grid(

@@ -16,6 +16,13 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
+_ELEMENTWISE = (
+    *("ReLU", "ReLU6", "LeakyReLU", "SiLU", "GELU", "Mish"),
+    *("Sigmoid", "Tanh", "Hardswish", "Hardsigmoid"),
+)
+"""Activation functions of torch.nn that are common in vision networks."""
+
+
 class Cost(NamedTuple):
     """The cost of one network for one image of one resolution."""
 
@@ -54,10 +61,15 @@ def positions(model: nn.Module, resolution: int) -> dict[str, int]:
         return hook
 
     hooks = [layer.register_forward_hook(count(name)) for name, layer in counted_layers(model)]
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
-    for norm in norms:
-        # They keep the shape, and are most of a meta forward's time.
-        norm.__dict__["forward"] = _unchanged
+    # These keep the shape, and are most of a meta forward's time.
+    keep_shape = [getattr(nn, name) for name in _ELEMENTWISE]
+    idle = [
+        m
+        for m in model.modules()
+        if isinstance(m, nn.modules.batchnorm._BatchNorm) or type(m) in keep_shape
+    ]
+    for module in idle:
+        module.__dict__["forward"] = _unchanged
     like = next(model.parameters())
     image = torch.empty(1, 3, resolution, resolution, device=like.device, dtype=like.dtype)
     was_training = model.training
@@ -66,8 +78,8 @@ def positions(model: nn.Module, resolution: int) -> dict[str, int]:
             model.eval()(image)
     finally:
         model.train(was_training)
-        for norm in norms:
-            del norm.__dict__["forward"]
+        for module in idle:
+            del module.__dict__["forward"]
         for handle in hooks:
             handle.remove()
     return sites

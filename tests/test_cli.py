@@ -74,6 +74,21 @@ def test_help_imports_nothing_slow_and_every_command_has_some() -> None:
         assert run(command, "--help").exit_code == 0
 
 
+def test_a_plan_from_stored_costs_imports_nothing_slow() -> None:
+    planned = run(*PLAN)
+    code = (
+        "import sys\nfrom scalegrid.cli import main\n"
+        f"main({list(PLAN)!r}, standalone_mode=False)\n"
+        "print([m for m in ('torch', 'timm', 'matplotlib') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    *table, imported = shown.stdout.splitlines()
+    assert imported == "[]"
+    assert [line.split() for line in table[:5]] == [
+        line.split() for line in planned.stdout.splitlines()[:5]
+    ]
+
+
 def test_plan_as_json_has_the_documented_keys() -> None:
     plan = json.loads(run(*PLAN, "--format", "json").stdout)
     assert plan["baseline"] == "b0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Literal
 
 DepthRounding = Literal["ceil", "round"]
@@ -19,6 +20,28 @@ def scale_layers(layers: int, depth: float, rounding: DepthRounding = "ceil") ->
         return 0
     scaled = layers * tidy(depth)
     return max(1, math.ceil(scaled) if rounding == "ceil" else round(scaled))
+
+
+def scale_stage(
+    repeats: Sequence[int], depth: float, rounding: DepthRounding = "ceil"
+) -> list[int]:
+    """Scale the layers of a stage, and share them out among its kinds of block as timm does.
+
+    From the last kind to the first, each gets its part of the layers left, and at least one, so
+    that the first, which often changes stride and channels, is the last to be repeated.
+
+    Args:
+        repeats: layers of each kind of block, in order.
+        depth: multiplier.
+        rounding: of the stage's layers.
+    """
+    before, left = sum(repeats), scale_layers(sum(repeats), depth, rounding)
+    scaled = []
+    for layers in reversed(repeats):
+        share = max(1, round(layers / before * left))
+        scaled.append(share)
+        before, left = before - layers, left - share
+    return scaled[::-1]
 
 
 def scale_channels(channels: int, width: float, divisor: int = 8) -> int:

@@ -43,9 +43,16 @@ def bare(device: str) -> Iterator[None]:
                 setattr(home, name, original)
 
 
-def _initialisers() -> Iterator[tuple[ModuleType, str]]:
-    """Functions that fill a tensor: torch's, and the one that timm's truncated normals share."""
+def _initialisers() -> Iterator[tuple[ModuleType | type, str]]:
+    """What fills tensors: torch's functions, the one that timm's truncated normals share, layers.
+
+    Layers of torch do more to reset their parameters than to make them.
+    """
+    from torch import nn
     from torch.nn import init
+
+    for kind in (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.Linear, nn.LayerNorm):
+        yield kind, "reset_parameters"
 
     yield from ((init, n) for n in dir(init) if n.endswith("_") and not n.startswith("_"))
     timm_init = sys.modules.get("timm.layers.weight_init")

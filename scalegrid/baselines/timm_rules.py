@@ -19,8 +19,7 @@ from functools import partial
 from itertools import groupby
 from typing import Any, Protocol
 
-from scalegrid.baselines.blocks import builder
-from scalegrid.baselines.rounding import scale_channels, scale_layers, tidy
+from scalegrid.baselines.rounding import scale_channels, scale_layers, scale_stage, tidy
 
 Settings = dict[str, Any]
 
@@ -94,10 +93,7 @@ class _BlockRule:
         repeats = []
         for stage in self._stages:
             single = all(b["block_type"] == "cn" and b["kernel_size"] == 1 for b, _ in stage)
-            picks = builder()._scale_stage_depth(
-                list(range(len(stage))), [n for _, n in stage], 1.0 if single else tidy(depth)
-            )
-            repeats.append([picks.count(i) for i in range(len(stage))])
+            repeats.append(scale_stage([n for _, n in stage], 1.0 if single else depth))
         return repeats
 
     def _rounding(self, width: float) -> Callable[[int], int]:

@@ -15,15 +15,20 @@ from scalegrid.errors import UserError
 from scalegrid.executors.placement import place
 from scalegrid.output import Format, count, print_csv, print_json, print_table
 from scalegrid.plan import Plan, Variant, make_plan
+from scalegrid.plan.costtable import Costs
 from scalegrid.plan.summary import Spread, classic_plan, spread
 from scalegrid.progress import duration
 from scalegrid.resolve import open_data
 from scalegrid.rows import variant_rows
-from scalegrid.spec import SweepSpec
+from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.timing import estimate_seconds, limit_note, planned_trials
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+_KNOWN = (Recipe().optimizer, Recipe().schedule)
+"""These exist; asking timm takes seconds, which a plan from stored costs can do without."""
 
 
 def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
@@ -32,20 +37,22 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
     Raises:
         UserError: the specification cannot be planned, or the folder cannot be written.
     """
-    from scalegrid.training.recipe import check_recipe
+    if (spec.optimizer, spec.schedule) != _KNOWN:
+        from scalegrid.training.recipe import check_recipe
 
-    check_recipe(spec.recipe)
+        check_recipe(spec.recipe)
     place(spec)  # an unknown device is told before anything is printed
     with redirect_stdout(sys.stderr):  # one's own network may print; the table is to be alone
         baseline = baselines.get(spec.baseline)
         source = open_data(spec)
-        made = make_plan(spec, baseline, source.num_classes)
+        costs = Costs(baseline, source.num_classes)
+        made = make_plan(spec, baseline, source.num_classes, costs)
         if note := limit_note(spec, made):
             made = replace(made, notes=(*made.notes, note))
         grids: dict[str, Plan] = {spec.grid: made}
         if spec.grid != "classic" and (pictures or form != "csv"):
             with suppress(UserError):  # it may be empty where the matched one is not
-                grids["classic"] = classic_plan(spec, baseline, source.num_classes)
+                grids["classic"] = classic_plan(spec, costs)
     if pictures:
         from scalegrid.figures import draw_plans
 

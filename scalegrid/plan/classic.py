@@ -6,9 +6,8 @@ import math
 from collections.abc import Callable, Hashable, Iterable
 
 from scalegrid import coefficients as coef
-from scalegrid.baselines import Baseline
 from scalegrid.coefficients import IDENTITY, PAPER, Coefficients
-from scalegrid.plan.costtable import cost_table
+from scalegrid.plan.costtable import Costs
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Realisable, cost_ratios
 from scalegrid.plan.steps import step_at
@@ -25,9 +24,7 @@ def pixels(resolution: int, multiplier: float, step: int) -> int:
     return max(resolution, step * math.floor(resolution * multiplier / step + 0.5))
 
 
-def classic_picks(
-    spec: SweepSpec, baseline: Baseline, resolution: int, num_classes: int
-) -> tuple[Realisable, list[Pick]]:
+def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> tuple[Realisable, list[Pick]]:
     """Every triple of the grid, the corners, the paper's coefficients and the curves.
 
     Raises:
@@ -36,20 +33,16 @@ def classic_picks(
     wanted = _candidates(spec)
     scalings = [triple.scaling(phi) for _, triple, phi in wanted]
 
-    depths = _Stairs(baseline.depths, (s.depth for s in scalings))
-    widths = _Stairs(baseline.channels, (s.width for s in scalings))
+    depths = _Stairs(costs.baseline.depths, (s.depth for s in scalings))
+    widths = _Stairs(costs.baseline.channels, (s.width for s in scalings))
     step = spec.resolution_step or 1
     sides = [pixels(resolution, s.resolution, step) for s in scalings]
     resolutions = sorted({resolution, *sides})
-    costs = cost_table(
-        baseline,
-        [step.high for step in depths.steps],
-        [step.high for step in widths.steps],
-        resolutions,
-        num_classes,
+    table = costs.table(
+        [step.high for step in depths.steps], [step.high for step in widths.steps], resolutions
     )
-    ratios = cost_ratios(costs, "flops")
-    networks = Realisable(depths.steps, widths.steps, tuple(resolutions), costs, ratios)
+    ratios = cost_ratios(table, "flops")
+    networks = Realisable(depths.steps, widths.steps, tuple(resolutions), table, ratios)
     picks = []
     for (role, _, phi), scaling, px in zip(wanted, scalings, sides, strict=True):
         place = (depths.index(scaling.depth), widths.index(scaling.width), resolutions.index(px))

@@ -18,6 +18,7 @@ from scalegrid.baselines import Baseline
 from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling
 from scalegrid.errors import UserError
 from scalegrid.plan import triangle
+from scalegrid.plan.costtable import Costs
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Place, Realisable, corner, measured_shares, realisable
 from scalegrid.plan.steps import Step
@@ -33,16 +34,14 @@ class Matched(NamedTuple):
     notes: list[str]
 
 
-def matched_picks(
-    spec: SweepSpec, baseline: Baseline, resolution: int, num_classes: int
-) -> Matched:
+def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
     """Candidates at F times the baseline's cost, and the curves at the other FLOPs factors.
 
     Raises:
         UserError: no network costs F times the baseline within the tolerance.
     """
     factors = sorted({spec.flops_factor, *spec.curves} - {1.0})
-    networks, notes = _networks(spec, baseline, resolution, num_classes, max(factors))
+    networks, notes = _networks(spec, costs, resolution, max(factors))
     picks = [Pick("baseline", 0.0, Scaling(1.0, 1.0, 1.0), (0, 0, 0))]
     for factor in factors:
         phi = math.log(factor) / math.log(spec.flops_factor)
@@ -51,7 +50,7 @@ def matched_picks(
             notes += _corner_notes(chosen, spec, networks)
             equal = _equal(spec, networks)
             if not equal:
-                raise UserError(_nothing_equal(spec, baseline, networks))
+                raise UserError(_nothing_equal(spec, costs.baseline, networks))
             for at in _grid(spec, networks, equal, list(chosen)):
                 chosen.setdefault(at, "grid")
         for at, role in chosen.items():
@@ -60,19 +59,19 @@ def matched_picks(
 
 
 def _networks(
-    spec: SweepSpec, baseline: Baseline, resolution: int, num_classes: int, factor: float
+    spec: SweepSpec, costs: Costs, resolution: int, factor: float
 ) -> tuple[Realisable, list[str]]:
     """All networks with the ratios that are to be equal, and notes on how those came about."""
     budget = factor * (1 + spec.cost_tolerance)
     step = spec.resolution_step or 1
     if spec.match != "latency":
-        found = realisable(baseline, resolution, step, budget, num_classes, spec.match)
+        found = realisable(costs, resolution, step, budget, spec.match)
         return found, []
     from scalegrid.plan.latency import with_latencies
 
     # Latency does not follow FLOPs, so look well beyond the budget.
-    wide = realisable(baseline, resolution, step, 1.5 * budget, num_classes)
-    return with_latencies(wide, spec, baseline, num_classes)
+    wide = realisable(costs, resolution, step, 1.5 * budget)
+    return with_latencies(wide, spec, costs.baseline, costs.num_classes)
 
 
 def _fixed(spec: SweepSpec, networks: Realisable, factor: float) -> dict[Place, str]:

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid import cost
-from scalegrid.baselines import Baseline, skeleton
 from scalegrid.coefficients import Shares, normalise_shares
 from scalegrid.cost import Cost
-from scalegrid.plan.costtable import Table, cost_table, told_as_user_error
+from scalegrid.plan.costtable import Costs, Table
 from scalegrid.plan.steps import Step, staircase
 
 Place = tuple[int, int, int]
@@ -82,46 +80,40 @@ def measured_shares(costs: Table, at: Place) -> Shares:
 
 
 def realisable(
-    baseline: Baseline,
+    costs: Costs,
     resolution: int,
     resolution_step: int,
     budget: float,
-    num_classes: int,
     matched_on: str = "flops",
 ) -> Realisable:
     """Find and cost every network that does not exceed ``budget`` on one axis alone.
 
     Args:
-        baseline: the network at φ = 0.
-        resolution: its input side in px.
+        costs: of the baseline's networks.
+        resolution: the baseline's input side in px.
         resolution_step: allowed sides are ``resolution`` plus multiples of this, in px.
         budget: largest ratio of the matched cost to the baseline's.
-        num_classes: outputs of the classifier.
         matched_on: a field of `cost.Cost`. Parameters do not depend on the pixels, so that a match
             on them keeps the baseline's resolution and leaves depth and width to be scaled.
     """
     kind = Cost._fields.index(matched_on)
 
     def cost_of(depth: float, width: float, px: int) -> int:
-        model = skeleton(baseline, depth, width, num_classes)
-        with told_as_user_error(baseline, px):
-            return cost.measure(model, px)[kind]
+        return costs.of(depth, width, px)[kind]
 
     allowed = cost_of(1.0, 1.0, resolution) * budget
     deepest = _reach(lambda m: cost_of(m, 1.0, resolution), allowed, budget)
     widest = _reach(lambda m: cost_of(1.0, m, resolution), allowed, math.sqrt(budget))
-    depths = staircase(baseline.depths, deepest)
-    widths = staircase(baseline.channels, widest)
+    depths = staircase(costs.baseline.depths, deepest)
+    widths = staircase(costs.baseline.channels, widest)
     sides = [resolution]
     if matched_on != "params":
         sides = _sides(
             lambda px: cost_of(1.0, 1.0, px), allowed, budget, resolution, resolution_step
         )
-    costs = cost_table(
-        baseline, [s.high for s in depths], [s.high for s in widths], sides, num_classes
-    )
-    ratios = cost_ratios(costs, matched_on)
-    return Realisable(tuple(depths), tuple(widths), tuple(sides), costs, ratios)
+    table = costs.table([s.high for s in depths], [s.high for s in widths], sides)
+    ratios = cost_ratios(table, matched_on)
+    return Realisable(tuple(depths), tuple(widths), tuple(sides), table, ratios)
 
 
 def _reach(cost_of: Callable[[float], int], allowed: float, nominal: float) -> float:

@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from scalegrid.baselines import Baseline
+from scalegrid.plan.costtable import Costs
 from scalegrid.plan.triangle import largest_gap
 from scalegrid.plan.variants import Plan, Variant, make_plan
 from scalegrid.spec import SweepSpec
@@ -56,7 +56,7 @@ def scaled_variants(plan: Plan) -> list[Variant]:
     return [v for v in plan.variants if v.variant in plan.of_grid]
 
 
-def classic_plan(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:
+def classic_plan(spec: SweepSpec, costs: Costs) -> Plan:
     """What the classic grid would be, the specification being the same otherwise."""
     classic = spec.model_copy(update={"grid": "classic", "curves": ()})
-    return make_plan(classic, baseline, num_classes)
+    return make_plan(classic, costs.baseline, costs.num_classes, costs)

@@ -8,6 +8,7 @@ from scalegrid.baselines import Baseline, Layout, check, network_id
 from scalegrid.coefficients import Coefficients, Scaling, Shares
 from scalegrid.errors import UserError
 from scalegrid.plan.classic import classic_picks
+from scalegrid.plan.costtable import Costs
 from scalegrid.plan.matched import matched_picks
 from scalegrid.plan.picks import ROLES, Pick
 from scalegrid.plan.realisable import Place, Realisable, measured_shares
@@ -76,13 +77,16 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def make_plan(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:
+def make_plan(
+    spec: SweepSpec, baseline: Baseline, num_classes: int, costs: Costs | None = None
+) -> Plan:
     """Choose, realise and cost the variants of a sweep; each distinct network once.
 
     Args:
         spec: the sweep's specification.
         baseline: the network at φ = 0.
         num_classes: of the data set; it decides the classifier's size.
+        costs: of the same baseline and classes, to share with another plan what was built.
 
     Raises:
         UserError: the grid is empty, the resolution is too small for the network, or the network
@@ -90,13 +94,14 @@ def make_plan(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:
     """
     resolution = resolve_resolution(spec, baseline)
     spec = spec.model_copy(update={"resolution_step": resolve_step(spec, baseline)})
+    costs = costs or Costs(baseline, num_classes)
     notes = check(baseline, num_classes, resolution)
     if spec.grid == "classic":
-        networks, picks = classic_picks(spec, baseline, resolution, num_classes)
+        networks, picks = classic_picks(spec, costs, resolution)
         chosen = [pick for pick in picks if pick.role == "grid"]
         considered = len(chosen)
     else:
-        networks, picks, considered, more = matched_picks(spec, baseline, resolution, num_classes)
+        networks, picks, considered, more = matched_picks(spec, costs, resolution)
         chosen = [pick for pick in picks if pick.role != "baseline" and pick.phi == 1]
         notes += more
     places = {pick.place for pick in chosen}

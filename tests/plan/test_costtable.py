@@ -30,6 +30,16 @@ def measure(
     return cost.measure(baselines.skeleton(baseline, depth, width, classes), px)
 
 
+def table(
+    baseline: baselines.Baseline,
+    depths: list[float],
+    widths: list[float],
+    resolutions: list[int],
+    classes: int,
+) -> np.ndarray:
+    return costtable.Costs(baseline, classes).table(depths, widths, resolutions)
+
+
 def slow_table(baseline: baselines.Baseline) -> np.ndarray:
     depths, widths, sides, classes = ARGUMENTS
     return np.array(
@@ -39,7 +49,7 @@ def slow_table(baseline: baselines.Baseline) -> np.ndarray:
 
 @pytest.mark.parametrize("baseline", [baselines.get("b0"), SMALL], ids=["b0", "small"])
 def test_the_table_equals_counting_every_network(baseline: baselines.Baseline) -> None:
-    np.testing.assert_array_equal(costtable.cost_table(baseline, *ARGUMENTS), slow_table(baseline))
+    np.testing.assert_array_equal(table(baseline, *ARGUMENTS), slow_table(baseline))
 
 
 @pytest.mark.parametrize("name", ["regnetx_002", "mobilenetv3_small", "timm/resnet10t", "nano"])
@@ -49,9 +59,9 @@ def test_families_are_assembled_rather_than_counted_one_by_one(
     def uncalled(*_arguments: object) -> None:
         raise AssertionError("counted network by network")
 
-    monkeypatch.setattr(costtable, "_count_each", uncalled)
+    monkeypatch.setattr(costtable.Costs, "_count_each", uncalled)
     baseline = baselines.get(name)
-    np.testing.assert_array_equal(costtable.cost_table(baseline, *ARGUMENTS), slow_table(baseline))
+    np.testing.assert_array_equal(table(baseline, *ARGUMENTS), slow_table(baseline))
 
 
 class Flat(BlockBaseline):
@@ -63,9 +73,16 @@ class Flat(BlockBaseline):
         return model
 
 
-def test_a_network_whose_names_do_not_match_is_counted_directly() -> None:
-    flat = Flat(**{field.name: getattr(SMALL, field.name) for field in fields(SMALL)})
-    np.testing.assert_array_equal(costtable.cost_table(flat, *ARGUMENTS), slow_table(SMALL))
+SAME_CHANNELS = replace(
+    SMALL, stages=(("ir_r2_k3_s1_e4_c24",), ("ir_r2_k3_s2_e4_c24",), ("ir_r1_k3_s1_e4_c24",))
+)
+"""Stages that nothing but the place tells apart."""
+
+
+@pytest.mark.parametrize("staged", [SMALL, SAME_CHANNELS], ids=["small", "same channels"])
+def test_blocks_without_stages_are_told_apart_by_their_place(staged: BlockBaseline) -> None:
+    flat = Flat(**{field.name: getattr(staged, field.name) for field in fields(staged)})
+    np.testing.assert_array_equal(table(flat, *ARGUMENTS), slow_table(staged))
 
 
 @pytest.fixture
@@ -82,46 +99,46 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_stored_table_builds_nothing(builds: list[float]) -> None:
-    first = costtable.cost_table(SMALL, *ARGUMENTS)
+    first = table(SMALL, *ARGUMENTS)
     builds.clear()
-    np.testing.assert_array_equal(costtable.cost_table(SMALL, *ARGUMENTS), first)
+    np.testing.assert_array_equal(table(SMALL, *ARGUMENTS), first)
     assert builds == []
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a zip", b"PK\x03\x04 cut short"])
 def test_a_corrupt_table_is_rebuilt(cache: Path, builds: list[float], damage: bytes) -> None:
-    first = costtable.cost_table(SMALL, *ARGUMENTS)
+    first = table(SMALL, *ARGUMENTS)
     (stored,) = cache.rglob("*.npz")
     stored.write_bytes(damage or stored.read_bytes()[:-40])
     builds.clear()
-    np.testing.assert_array_equal(costtable.cost_table(SMALL, *ARGUMENTS), first)
+    np.testing.assert_array_equal(table(SMALL, *ARGUMENTS), first)
     assert builds
     builds.clear()
-    costtable.cost_table(SMALL, *ARGUMENTS)
+    table(SMALL, *ARGUMENTS)
     assert builds == []
 
 
 def test_a_bit_flip_is_noticed(cache: Path, builds: list[float]) -> None:
-    first = costtable.cost_table(SMALL, *ARGUMENTS)
+    first = table(SMALL, *ARGUMENTS)
     (stored,) = cache.rglob("*.npz")
     content = bytearray(stored.read_bytes())
     content[len(content) // 2] ^= 1
     stored.write_bytes(content)
-    np.testing.assert_array_equal(costtable.cost_table(SMALL, *ARGUMENTS), first)
+    np.testing.assert_array_equal(table(SMALL, *ARGUMENTS), first)
 
 
 def test_tables_are_kept_by_layout_not_by_name(cache: Path, builds: list[float]) -> None:
-    costtable.cost_table(SMALL, *ARGUMENTS)
+    table(SMALL, *ARGUMENTS)
     builds.clear()
     renamed = replace(SMALL, name="mine")
-    costtable.cost_table(renamed, *ARGUMENTS)
+    table(renamed, *ARGUMENTS)
     assert builds == []
     other = replace(SMALL, activation="relu", stem=40)
-    costtable.cost_table(other, *ARGUMENTS)
+    table(other, *ARGUMENTS)
     assert builds
 
 
 def test_an_unwritable_cache_only_costs_time(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     (cache / "file").write_text("in the way")
     monkeypatch.setenv("SCALEGRID_CACHE", str(cache / "file"))
-    assert costtable.cost_table(SMALL, [1.0], [1.0], [64], 10).shape == (1, 1, 1, 3)
+    assert table(SMALL, [1.0], [1.0], [64], 10).shape == (1, 1, 1, 3)

@@ -11,6 +11,7 @@ from torch import nn
 from scalegrid import baselines, inference
 from scalegrid.baselines import Baseline
 from scalegrid.plan import latency, make_plan
+from scalegrid.plan.costtable import Costs
 from scalegrid.plan.realisable import Place, Realisable, realisable
 from scalegrid.plan.summary import scaled_variants
 from scalegrid.spec import SweepSpec
@@ -21,7 +22,7 @@ NANO: Baseline = baselines.get("nano")
 
 @pytest.fixture(scope="module")
 def networks() -> Realisable:
-    return realisable(NANO, 32, 4, 3.0, 10)
+    return realisable(Costs(NANO, 10), 32, 4, 3.0)
 
 
 def pretended(networks: Realisable, at: Place) -> float:

@@ -12,6 +12,7 @@ from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.coefficients import Coefficients
 from scalegrid.errors import UserError
 from scalegrid.plan import Plan, Variant, make_plan
+from scalegrid.plan.costtable import Costs
 from scalegrid.plan.summary import classic_plan, scaled_variants, spread
 from scalegrid.spec import SweepSpec
 
@@ -252,7 +253,7 @@ def test_a_resolution_below_the_stride_is_refused() -> None:
 
 def test_the_summary_counts_what_lies_near_the_factor() -> None:
     spec = SweepSpec(resolution=224, candidates="all")
-    classic = spread(classic_plan(spec, baselines.get("b0"), 1000), "classic", 2.0)
+    classic = spread(classic_plan(spec, Costs(baselines.get("b0"), 1000)), "classic", 2.0)
     matched = spread(b0_plan("matched"), "matched", 2.0)
     assert classic.near < 0.2
     assert matched.near == 1

@@ -31,6 +31,7 @@ from scalegrid.executors.base import Executor
 from scalegrid.executors.local import KILLED, LocalExecutor
 from scalegrid.executors.placement import Placement, available_cores, place
 from scalegrid.plan import Plan, make_plan
+from scalegrid.plan.closedform import check_closed_form
 from scalegrid.progress import Display, Ended, Silence, closing_note, opening_note
 from scalegrid.resolve import open_data, resolve, resolve_recipe, results_folder
 from scalegrid.results import Store, Stored, check_data, check_settings, read_stored
@@ -117,7 +118,9 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
     placement = place(spec)
     _check_recipe(spec)
     source = open_data(spec)
-    plan = make_plan(spec, baselines.get(spec.baseline), source.num_classes)
+    baseline = baselines.get(spec.baseline)
+    plan = make_plan(spec, baseline, source.num_classes)
+    check_closed_form(baseline, source.num_classes, plan.resolution)
     planned = variant_rows(plan)
     if stored is not None:
         check_data(stored, spec, source.fingerprint, folder)

@@ -15,6 +15,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.baselines.base import Layout, Row
+from scalegrid.baselines.blocklayers import Layer, block_layers
 from scalegrid.baselines.blockstring import read_block
 from scalegrid.baselines.rounding import DepthRounding, scale_channels, scale_stage, tidy
 
@@ -51,6 +52,7 @@ class BlockBaseline:
     fixed_stages: tuple[int, ...] = ()
 
     head_operator: ClassVar[str] = "Conv & Pooling & FC"
+    head_after_pooling: ClassVar[bool] = False
 
     @cached_property
     def total_stride(self) -> int:
@@ -107,6 +109,27 @@ class BlockBaseline:
             rows.append(Row("Pooling & FC", 1, 1, rows[-1].channels, 1))
         return tuple(rows)
 
+    def known_layers(self, depth: float, width: float, num_classes: int) -> list[Layer] | None:
+        """The layers that `build` makes; None if they are not known without building."""
+        scaled = self._round_channels(width)
+        channels = self._stem(scaled)
+        found = [Layer(3, channels, kernel=3, stride=2)]
+        for strings, repeats in zip(self.stages, self.depths(depth), strict=True):
+            stride = read_block(strings[0]).stride
+            for string, n in zip(strings, repeats, strict=True):
+                outputs = scaled(read_block(string).channels)
+                for _ in range(n):
+                    block = block_layers(string, channels, outputs, stride, self._squeeze)
+                    if block is None:
+                        return None
+                    found += block
+                    channels, stride = outputs, 1
+        if head := self._head(scaled):
+            after = self.head_after_pooling
+            found.append(Layer(channels, head, norm=not after, pooled=after))
+        classifier = Layer(head or channels, num_classes, norm=False, pooled=True)
+        return [*found, classifier]
+
     def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
         """A `timm.models.efficientnet.EfficientNet`."""
         from timm.models.efficientnet import EfficientNet
@@ -139,6 +162,10 @@ class BlockBaseline:
 
     def _round_channels(self, width: float) -> RoundChannels:
         return partial(scale_channels, width=self.width * width, divisor=self.channel_divisor)
+
+    def _squeeze(self, channels: int, ratio: float, expansion: float) -> int:
+        """Channels inside squeeze-and-excitation: ``ratio`` of the block's inputs."""
+        return round(channels * (ratio / expansion))
 
     def _stem(self, scaled: RoundChannels) -> int:
         return self.stem if self.fixed_stem else scaled(self.stem)

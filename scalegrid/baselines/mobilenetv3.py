@@ -14,6 +14,7 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar
 
 from scalegrid.baselines.blocks import BlockBaseline, Stages
+from scalegrid.baselines.rounding import scale_channels
 
 if TYPE_CHECKING:
     from torch import nn
@@ -46,6 +47,7 @@ class MobileNetV3Baseline(BlockBaseline):
     fixed_head: bool = True
 
     head_operator: ClassVar[str] = "Pooling & Conv & FC"
+    head_after_pooling: ClassVar[bool] = True
 
     def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
         """A `timm.models.mobilenetv3.MobileNetV3`."""
@@ -63,6 +65,10 @@ class MobileNetV3Baseline(BlockBaseline):
         arguments = self._arguments(depth, width, num_classes)
         model: nn.Module = MobileNetV3(se_layer=squeeze, **arguments)
         return model
+
+    def _squeeze(self, channels: int, ratio: float, expansion: float) -> int:
+        """``ratio`` of the expanded channels, in multiples of 8."""
+        return scale_channels(channels, ratio)
 
 
 FAMILY = (

@@ -1,5 +1,7 @@
 """The cost of every depth × width × resolution of a baseline, kept on disk.
 
+Networks whose layers are known are not built at all; of others the table is assembled from few.
+
 Tables are kept under a digest of what they were computed from: the networks' layer tables, not
 their names, and the versions of the libraries that build them. What was assembled from few networks
 is checked against whole ones; a baseline that does not pass is counted network by network.
@@ -25,6 +27,7 @@ from scalegrid.data.locations import cache_root
 from scalegrid.digests import digest
 from scalegrid.plan.arrays import load_arrays, save_arrays
 from scalegrid.plan.assembly import Assembly, told_as_user_error
+from scalegrid.plan.closedform import closed_table
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -90,8 +93,10 @@ class Costs:
         stored = load_arrays(path, ["costs"])
         if stored and stored[0].shape == shape:
             return stored[0]
-        with _without_garbage_collection():
-            table = compute(depths, widths, resolutions)
+        table = closed_table(self.baseline, depths, widths, resolutions, self.num_classes)
+        if table is None:
+            with _without_garbage_collection():
+                table = compute(depths, widths, resolutions)
         save_arrays(path, costs=table)
         return table
 

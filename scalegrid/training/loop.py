@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from scalegrid import __version__, baselines
 from scalegrid.data import Augment, batches, load_split, steps_per_epoch
-from scalegrid.training import activations, depthwise, pointwise
+from scalegrid.training import activations, depthwise, pointwise, squeeze
 from scalegrid.training.batchnorm import estimate_statistics
 from scalegrid.training.evaluate import evaluate
 from scalegrid.training.initial import calm
@@ -159,6 +159,7 @@ def build_model(trial: Trial, device: torch.device) -> nn.Module:
         depthwise.accelerate(model)
         pointwise.accelerate(model)
         activations.accelerate(model)
+        squeeze.accelerate(model)
     return model
 
 

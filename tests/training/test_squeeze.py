@@ -17,7 +17,7 @@ from scalegrid.training import squeeze
 def test_values_are_the_same_bits_and_gradients_equal(memory: torch.memory_format) -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        plain = SqueezeExcite(8, act_layer=nn.SiLU).double()  # type: ignore[no-untyped-call]
+        plain = SqueezeExcite(8, act_layer=nn.SiLU).double()
         x = torch.randn(3, 8, 5, 6, dtype=torch.float64).contiguous(memory_format=memory)
     fast = copy.deepcopy(plain)
     assert squeeze.accelerate(nn.Sequential(fast)) == 1
@@ -35,7 +35,7 @@ def test_values_are_the_same_bits_and_gradients_equal(memory: torch.memory_forma
 def test_its_gradients_are_those_of_finite_differences() -> None:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        module = SqueezeExcite(4, act_layer=nn.SiLU).double()  # type: ignore[no-untyped-call]
+        module = SqueezeExcite(4, act_layer=nn.SiLU).double()
         x = torch.randn(2, 4, 3, 3, dtype=torch.float64, requires_grad=True)
     squeeze.accelerate(module)
     assert torch.autograd.gradcheck(module, (x,))

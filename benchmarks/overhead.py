@@ -117,8 +117,11 @@ def large_rows(variants: int, rounds: int) -> list[dict[str, object]]:
         actions: dict[str, Callable[[], float]] = {
             "scalegrid status": partial(command, "status"),
             "scalegrid plot": partial(command, "plot"),
-            "load_sweep": lambda: stopwatch(lambda: load_sweep(sweep, results)),
-            "recommend": lambda: stopwatch(lambda: recommend(tables.variants, tables.trials)),
+            "scalegrid recommend": partial(command, "recommend"),
+            "load_sweep() alone": lambda: stopwatch(lambda: load_sweep(sweep, results)),
+            "recommend() alone": lambda: stopwatch(
+                lambda: recommend(tables.variants, tables.trials)
+            ),
         }
         times = in_turn(rounds, actions)
     shape = {"variants": len(tables.variants), "trials": len(tables.trials)}

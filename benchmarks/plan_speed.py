@@ -121,9 +121,7 @@ def triples() -> list[Coefficients]:
 
 
 def plan(grid: str) -> None:
-    """Make a plan, and print the seconds that takes once all is imported."""
-    import scalegrid.training.recipe  # noqa: F401 — torch and timm, as the command imports them
-
+    """Make a plan, and print the seconds that takes once scalegrid is imported."""
     baseline = baselines.get("b0")
     print(json.dumps(stopwatch(lambda: make_plan(_spec(grid), baseline, CLASSES))))
 

@@ -52,4 +52,5 @@ class _Averaged(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, of_average: Tensor) -> Tensor:
-        return grad + of_average / ctx.places
+        both: Tensor = grad + of_average / ctx.places
+        return both

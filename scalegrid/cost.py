@@ -16,10 +16,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-_ELEMENTWISE = (
-    *("ReLU", "ReLU6", "LeakyReLU", "SiLU", "GELU", "Mish"),
-    *("Sigmoid", "Tanh", "Hardswish", "Hardsigmoid"),
-)
+_ELEMENTWISE = ["ReLU", "ReLU6", "LeakyReLU", "SiLU", "GELU", "Mish"]
+_ELEMENTWISE += ["Sigmoid", "Tanh", "Hardswish", "Hardsigmoid"]
 """Activation functions of torch.nn that are common in vision networks."""
 
 
@@ -29,6 +27,11 @@ class Cost(NamedTuple):
     flops: int
     params: int
     activations: int
+
+    def __str__(self) -> str:
+        return (
+            f"{self.flops:,} FLOPs, {self.params:,} parameters and {self.activations:,} activations"
+        )
 
 
 def measure(model: nn.Module, resolution: int) -> Cost:
@@ -66,7 +69,8 @@ def positions(model: nn.Module, resolution: int) -> dict[str, int]:
     idle = [
         m
         for m in model.modules()
-        if isinstance(m, nn.modules.batchnorm._BatchNorm) or type(m) in keep_shape
+        if (isinstance(m, nn.modules.batchnorm._BatchNorm) or type(m) in keep_shape)
+        and "forward" not in vars(m)
     ]
     for module in idle:
         module.__dict__["forward"] = _unchanged

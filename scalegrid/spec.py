@@ -171,7 +171,7 @@ class SweepSpec(Recipe):
     trials_per_device: Parallel = Field(1, description="Trials at once on one GPU.")
     device: str = Field("auto", description="auto, cpu, cuda, or cuda:N.")
     fast_depthwise: bool = Field(
-        True, description="Use scalegrid's faster CPU convolutions, depthwise ones above all."
+        True, description="Use scalegrid's faster CPU layers, depthwise convolutions above all."
     )
     compile: bool = Field(
         False, description="Compile each network into CUDA graphs; pays when trainings are long."

@@ -7,12 +7,15 @@ The common kinds of block are described here; of others, networks are built and 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import NamedTuple
 
-from scalegrid.baselines.rounding import scale_channels
+from scalegrid.baselines.blockstring import split_block
+from scalegrid.baselines.rounding import round_channels
+
+_KINDS = ("ir", "ds", "dsa", "er", "cn")
+_DESCRIBED = ("r", "k", "s", "e", "c", "se", "skip")  # and activations, and noskip
 
 Squeeze = Callable[[int, float, float], int]
 """Channels inside squeeze-and-excitation, of: expanded channels, its ratio, the expansion."""
@@ -71,7 +74,8 @@ def block_layers(
     kind, kernel, expansion, ratio = options
     if kind == "cn":
         return [Layer(inputs, outputs, kernel, stride)]
-    middle = inputs if kind in ("ds", "dsa") else scale_channels(inputs, expansion)
+    # Its product rounded to multiples of 8 as timm does, without scale_channels' nine digits.
+    middle = inputs if kind in ("ds", "dsa") else round_channels(inputs * expansion)
     layers = []
     if kind == "er":
         layers.append(Layer(inputs, middle, kernel, stride))
@@ -93,21 +97,15 @@ def _squeeze_and_excitation(channels: int, inside: int) -> Iterator[Layer]:
 @lru_cache(maxsize=1024)
 def _read(string: str) -> _Options | None:
     """What decides the layers; None if there is something that is not known here."""
-    kind, *parts = string.split("_")
-    options = {}
-    for part in parts:
-        match = re.fullmatch(r"(r|k|s|e|c|se)([\d.]+)|skip|noskip|n[a-z0-9]+", part)
-        if match is None:
-            return None
-        options[match[1] or part] = match[2]
-    if kind not in ("ir", "ds", "dsa", "er", "cn") or not options["k"].isdigit():
+    kind, options = split_block(string)
+    described = all(key in _DESCRIBED or key.startswith("n") for key in options)
+    kernel = options.get("k", "")
+    # Even kernels are padded unevenly, mixed ones share the channels.
+    if kind not in _KINDS or not described or not kernel.isdigit() or int(kernel) % 2 == 0:
         return None
-    if int(options["k"]) % 2 == 0:  # padded unevenly
-        return None
-    expands = kind in ("ir", "er")
     return _Options(
         kind,
-        int(options["k"]),
-        float(options["e"]) if expands else 1.0,
+        int(kernel),
+        float(options["e"]) if kind in ("ir", "er") else 1.0,
         float(options.get("se", 0)) if kind != "cn" else 0.0,
     )

@@ -22,6 +22,14 @@ from scalegrid.baselines.rounding import DepthRounding, scale_channels, scale_st
 if TYPE_CHECKING:
     from torch import nn
 
+MOST_STRIDE = 32
+"""timm's builder replaces strides beyond this by dilation."""
+
+_WITHOUT_PARAMETERS = (
+    *("relu", "relu6", "leaky_relu", "swish", "silu", "hard_swish", "mish", "gelu", "elu"),
+    *("tanh", "sigmoid", "hard_sigmoid"),
+)
+
 Stages = tuple[tuple[str, ...], ...]
 RoundChannels = Callable[[int], int]
 
@@ -53,6 +61,13 @@ class BlockBaseline:
 
     head_operator: ClassVar[str] = "Conv & Pooling & FC"
     head_after_pooling: ClassVar[bool] = False
+    builds_as_known: ClassVar[bool] = True
+    """Whether `build` makes the layers of `known_layers`; of a class with a `build` of its own, no
+    unless it says so."""
+
+    def __init_subclass__(cls) -> None:
+        if "build" in vars(cls) and "builds_as_known" not in vars(cls):
+            cls.builds_as_known = False
 
     @cached_property
     def total_stride(self) -> int:
@@ -111,6 +126,10 @@ class BlockBaseline:
 
     def known_layers(self, depth: float, width: float, num_classes: int) -> list[Layer] | None:
         """The layers that `build` makes; None if they are not known without building."""
+        if not self.builds_as_known or self.activation not in _WITHOUT_PARAMETERS:
+            return None
+        if self.total_stride > MOST_STRIDE:
+            return None
         scaled = self._round_channels(width)
         channels = self._stem(scaled)
         found = [Layer(3, channels, kernel=3, stride=2)]

@@ -31,12 +31,17 @@ class Block(NamedTuple):
     repeats: int
 
 
+def split_block(string: str) -> tuple[str, dict[str, str]]:
+    """The kind of block, and its options; those without a number have an empty value."""
+    kind, *parts = string.split("_")
+    found = (re.match(r"([a-z]+)(.*)", part) for part in parts)
+    return kind, {match[1]: match[2] for match in found if match}
+
+
 @lru_cache(maxsize=1024)
 def read_block(string: str) -> Block:
     """Read a block string that timm understands; kinds of block unknown here go by their name."""
-    kind, *parts = string.split("_")
-    found = (re.match(r"([a-z]+)(.*)", part) for part in parts)
-    options = {match[1]: match[2] for match in found if match}
+    kind, options = split_block(string)
     sizes = ".".join(options.get(key, "0") for key in _KERNELS.get(kind, ("k",)))
     expansion = float(options.get("e", 1))
     return Block(

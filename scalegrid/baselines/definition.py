@@ -23,14 +23,11 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from scalegrid.baselines.blocks import BlockBaseline
+from scalegrid.baselines.blocks import MOST_STRIDE, BlockBaseline
 from scalegrid.errors import UserError
 from scalegrid.spec import given_twice
 
 PositiveInt = Annotated[int, Field(gt=0, lt=100_000)]
-
-MOST_STRIDE = 32
-"""timm's builder replaces strides beyond this by dilation."""
 
 _PARTS = {
     "ir": "r k s e c se a p n gs noskip",
@@ -45,8 +42,8 @@ _PARTS = {
 _NEEDED = {"ir": "rksec", "er": "rksec", "uir": "rksec", "ds": "rksc", "dsa": "rksc", "cn": "rksc"}
 _NUMBER = {
     "r": r"[1-9]\d{0,2}",
-    "e": r"\d{1,3}(\.\d+)?",
-    "se": r"0?\.\d+|1(\.0+)?",
+    "e": r"(?=.*[1-9])\d{1,3}(\.\d+)?",
+    "se": r"0\.\d+|1(\.0+)?",
     "k": r"[1-9]\d?(\.[1-9]\d?)*",
 }
 """Numbers with as many digits as a network that can be built may have; others have up to five."""

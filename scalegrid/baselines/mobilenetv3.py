@@ -48,6 +48,7 @@ class MobileNetV3Baseline(BlockBaseline):
 
     head_operator: ClassVar[str] = "Pooling & Conv & FC"
     head_after_pooling: ClassVar[bool] = True
+    builds_as_known: ClassVar[bool] = True
 
     def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
         """A `timm.models.mobilenetv3.MobileNetV3`."""

@@ -50,6 +50,10 @@ def scale_channels(channels: int, width: float, divisor: int = 8) -> int:
     The nearest positive multiple of ``divisor`` (halves go up), or the next one where that is more
     than 10 % below.
     """
-    exact = channels * tidy(width)
+    return round_channels(channels * tidy(width), divisor)
+
+
+def round_channels(exact: float, divisor: int = 8) -> int:
+    """timm's make_divisible, see `scale_channels`."""
     nearest = max(divisor, divisor * math.floor(exact / divisor + 0.5))
     return nearest + divisor if nearest < 0.9 * exact else nearest

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,10 @@ from scalegrid.cost import Cost, measure
 from scalegrid.errors import UserError
 
 _LEVELS = 6
-"""How often a map may be halved; the last level is that of pooled maps."""
+"""Maps may be halved five times, to a stride of 32; the level after these is of pooled maps."""
+
+_MOST = 2.0**60
+"""FLOPs that can be added up without overflow."""
 
 LayersOf = Callable[[float, float, int], "list[Layer] | None"]
 """Takes depth, width and the number of classes."""
@@ -26,7 +30,11 @@ def closed_table(
     resolutions: Sequence[int],
     num_classes: int,
 ) -> NDArray[np.int64] | None:
-    """(D, W, P, 3) costs as in `Cost`; None for a baseline that does not know its layers."""
+    """(D, W, P, 3) costs as in `Cost`; None for a baseline that does not know its layers.
+
+    Raises:
+        UserError: the network is absurdly large.
+    """
     layers_of: LayersOf | None = getattr(baseline, "known_layers", None)
     if layers_of is None:
         return None
@@ -38,6 +46,8 @@ def closed_table(
             if layers is None:
                 return None
             weights, outputs = _by_level(layers)
+            if float(weights.max()) * float(places.max()) > _MOST:
+                raise UserError(f"{baseline.name} is too large to be counted; use fewer channels.")
             table[d, w, :, 0] = weights @ places
             table[d, w, :, 1] = sum(layer.params for layer in layers)
             table[d, w, :, 2] = outputs @ places
@@ -48,7 +58,7 @@ def check_closed_form(baseline: Baseline, num_classes: int, resolution: int) -> 
     """Build and count the unscaled network and a scaled one, where plans trust the closed form.
 
     Raises:
-        UserError: another network is built; this timm follows other rules.
+        UserError: another network is built, as a timm of other rules might.
     """
     for scale in (1.0, 1.3):
         table = closed_table(baseline, [scale], [scale], [resolution], num_classes)
@@ -57,9 +67,9 @@ def check_closed_form(baseline: Baseline, num_classes: int, resolution: int) -> 
         built = measure(skeleton(baseline, scale, scale, num_classes), resolution)
         if tuple(table[0, 0, 0]) != built:
             raise UserError(
-                f"{baseline.name} as this timm builds it costs {built.flops:,} FLOPs where "
-                f"{Cost(*table[0, 0, 0]).flops:,} are planned: scalegrid does not know this "
-                "version of timm; install another."
+                f"{baseline.name} is planned with {Cost(*table[0, 0, 0])}, but timm "
+                f"{version('timm')} builds it with {built}; install another version of timm, and "
+                "please report this."
             )
 
 
@@ -76,7 +86,7 @@ def _by_level(layers: Sequence[Layer]) -> tuple[NDArray[np.int64], NDArray[np.in
     weights, outputs = [0] * (_LEVELS + 1), [0] * (_LEVELS + 1)
     level = 0
     for layer in layers:
-        level += layer.stride == 2
+        level += layer.stride == 2  # of the others it is 1
         at = _LEVELS if layer.pooled else level
         weights[at] += layer.weights
         outputs[at] += layer.outputs

@@ -13,6 +13,7 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,10 +22,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid import cost
-from scalegrid.baselines import Baseline, skeleton
+from scalegrid.baselines import BUILT_IN, Baseline, skeleton
 from scalegrid.cost import Cost
 from scalegrid.data.locations import cache_root
 from scalegrid.digests import digest
+from scalegrid.errors import UserError
 from scalegrid.plan.arrays import load_arrays, save_arrays
 from scalegrid.plan.assembly import Assembly, told_as_user_error
 from scalegrid.plan.closedform import closed_table
@@ -62,6 +64,22 @@ class Costs:
         counted = self._kept([depth], [width], [resolution], self._count_each)
         return Cost(*(int(c) for c in counted[0, 0, 0]))
 
+    def check(self, depth: float, width: float, resolution: int, planned: Cost) -> None:
+        """Count a network of one's own as it will be trained.
+
+        Raises:
+            UserError: it does not cost what was planned.
+        """
+        if self.baseline.name in BUILT_IN:
+            return
+        built = self._whole(depth, width, resolution)
+        if built != planned:
+            raise UserError(
+                f"{self.baseline.name} at depth {depth:.4g}, width {width:.4g} has {built}, not "
+                f"the {planned} that its depth and its width alone make; its layers must depend on "
+                "depth alone, and its channels on width alone."
+            )
+
     def table(
         self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
     ) -> Table:
@@ -87,16 +105,17 @@ class Costs:
         resolutions: Sequence[int],
         compute: Callable[[Sequence[float], Sequence[float], Sequence[int]], Table],
     ) -> Table:
-        """A table from the disk, or computed and put there."""
+        """A table in closed form, or from the disk, or computed and put there."""
+        known = closed_table(self.baseline, depths, widths, resolutions, self.num_classes)
+        if known is not None:
+            return known
         path = self._path(depths, widths, resolutions)
         shape = (len(depths), len(widths), len(resolutions), len(Cost._fields))
         stored = load_arrays(path, ["costs"])
         if stored and stored[0].shape == shape:
             return stored[0]
-        table = closed_table(self.baseline, depths, widths, resolutions, self.num_classes)
-        if table is None:
-            with _without_garbage_collection():
-                table = compute(depths, widths, resolutions)
+        with _without_garbage_collection():
+            table = compute(depths, widths, resolutions)
         save_arrays(path, costs=table)
         return table
 
@@ -104,7 +123,8 @@ class Costs:
         self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
     ) -> Table:
         table = self._assembly.table(depths, widths, resolutions)
-        checked = ((-1, -1, 0), (len(depths) // 2, len(widths) // 2, -1))
+        middle = (len(depths) // 2, len(widths) // 2, -1)
+        checked = ((0, 0, 0), (0, -1, -1), (-1, -1, 0), middle)
         if table is not None and all(
             tuple(table[d, w, p]) == self._whole(depths[d], widths[w], resolutions[p])
             for d, w, p in checked
@@ -124,15 +144,39 @@ class Costs:
 
     def _whole(self, depth: float, width: float, resolution: int) -> Cost:
         """The cost of one network, by counting all of it."""
+        model = self._build(depth, width)
         with told_as_user_error(self.baseline, resolution):
-            return cost.measure(self._build(depth, width), resolution)
+            return cost.measure(model, resolution)
 
     def _build(self, depth: float, width: float) -> nn.Module:
         """A network to be looked at; the last one is kept, since the next is often the same."""
         key = (self.baseline.depths(depth), self.baseline.channels(width))
         if self._last is None or self._last[0] != key:
-            self._last = (key, skeleton(self.baseline, depth, width, self.num_classes))
+            self._last = (key, self._skeleton(depth, width))
         return self._last[1]
+
+    def _skeleton(self, depth: float, width: float) -> nn.Module:
+        from scalegrid.baselines.modules import told
+
+        try:
+            return skeleton(self.baseline, depth, width, self.num_classes)
+        except UserError:
+            raise
+        except Exception as error:  # of timm or torch, for numbers that make no network
+            raise UserError(
+                f"{self.baseline.name} cannot be built at depth {depth:.4g}, width {width:.4g} "
+                f"({told(error)}); a baseline must have a network at every depth and width."
+            ) from error
+
+    @cached_property
+    def _unscaled(self) -> Cost | None:
+        """The unscaled network of one's own, counted now.
+
+        It notices what its definition does not tell, such as changes in a module that it imports.
+        """
+        if self.baseline.name in BUILT_IN:
+            return None
+        return self._whole(1.0, 1.0, self.baseline.resolution)
 
     def _path(
         self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
@@ -145,6 +189,7 @@ class Costs:
             [[asdict(row) for row in self.baseline.layout(1.0, width)] for width in widths],
             list(resolutions),
             self.num_classes,
+            self._unscaled,
         ]
         return cache_root() / "costs" / f"{digest(content)}.npz"
 

@@ -31,8 +31,10 @@ class Sample:
     def twins(self, model: nn.Module) -> dict[str, str] | None:
         """For each module of ``model`` the one of the sample that is like it; None if one has none.
 
-        That is the module of the same name; a numbered block must be made of the same layers and
-        stand in the same run of equal blocks, and may be another one of that run.
+        That is the module of the same name. Of a numbered block it is one that is made of the same
+        layers, preferably in the same run of equal blocks; if there is none, and the block holds
+        numbered blocks itself, the one of the same name. Twins have equal layers, but may work on
+        maps of another size where the sample lacks a run: `assembly` sees to that.
         """
         kinds = self._kinds_of(model)
         numbered = {name for name in kinds if name[-1:].isdigit()}

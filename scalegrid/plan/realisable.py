@@ -73,10 +73,10 @@ def measured_shares(costs: Table, at: Place) -> Shares:
     Returns:
         Shares that sum to one; all NaN for the baseline.
     """
-    ratios = cost_ratios(costs, "flops")
+    flops = costs[..., Cost._fields.index("flops")]
     d, w, p = at
-    alone = (ratios[d, 0, 0], ratios[0, w, 0], ratios[0, 0, p])
-    return normalise_shares(*(math.log2(ratio) for ratio in alone))
+    alone = (flops[d, 0, 0], flops[0, w, 0], flops[0, 0, p])
+    return normalise_shares(*(math.log2(one / flops[0, 0, 0]) for one in alone))
 
 
 def realisable(

@@ -38,7 +38,7 @@ def staircase(realise: Callable[[float], Hashable], until: float) -> list[Step]:
     """Every step from 1 up to the one that ``until`` lies on; arguments as in `step_at`."""
     steps: list[Step] = []
     low = 1.0
-    while low <= until:
+    while low <= min(until, LIMIT):
         high = _last_alike(realise, low, LIMIT)
         steps.append(Step(low, high))
         low = high + PRECISION

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from scalegrid.baselines import Baseline, Layout, check, network_id
 from scalegrid.coefficients import Coefficients, Scaling, Shares
+from scalegrid.cost import Cost
 from scalegrid.errors import UserError
 from scalegrid.plan.classic import classic_picks
 from scalegrid.plan.costtable import Costs
@@ -90,7 +91,7 @@ def make_plan(
 
     Raises:
         UserError: the grid is empty, the resolution is too small for the network, or the network
-            is not sound (see `scalegrid.baselines.check`).
+            is not sound (see `scalegrid.baselines.check`), or costs more or less than planned.
     """
     resolution = resolve_resolution(spec, baseline)
     spec = spec.model_copy(update={"resolution_step": resolve_step(spec, baseline)})
@@ -107,6 +108,9 @@ def make_plan(
     places = {pick.place for pick in chosen}
     distinct = _distinct(picks, spec)
     variants = tuple(_variant(pick, spec, baseline, networks) for pick in distinct)
+    for one in variants:
+        planned = Cost(one.flops, one.params, one.activations)
+        costs.check(one.depth, one.width, one.resolution, planned)
     of_grid = frozenset(
         variant.variant
         for pick, variant in zip(distinct, variants, strict=True)

@@ -3,8 +3,9 @@
 Backward of SiLU, hard swish, Mish and ReLU6 needs their input, as PyTorch has it. Applied in place
 they overwrite it, so autograd copies it first: one more pass over memory than not working in place,
 and no memory saved. Those are better out of place (measured on EfficientNet-B0 on a CPU: 5 % of a
-training step). ReLU6 could tell its gradient from its output: that it stays in place, and without a
-copy. ReLU is left alone, since PyTorch does so itself.
+training step). The gradient of ReLU6 can be told from its output, so that it may stay in place
+without a copy where nothing overwrites that output: in timm's mobile networks (3 % of a step of
+MobileNetV2). PyTorch itself treats ReLU so.
 """
 
 from __future__ import annotations
@@ -12,27 +13,31 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import torch
+from timm.models.efficientnet import EfficientNet
+from timm.models.mobilenetv3 import MobileNetV3
 from torch import nn
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-_NEEDING_THEIR_INPUT = (nn.SiLU, nn.Hardswish, nn.Mish)
+_NEEDING_THEIR_INPUT = (nn.SiLU, nn.Hardswish, nn.Hardtanh, nn.Mish)
 
 
 def accelerate(model: nn.Module) -> int:
     """Stop activations of ``model`` that work in place from being copied; returns how many were.
 
     Values and gradients are the same bits. Evaluation without gradients takes the memory of one
-    more activation map, except of ReLU6. The model's structure and printed form stay.
+    more activation map, except where ReLU6 stays in place. Structure and printed form stay.
     """
     count = 0
     for module in model.modules():
+        if type(module) is _ReLU6:
+            continue
         if isinstance(module, _NEEDING_THEIR_INPUT) and module.inplace:
-            module.inplace = False
-            count += 1
-        elif type(module) is nn.ReLU6 and module.inplace:
-            module.__class__ = _ReLU6
+            if type(module) is nn.ReLU6 and type(model) in (EfficientNet, MobileNetV3):
+                module.__class__ = _ReLU6
+            else:
+                module.inplace = False
             count += 1
     return count
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -13,6 +15,7 @@ from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.baselines.registry import BUILT_IN
 from scalegrid.errors import UserError
 from scalegrid.plan.closedform import check_closed_form, closed_table
+from scalegrid.plan.costtable import Costs
 
 BLOCKS = {name: b for name, b in BUILT_IN.items() if isinstance(b, BlockBaseline)}
 EVERYTHING = BlockBaseline(
@@ -20,7 +23,7 @@ EVERYTHING = BlockBaseline(
     stages=(
         ("er_r1_k3_s2_e3_c24_se0.25_noskip",),
         ("ds_r1_k5_s1_e1_c32_nre", "dsa_r1_k3_s1_c40_se0.5"),
-        ("ir_r2_k7_s2_e2.3_c48_se0.1", "cn_r1_k3_s2_c56_skip"),
+        ("ir_r2_k7_s2_e1.8333333333333333_c48_se0.1", "cn_r1_k3_s2_c56_skip"),
         ("cn_r1_k1_s1_c64",),
     ),
     resolution=64,
@@ -74,8 +77,34 @@ def test_what_is_not_described_is_not_guessed(string: str) -> None:
     assert closed_table(baseline, [1.0], [1.0], [64], 10) is None
 
 
+class OwnStem(BlockBaseline):
+    def build(self, depth: float, width: float, num_classes: int) -> Any:
+        raise NotImplementedError
+
+
+@pytest.mark.parametrize(
+    "baseline",
+    [
+        replace(EVERYTHING, activation="prelu"),
+        replace(EVERYTHING, stages=(("cn_r1_k3_s2_c8",),) * 6),
+        OwnStem("own", (("cn_r1_k3_s2_c8",),), 64),
+    ],
+    ids=["activation with parameters", "stride of 128", "own build"],
+)
+def test_neither_are_networks_built_by_other_rules(baseline: BlockBaseline) -> None:
+    assert closed_table(baseline, [1.0], [1.0], [64], 10) is None
+
+
 def test_other_baselines_do_not_know_their_layers() -> None:
     assert closed_table(baselines.get("resnet18"), [1.0], [1.0], [64], 10) is None
+
+
+def test_costs_in_closed_form_are_not_stored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path))
+    assert Costs(BLOCKS["nano"], 10).of(1.0, 1.0, 32) == built(BLOCKS["nano"], 1, 1, 32)
+    assert not list(tmp_path.rglob("*"))
 
 
 class Wider(BlockBaseline):
@@ -87,5 +116,5 @@ def test_a_timm_of_other_rules_is_noticed() -> None:
     check_closed_form(BLOCKS["b0"], 10, 48)
     b0 = BLOCKS["b0"]
     wider = Wider(**{field.name: getattr(b0, field.name) for field in fields(b0)})
-    with pytest.raises(UserError, match=r"b0 .* costs .* FLOPs .* are planned"):
+    with pytest.raises(UserError, match=r"b0 is planned with .* but timm .* builds it"):
         check_closed_form(wider, 10, 48)

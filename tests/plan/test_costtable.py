@@ -3,10 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from torch import nn
+from torch import Tensor, nn
 
 from scalegrid import baselines, cost
 from scalegrid.baselines.blocks import BlockBaseline
+from scalegrid.baselines.factory import FactoryBaseline
+from scalegrid.errors import UserError
 from scalegrid.plan import costtable
 
 SMALL = BlockBaseline(
@@ -85,10 +87,76 @@ SAME_CHANNELS = replace(
 """Stages that nothing but the place tells apart."""
 
 
-@pytest.mark.parametrize("staged", [SMALL, SAME_CHANNELS], ids=["small", "same channels"])
-def test_blocks_without_stages_are_told_apart_by_their_place(staged: BlockBaseline) -> None:
+SINGLE = replace(
+    SMALL, stages=(("ir_r1_k3_s2_e4_c16",), ("ir_r1_k3_s2_e4_c16",), ("ir_r1_k3_s1_e4_c16",))
+)
+"""Unscaled, these have no repeats; scaled, those of two stages are alike."""
+
+
+@pytest.mark.parametrize(
+    "staged", [SMALL, SAME_CHANNELS, SINGLE], ids=["small", "same channels", "single"]
+)
+def test_blocks_without_stages_are_told_apart_by_their_place(
+    staged: BlockBaseline, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delattr(costtable.Costs, "_count_each")
     flat = Flat(**{field.name: getattr(staged, field.name) for field in fields(staged)})
     np.testing.assert_array_equal(table(flat, *ARGUMENTS), slow_table(staged))
+
+
+class Mixed(nn.Module):
+    """A block whose shortcut is a convolution where its channels change; both are called alike."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1)
+        self.short = nn.Identity() if inputs == outputs else nn.Conv2d(inputs, outputs, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.conv(x) + self.short(x)
+        return result
+
+
+def mixed(depth: float, width: float, num_classes: int) -> nn.Module:
+    channels = [4 * int(6 * width + 0.5), 4 * int(6.3 * width + 0.5)]
+    blocks = [Mixed(channels[0], channels[1]), *(Mixed(c, c) for c in [channels[1]] * int(depth))]
+    pool = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels[1], num_classes)]
+    return nn.Sequential(nn.Conv2d(3, channels[0], 3, 2, 1), *blocks, *pool)
+
+
+def test_layers_of_one_name_and_several_kinds_are_told_apart() -> None:
+    baseline = FactoryBaseline("mixed", mixed)
+    arguments = ([1.0, 2.0], [1.0, 1.2448, 1.27], [32, 40], 10)
+    kinds = {type(baseline.build(1.0, w, 10)[1].short).__name__ for w in arguments[1]}  # type: ignore[index]
+    assert kinds == {"Identity", "Conv2d"}
+    slow = [
+        [[measure(baseline, d, w, p, 10) for p in (32, 40)] for w in arguments[1]]
+        for d in (1.0, 2.0)
+    ]
+    np.testing.assert_array_equal(table(baseline, *arguments), slow)
+
+
+def test_what_cannot_be_built_is_told_as_that() -> None:
+    grouped = replace(SMALL, stages=(("cn_r1_k3_s2_c48",), ("ir_r2_k3_s1_e1_c48_gs16",)))
+    with pytest.raises(UserError, match=r"small cannot be built at depth 1, width 1\.15 "):
+        table(grouped, [1.0], [1.15], [64], 10)
+
+
+def test_a_change_that_the_definition_does_not_tell_is_noticed() -> None:
+    cropped = 0
+
+    class Cropped(nn.Conv2d):
+        def forward(self, x: Tensor) -> Tensor:
+            return super().forward(x[:, :, cropped:])
+
+    def network(depth: float, width: float, num_classes: int) -> nn.Module:
+        pool = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, num_classes)]
+        return nn.Sequential(Cropped(3, 8, 3, 2, 1), *pool)
+
+    first = table(FactoryBaseline("net", network), [1.0], [1.0], [32], 10)
+    cropped = 4
+    second = table(FactoryBaseline("net", network), [1.0], [1.0], [32], 10)
+    assert second[0, 0, 0, 0] < first[0, 0, 0, 0]
 
 
 @pytest.fixture

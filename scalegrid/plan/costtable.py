@@ -13,7 +13,6 @@ import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from functools import cached_property
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from scalegrid import cost
 from scalegrid.baselines import BUILT_IN, Baseline, skeleton
+from scalegrid.baselines.factory import FactoryBaseline
 from scalegrid.cost import Cost
 from scalegrid.data.locations import cache_root
 from scalegrid.digests import digest
@@ -53,6 +53,7 @@ class Costs:
         self.baseline = baseline
         self.num_classes = num_classes
         self._assembly = Assembly(baseline, self._build)
+        self._now: dict[int, Cost] = {}
         self._last: tuple[Hashable, nn.Module] | None = None
 
     def of(self, depth: float, width: float, resolution: int) -> Cost:
@@ -168,15 +169,16 @@ class Costs:
                 f"({told(error)}); a baseline must have a network at every depth and width."
             ) from error
 
-    @cached_property
-    def _unscaled(self) -> Cost | None:
-        """The unscaled network of one's own, counted now.
+    def _unscaled(self, resolution: int) -> Cost | None:
+        """The unscaled network of one's own code, counted now.
 
         It notices what its definition does not tell, such as changes in a module that it imports.
         """
-        if self.baseline.name in BUILT_IN:
+        if not isinstance(self.baseline, FactoryBaseline):
             return None
-        return self._whole(1.0, 1.0, self.baseline.resolution)
+        if resolution not in self._now:
+            self._now[resolution] = self._whole(1.0, 1.0, resolution)
+        return self._now[resolution]
 
     def _path(
         self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
@@ -189,7 +191,7 @@ class Costs:
             [[asdict(row) for row in self.baseline.layout(1.0, width)] for width in widths],
             list(resolutions),
             self.num_classes,
-            self._unscaled,
+            self._unscaled(resolutions[0]),
         ]
         return cache_root() / "costs" / f"{digest(content)}.npz"
 

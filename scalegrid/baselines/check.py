@@ -40,7 +40,7 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
 
     if baseline.name in BUILT_IN:
         return []
-    plain = _built(baseline, 1.0, 1.0, num_classes)
+    plain = built(baseline, 1.0, 1.0, num_classes)
     notes = _uncounted(baseline.name, plain)
     if resolution < baseline.total_stride:
         raise UserError(
@@ -48,7 +48,7 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
             f"of {resolution} px."
         )
     for depth, width in _PROBES:
-        model = _built(baseline, depth, width, num_classes)
+        model = built(baseline, depth, width, num_classes)
         _check_repeatable(baseline, model, depth, width, num_classes)
         _check_output(baseline.name, model, depth, width, num_classes, resolution)
     larger = baseline.total_stride * math.ceil(1.5 * resolution / baseline.total_stride)
@@ -56,7 +56,12 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
     return notes + _idle_axes(baseline)
 
 
-def _built(baseline: Baseline, depth: float, width: float, num_classes: int) -> nn.Module:
+def built(baseline: Baseline, depth: float, width: float, num_classes: int) -> nn.Module:
+    """The `skeleton` of a baseline.
+
+    Raises:
+        UserError: it cannot be built; one sentence.
+    """
     from scalegrid.baselines.modules import told
 
     try:
@@ -65,7 +70,8 @@ def _built(baseline: Baseline, depth: float, width: float, num_classes: int) -> 
         raise
     except Exception as error:  # of timm or torch, for numbers that make no network
         raise UserError(
-            f"{baseline.name} cannot be built at depth {depth:g}, width {width:g}: {told(error)}."
+            f"{baseline.name} cannot be built at depth {depth:.4g}, width {width:.4g} "
+            f"({told(error)}); a baseline must have a network at every depth and width."
         ) from error
 
 
@@ -75,7 +81,7 @@ def _check_repeatable(
     """Raise UserError if another network is built when asked for the same once more."""
     from scalegrid.baselines.introspection import structure
 
-    again = _built(baseline, depth, width, num_classes)
+    again = built(baseline, depth, width, num_classes)
     if structure(model) != structure(again):
         raise UserError(
             f"{baseline.name} builds different networks each time it is asked for depth {depth:g}, "

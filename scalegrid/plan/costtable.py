@@ -21,7 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid import cost
-from scalegrid.baselines import BUILT_IN, Baseline, skeleton
+from scalegrid.baselines import BUILT_IN, Baseline
+from scalegrid.baselines.check import built
 from scalegrid.baselines.factory import FactoryBaseline
 from scalegrid.cost import Cost
 from scalegrid.data.locations import cache_root
@@ -73,10 +74,10 @@ class Costs:
         """
         if self.baseline.name in BUILT_IN:
             return
-        built = self._whole(depth, width, resolution)
-        if built != planned:
+        real = self._whole(depth, width, resolution)
+        if real != planned:
             raise UserError(
-                f"{self.baseline.name} at depth {depth:.4g}, width {width:.4g} has {built}, not "
+                f"{self.baseline.name} at depth {depth:.4g}, width {width:.4g} has {real}, not "
                 f"the {planned} that its depth and its width alone make; its layers must depend on "
                 "depth alone, and its channels on width alone."
             )
@@ -153,21 +154,8 @@ class Costs:
         """A network to be looked at; the last one is kept, since the next is often the same."""
         key = (self.baseline.depths(depth), self.baseline.channels(width))
         if self._last is None or self._last[0] != key:
-            self._last = (key, self._skeleton(depth, width))
+            self._last = (key, built(self.baseline, depth, width, self.num_classes))
         return self._last[1]
-
-    def _skeleton(self, depth: float, width: float) -> nn.Module:
-        from scalegrid.baselines.modules import told
-
-        try:
-            return skeleton(self.baseline, depth, width, self.num_classes)
-        except UserError:
-            raise
-        except Exception as error:  # of timm or torch, for numbers that make no network
-            raise UserError(
-                f"{self.baseline.name} cannot be built at depth {depth:.4g}, width {width:.4g} "
-                f"({told(error)}); a baseline must have a network at every depth and width."
-            ) from error
 
     def _unscaled(self, resolution: int) -> Cost | None:
         """The unscaled network of one's own code, counted now.

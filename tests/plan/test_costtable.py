@@ -7,6 +7,7 @@ from torch import Tensor, nn
 
 from scalegrid import baselines, cost
 from scalegrid.baselines.blocks import BlockBaseline
+from scalegrid.baselines.check import built
 from scalegrid.baselines.factory import FactoryBaseline
 from scalegrid.errors import UserError
 from scalegrid.plan import costtable
@@ -162,13 +163,13 @@ def test_a_change_that_the_definition_does_not_tell_is_noticed() -> None:
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     made: list[float] = []
-    original = baselines.skeleton
+    original = built
 
     def counting(baseline: baselines.Baseline, depth: float, width: float, n: int) -> nn.Module:
         made.append(depth)
         return original(baseline, depth, width, n)
 
-    monkeypatch.setattr(costtable, "skeleton", counting)
+    monkeypatch.setattr(costtable, "built", counting)
     return made
 
 

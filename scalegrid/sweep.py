@@ -116,22 +116,31 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
         if _same_plan(stored.spec, spec) and _resume(spec, stored.planned, stored).allocator.done:
             return _already_finished(spec, stored.planned, stored, display)
     placement = place(spec)
-    _check_recipe(spec)
     source = open_data(spec)
-    baseline = baselines.get(spec.baseline)
-    plan = make_plan(spec, baseline, source.num_classes)
-    check_closed_form(baseline, source.num_classes, plan.resolution)
-    planned = variant_rows(plan)
+    plan = make_plan(spec, baselines.get(spec.baseline), source.num_classes)
     if stored is not None:
         check_data(stored, spec, source.fingerprint, folder)
+        planned = variant_rows(plan)
         if _resume(spec, planned, stored).allocator.done:
             return _already_finished(spec, planned, stored, display)
     with Store(folder) as store:
-        stored = read_stored(folder)  # again, now that no other process can change it
-        resumed = _resume(spec, planned, stored)
-        job = _Job(spec, plan, source, placement)
-        tracker = _tracker(job, resumed, measure=make_executor is None)
-        remaining = resumed.allocator.remaining()
+        return _train(_Job(spec, plan, source, placement), store, display, make_executor)
+
+
+def _train(
+    job: _Job, store: Store, display: Display, make_executor: MakeExecutor | None
+) -> SweepOutcome:
+    """The part of a run for which no other process may use the results folder."""
+    spec, plan, source = job.spec, job.plan, job.source
+    planned = variant_rows(plan)
+    # Again, now that no other process can change it.
+    resumed = _resume(spec, planned, read_stored(store.folder))
+    remaining = resumed.allocator.remaining()
+    executor = (make_executor or _local)(_needed(job, remaining))
+    try:  # workers take seconds to start: all that is left to do beforehand is done meanwhile
+        _check_recipe(spec)
+        check_closed_form(baselines.get(spec.baseline), source.num_classes, plan.resolution)
+        tracker = _tracker(job, resumed, None if make_executor else executor)
         data = prepare(
             source,
             [variant.resolution for variant in plan.variants],
@@ -143,14 +152,12 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
             display.note(f"Note: {note.rstrip('.')}.")
         display.note(opening_note(tracker.status("running", remaining), racing=spec.racing))
         store.create_or_check(spec, planned, source.fingerprint)
-        # A race may last longer than it seems now.
-        useful = placement.workers if spec.racing else ceil(sum(remaining.values()))
-        needed = replace(placement, workers=max(1, min(placement.workers, useful)))
-        executor = (make_executor or _local)(needed)
         outcome = _Loop(job, data, store, resumed.allocator, tracker, executor, display).go()
-        if tracker.pace.measured is not None and make_executor is None:
-            rate_file(spec, plan.variants[0], placement).write(tracker.pace.measured)
-        return outcome
+    finally:
+        executor.cancel()
+    if tracker.pace.measured is not None and make_executor is None:
+        rate_file(spec, plan.variants[0], job.placement).write(tracker.pace.measured)
+    return outcome
 
 
 @dataclass(frozen=True)
@@ -255,8 +262,18 @@ def _already_finished(
     return SweepOutcome(str(spec.name), folder, finished=len(rows) - failed, failed=failed)
 
 
-def _tracker(job: _Job, resumed: _Resumed, *, measure: bool) -> Tracker:
-    """A tracker that knows the trials made so far and how long such trials take."""
+def _needed(job: _Job, remaining: Mapping[str, float]) -> Placement:
+    """No more workers than there are trials; a race may have more than it seems now."""
+    workers = job.placement.workers
+    useful = workers if job.spec.racing else ceil(sum(remaining.values()))
+    return replace(job.placement, workers=max(1, min(workers, useful)))
+
+
+def _tracker(job: _Job, resumed: _Resumed, measured_by: Executor | None) -> Tracker:
+    """A tracker that knows the trials made so far and how long such trials take.
+
+    If none were made, ``measured_by`` finds out, if given.
+    """
     works, place = job.works, job.placement
     kind = place.devices[0].split(":")[0]
     timed = [
@@ -270,8 +287,9 @@ def _tracker(job: _Job, resumed: _Resumed, *, measure: bool) -> Tracker:
         rate: float | None = sum(row["seconds"] for row in timed) / sum(
             works[row["variant"]] for row in timed
         )
-    elif measure:
-        rate = machine_rate(job.spec, job.plan.variants[0], job.source.num_classes, place)
+    elif measured_by:
+        first = job.plan.variants[0]
+        rate = machine_rate(job.spec, first, job.source.num_classes, place, measured_by)
     else:
         rate = None
     labels = {variant.variant: label(variant) for variant in job.plan.variants}

@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scalegrid.data import CachedData, Source, prepare
 from scalegrid.estimate import RateFile, makespan, trial_work
-from scalegrid.executors.attempt import TRAIN
 from scalegrid.executors.base import Executor
-from scalegrid.executors.local import LocalExecutor
 from scalegrid.executors.placement import Placement, place
 from scalegrid.plan import Plan, Variant
 from scalegrid.spec import SweepSpec
@@ -98,18 +96,18 @@ def machine_rate(
     baseline: Variant,
     num_classes: int,
     placement: Placement,
-    function: str = TRAIN,
+    executor: Executor,
 ) -> float | None:
     """Seconds per activation of one worker while all work: as last measured here, or measured now.
 
-    Measuring takes about ten seconds, once for a kind of training and machine.
+    Measuring takes a few seconds, once for a kind of training and machine.
 
     Args:
         spec: the sweep's specification.
         baseline: the network to time.
         num_classes: of the data set.
         placement: the workers.
-        function: what trains a trial.
+        executor: the same, idle, which they are afterwards.
 
     Returns:
         None if a few steps take longer than 40 s, or fail.
@@ -117,7 +115,7 @@ def machine_rate(
     file = rate_file(spec, baseline, placement)
     rate = file.read()
     if rate is None:
-        rate = _measure(spec, baseline, num_classes, placement, function)
+        rate = _measure(spec, baseline, num_classes, executor)
         if rate is not None:
             file.write(rate)
     return rate
@@ -131,34 +129,31 @@ def rate_file(spec: SweepSpec, baseline: Variant, placement: Placement) -> RateF
 
 
 def _measure(
-    spec: SweepSpec, baseline: Variant, num_classes: int, placement: Placement, function: str
+    spec: SweepSpec, baseline: Variant, num_classes: int, executor: Executor
 ) -> float | None:
     batch = min(spec.batch_size, _MOST_IMAGES)
     counts = (_STEPS * batch, batch)
     recipe = spec.recipe.model_copy(update={"epochs": 2, "batch_size": batch, "flip": False})
     with tempfile.TemporaryDirectory() as folder:
         data = _noise(counts, num_classes, baseline.resolution, Path(folder))
-        executor = LocalExecutor(placement.workers, placement.devices, placement.threads, function)
-        try:
-            for seed in range(placement.workers):
-                executor.submit(
-                    Trial(
-                        trial=str(seed),
-                        variant=baseline.variant,
-                        seed=seed,
-                        baseline=spec.baseline,
-                        depth=baseline.depth,
-                        width=baseline.width,
-                        resolution=baseline.resolution,
-                        data=data,
-                        recipe=recipe,
-                        fast_depthwise=spec.fast_depthwise,
-                        threads=placement.threads,
-                    )
+        for seed in range(executor.capacity):
+            executor.submit(
+                Trial(
+                    trial=str(seed),
+                    variant=baseline.variant,
+                    seed=seed,
+                    baseline=spec.baseline,
+                    depth=baseline.depth,
+                    width=baseline.width,
+                    resolution=baseline.resolution,
+                    data=data,
+                    recipe=recipe,
+                    fast_depthwise=spec.fast_depthwise,
+                    threads=spec.threads,
                 )
-            speeds = _speeds(executor, placement.workers)
-        finally:
-            executor.cancel()
+            )
+        speeds = _speeds(executor)
+        executor.abandon()
     if not speeds:
         return None
     one_epoch = recipe.model_copy(update={"epochs": 1})
@@ -166,11 +161,11 @@ def _measure(
     return 1 / (statistics.harmonic_mean(speeds) * one_image)
 
 
-def _speeds(executor: Executor, trials: int) -> list[float]:
+def _speeds(executor: Executor) -> list[float]:
     """Training images per second in the last epoch of each trial that ends in time."""
     deadline = time.monotonic() + _PATIENCE
     outcomes: list[Outcome] = []
-    while len(outcomes) < trials and (left := deadline - time.monotonic()) > 0:
+    while len(outcomes) < executor.capacity and (left := deadline - time.monotonic()) > 0:
         outcomes += [e for e in executor.collect(min(left, 1.0)) if isinstance(e, Outcome)]
     return [o.history[-1].images_per_second for o in outcomes if o.status == "finished"]
 

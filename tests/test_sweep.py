@@ -19,12 +19,13 @@ from light_sweep import BATCH, TRAIN_IMAGES, in_workers, light_plan, light_spec,
 from scalegrid import baselines
 from scalegrid.allocation import Uniform
 from scalegrid.errors import UserError
+from scalegrid.executors.inline import InlineExecutor
 from scalegrid.progress import Ended, Silence
 from scalegrid.results import load_sweep, read_stored
 from scalegrid.status import Status, read_status
 from scalegrid.sweep import _check_network
 from scalegrid.tables import MEASURED
-from scalegrid.training.trial import Epoch, Outcome
+from scalegrid.training.trial import Epoch, Outcome, Trial
 
 TESTS = Path(__file__).parent
 
@@ -62,6 +63,20 @@ class Forbidden:
 
     def __init__(self, *_arguments: object) -> None:
         raise AssertionError("nothing should be trained")
+
+
+class Unused(InlineExecutor):
+    """An executor that is closed without having been given a trial."""
+
+    def __init__(self, _place: object) -> None:
+        super().__init__(function="light_training:run_trial")
+        self.closed = False
+
+    def submit(self, trial: Trial) -> None:
+        raise AssertionError(f"{trial.trial} should not be trained")
+
+    def cancel(self) -> None:
+        self.closed = True
 
 
 def frames(results: Path, name: str = "light-glyphs-32") -> dict[str, pd.DataFrame]:
@@ -263,9 +278,16 @@ def test_bad_input_is_one_sentence_and_writes_nothing(
 ) -> None:
     spec = make(results)
     shown = Recorder()
+    made: list[Unused] = []
+
+    def make_executor(place: object) -> Unused:
+        made.append(Unused(place))
+        return made[-1]
+
     with pytest.raises(UserError, match=said):
-        run_light_sweep(spec, display=shown, make_executor=Forbidden)
+        run_light_sweep(spec, display=shown, make_executor=make_executor)
     assert not results.exists()
+    assert all(executor.closed for executor in made)
     assert shown.closed == 1
 
 

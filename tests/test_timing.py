@@ -3,7 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from light_sweep import light_plan, light_spec
+from light_sweep import in_workers, light_plan, light_spec
 
 from scalegrid import timing
 from scalegrid.errors import UserError
@@ -24,10 +24,12 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_the_rate_is_measured_once_and_then_remembered() -> None:
     spec = light_spec("results")
     baseline = light_plan(spec).variants[0]
-    rate = machine_rate(spec, baseline, 10, PLACE, "light_training:run_trial")
+    workers = in_workers(PLACE)
+    rate = machine_rate(spec, baseline, 10, PLACE, workers)
     # The stand-in claims a thousand training images per second.
     assert rate == pytest.approx(1 / (1000 * 3 * baseline.activations))
-    assert machine_rate(spec, baseline, 10, PLACE, "no_such_module:run") == rate
+    workers.cancel()
+    assert machine_rate(spec, baseline, 10, PLACE, workers) == rate
     other = spec.model_copy(update={"batch_size": 7})
     assert rate_file(other, baseline, PLACE).read() is None
 
@@ -35,7 +37,9 @@ def test_the_rate_is_measured_once_and_then_remembered() -> None:
 def test_without_a_working_training_the_rate_is_unknown() -> None:
     spec = light_spec("results", baseline="raise")
     baseline = light_plan(spec).variants[0]
-    assert machine_rate(spec, baseline, 10, PLACE, "light_training:misbehave") is None
+    workers = in_workers(PLACE, "light_training:misbehave")
+    assert machine_rate(spec, baseline, 10, PLACE, workers) is None
+    workers.cancel()
     assert rate_file(spec, baseline, PLACE).read() is None
 
 

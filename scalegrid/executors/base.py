@@ -27,5 +27,8 @@ class Executor(Protocol):
     def collect(self, timeout: float | None = None) -> list[Event]:
         """Wait up to ``timeout`` seconds for events; return all there are, oldest first."""
 
+    def abandon(self) -> None:
+        """Forget all trials, waiting and running, and be idle."""
+
     def cancel(self) -> None:
         """Stop everything at once, running trials included; the executor is then closed."""

@@ -37,6 +37,10 @@ class InlineExecutor:
         )
         return [*events, outcome]
 
+    def abandon(self) -> None:
+        """Forget the queue."""
+        self._queue.clear()
+
     def cancel(self) -> None:
         """Forget the queue."""
         self._queue.clear()

@@ -124,15 +124,18 @@ class LocalExecutor:
                 break
         return events
 
+    def abandon(self) -> None:
+        """Forget all trials, waiting and running; workers that train one are replaced."""
+        self._queue.clear()
+        for place, worker in enumerate(self._workers):
+            if worker.trial is not None:
+                _end([worker])
+                self._workers[place] = self._start(worker.device)
+
     def cancel(self) -> None:
         """Kill the workers; the executor is then closed."""
         self._queue.clear()
-        for worker in self._workers:
-            worker.process.kill()
-        for worker in self._workers:
-            worker.process.join()
-            worker.process.close()
-            worker.pipe.close()
+        _end(self._workers)
         self._workers.clear()
 
     def _start(self, device: str) -> _Worker:
@@ -206,6 +209,15 @@ class LocalExecutor:
                 device=worker.device,
             )
         ]
+
+
+def _end(workers: Sequence[_Worker]) -> None:
+    for worker in workers:
+        worker.process.kill()
+    for worker in workers:
+        worker.process.join()
+        worker.process.close()
+        worker.pipe.close()
 
 
 def _cause_of_death(exit_code: int | None) -> str:

@@ -123,6 +123,29 @@ def test_a_worker_that_dies_idle_is_replaced_and_fails_no_trial() -> None:
         assert outcomes(one, 1)["none-1"].status == "finished"
 
 
+def test_abandoned_trials_are_never_heard_of() -> None:
+    with executor(2) as two:
+        for word in ("sleep", "sleep", "none"):
+            two.submit(trial(word))
+        while not two.collect(timeout=1.0):  # the first epoch of the one that sleeps
+            pass
+        two.abandon()
+        assert two.collect(timeout=60.0) == []
+        for seed in range(4):
+            two.submit(trial("environment", seed))
+        ended = outcomes(two, 4)
+        assert sorted(ended) == [f"environment-{seed}" for seed in range(4)]
+
+
+def test_abandoning_nothing_keeps_the_workers() -> None:
+    with executor() as one:
+        one.submit(trial("environment", 1))
+        before = outcomes(one, 1)["environment-1"].versions
+        one.abandon()
+        one.submit(trial("environment", 2))
+        assert outcomes(one, 1)["environment-2"].versions == before
+
+
 def test_collect_returns_in_time_with_what_there_is() -> None:
     with executor() as one:
         assert one.collect(timeout=60.0) == []  # nothing to wait for

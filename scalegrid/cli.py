@@ -38,17 +38,17 @@ class _Group(click.Group):
         except click.exceptions.NoArgsIsHelpError:
             raise
         except click.UsageError as error:  # of an option before the command
-            click.echo(f"scalegrid: {error.format_message()}", err=True)
+            _tell(error.format_message())
             raise click.exceptions.Exit(2) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except UserError as error:
-            click.echo(f"scalegrid: {error}", err=True)
+            _tell(str(error))
             ctx.exit(2)
         except click.UsageError as error:
-            click.echo(f"scalegrid: {error.format_message()}", err=True)
+            _tell(error.format_message())
             ctx.exit(2)
         except BrokenPipeError:
             # The reader of a pipe has gone; nothing more can be said to it.
@@ -60,6 +60,12 @@ class _Group(click.Group):
             ctx.exit(2)
         except KeyboardInterrupt:
             ctx.exit(130)
+
+
+def _tell(message: str) -> None:
+    """Say in a sentence what is wrong."""
+    end = "" if message.endswith((".", "?")) else "."
+    click.echo(f"scalegrid: {message}{end}", err=True)
 
 
 @click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"]})

@@ -52,6 +52,8 @@ def refused(*arguments: str) -> str:
     assert result.stdout == ""
     (sentence,) = result.stderr.strip().splitlines()
     assert "Traceback" not in sentence
+    assert sentence[-1] in ".?"
+    assert not sentence.endswith("..")
     assert sorted(Path().rglob("*")) == before
     return str(sentence)
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from scalegrid.plan.costtable import Costs
 from scalegrid.plan.triangle import largest_gap
-from scalegrid.plan.variants import Plan, Variant, make_plan
+from scalegrid.plan.variants import Plan, Variant, unchecked_plan
 from scalegrid.spec import SweepSpec
 
 NEAR = 0.05
@@ -57,6 +57,11 @@ def scaled_variants(plan: Plan) -> list[Variant]:
 
 
 def classic_plan(spec: SweepSpec, costs: Costs) -> Plan:
-    """What the classic grid would be, the specification being the same otherwise."""
-    classic = spec.model_copy(update={"grid": "classic", "curves": ()})
-    return make_plan(classic, costs.baseline, costs.num_classes, costs)
+    """What the classic grid would be, the specification being the same otherwise.
+
+    It is for comparison with a plan of the same costs, so the network is not checked again.
+
+    Raises:
+        UserError: the grid is empty.
+    """
+    return unchecked_plan(spec.model_copy(update={"grid": "classic", "curves": ()}), costs)

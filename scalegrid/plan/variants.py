@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from scalegrid.baselines import Baseline, Layout, check, network_id
 from scalegrid.coefficients import Coefficients, Scaling, Shares
@@ -93,24 +93,35 @@ def make_plan(
         UserError: the grid is empty, the resolution is too small for the network, or the network
             is not sound (see `scalegrid.baselines.check`), or costs more or less than planned.
     """
+    costs = costs or Costs(baseline, num_classes)
+    notes = check(baseline, num_classes, resolve_resolution(spec, baseline))
+    plan = unchecked_plan(spec, costs)
+    for one in plan.variants:
+        planned = Cost(one.flops, one.params, one.activations)
+        costs.check(one.depth, one.width, one.resolution, planned)
+    return replace(plan, notes=(*notes, *plan.notes))
+
+
+def unchecked_plan(spec: SweepSpec, costs: Costs) -> Plan:
+    """As `make_plan`, where it has been found sound already or nothing is to be trained.
+
+    Raises:
+        UserError: the grid is empty, or the resolution is too small for the network.
+    """
+    baseline = costs.baseline
     resolution = resolve_resolution(spec, baseline)
     spec = spec.model_copy(update={"resolution_step": resolve_step(spec, baseline)})
-    costs = costs or Costs(baseline, num_classes)
-    notes = check(baseline, num_classes, resolution)
+    notes: list[str] = []
     if spec.grid == "classic":
         networks, picks = classic_picks(spec, costs, resolution)
         chosen = [pick for pick in picks if pick.role == "grid"]
         considered = len(chosen)
     else:
-        networks, picks, considered, more = matched_picks(spec, costs, resolution)
+        networks, picks, considered, notes = matched_picks(spec, costs, resolution)
         chosen = [pick for pick in picks if pick.role != "baseline" and pick.phi == 1]
-        notes += more
     places = {pick.place for pick in chosen}
     distinct = _distinct(picks, spec)
     variants = tuple(_variant(pick, spec, baseline, networks) for pick in distinct)
-    for one in variants:
-        planned = Cost(one.flops, one.params, one.activations)
-        costs.check(one.depth, one.width, one.resolution, planned)
     of_grid = frozenset(
         variant.variant
         for pick, variant in zip(distinct, variants, strict=True)

@@ -6,7 +6,8 @@ plain loop, the highest mean taken) and for scalegrid's (the matched grid, raced
 surface until the recommendation itself is 95 % sure, in scalegrid's loop). The rows between take
 one step at a time, so that one sees what each is worth.
 
-Simulated, since the classic side takes days. What is real, and what is assumed:
+Simulated, since the classic side takes most of a day, and one world shows nothing. What is real,
+and what is assumed:
 
 * Candidates, their budget shares and activations are those of scalegrid's plans at the resolution
   of a brief sweep. The time of a trial is proportional to activations (`scalegrid.estimate`).

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import multiprocessing
-import os
 import signal
-import threading
 from collections.abc import Generator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 
+from scalegrid import children
 from scalegrid.data.convert import fit_pixels
 from scalegrid.data.sources import SPLITS, Source, Split
 from scalegrid.errors import UserError
@@ -68,7 +67,9 @@ def decode(
         initargs=(source, resolutions),
     )
     try:
-        yield from pool.map(_decode_in_worker, tasks)
+        with children.uninterrupted():  # they start as the tasks are handed in
+            chunks = pool.map(_decode_in_worker, tasks)
+        yield from chunks
     except BrokenProcessPool as error:
         raise UserError(
             "a process that decodes images was killed, perhaps for want of memory; "
@@ -94,15 +95,7 @@ def _start_worker(source: Source, resolutions: Sequence[int]) -> None:
     _worker_job = source, resolutions
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    """Leave no idle process behind when the parent is killed."""
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
+    children.end_with_parent()
 
 
 def _decode_in_worker(task: _Task) -> Chunk:

@@ -9,17 +9,15 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-import sys
-import threading
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
+from scalegrid import children
 from scalegrid.errors import UserError
 from scalegrid.executors.attempt import TRAIN, attempt, describe, find
 from scalegrid.executors.base import Event
@@ -143,7 +141,7 @@ class LocalExecutor:
         ours, theirs = spawn.Pipe()
         # Not a daemon: those may not have children, and a trial may load its data with some.
         process = spawn.Process(target=_work, args=(theirs, *self._job, device))
-        with _children_uninterrupted():
+        with children.uninterrupted():
             process.start()
         theirs.close()
         return _Worker(process, ours, device)
@@ -229,25 +227,11 @@ def _cause_of_death(exit_code: int | None) -> str:
     return f"{KILLED} by signal {number} ({name}{hint})"
 
 
-@contextmanager
-def _children_uninterrupted() -> Iterator[None]:
-    """Processes started here never see Ctrl-C, not even before they can say that they ignore it."""
-    if sys.platform == "win32":
-        yield
-        return
-    resource_tracker.ensure_running()  # its own start would unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
     """The life of a worker process: trials in, epochs and outcomes out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    children.end_with_parent()
     # Standard output is for the parent's tables alone.
     os.dup2(2, 1)
     for variable in _THREAD_VARIABLES:
@@ -263,10 +247,3 @@ def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
         while True:
             trial: Trial = pipe.recv()
             pipe.send(attempt(run, trial, pipe.send, device))
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)

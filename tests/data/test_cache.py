@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from dataclasses import replace
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from data_helpers import TINY, FatalReader, counted, make_classes, tiny_glyphs
+from data_helpers import TINY, FatalReader, InterruptedReader, counted, make_classes, tiny_glyphs
 from PIL import Image
 
 from scalegrid.data import (
@@ -184,6 +185,16 @@ def test_a_killed_process_is_an_error_of_the_user(
     with pytest.raises(UserError, match=r"was killed.*use fewer than 2 workers"):
         prepare(source, [8], cache_dir=tmp_path, workers=2)
     assert files_below(tmp_path) == {}
+
+
+def test_interruptions_do_not_reach_the_processes_not_even_as_they_start(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decoding, "_FEW", 0)
+    source = replace(tiny_glyphs(), read=InterruptedReader())
+    data = prepare(source, [8], cache_dir=tmp_path, workers=2)
+    assert (pixels_of(data, "train", 8) == 255).all()
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_a_cache_that_cannot_be_written_is_an_error_of_the_user(tmp_path: Path) -> None:

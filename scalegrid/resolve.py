@@ -38,6 +38,21 @@ def results_folder(spec: SweepSpec) -> Path:
     return Path(spec.results) / str(spec.name)
 
 
+def check_recipe(spec: SweepSpec) -> None:
+    """Look whether the optimiser and the schedule exist.
+
+    The default ones do; asking timm about them takes seconds, which much can do without.
+
+    Raises:
+        UserError: one does not.
+    """
+    default = Recipe()
+    if (spec.optimizer, spec.schedule) != (default.optimizer, default.schedule):
+        from scalegrid.training import recipe
+
+        recipe.check_recipe(spec.recipe)
+
+
 def open_data(spec: SweepSpec) -> Source:
     """The data that a specification names.
 

@@ -33,7 +33,7 @@ from scalegrid.executors.placement import Placement, available_cores, place
 from scalegrid.plan import Plan, make_plan
 from scalegrid.plan.closedform import check_closed_form
 from scalegrid.progress import Display, Ended, Silence, closing_note, opening_note
-from scalegrid.resolve import open_data, resolve, resolve_recipe, results_folder
+from scalegrid.resolve import check_recipe, open_data, resolve, resolve_recipe, results_folder
 from scalegrid.results import Store, Stored, check_data, check_settings, read_stored
 from scalegrid.rows import history_rows, label, trial_row, variant_rows
 from scalegrid.spec import ALLOCATION_KEYS, EXTENDABLE_KEYS, SweepSpec
@@ -85,8 +85,9 @@ def run_sweep(
     Args:
         spec: the specification, as the user gave it.
         display: what to show; nothing by default.
-        make_executor: where trials run; by default in worker processes of this machine. If given,
-            the machine's speed is not measured beforehand.
+        make_executor: where trials run; by default in worker processes of this machine. It is
+            called before the images are read, so that the executor may be closed without having
+            had a trial. If given, the machine's speed is not measured beforehand.
 
     Raises:
         UserError: the specification, the data or the results folder do not allow it; nothing has
@@ -116,6 +117,7 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
         if _same_plan(stored.spec, spec) and _resume(spec, stored.planned, stored).allocator.done:
             return _already_finished(spec, stored.planned, stored, display)
     placement = place(spec)
+    check_recipe(spec)
     source = open_data(spec)
     plan = make_plan(spec, baselines.get(spec.baseline), source.num_classes)
     if stored is not None:
@@ -138,7 +140,6 @@ def _train(
     remaining = resumed.allocator.remaining()
     executor = (make_executor or _local)(_needed(job, remaining))
     try:  # workers take seconds to start: all that is left to do beforehand is done meanwhile
-        _check_recipe(spec)
         check_closed_form(baselines.get(spec.baseline), source.num_classes, plan.resolution)
         tracker = _tracker(job, resumed, None if make_executor else executor)
         data = prepare(
@@ -221,13 +222,6 @@ def _worth_another_try(row: Row) -> bool:
     return row["status"] == "failed" and str(row["error"]).startswith(KILLED)
 
 
-def _check_recipe(spec: SweepSpec) -> None:
-    """Raise UserError if there is no such optimiser or schedule; needs torch, as planning does."""
-    from scalegrid.training.recipe import check_recipe
-
-    check_recipe(spec.recipe)
-
-
 def _check_network(stored: Stored, spec: SweepSpec, folder: Path) -> None:
     """Raise UserError if the definition of one's own network is not what the sweep began with."""
     if spec.baseline in baselines.BUILT_IN:
@@ -287,7 +281,7 @@ def _tracker(job: _Job, resumed: _Resumed, measured_by: Executor | None) -> Trac
         rate: float | None = sum(row["seconds"] for row in timed) / sum(
             works[row["variant"]] for row in timed
         )
-    elif measured_by:
+    elif measured_by is not None:
         first = job.plan.variants[0]
         rate = machine_rate(job.spec, first, job.source.num_classes, place, measured_by)
     else:

@@ -25,7 +25,7 @@ TYPICAL_RATE = 5.6e-9
 """Seconds per activation where nothing was measured: b0 on one thread of a server's CPU."""
 
 _STEPS = 3  # of one epoch; the second epoch counts, when all has been allocated and cached
-_PATIENCE = 40.0  # seconds, the workers' start included
+_PATIENCE = 40.0  # seconds, what is left of the workers' start included
 _MOST_IMAGES = 32  # of a step, larger batches are no faster per image by much
 
 
@@ -107,7 +107,7 @@ def machine_rate(
         baseline: the network to time.
         num_classes: of the data set.
         placement: the workers.
-        executor: the same, idle, which they are afterwards.
+        executor: the same, or as many of them as have something to do; idle, as afterwards.
 
     Returns:
         None if a few steps take longer than 40 s, or fail.

@@ -43,6 +43,19 @@ def test_without_a_working_training_the_rate_is_unknown() -> None:
     assert rate_file(spec, baseline, PLACE).read() is None
 
 
+def test_trials_that_take_too_long_are_left_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timing, "_PATIENCE", 5.0)
+    spec = light_spec("results", baseline="sleep")
+    baseline = light_plan(spec).variants[0]
+    workers = in_workers(PLACE, "light_training:misbehave")
+    try:
+        assert machine_rate(spec, baseline, 10, PLACE, workers) is None
+        assert workers.capacity == 2
+        assert workers.collect(timeout=60.0) == [], "nothing runs any more"
+    finally:
+        workers.cancel()
+
+
 def test_a_sweep_takes_the_sum_of_its_trials_over_the_workers() -> None:
     spec = light_spec("results", seeds=10, workers=2)
     plan = light_plan(spec)

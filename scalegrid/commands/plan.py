@@ -18,17 +18,13 @@ from scalegrid.plan import Plan, Variant, make_plan
 from scalegrid.plan.costtable import Costs
 from scalegrid.plan.summary import Spread, classic_plan, spread
 from scalegrid.progress import duration
-from scalegrid.resolve import open_data
+from scalegrid.resolve import check_recipe, open_data
 from scalegrid.rows import variant_rows
-from scalegrid.spec import Recipe, SweepSpec
+from scalegrid.spec import SweepSpec
 from scalegrid.timing import estimate_seconds, limit_note, planned_trials
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-_KNOWN = (Recipe().optimizer, Recipe().schedule)
-"""These exist; asking timm takes seconds, which a plan from stored costs can do without."""
 
 
 def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
@@ -37,10 +33,7 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
     Raises:
         UserError: the specification cannot be planned, or the folder cannot be written.
     """
-    if (spec.optimizer, spec.schedule) != _KNOWN:
-        from scalegrid.training.recipe import check_recipe
-
-        check_recipe(spec.recipe)
+    check_recipe(spec)
     place(spec)  # an unknown device is told before anything is printed
     with redirect_stdout(sys.stderr):  # one's own network may print; the table is to be alone
         baseline = baselines.get(spec.baseline)

@@ -1,4 +1,4 @@
-"""The interface behind which trials run: submit, collect, cancel."""
+"""The interface behind which trials run: submit, collect, abandon, cancel."""
 
 from __future__ import annotations
 
@@ -31,4 +31,7 @@ class Executor(Protocol):
         """Forget all trials, waiting and running, and be idle."""
 
     def cancel(self) -> None:
-        """Stop everything at once, running trials included; the executor is then closed."""
+        """Stop everything at once, running trials included; the executor is then closed.
+
+        Calling it again does nothing.
+        """

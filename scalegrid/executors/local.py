@@ -86,7 +86,7 @@ class LocalExecutor:
         self._workers: list[_Worker] = []
         try:
             for i in range(workers):
-                self._workers.append(self._start(devices[i % len(devices)]))
+                self._start(devices[i % len(devices)])
         except BaseException:
             self.cancel()
             raise
@@ -125,10 +125,10 @@ class LocalExecutor:
     def abandon(self) -> None:
         """Forget all trials, waiting and running; workers that train one are replaced."""
         self._queue.clear()
-        for place, worker in enumerate(self._workers):
-            if worker.trial is not None:
-                _end([worker])
-                self._workers[place] = self._start(worker.device)
+        for worker in [worker for worker in self._workers if worker.trial is not None]:
+            self._workers.remove(worker)
+            _end([worker])
+            self._start(worker.device)
 
     def cancel(self) -> None:
         """Kill the workers; the executor is then closed."""
@@ -136,15 +136,16 @@ class LocalExecutor:
         _end(self._workers)
         self._workers.clear()
 
-    def _start(self, device: str) -> _Worker:
+    def _start(self, device: str) -> None:
+        """Start another worker."""
         spawn = multiprocessing.get_context("spawn")
         ours, theirs = spawn.Pipe()
         # Not a daemon: those may not have children, and a trial may load its data with some.
         process = spawn.Process(target=_work, args=(theirs, *self._job, device))
-        with children.uninterrupted():
+        with children.uninterrupted():  # until it is known to `cancel`
             process.start()
-        theirs.close()
-        return _Worker(process, ours, device)
+            theirs.close()
+            self._workers.append(_Worker(process, ours, device))
 
     def _assign(self) -> None:
         for worker in self._workers:
@@ -192,9 +193,9 @@ class LocalExecutor:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS:
                 raise UserError(f"worker processes cannot start: {reason}.")
-        worker.process.close()
-        worker.pipe.close()
-        self._workers[self._workers.index(worker)] = self._start(worker.device)
+        self._workers.remove(worker)
+        _end([worker])
+        self._start(worker.device)
         if worker.trial is None:
             return []
         return [
@@ -237,13 +238,13 @@ def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(threads)
     keep_freed_memory()
-    try:
-        run = find(function)
-    except BaseException as error:
-        pipe.send(_Broken(describe(error)))
-        return
-    pipe.send(_Ready())
-    with suppress(EOFError, OSError):
+    with suppress(EOFError, OSError):  # the parent has gone, or has closed the pipe
+        try:
+            run = find(function)
+        except BaseException as error:
+            pipe.send(_Broken(describe(error)))
+            return
+        pipe.send(_Ready())
         while True:
             trial: Trial = pipe.recv()
             pipe.send(attempt(run, trial, pipe.send, device))

@@ -103,7 +103,7 @@ def make_plan(
 
 
 def unchecked_plan(spec: SweepSpec, costs: Costs) -> Plan:
-    """As `make_plan`, where it has been found sound already or nothing is to be trained.
+    """As `make_plan`, for a network that was found sound already; without notes on that.
 
     Raises:
         UserError: the grid is empty, or the resolution is too small for the network.

@@ -137,6 +137,25 @@ def test_abandoned_trials_are_never_heard_of() -> None:
         assert sorted(ended) == [f"environment-{seed}" for seed in range(4)]
 
 
+def test_all_workers_end_even_if_one_cannot_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    with executor(2) as two:
+        two.submit(trial("environment", 1))
+        idle = int(outcomes(two, 1)["environment-1"].versions.split()[2])
+        two.submit(trial("sleep"))
+        while not two.collect(timeout=1.0):
+            pass
+
+        def interrupted(_device: str) -> None:
+            raise KeyboardInterrupt
+
+        monkeypatch.setattr(two, "_start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            two.abandon()
+        two.cancel()
+        wait_until(lambda: not alive(idle))
+        two.cancel()  # for the second time
+
+
 def test_abandoning_nothing_keeps_the_workers() -> None:
     with executor() as one:
         one.submit(trial("environment", 1))

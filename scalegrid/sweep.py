@@ -330,8 +330,6 @@ class _Loop:
         except KeyboardInterrupt:
             _ignore_interruptions()
             state = "interrupted"
-        finally:
-            self._executor.cancel()
         remaining = Counter(self._allocator.remaining())
         remaining.update(self._tracker.stop())
         status = self._tracker.status(state, remaining, self._allocator.certainty)

@@ -66,8 +66,7 @@ def run_light_sweep(
     with (
         mock.patch("scalegrid.sweep.make_plan", light_plan),
         mock.patch("scalegrid.baselines.get", light_baseline),
-        # Both need torch: the one for the optimiser, the other for the network's layers.
-        mock.patch("scalegrid.sweep.check_recipe"),
+        # It needs torch, for the network's layers.
         mock.patch("scalegrid.sweep._check_network"),
     ):
         return run_sweep(spec, **arguments)

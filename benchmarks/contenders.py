@@ -16,7 +16,7 @@ from scalegrid import baselines
 from scalegrid.data import CachedData, load_split
 from scalegrid.data.batching import normalise
 from scalegrid.spec import Recipe
-from scalegrid.training.memory import keep_freed_memory
+from scalegrid.training.cpu.memory import keep_freed_memory
 from scalegrid.training.trial import Epoch, Trial
 
 if TYPE_CHECKING:

@@ -24,12 +24,12 @@ from pathlib import Path
 
 import pandas as pd
 
-from scalegrid.results import SweepTables, load_sweep
-from scalegrid.tables import MEASURED
+from scalegrid.results.schema import MEASURED
+from scalegrid.results.store import SweepTables, load_sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = (
-    *("-c", "from scalegrid.cli import main; main()", "sweep", "--baseline", "nano"),
+    *("-c", "from scalegrid.cli.main import main; main()", "sweep", "--baseline", "nano"),
     *("--resolution", "32", "--train-images", "256", "--val-images", "100", "--epochs", "2"),
     *("--candidates", "4", "--seeds", "3", "--workers", "2", "--name", "sweep"),
 )

@@ -21,9 +21,9 @@ from pathlib import Path
 from benchmarks import stand_ins
 from benchmarks.timing import in_turn, publish, read_options, spread, stopwatch
 from scalegrid.analysis import recommend
-from scalegrid.executors.placement import available_cores
-from scalegrid.results import Store, load_sweep
-from scalegrid.rows import variant_rows
+from scalegrid.results.rows import variant_rows
+from scalegrid.results.store import Store, load_sweep
+from scalegrid.util.processes import available_cores
 
 TRIAL = 10.0
 """Seconds of a trial for which overhead may be 5 % of the time."""

@@ -24,8 +24,8 @@ from pathlib import Path
 from benchmarks.timing import in_turn, pairwise, publish, read_options, spread, stopwatch
 from scalegrid import baselines
 from scalegrid.coefficients import Coefficients, classic_grid
+from scalegrid.cost.table import Costs
 from scalegrid.plan import make_plan, resolve_step
-from scalegrid.plan.costtable import Costs
 from scalegrid.plan.matched import matched_picks
 from scalegrid.spec import SweepSpec
 

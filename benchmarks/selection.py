@@ -42,10 +42,10 @@ from benchmarks.selection_worlds import (
     thompson,
     top_two,
 )
-from scalegrid.errors import UserError
-from scalegrid.executors.placement import available_cores
-from scalegrid.output import print_table
-from scalegrid.results import load_sweep
+from scalegrid.cli.output import print_table
+from scalegrid.results.store import load_sweep
+from scalegrid.util.errors import UserError
+from scalegrid.util.processes import available_cores
 
 
 class Method(NamedTuple):

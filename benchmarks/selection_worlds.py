@@ -13,8 +13,8 @@ from scalegrid.analysis.observations import Flags, Floats, Ints, Observations
 from scalegrid.analysis.repeat import most_worth_repeating
 from scalegrid.analysis.selection import chances
 from scalegrid.analysis.surface import fit, triangle_mesh
-from scalegrid.errors import UserError
-from scalegrid.results import SweepTables
+from scalegrid.results.store import SweepTables
+from scalegrid.util.errors import UserError
 
 NOISE = 0.7
 INDIFFERENCE = 0.3

@@ -19,11 +19,11 @@ from scalegrid import baselines
 from scalegrid.executors.local import LocalExecutor
 from scalegrid.executors.placement import Placement
 from scalegrid.plan import Plan, make_plan
-from scalegrid.resolve import resolve
-from scalegrid.results import Store
-from scalegrid.rows import variant_rows
+from scalegrid.plan.resolve import resolve
+from scalegrid.progress.status import Status, write_status
+from scalegrid.results.rows import variant_rows
+from scalegrid.results.store import Store
 from scalegrid.spec import SweepSpec
-from scalegrid.status import Status, write_status
 from scalegrid.sweep import run_sweep
 from scalegrid.training.trial import Epoch, Outcome, Trial
 

@@ -21,7 +21,7 @@ from benchmarks.selection_worlds import INDIFFERENCE, Setting, World, draw_world
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats, Observations
 from scalegrid.analysis.selection import chances
-from scalegrid.output import print_table
+from scalegrid.cli.output import print_table
 
 SEEDS = 2
 DRAWS = 2000

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from scalegrid.output import print_table
+from scalegrid.cli.output import print_table
 
 
 class Spread(NamedTuple):

@@ -10,7 +10,8 @@ Simulated, since the classic side takes most of a day, and one world shows nothi
 and what is assumed:
 
 * Candidates, their budget shares and activations are those of scalegrid's plans at the resolution
-  of a brief sweep. The time of a trial is proportional to activations (`scalegrid.estimate`).
+  of a brief sweep. The time of a trial is proportional to activations (see
+  `scalegrid.progress.estimate`).
 * Rates of the loops are those that `train_throughput` measured on b0 at 64 px if its table is
   there, else measured now, coarsely. The plain loop is the better of its two rivals.
 * Each world is one landscape of accuracy at equal cost over the triangle, from which both grids
@@ -52,13 +53,13 @@ from benchmarks.selection_worlds import (
 from benchmarks.timing import publish, read_options, spread
 from scalegrid import baselines, cost
 from scalegrid.analysis.observations import Floats, Ints
+from scalegrid.cost.table import Costs
 from scalegrid.data import EMBEDDED, open_source
-from scalegrid.executors.placement import available_cores
 from scalegrid.plan import Plan, make_plan, resolve_step
 from scalegrid.plan.classic import classic_picks
-from scalegrid.plan.costtable import Costs
 from scalegrid.plan.realisable import measured_shares
 from scalegrid.spec import SweepSpec
+from scalegrid.util.processes import available_cores
 
 BASELINE, CLASSES = "b0", 10
 MEASURED_AT = 64

@@ -26,8 +26,8 @@ from benchmarks.contenders import BATCH, Job, Report, plain_loop, scalegrid_tria
 from benchmarks.timing import in_turn, pairwise, publish, read_options, spread
 from scalegrid import baselines, cost
 from scalegrid.data import EMBEDDED, CachedData, open_source, prepare
-from scalegrid.executors.placement import available_cores
-from scalegrid.timing import TYPICAL_RATE
+from scalegrid.progress.rate import TYPICAL_RATE
+from scalegrid.util.processes import available_cores
 
 NETWORKS = ("b0", "mobilenetv2", "resnet18", "nano")
 RESOLUTIONS = (32, 64, 128)

@@ -16,7 +16,7 @@ def run() -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a Greek letter on an ASCII terminal
-        from scalegrid.cli import main
+        from scalegrid.cli.main import main
 
         main()
     except KeyboardInterrupt:

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 Bounds = tuple[float, float]
 

@@ -1,29 +1,24 @@
-"""The validated specification of a sweep: YAML ⇄ object, and the flags of the command line.
+"""The fields of a sweep: what each is called, its type, its bounds and its default.
 
-Every field of `SweepSpec` is a key of the YAML file and, with dashes for underscores, a flag.
+Every field of `SweepSpec` is a key of the YAML file (`scalegrid.util.yaml` reads it) and, with
+dashes for underscores, a flag of the command line.
 """
 
 from __future__ import annotations
 
 import math
 import os
-import re
-import textwrap
-from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
 from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
 
 from scalegrid.coefficients import Bounds
-from scalegrid.errors import UserError
 
 LARGEST_FACTOR = 16.0
 """The largest FLOPs factor: what costs more is a family's business, not a brief sweep's."""
@@ -284,129 +279,3 @@ EXTENDABLE_KEYS = ALLOCATION_KEYS | frozenset(
     }
 )
 """Keys that choose which trials a sweep has; changing them extends it."""
-
-
-def build_spec(values: dict[str, Any], source: str = "") -> SweepSpec:
-    """Validate ``values`` into a specification.
-
-    Args:
-        values: keys as in the YAML file.
-        source: where they come from, named in errors.
-
-    Raises:
-        UserError: an unknown key, a wrong type, a value out of range; one sentence, all named.
-    """
-    try:
-        return SweepSpec.model_validate(_listless(values))
-    except ValidationError as error:
-        raise UserError(_sentence(error, source)) from None
-
-
-def load_spec(path: Path, overrides: dict[str, Any] | None = None) -> SweepSpec:
-    """Read a specification from a YAML file; ``overrides`` (the flags) win.
-
-    Raises:
-        UserError: the file is missing, is not YAML, holds Python tags, or does not validate;
-            unknown and wrong keys are named with their line.
-    """
-    try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
-        raise UserError(f"cannot read the specification {path}: {reason}.") from None
-    try:
-        values = yaml.safe_load(text)
-        lines = _key_lines(text)
-        twice = given_twice(text)
-    except yaml.YAMLError as error:
-        raise UserError(f"{path} is not a valid specification: {_yaml_reason(error)}.") from None
-    except Exception:  # PyYAML raises anything for a date or a number that is none
-        raise UserError(
-            f"{path} is not a valid specification: it holds a value that is not what it claims to "
-            "be, or is nested too deeply."
-        ) from None
-    if values is None:
-        return build_spec(overrides or {})
-    if not isinstance(values, dict):
-        raise UserError(f"{path} must hold keys and values, not a {type(values).__name__}.")
-    values = {str(key).replace("-", "_"): value for key, value in values.items()}
-    if twice:
-        raise UserError(f"{path}: line {twice[1]}: {twice[0]} is given twice.")
-    try:
-        SweepSpec.model_validate(_listless(values))
-    except ValidationError as error:
-        raise UserError(_sentence(error, str(path), lines)) from None
-    return build_spec({**values, **(overrides or {})})
-
-
-def dump_spec(spec: SweepSpec) -> str:
-    """The specification as YAML that `load_spec` reads back to an equal object."""
-    values = spec.model_dump(mode="json", exclude_none=True)
-    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
-
-
-def _listless(values: dict[str, Any]) -> dict[str, Any]:
-    """YAML has lists where the strict model wants tuples."""
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
-
-
-def _key_lines(text: str) -> dict[str, int]:
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    if not isinstance(node, yaml.MappingNode):
-        return {}
-    return {str(k.value).replace("-", "_"): k.start_mark.line + 1 for k, _ in node.value}
-
-
-def given_twice(text: str) -> tuple[str, int] | None:
-    """The first repeated key and its line; PyYAML would silently keep the last."""
-    seen = set()
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    for key, _ in node.value if isinstance(node, yaml.MappingNode) else ():
-        name = str(key.value).replace("-", "_")
-        if name in seen:
-            return name, key.start_mark.line + 1
-        seen.add(name)
-    return None
-
-
-def _yaml_reason(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.constructor.ConstructorError):
-        mark = error.problem_mark
-        where = f" on line {mark.line + 1}" if mark else ""
-        return f"only plain YAML is allowed, but{where} it says {str(error.problem).strip()}"
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
-        mark = error.problem_mark
-        return f"invalid YAML on line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
-    return f"invalid YAML ({str(error).splitlines()[0]})"
-
-
-def _sentence(error: ValidationError, source: str, lines: dict[str, int] | None = None) -> str:
-    parts = []
-    for detail in error.errors():
-        key = str(detail["loc"][0])
-        place = f"line {lines[key]}: " if lines and key in lines else ""
-        parts.append(place + _complaint(key, detail))
-    prefix = f"{source}: " if source else ""
-    sentence = prefix + "; ".join(dict.fromkeys(parts))
-    return sentence if sentence.endswith("?") else sentence + "."
-
-
-def _complaint(key: str, detail: Any) -> str:
-    if detail["type"] == "extra_forbidden":
-        from difflib import get_close_matches
-
-        near = get_close_matches(key, SweepSpec.model_fields, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else ""
-        return (
-            f"unknown key {key!r}{hint}".rstrip("?") if not near else f"unknown key {key!r}{hint}"
-        )
-    message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    message = message.replace("valid tuple", "list of numbers")
-    shown = textwrap.shorten(repr(detail["input"]), 200)
-    if detail["type"] == "float_type" and re.fullmatch(
-        r"[-+]?\d+[eE][-+]?\d+", str(detail["input"])
-    ):
-        message += "; YAML wants a point in one, as in 1.0e-3"
-    if detail["type"] in ("missing", "too_long"):  # of a pair of bounds
-        message = "should be two numbers"
-    return f"{key.replace('_', '-')} {message[0].lower()}{message[1:]} (given {shown})"

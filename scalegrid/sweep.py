@@ -24,23 +24,24 @@ from typing import Any
 from scalegrid import baselines
 from scalegrid.allocation import Allocator, Ask, make_allocator
 from scalegrid.analysis import value
+from scalegrid.cost.closedform import check_closed_form
 from scalegrid.data import EMBEDDED, CachedData, Source, prepare
-from scalegrid.errors import UserError
-from scalegrid.estimate import Pace
 from scalegrid.executors.base import Executor
 from scalegrid.executors.local import KILLED, LocalExecutor
-from scalegrid.executors.placement import Placement, available_cores, place
+from scalegrid.executors.placement import Placement, place
 from scalegrid.plan import Plan, make_plan
-from scalegrid.plan.closedform import check_closed_form
-from scalegrid.progress import Display, Ended, Silence, closing_note, opening_note
-from scalegrid.resolve import check_recipe, open_data, resolve, resolve_recipe, results_folder
-from scalegrid.results import Store, Stored, check_data, check_settings, read_stored
-from scalegrid.rows import history_rows, label, trial_row, variant_rows
+from scalegrid.plan.resolve import check_recipe, open_data, resolve, resolve_recipe, results_folder
+from scalegrid.progress.display import Display, Ended, Silence, closing_note, opening_note
+from scalegrid.progress.estimate import Pace
+from scalegrid.progress.rate import limit_note, machine_rate, plan_works, rate_file
+from scalegrid.progress.status import State, Status, write_status
+from scalegrid.progress.tracker import Tracker
+from scalegrid.results.rows import history_rows, label, trial_row, variant_rows
+from scalegrid.results.store import Store, Stored, check_data, check_settings, read_stored
 from scalegrid.spec import ALLOCATION_KEYS, EXTENDABLE_KEYS, SweepSpec
-from scalegrid.status import State, Status, write_status
-from scalegrid.timing import limit_note, machine_rate, plan_works, rate_file
-from scalegrid.tracking import Tracker
 from scalegrid.training.trial import Outcome, Trial, trial_id
+from scalegrid.util.errors import UserError
+from scalegrid.util.processes import available_cores
 
 MakeExecutor = Callable[[Placement], Executor]
 Row = Mapping[str, Any]

@@ -17,7 +17,7 @@ from scalegrid.executors.inline import InlineExecutor
 from scalegrid.executors.local import LocalExecutor
 from scalegrid.executors.placement import Placement
 from scalegrid.plan import Plan, Variant
-from scalegrid.progress import Lines
+from scalegrid.progress.display import Lines
 from scalegrid.spec import SweepSpec
 from scalegrid.sweep import SweepOutcome, run_sweep
 

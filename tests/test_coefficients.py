@@ -13,7 +13,7 @@ from scalegrid.coefficients import (
     corners,
     from_shares,
 )
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 multipliers = st.floats(1.0, 4.0)
 

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from scalegrid import tables
-from scalegrid.cli import main
+from scalegrid.cli.main import main
+from scalegrid.results import schema as tables
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

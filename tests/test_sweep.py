@@ -18,14 +18,14 @@ from light_sweep import BATCH, TRAIN_IMAGES, in_workers, light_plan, light_spec,
 
 from scalegrid import baselines
 from scalegrid.allocation import Uniform
-from scalegrid.errors import UserError
 from scalegrid.executors.inline import InlineExecutor
-from scalegrid.progress import Ended, Silence
-from scalegrid.results import load_sweep, read_stored
-from scalegrid.status import Status, read_status
+from scalegrid.progress.display import Ended, Silence
+from scalegrid.progress.status import Status, read_status
+from scalegrid.results.schema import MEASURED
+from scalegrid.results.store import load_sweep, read_stored
 from scalegrid.sweep import _check_network
-from scalegrid.tables import MEASURED
 from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.util.errors import UserError
 
 TESTS = Path(__file__).parent
 

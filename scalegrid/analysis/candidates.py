@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from scalegrid.errors import UserError
 from scalegrid.spec import INDIFFERENCE, LOSS_INDIFFERENCE, Metric
+from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,8 +17,9 @@ from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, S
 from scalegrid.analysis.selection import chances, interval, is_clear, tie_set
 from scalegrid.analysis.surface import Fit, fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
-from scalegrid.errors import UserError
-from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, build_spec
+from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, SweepSpec
+from scalegrid.util import yaml
+from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -111,7 +112,7 @@ def recommend_as_planned(
     Raises:
         UserError: see `recommend`.
     """
-    planned = build_spec({key: spec[key] for key in _SETTINGS if key in spec})
+    planned = yaml.build(SweepSpec, {key: spec[key] for key in _SETTINGS if key in spec})
     chosen = metric or planned.metric
     if indifference is None and chosen == planned.metric:
         indifference = planned.indifference

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
-from scalegrid.output import percent
+from scalegrid.util.text import percent
 
 _NAMES = {"top1": "top-1", "top5": "top-5", "val_loss": "validation loss", "nas": "ACC·(FLOPs/T)^w"}
 _RIVALS = {

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from scalegrid.baselines.base import Baseline, Layout, Row, network_id
-from scalegrid.baselines.check import check
 from scalegrid.baselines.registry import BUILT_IN, families, get, locate, names
 from scalegrid.baselines.skeleton import skeleton
 from scalegrid.baselines.tables import Listing, TableRow, input_sides, layer_table, listing
@@ -15,7 +14,6 @@ __all__ = [
     "Listing",
     "Row",
     "TableRow",
-    "check",
     "families",
     "get",
     "input_sides",

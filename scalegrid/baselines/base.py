@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
-from scalegrid.digests import digest
+from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
     from torch import nn

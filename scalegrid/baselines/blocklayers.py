@@ -2,7 +2,7 @@
 
 Planning counts tens of thousands of networks, and importing torch and timm takes longer than that.
 The common kinds of block are described here; of others, networks are built and counted
-(`scalegrid.plan.assembly`). Tests hold both equal on all families, and a sweep checks its plan.
+(`scalegrid.cost.assembly`). Tests hold both equal on all families, and a sweep checks its plan.
 """
 
 from __future__ import annotations

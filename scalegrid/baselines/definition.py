@@ -18,14 +18,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from scalegrid.baselines.blocks import MOST_STRIDE, BlockBaseline
-from scalegrid.errors import UserError
-from scalegrid.spec import given_twice
+from scalegrid.util import yaml
+from scalegrid.util.errors import UserError
 
 PositiveInt = Annotated[int, Field(gt=0, lt=100_000)]
 
@@ -58,12 +57,24 @@ class Definition(BaseModel):
 
     resolution: PositiveInt
     stem: PositiveInt = 32
-    stages: Annotated[list[str | list[str]], Field(min_length=1)]
+    stages: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)]
     head: Annotated[int, Field(ge=0, lt=100_000)] = 1280
     activation: str = "swish"
     channel_divisor: PositiveInt = 8
     depth_rounding: Literal["ceil", "round"] = "ceil"
     brief_resolution: PositiveInt | None = None
+
+    @field_validator("stages", mode="before")
+    @classmethod
+    def _lists(cls, stages: object) -> object:
+        """A stage is a block string or a list of them."""
+        if not isinstance(stages, tuple):
+            return stages
+        for number, stage in enumerate(stages, start=1):
+            strings = stage if isinstance(stage, tuple) else (stage,)
+            if not all(isinstance(string, str) for string in strings):
+                raise ValueError(f"stage {number} must be a block string or a list of them")
+        return tuple(stage if isinstance(stage, tuple) else (stage,) for stage in stages)
 
 
 def definition_baseline(name: str) -> BlockBaseline:
@@ -72,9 +83,8 @@ def definition_baseline(name: str) -> BlockBaseline:
     Raises:
         UserError: the file cannot be read, or is wrong; the message names the key or the stage.
     """
-    definition = _validated(name, _read(name))
-    stages = [[s] if isinstance(s, str) else s for s in definition.stages]
-    for number, strings in enumerate(stages, start=1):
+    definition = yaml.load(Definition, Path(name), "network definition")
+    for number, strings in enumerate(definition.stages, start=1):
         if not strings:
             raise UserError(f"{name}: stage {number} has no block string.")
         for string in strings:
@@ -82,7 +92,7 @@ def definition_baseline(name: str) -> BlockBaseline:
     _check_activation(name, definition.activation)
     baseline = BlockBaseline(
         name=name,
-        stages=tuple(tuple(strings) for strings in stages),
+        stages=definition.stages,
         resolution=definition.resolution,
         brief_resolution=definition.brief_resolution or definition.resolution,
         stem=definition.stem,
@@ -93,56 +103,6 @@ def definition_baseline(name: str) -> BlockBaseline:
     )
     _check_strides(baseline)
     return baseline
-
-
-def _read(name: str) -> Any:
-    try:
-        text = Path(name).read_text(encoding="utf-8")
-        values, twice = yaml.safe_load(text), given_twice(text)
-    except OSError as error:
-        raise UserError(f"cannot read the network definition {name}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise UserError(f"the network definition {name} is not UTF-8 text.") from None
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" on line {mark.line + 1}" if mark else ""
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
-        raise UserError(f"{name} is not plain YAML: {problem}{where}.") from None
-    except Exception:  # PyYAML raises anything for a date or a number that is none
-        raise UserError(
-            f"{name} holds a value that is not what it claims to be, or is nested too deeply."
-        ) from None
-    if twice:
-        raise UserError(f"{name}: line {twice[1]}: {twice[0]} is given twice.")
-    return values
-
-
-def _validated(name: str, values: Any) -> Definition:
-    if not isinstance(values, dict):
-        raise UserError(
-            f"{name} must hold keys and values such as `stem: 32`, not a {type(values).__name__}."
-        )
-    try:
-        return Definition.model_validate(values)
-    except ValidationError as error:
-        raise UserError(f"{name}: {'; '.join(_complaints(error))}.") from None
-
-
-def _complaints(error: ValidationError) -> list[str]:
-    said = []
-    for detail in error.errors():
-        key, *rest = detail["loc"]
-        place = f"stage {int(rest[0]) + 1}" if key == "stages" and rest else str(key)
-        if detail["type"] == "extra_forbidden":
-            said.append(f"unknown key {key!r} (known: {', '.join(Definition.model_fields)})")
-        elif detail["type"] == "missing":
-            said.append(f"the key {key!r} is missing")
-        elif key == "stages" and rest:
-            said.append(f"{place} must be a block string or a list of them")
-        else:
-            message = str(detail["msg"]).removeprefix("Input ")
-            said.append(f"{place} {message[0].lower()}{message[1:]} (given {detail['input']!r})")
-    return list(dict.fromkeys(said))
 
 
 def _check_block(place: str, string: str) -> None:

@@ -17,11 +17,11 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scalegrid.baselines.modules import CLASSES, ModuleBaseline, told
+from scalegrid.baselines.modules import CLASSES, ModuleBaseline
 from scalegrid.baselines.skeleton import skeleton
 from scalegrid.baselines.staircase import Staircase
-from scalegrid.digests import digest
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError, one_line
+from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
     from torch import nn
@@ -98,7 +98,7 @@ class FactoryBaseline(ModuleBaseline):
         except BaseException as error:  # not all that extensions written in Rust raise is less
             raise UserError(
                 f"{self.name} failed at depth {depth:g}, width {width:g}, {num_classes} classes: "
-                f"{told(error)}."
+                f"{one_line(error)}."
             ) from error
         if not isinstance(model, nn.Module):
             raise UserError(
@@ -207,7 +207,9 @@ def _import(name: str, module_name: str, folder: str) -> Any:
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's module may raise anything
-        raise UserError(f"{name}: importing {module_name} failed with {told(error)}.") from error
+        raise UserError(
+            f"{name}: importing {module_name} failed with {one_line(error)}."
+        ) from error
     origin = Path(_file(module) or "").resolve()
     if folder and not origin.is_relative_to(search):
         raise UserError(

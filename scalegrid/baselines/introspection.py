@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalegrid.baselines.base import Layout, Row
-from scalegrid.digests import digest
+from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

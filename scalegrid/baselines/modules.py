@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalegrid.baselines.base import Layout
 from scalegrid.baselines.skeleton import bare, skeleton
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from torch import nn
@@ -94,7 +94,7 @@ class ModuleBaseline(ABC):
         except (Exception, SystemExit) as error:  # the user's code may raise anything
             raise UserError(
                 f"{self.name} at depth {depth:g}, width {width:g} does not run on images of "
-                f"{resolution} px: {told(error)}."
+                f"{resolution} px: {one_line(error)}."
             ) from error
 
     @cached_property
@@ -108,7 +108,7 @@ class ModuleBaseline(ABC):
 
     @cached_property
     def _probe(self) -> _Probe:
-        problem: Exception | SystemExit | None = None
+        problem: Exception | SystemExit = RuntimeError()
         for device in ("meta", "cpu"):
             try:
                 with bare(device):
@@ -117,14 +117,15 @@ class ModuleBaseline(ABC):
                 problem = error
                 continue
             for resolution in self._sides():
-                problem = _problem(model, resolution)
-                if problem is None:
+                found = _problem(model, resolution)
+                if found is None:
                     return _Probe(device, resolution)
+                problem = found
         if isinstance(problem, UserError):
             raise problem
         raise UserError(
             f"{self.name} does not run on square images of {', '.join(map(str, self._sides()))} "
-            f"px: {told(problem)}."
+            f"px: {one_line(problem)}."
         )
 
     def _sides(self) -> list[int]:
@@ -141,10 +142,3 @@ def _problem(model: nn.Module, resolution: int) -> Exception | SystemExit | None
     except (Exception, SystemExit) as error:  # the user's code may raise anything
         return error
     return None
-
-
-def told(error: BaseException | SystemExit | None) -> str:
-    """An exception in a few words: its class and the first line of what it says."""
-    lines = str(error).strip().splitlines()
-    said = f": {lines[0].rstrip('.')}" if lines else ""
-    return f"{type(error).__name__}{said}"

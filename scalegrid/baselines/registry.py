@@ -19,7 +19,7 @@ from scalegrid.baselines import (
     resnet,
 )
 from scalegrid.baselines.base import Baseline
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError, one_line
 
 ENTRY_POINTS = "scalegrid.baselines"
 """The entry-point group in which an installed package offers names of its own."""
@@ -111,14 +111,13 @@ def _offered() -> dict[str, EntryPoint]:
 def _from_package(point: EntryPoint) -> Baseline:
     """What an installed package offers: a baseline, or a factory."""
     from scalegrid.baselines.factory import FactoryBaseline
-    from scalegrid.baselines.modules import told
 
     try:
         offered: Any = point.load()
     except (Exception, SystemExit) as error:  # another package's code may raise anything
         raise UserError(
             f"the baseline {point.name!r} of an installed package ({point.value}) cannot be "
-            f"loaded: {told(error)}."
+            f"loaded: {one_line(error)}."
         ) from error
     if all(hasattr(type(offered), method) for method in ("layout", "build")):
         baseline: Baseline = offered

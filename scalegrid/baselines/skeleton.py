@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.baselines.base import Baseline
+from scalegrid.util.errors import UserError, one_line
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -22,6 +23,23 @@ def skeleton(baseline: Baseline, depth: float, width: float, num_classes: int) -
     """
     with bare(getattr(baseline, "counting_device", "meta")):
         return baseline.build(depth, width, num_classes)
+
+
+def built(baseline: Baseline, depth: float, width: float, num_classes: int) -> nn.Module:
+    """The `skeleton` of a baseline.
+
+    Raises:
+        UserError: it cannot be built; one sentence.
+    """
+    try:
+        return skeleton(baseline, depth, width, num_classes)
+    except UserError:
+        raise
+    except Exception as error:  # of timm or torch, for numbers that make no network
+        raise UserError(
+            f"{baseline.name} cannot be built at depth {depth:.4g}, width {width:.4g} "
+            f"({one_line(error)}); a baseline must have a network at every depth and width."
+        ) from error
 
 
 @contextmanager

@@ -11,14 +11,14 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.baselines.base import Baseline
-from scalegrid.baselines.modules import ModuleBaseline, told
+from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.regnet import RegNetBaseline
 from scalegrid.baselines.timm_rules import Rule, Settings, rule_for
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError, one_line
+from scalegrid.util.text import did_you_mean
 
 if TYPE_CHECKING:
     from torch import nn
@@ -77,7 +77,7 @@ class TimmBaseline(ModuleBaseline):
             except (Exception, SystemExit) as error:
                 raise UserError(
                     f"{self.name} cannot be built at depth {depth:g}, width {width:g} "
-                    f"({told(error)}); {INSTEAD}."
+                    f"({one_line(error)}); {INSTEAD}."
                 ) from error
         return model
 
@@ -92,9 +92,9 @@ def timm_baseline(name: str) -> Baseline:
 
     model = name.removeprefix(PREFIX)
     if not timm.is_model(model):
-        near = get_close_matches(model, timm.list_models(), n=1, cutoff=0.3)
-        hint = f"; did you mean {PREFIX + near[0]!r}?" if near else "."
-        raise UserError(f"timm has no model {model!r}{hint}")
+        known = [PREFIX + known for known in timm.list_models()]
+        hint = did_you_mean(name, known, cutoff=0.5)
+        raise UserError(f"timm has no model {model!r}{f'; {hint}' if hint else '.'}")
     constructor, settings = _settings(name)
     if constructor.__name__ == "RegNet":
         return RegNetBaseline(name, timm.models.get_arch_name(model), _trained_at(model))

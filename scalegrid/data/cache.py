@@ -29,9 +29,10 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from scalegrid.data.decoding import decode
-from scalegrid.data.locations import GIBIBYTE, cache_limit, cache_root
+from scalegrid.data.locations import GIBIBYTE, cache_limit
 from scalegrid.data.sources import SPLITS, Source, Split
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import cache_root
 
 FORMAT = 1
 _RECORD = "record.json"

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from pathlib import Path
 
 from scalegrid.data.locations import data_root
 from scalegrid.data.sources import Source
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
+from scalegrid.util.text import did_you_mean
 
 EMBEDDED = "glyphs"
 """The data set that comes with the package."""
@@ -61,6 +61,5 @@ def open_source(
 def _unknown(data: str, path: Path, names: tuple[str, ...]) -> str:
     if path.exists():
         return f"data {data!r} is a file; give a folder of images"
-    near = difflib.get_close_matches(data.lower(), names, n=1)
-    hint = f"did you mean {near[0]!r}?" if near else f"give a folder, or one of {', '.join(names)}"
+    hint = did_you_mean(data, names, f"give a folder, or one of {', '.join(names)}")
     return f"data {data!r} is neither a folder nor the name of a data set; {hint}"

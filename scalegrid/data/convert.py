@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 Pixels = npt.NDArray[np.uint8]
 

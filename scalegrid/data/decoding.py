@@ -10,10 +10,10 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 
-from scalegrid import children
 from scalegrid.data.convert import fit_pixels
 from scalegrid.data.sources import SPLITS, Source, Split
-from scalegrid.errors import UserError
+from scalegrid.util import processes
+from scalegrid.util.errors import UserError
 
 _CHUNK = 32  # images of one task; few enough for a live progress display
 _FEW = 256  # with no more images than this, starting processes takes longer than the work
@@ -67,7 +67,7 @@ def decode(
         initargs=(source, resolutions),
     )
     try:
-        with children.uninterrupted():  # they start as the tasks are handed in
+        with processes.uninterrupted():  # they start as the tasks are handed in
             chunks = pool.map(_decode_in_worker, tasks)
         yield from chunks
     except BrokenProcessPool as error:
@@ -95,7 +95,7 @@ def _start_worker(source: Source, resolutions: Sequence[int]) -> None:
     _worker_job = source, resolutions
     # Ctrl-C reaches the whole process group; the parent alone decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    children.end_with_parent()
+    processes.end_with_parent()
 
 
 def _decode_in_worker(task: _Task) -> Chunk:

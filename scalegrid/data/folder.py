@@ -30,7 +30,7 @@ from PIL import Image
 from scalegrid.data.convert import read_image
 from scalegrid.data.selection import hold_out, subset
 from scalegrid.data.sources import Labels, Source, Split
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 VAL_NAMES = ("val", "valid", "validation", "test")
 

@@ -1,28 +1,15 @@
-"""Where files go when the user says nothing else: three environment variables, read here only."""
+"""Where data sets are kept, and how much is cached."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import cache_root
 
 GIBIBYTE = 2**30
 DEFAULT_CACHE_LIMIT = 8.0
-
-
-def cache_root() -> Path:
-    """Folder of the image caches.
-
-    `SCALEGRID_CACHE`, else `scalegrid` in `XDG_CACHE_HOME`, else `~/.cache/scalegrid`.
-    """
-    own = os.environ.get("SCALEGRID_CACHE")
-    if own:
-        return Path(os.path.expanduser(own))
-    shared = os.environ.get("XDG_CACHE_HOME", "")
-    # The XDG base directory specification says to ignore relative paths.
-    base = Path(shared) if os.path.isabs(shared) else Path.home() / ".cache"
-    return base / "scalegrid"
 
 
 def data_root() -> Path:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from scalegrid.data.sources import Labels
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 SEED = 0
 HELD_OUT = 0.1

@@ -23,7 +23,7 @@ from PIL import Image
 from scalegrid.data.convert import to_rgb
 from scalegrid.data.selection import hold_out
 from scalegrid.data.sources import Labels, Source, Split
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 NAMES = (
     "cifar10",

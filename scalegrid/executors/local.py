@@ -17,12 +17,12 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from scalegrid import children
-from scalegrid.errors import UserError
 from scalegrid.executors.attempt import TRAIN, attempt, describe, find
 from scalegrid.executors.base import Event
-from scalegrid.training.memory import keep_freed_memory
+from scalegrid.training.cpu.memory import keep_freed_memory
 from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.util import processes
+from scalegrid.util.errors import UserError
 
 KILLED = "worker killed"
 """How the error of a trial begins whose worker was ended from outside."""
@@ -142,7 +142,7 @@ class LocalExecutor:
         ours, theirs = spawn.Pipe()
         # Not a daemon: those may not have children, and a trial may load its data with some.
         process = spawn.Process(target=_work, args=(theirs, *self._job, device))
-        with children.uninterrupted():  # until it is known to `cancel`
+        with processes.uninterrupted():  # until it is known to `cancel`
             process.start()
             theirs.close()
             self._workers.append(_Worker(process, ours, device))
@@ -232,7 +232,7 @@ def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
     """The life of a worker process: trials in, epochs and outcomes out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    children.end_with_parent()
+    processes.end_with_parent()
     # Standard output is for the parent's tables alone.
     os.dup2(2, 1)
     for variable in _THREAD_VARIABLES:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 
-from scalegrid.errors import UserError
 from scalegrid.spec import SweepSpec
 from scalegrid.training.devices import find_devices
+from scalegrid.util.errors import UserError
+from scalegrid.util.processes import available_cores
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,3 @@ def place(spec: SweepSpec) -> Placement:
     else:
         default = len(devices) * spec.trials_per_device
     return Placement(spec.workers or default, tuple(devices), spec.threads)
-
-
-def available_cores() -> int:
-    """The cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
-from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from scalegrid.durable import replace_file
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import replace_file
+from scalegrid.util.text import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -142,8 +142,7 @@ def draw_plans(
 def _check(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
     for name in names:
         if name not in known:
-            near = get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(known)}."
+            hint = did_you_mean(name, known, f"there are {', '.join(known)}.")
             raise UserError(f"unknown {kind} {name!r}; {hint}")
 
 

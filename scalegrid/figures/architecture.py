@@ -16,11 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
-from scalegrid.errors import UserError
 from scalegrid.figures import style
 from scalegrid.figures.labels import spread, text_width, wrap
 from scalegrid.figures.means import Tables, choose_compound, summarise
 from scalegrid.figures.ticks import flops_text, ratio_text
+from scalegrid.util.errors import UserError
 
 NAME = "architecture"
 

@@ -7,12 +7,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from scalegrid.errors import UserError
 from scalegrid.figures import style
 from scalegrid.figures.labels import add_note, annotate_points, freeze
 from scalegrid.figures.marks import mark
 from scalegrid.figures.means import Means, Row, Tables, describe_trials, summarise
 from scalegrid.figures.ticks import flops_text, ratio_text
+from scalegrid.util.errors import UserError
 
 NAME = "single-axis"
 AXES = {

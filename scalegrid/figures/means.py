@@ -20,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 Row: TypeAlias = "pd.Series[Any]"
 """One variant: a row of the table of variants."""

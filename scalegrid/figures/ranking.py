@@ -13,8 +13,8 @@ from scalegrid.analysis import Candidate, Recommendation, amount, recommend_as_p
 from scalegrid.figures import style
 from scalegrid.figures.labels import add_note
 from scalegrid.figures.means import Tables
-from scalegrid.output import percent
 from scalegrid.spec import Metric
+from scalegrid.util.text import percent
 
 MOST = 30
 """Candidates drawn; those further down have next to no chance."""

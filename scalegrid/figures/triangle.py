@@ -18,11 +18,11 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
-from scalegrid.errors import UserError
 from scalegrid.figures import style
 from scalegrid.figures.labels import add_note
 from scalegrid.figures.means import Tables, describe_trials, summarise
 from scalegrid.figures.ticks import ratio_text
+from scalegrid.util.errors import UserError
 
 NAME = "triangle"
 SHARES = ("share_depth", "share_width", "share_resolution")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable, Iterable
 
 from scalegrid import coefficients as coef
 from scalegrid.coefficients import IDENTITY, PAPER, Coefficients
-from scalegrid.plan.costtable import Costs
+from scalegrid.cost.table import Costs
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Realisable, cost_ratios
 from scalegrid.plan.steps import step_at

@@ -16,15 +16,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid import inference
 from scalegrid.baselines import Baseline
-from scalegrid.data.locations import cache_root
-from scalegrid.digests import digest
+from scalegrid.cost import latency as inference
 from scalegrid.plan import triangle
-from scalegrid.plan.arrays import load_arrays, save_arrays
 from scalegrid.plan.realisable import Place, Realisable, measured_shares
 from scalegrid.spec import SweepSpec
 from scalegrid.training.devices import find_devices
+from scalegrid.util.files import cache_root, digest, load_arrays, save_arrays
 
 ROUNDS = 3
 

@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from scalegrid.baselines import Baseline
 from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling
-from scalegrid.errors import UserError
+from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
-from scalegrid.plan.costtable import Costs
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Place, Realisable, corner, measured_shares, realisable
 from scalegrid.plan.steps import Step
 from scalegrid.spec import SweepSpec
+from scalegrid.util.errors import UserError
 
 
 class Matched(NamedTuple):

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid.coefficients import Shares, normalise_shares
-from scalegrid.cost import Cost
-from scalegrid.plan.costtable import Costs, Table
+from scalegrid.cost.counting import Cost
+from scalegrid.cost.table import Costs, Table
 from scalegrid.plan.steps import Step, staircase
 
 Place = tuple[int, int, int]

@@ -7,7 +7,7 @@ from statistics import median
 
 import numpy as np
 
-from scalegrid.plan.costtable import Costs
+from scalegrid.cost.table import Costs
 from scalegrid.plan.triangle import largest_gap
 from scalegrid.plan.variants import Plan, Variant, unchecked_plan
 from scalegrid.spec import SweepSpec

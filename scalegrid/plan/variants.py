@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from scalegrid.baselines import Baseline, Layout, check, network_id
+from scalegrid.baselines import Baseline, Layout, network_id
 from scalegrid.coefficients import Coefficients, Scaling, Shares
-from scalegrid.cost import Cost
-from scalegrid.errors import UserError
+from scalegrid.cost.counting import Cost
+from scalegrid.cost.table import Costs
 from scalegrid.plan.classic import classic_picks
-from scalegrid.plan.costtable import Costs
 from scalegrid.plan.matched import matched_picks
 from scalegrid.plan.picks import ROLES, Pick
 from scalegrid.plan.realisable import Place, Realisable, measured_shares
+from scalegrid.plan.soundness import check
 from scalegrid.spec import SweepSpec
+from scalegrid.util.errors import UserError
 
 
 @dataclass(frozen=True)
@@ -91,7 +92,7 @@ def make_plan(
 
     Raises:
         UserError: the grid is empty, the resolution is too small for the network, or the network
-            is not sound (see `scalegrid.baselines.check`), or costs more or less than planned.
+            is not sound (see `scalegrid.plan.soundness`), or costs more or less than planned.
     """
     costs = costs or Costs(baseline, num_classes)
     notes = check(baseline, num_classes, resolve_resolution(spec, baseline))

@@ -6,7 +6,7 @@ import re
 import sys
 from pathlib import Path
 
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 # Where drivers leave their mark: NVIDIA's on Linux and under Windows, AMD's. Looking there spares
 # the seconds that importing torch takes on a machine without any.

@@ -17,10 +17,10 @@ from torch import Tensor, nn
 
 from scalegrid import __version__, baselines
 from scalegrid.data import Augment, batches, load_split, steps_per_epoch
-from scalegrid.training import activations, depthwise, pointwise, squeeze
-from scalegrid.training.batchnorm import estimate_statistics
+from scalegrid.training.cpu import activations, depthwise, pointwise, squeeze
 from scalegrid.training.evaluate import evaluate
-from scalegrid.training.initial import calm
+from scalegrid.training.initialisation import calm
+from scalegrid.training.precise_batchnorm import estimate_statistics
 from scalegrid.training.precision import Precision
 from scalegrid.training.recipe import make_optimizer, make_schedule
 from scalegrid.training.trial import Epoch, Outcome, Trial

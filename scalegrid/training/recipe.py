@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Sequence
-from difflib import get_close_matches
 from typing import Any, Protocol
 
 import torch
@@ -13,8 +12,9 @@ from timm.scheduler.scheduler_factory import create_scheduler_v2
 from torch import nn
 from torch.optim import Optimizer
 
-from scalegrid.errors import UserError
 from scalegrid.spec import Recipe
+from scalegrid.util.errors import UserError
+from scalegrid.util.text import did_you_mean
 
 SCHEDULES = ("onecycle", "cosine", "tanh", "poly", "step", "multistep", "none")
 """Those to suggest; whatever else timm can step by update will do as well."""
@@ -128,5 +128,5 @@ def _fused(name: str) -> dict[str, Any]:
 
 
 def _hint(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=1)
-    return f"did you mean {near[0]!r}? " if near else ""
+    hint = did_you_mean(name, known)
+    return hint and f"{hint} "

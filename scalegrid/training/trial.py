@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from scalegrid.digests import digest
 from scalegrid.spec import Recipe
+from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
     from scalegrid.data import CachedData

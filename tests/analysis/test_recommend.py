@@ -11,7 +11,7 @@ from analysis_tables import noisy_trials, spread_shares, trials_table, variants_
 from scalegrid.analysis import raced, recommend, rows, to_text
 from scalegrid.analysis.candidates import NAS_EXPONENT
 from scalegrid.analysis.selection import MIN_REPEATS
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 SHARES = spread_shares(12)
 TOP = np.array([0.3, 0.4, 0.3])

@@ -8,7 +8,8 @@ import pytest
 
 from scalegrid import baselines, cost
 from scalegrid.baselines.efficientnet import B0_STAGES
-from scalegrid.errors import UserError
+from scalegrid.plan import soundness
+from scalegrid.util.errors import UserError
 
 POCKET = Path(__file__).parents[2] / "sweeps" / "networks" / "pocket.yaml"
 
@@ -35,7 +36,7 @@ def test_b0_written_in_yaml_is_b0(tmp_path: Path) -> None:
 
 def test_the_example_is_sound_and_scales_on_both_axes() -> None:
     example = baselines.get(str(POCKET))
-    assert baselines.check(example, 10, example.resolution) == []
+    assert soundness.check(example, 10, example.resolution) == []
     assert example.total_stride == 8
 
 
@@ -99,9 +100,9 @@ def test_a_bad_block_string_is_named_with_its_stage(tmp_path: Path, string: str,
         ("resolution: 64\nstages: [ds_r1_k3_s1_c16]\nactivation: zzz\n", "no activation 'zzz'"),
         ("resolution: 64\nstages: [ds_r1_k3_s1_c16]\ndepth_rounding: up\n", "depth_rounding"),
         ("- a list\n", "keys and values"),
-        ("", "keys and values"),
-        ("resolution: [1\n", "not plain YAML"),
-        ("!!python/object:os.system {}\n", "not plain YAML"),
+        ("", "'resolution' is missing"),
+        ("resolution: [1\n", "not a valid network definition"),
+        ("!!python/object:os.system {}\n", "not a valid network definition"),
         ("resolution: 8\nstages: [ds_r1_k3_s2_c16, ds_r1_k3_s2_c16, ds_r1_k3_s2_c16]\n", "16"),
         ("resolution: 640\nstages: [" + ", ".join(["ds_r1_k3_s2_c16"] * 6) + "]\n", "at most 32"),
     ],
@@ -117,7 +118,7 @@ def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, text: str, said: str
 def test_what_timm_refuses_to_build_is_told_by_the_check(tmp_path: Path) -> None:
     network = baselines.get(with_stage(tmp_path, "ir_r2_k3_s2_e6_c24_gs7"))
     with pytest.raises(UserError, match="cannot be built at depth 1, width 1"):
-        baselines.check(network, 10, 64)
+        soundness.check(network, 10, 64)
 
 
 def test_a_missing_file_is_named() -> None:

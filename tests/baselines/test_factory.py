@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from scalegrid import baselines, cost
-from scalegrid.errors import UserError
+from scalegrid.plan import soundness
+from scalegrid.util.errors import UserError
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
 GOOD = """
@@ -66,7 +67,7 @@ def good(write: Writer, old: str = "", new: str = "") -> baselines.Baseline:
 
 def problem(baseline: baselines.Baseline, num_classes: int = 7, resolution: int = 32) -> str:
     with pytest.raises(UserError) as error:
-        baselines.check(baseline, num_classes, resolution)
+        soundness.check(baseline, num_classes, resolution)
     assert "\n" not in str(error.value)
     assert baseline.name in str(error.value)
     return str(error.value)
@@ -74,7 +75,7 @@ def problem(baseline: baselines.Baseline, num_classes: int = 7, resolution: int 
 
 def test_a_sound_factory_is_a_baseline(write: Writer) -> None:
     baseline = good(write)
-    assert baselines.check(baseline, 7, 32) == []
+    assert soundness.check(baseline, 7, 32) == []
     assert (baseline.resolution, baseline.brief_resolution) == (32, 32)
     assert baseline.total_stride == 4
     rows = [tuple(row)[:5] for row in map(vars_of, baseline.layout(2, 1.5))]
@@ -111,7 +112,7 @@ def test_networks_that_differ_inside_their_blocks_have_different_ids(write: Writ
     hidden = hidden.replace("down = nn.Conv2d(c, 2 * c,", "down = nn.Conv2d(8, 16,")
     hidden = hidden.replace("nn.Linear(2 * c,", "nn.Linear(16,")
     network = baselines.get(write(hidden) + ":factory")
-    assert baselines.check(network, 7, 32) == []
+    assert soundness.check(network, 7, 32) == []
     layouts = [network.layout(1, width) for width in (1, 2)]
     assert [row.channels for row in layouts[0]] == [row.channels for row in layouts[1]]
     ids = {baselines.network_id(network, layout, 32) for layout in layouts}
@@ -154,7 +155,7 @@ def test_nothing_to_count_is_a_fault(write: Writer) -> None:
 )
 def test_an_axis_without_effect_is_noted(write: Writer, old: str, new: str, axis: str) -> None:
     baseline = good(write, old, new)
-    (note,) = baselines.check(baseline, 7, 32)
+    (note,) = soundness.check(baseline, 7, 32)
     assert baseline.name in note
     assert f"its {axis} is not scaled" in note
 
@@ -167,7 +168,7 @@ def test_the_resolution_must_be_given_somewhere(write: Writer) -> None:
     baseline = good(write, "factory.resolution = 32", "")
     with pytest.raises(UserError, match="--resolution"):
         _ = baseline.brief_resolution
-    assert baselines.check(baseline, 7, 40) == []
+    assert soundness.check(baseline, 7, 40) == []
     odd = good(write, "factory.resolution = 32", "factory.resolution = '32'")
     with pytest.raises(UserError, match="'32'"):
         _ = odd.resolution
@@ -181,7 +182,7 @@ def test_a_network_that_needs_numbers_is_counted_on_the_cpu(write: Writer) -> No
         "    import torch\n    torch.linspace(0, 1, 3)[1].item()\n    c = round",
     )
     before = torch.random.get_rng_state()
-    assert baselines.check(numeric, 7, 32) == []
+    assert soundness.check(numeric, 7, 32) == []
     costs = [cost.measure(baselines.skeleton(b, 2, 1.5, 7), 32) for b in (usual, numeric)]
     assert costs[0] == costs[1]
     assert torch.equal(before, torch.random.get_rng_state())
@@ -198,7 +199,7 @@ def test_a_class_is_a_factory_too(write: Writer) -> None:
     text += "    def __init__(self, depth, width, num_classes):\n"
     text += "        super().__init__(*factory(depth, width, num_classes))\n"
     baseline = baselines.get(write(text) + ":Net")
-    assert baselines.check(baseline, 7, 32) == []
+    assert soundness.check(baseline, 7, 32) == []
 
 
 @pytest.mark.parametrize(
@@ -285,7 +286,7 @@ def test_a_factory_that_builds_by_chance_is_refused(write: Writer) -> None:
     )
     name = write(text.replace("nn.Flatten()", "*[nn.ReLU()] * next(TIMES), nn.Flatten()"))
     with pytest.raises(UserError, match="different networks each time"):
-        baselines.check(baselines.get(f"{name}:factory"), 7, 32)
+        soundness.check(baselines.get(f"{name}:factory"), 7, 32)
 
 
 def test_two_modules_of_one_name_are_not_confused(write: Writer, tmp_path: Path) -> None:
@@ -300,7 +301,7 @@ def test_two_modules_of_one_name_are_not_confused(write: Writer, tmp_path: Path)
 def test_the_example_is_sound_and_scales_on_both_axes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(SWEEPS))
     example = baselines.get("plainnet:plainnet")
-    assert baselines.check(example, 10, example.resolution) == []
+    assert soundness.check(example, 10, example.resolution) == []
     assert [row.layers for row in example.layout(2, 1)] == [1, 4, 6, 6, 1]
 
 
@@ -308,12 +309,12 @@ def test_weights_that_cannot_be_counted_are_noted(write: Writer) -> None:
     own = "class Own(nn.Linear):\n    pass\n\n"
     text = GOOD.replace("nn.Flatten(), nn.Linear(", "nn.Flatten(), Own(")
     counted = baselines.get(write(text.replace("def factory", own + "def factory")) + ":factory")
-    assert baselines.check(counted, 7, 32) == []
+    assert soundness.check(counted, 7, 32) == []
     own = (
         "import torch\nclass Own(nn.Module):\n    def __init__(self, i, o):\n"
         "        super().__init__()\n        self.table = nn.Parameter(torch.zeros(o, i))\n"
         "    def forward(self, x):\n        return x @ self.table.T\n\n"
     )
     hidden = baselines.get(write(text.replace("def factory", own + "def factory")) + ":factory")
-    (note,) = baselines.check(hidden, 70, 32)
+    (note,) = soundness.check(hidden, 70, 32)
     assert "is not counted" in note

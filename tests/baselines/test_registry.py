@@ -13,7 +13,7 @@ import pytest
 from scalegrid import baselines
 from scalegrid.baselines import registry
 from scalegrid.baselines.efficientnet import B0_STAGES
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ import torch
 from torch import nn
 
 from scalegrid import baselines, cost
-from scalegrid.errors import UserError
+from scalegrid.plan import soundness
+from scalegrid.util.errors import UserError
 
 SCALABLE = [
     "efficientnet_lite0",
@@ -54,7 +55,7 @@ def test_unscaled_it_is_timms_and_scaled_it_costs_more_on_each_axis(model: str) 
 @pytest.mark.parametrize("model", ["repvgg_a0", "resnet10t", "mobilenetv4_conv_small"])
 def test_it_passes_the_check_and_has_a_layer_table(model: str) -> None:
     baseline = baselines.get(f"timm/{model}")
-    assert baselines.check(baseline, 10, baseline.brief_resolution) == []
+    assert soundness.check(baseline, 10, baseline.brief_resolution) == []
     assert baseline.total_stride == 32
     table = baselines.layer_table(baseline)
     assert table[-1].operator == "Pooling & FC"
@@ -87,4 +88,4 @@ def test_what_has_no_stages_is_refused_with_a_way_out(model: str) -> None:
 def test_a_network_of_one_image_size_is_refused() -> None:
     swin = baselines.get("timm/swin_tiny_patch4_window7_224")
     with pytest.raises(UserError, match="images of any size"):
-        baselines.check(swin, 10, 224)
+        soundness.check(swin, 10, 224)

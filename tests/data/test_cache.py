@@ -26,7 +26,7 @@ from scalegrid.data import (
     prepare,
 )
 from scalegrid.data.glyphs import open_glyphs
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 SIDES = (8, 13)
 

@@ -9,7 +9,7 @@ from data_helpers import make_classes
 
 import scalegrid.data
 from scalegrid.data import open_source
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 
 def test_glyphs_by_name() -> None:

@@ -9,7 +9,7 @@ from data_helpers import picture
 from PIL import Image
 
 from scalegrid.data.convert import fit, read_image, to_rgb
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 ALL_MODES = [
     *("1", "L", "P", "RGB", "RGBA", "CMYK", "YCbCr", "LAB", "HSV", "I", "F"),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from scalegrid.data.selection import hold_out, stratified_order, subset
 from scalegrid.data.sources import Labels
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 COUNTS = st.lists(st.integers(2, 12), min_size=2, max_size=6)
 

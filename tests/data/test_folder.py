@@ -11,7 +11,7 @@ from data_helpers import make_classes, picture, source_digest
 
 from scalegrid.data import Source, folder
 from scalegrid.data.folder import FolderReader, open_folder
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 COUNTS = {"bee": 12, "ant": 8}
 

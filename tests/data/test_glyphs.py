@@ -13,7 +13,7 @@ from data_helpers import TINY, source_digest, tiny_glyphs
 
 from scalegrid.data import glyphs
 from scalegrid.data.glyphs import FONTS, GlyphTask, open_glyphs, render
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 PLAIN = GlyphTask(
     rotation=0.0,

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from scalegrid.data.locations import cache_limit, cache_root, data_root
-from scalegrid.errors import UserError
+from scalegrid.data.locations import cache_limit, data_root
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import cache_root
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ from data_helpers import source_digest
 
 from scalegrid.data import Source, open_source
 from scalegrid.data.torchvision import NAMES
-from scalegrid.errors import UserError
+from scalegrid.util.errors import UserError
 
 
 @pytest.fixture(autouse=True)

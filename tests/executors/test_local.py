@@ -14,13 +14,13 @@ import light_training
 import pytest
 
 from scalegrid.data.cache import CachedData
-from scalegrid.errors import UserError
 from scalegrid.executors import local
 from scalegrid.executors.base import Executor
 from scalegrid.executors.inline import InlineExecutor
 from scalegrid.executors.local import KILLED, LocalExecutor
 from scalegrid.spec import Recipe
 from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.util.errors import UserError
 
 PATIENCE = 60.0  # seconds; a busy machine starts processes slowly
 

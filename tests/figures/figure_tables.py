@@ -30,7 +30,7 @@ HISTORY = pd.DataFrame(columns=["trial", "epoch", "train_loss", "val_loss", "top
 
 @dataclass(frozen=True)
 class FakeTables:
-    """What `scalegrid.results.load_sweep` returns, as far as figures look at it."""
+    """What `scalegrid.results.store.load_sweep` returns, as far as figures look at it."""
 
     variants: pd.DataFrame
     trials: pd.DataFrame

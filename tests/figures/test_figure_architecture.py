@@ -10,10 +10,10 @@ from figure_texts import assert_legible, drawn_texts
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
-from scalegrid.errors import UserError
 from scalegrid.figures import style
 from scalegrid.figures.architecture import Network, draw, draw_networks
 from scalegrid.figures.means import choose_compound, summarise
+from scalegrid.util.errors import UserError
 
 
 def row(operator: str, channels: int, layers: int) -> dict[str, Any]:

@@ -11,8 +11,8 @@ import pytest
 from figure_tables import plan, train
 from PIL import Image
 
-from scalegrid.errors import UserError
 from scalegrid.figures import FIGURES, FORMATS, draw, draw_plans, style
+from scalegrid.util.errors import UserError
 
 TABLES = train(plan(grid=5), seeds=2)
 

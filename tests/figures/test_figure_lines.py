@@ -13,9 +13,9 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from scalegrid.errors import UserError
 from scalegrid.figures import FIGURES, style
 from scalegrid.figures.means import choose_compound, summarise
+from scalegrid.util.errors import UserError
 
 SWEEPS = {
     "twelve variants, one seed": train(plan(grid=7)),

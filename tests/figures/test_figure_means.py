@@ -8,8 +8,8 @@ from figure_tables import FakeTables, plan, train
 from scipy import stats
 
 from scalegrid.coefficients import Coefficients
-from scalegrid.errors import UserError
 from scalegrid.figures.means import choose_compound, coefficients, describe_trials, summarise
+from scalegrid.util.errors import UserError
 
 
 def slow_half_widths(tables: FakeTables) -> dict[str, float]:

@@ -9,9 +9,9 @@ from figure_texts import assert_legible, drawn_texts
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
-from scalegrid.errors import UserError
 from scalegrid.figures import style, triangle
 from scalegrid.figures.means import summarise
+from scalegrid.util.errors import UserError
 
 
 def draw(tables: FakeTables) -> Figure:

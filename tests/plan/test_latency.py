@@ -8,10 +8,11 @@ import pytest
 import torch
 from torch import nn
 
-from scalegrid import baselines, inference
+from scalegrid import baselines
 from scalegrid.baselines import Baseline
+from scalegrid.cost import latency as inference
+from scalegrid.cost.table import Costs
 from scalegrid.plan import latency, make_plan
-from scalegrid.plan.costtable import Costs
 from scalegrid.plan.realisable import Place, Realisable, realisable
 from scalegrid.plan.summary import scaled_variants
 from scalegrid.spec import SweepSpec

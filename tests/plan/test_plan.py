@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from scalegrid import baselines, cost
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.coefficients import Coefficients
-from scalegrid.errors import UserError
+from scalegrid.cost.table import Costs
 from scalegrid.plan import Plan, Variant, make_plan
-from scalegrid.plan.costtable import Costs
 from scalegrid.plan.summary import classic_plan, scaled_variants, spread
 from scalegrid.spec import SweepSpec
+from scalegrid.util.errors import UserError
 
 CLASSES = 10
 KINDS = ("ir", "er", "ds")

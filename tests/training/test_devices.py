@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import pytest
 
-from scalegrid.errors import UserError
 from scalegrid.training import devices
 from scalegrid.training.devices import find_devices
+from scalegrid.util.errors import UserError
 
 
 @pytest.mark.parametrize(

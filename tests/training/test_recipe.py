@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from scalegrid.errors import UserError
 from scalegrid.spec import Recipe
 from scalegrid.training.recipe import SCHEDULES, check_recipe, make_optimizer, make_schedule
+from scalegrid.util.errors import UserError
 
 
 def recipe_of(**values: object) -> Recipe:

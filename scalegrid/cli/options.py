@@ -1,0 +1,116 @@
+"""The flags of the command line, made from the fields of the specification."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+
+import click
+
+from scalegrid.baselines import locate
+from scalegrid.spec import SweepSpec
+from scalegrid.util import yaml
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class FloatList(click.ParamType[tuple[float, ...]]):
+    """Numbers separated by commas."""
+
+    name = "LIST"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        """Turn ``1,1.5,2`` into a tuple."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            return tuple(float(part) for part in str(value).split(",") if part.strip())
+        except ValueError:
+            self.fail(f"{value!r} must be numbers separated by commas, such as 1,1.5,2", param, ctx)
+
+
+class IntOrWord(click.ParamType[int | str]):
+    """A whole number, or a word that stands for one."""
+
+    name = "INTEGER|all"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | str:
+        """Turn ``16`` into a number; leave a word to the specification to judge."""
+        try:
+            return int(value)
+        except ValueError:
+            return str(value)
+
+
+def spec_options(command: Command) -> Command:
+    """Give a command SPEC.yaml as an optional argument and every key of a spec as a flag."""
+    for key in reversed(list(SweepSpec.model_fields)):
+        command = _option(key)(command)
+    path = click.Path(path_type=Path, dir_okay=False)
+    return click.argument("spec_file", metavar="[SPEC.yaml]", required=False, type=path)(command)
+
+
+def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
+    """The specification that a command line asks for; flags win over the file.
+
+    Raises:
+        UserError: see `scalegrid.util.yaml`.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    if spec_file is None:
+        return yaml.build(SweepSpec, given)
+    spec = yaml.load(SweepSpec, spec_file, "specification", given)
+    if "baseline" in given:
+        return spec
+    # A definition or a factory that a file names may lie beside it.
+    baseline = locate(spec.baseline, spec_file.parent)
+    return spec.model_copy(update={"baseline": baseline})
+
+
+def _option(key: str) -> Callable[[Command], Command]:
+    field = SweepSpec.model_fields[key]
+    flag = "--" + key.replace("_", "-")
+    shown = _shown(field.default)
+    help_text = f"{field.description}{f'  [default: {shown}]' if shown else ''}"
+    kind = _unwrapped(field.annotation)
+    if key == "candidates":
+        return click.option(flag, type=IntOrWord(), default=None, help=help_text)
+    if kind is bool:
+        return click.option(f"{flag}/--no-{flag[2:]}", default=None, help=help_text)
+    if get_origin(kind) is Literal:
+        choice = click.Choice(get_args(kind))
+        return click.option(flag, type=choice, default=None, help=help_text)
+    if get_origin(kind) is tuple and Ellipsis in get_args(kind):
+        return click.option(flag, type=FloatList(), default=None, help=help_text)
+    if get_origin(kind) is tuple:
+        return click.option(
+            flag, type=float, nargs=2, default=None, metavar="LOW HIGH", help=help_text
+        )
+    return click.option(flag, type=kind, default=None, help=help_text)
+
+
+def _unwrapped(annotation: Any) -> Any:
+    """The type inside ``Annotated[...]`` and ``... | None``."""
+    while True:
+        if hasattr(annotation, "__metadata__"):
+            annotation = get_args(annotation)[0]
+        elif get_origin(annotation) in (Union, types.UnionType):
+            annotation = next(a for a in get_args(annotation) if a is not type(None))
+        else:
+            return annotation
+
+
+def _shown(default: Any) -> str:
+    if default is None or default == ():
+        return ""
+    if isinstance(default, bool):
+        return "on" if default else "off"
+    if isinstance(default, tuple):
+        return " ".join(f"{value:g}" for value in default)
+    return f"{default:g}" if isinstance(default, float) else str(default)

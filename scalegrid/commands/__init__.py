@@ -1,1 +1,0 @@
-"""What the commands print: each a thin skin over the library."""

@@ -1,0 +1,93 @@
+"""Costs of networks whose layers are known without building them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalegrid.baselines import Baseline, skeleton
+from scalegrid.baselines.blocklayers import Layer
+from scalegrid.cost.counting import Cost, measure
+from scalegrid.util.errors import UserError
+
+_LEVELS = 6
+"""Maps may be halved five times, to a stride of 32; the level after these is of pooled maps."""
+
+_MOST = 2.0**60
+"""FLOPs that can be added up without overflow."""
+
+LayersOf = Callable[[float, float, int], "list[Layer] | None"]
+"""Takes depth, width and the number of classes."""
+
+
+def closed_table(
+    baseline: Baseline,
+    depths: Sequence[float],
+    widths: Sequence[float],
+    resolutions: Sequence[int],
+    num_classes: int,
+) -> NDArray[np.int64] | None:
+    """(D, W, P, 3) costs as in `Cost`; None for a baseline that does not know its layers.
+
+    Raises:
+        UserError: the network is absurdly large.
+    """
+    layers_of: LayersOf | None = getattr(baseline, "known_layers", None)
+    if layers_of is None:
+        return None
+    places = np.array([_places(resolution) for resolution in resolutions]).T
+    table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
+    for d, depth in enumerate(depths):
+        for w, width in enumerate(widths):
+            layers = layers_of(depth, width, num_classes)
+            if layers is None:
+                return None
+            weights, outputs = _by_level(layers)
+            if float(weights.max()) * float(places.max()) > _MOST:
+                raise UserError(f"{baseline.name} is too large to be counted; use fewer channels.")
+            table[d, w, :, 0] = weights @ places
+            table[d, w, :, 1] = sum(layer.params for layer in layers)
+            table[d, w, :, 2] = outputs @ places
+    return table
+
+
+def check_closed_form(baseline: Baseline, num_classes: int, resolution: int) -> None:
+    """Build and count the unscaled network and a scaled one, where plans trust the closed form.
+
+    Raises:
+        UserError: another network is built, as a timm of other rules might.
+    """
+    for scale in (1.0, 1.3):
+        table = closed_table(baseline, [scale], [scale], [resolution], num_classes)
+        if table is None:
+            return
+        built = measure(skeleton(baseline, scale, scale, num_classes), resolution)
+        if tuple(table[0, 0, 0]) != built:
+            raise UserError(
+                f"{baseline.name} is planned with {Cost(*table[0, 0, 0])}, but timm "
+                f"{version('timm')} builds it with {built}; install another version of timm, and "
+                "please report this."
+            )
+
+
+def _places(resolution: int) -> list[int]:
+    """Places of a map that has been halved 0, 1, … times, rounding up; of a pooled one last."""
+    sides = [resolution]
+    while len(sides) < _LEVELS:
+        sides.append((sides[-1] + 1) // 2)
+    return [side * side for side in sides] + [1]
+
+
+def _by_level(layers: Sequence[Layer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Weights and output channels of the layers, summed by the level of their output maps."""
+    weights, outputs = [0] * (_LEVELS + 1), [0] * (_LEVELS + 1)
+    level = 0
+    for layer in layers:
+        level += layer.stride == 2  # of the others it is 1
+        at = _LEVELS if layer.pooled else level
+        weights[at] += layer.weights
+        outputs[at] += layer.outputs
+    return np.array(weights, dtype=np.int64), np.array(outputs, dtype=np.int64)

@@ -1,0 +1,194 @@
+"""The cost of every depth × width × resolution of a baseline, kept on disk.
+
+Networks whose layers are known are not built at all; of others the table is assembled from few.
+
+Tables are kept under a digest of what they were computed from: the networks' layer tables, not
+their names, and the versions of the libraries that build them. What was assembled from few networks
+is checked against whole ones; a baseline that does not pass is counted network by network.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from scalegrid import cost
+from scalegrid.baselines import BUILT_IN, Baseline
+from scalegrid.baselines.factory import FactoryBaseline
+from scalegrid.baselines.skeleton import built
+from scalegrid.cost.assembly import Assembly, told_as_user_error
+from scalegrid.cost.closedform import closed_table
+from scalegrid.cost.counting import Cost
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import cache_root, digest, load_arrays, save_arrays
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable
+
+    from torch import nn
+
+Table = NDArray[np.int64]
+
+_FORMAT = 2
+
+
+class Costs:
+    """What networks of a baseline cost.
+
+    Args:
+        baseline: the network at φ = 0.
+        num_classes: outputs of the classifier.
+    """
+
+    def __init__(self, baseline: Baseline, num_classes: int) -> None:
+        self.baseline = baseline
+        self.num_classes = num_classes
+        self._assembly = Assembly(baseline, self._build)
+        self._now: dict[int, Cost] = {}
+        self._last: tuple[Hashable, nn.Module] | None = None
+
+    def of(self, depth: float, width: float, resolution: int) -> Cost:
+        """The cost of one network; arguments as of `table`.
+
+        Raises:
+            UserError: the network does not run on images of that size.
+        """
+        counted = self._kept([depth], [width], [resolution], self._count_each)
+        return Cost(*(int(c) for c in counted[0, 0, 0]))
+
+    def check(self, depth: float, width: float, resolution: int, planned: Cost) -> None:
+        """Count a network of one's own as it will be trained.
+
+        Raises:
+            UserError: it does not cost what was planned.
+        """
+        if self.baseline.name in BUILT_IN:
+            return
+        real = self._whole(depth, width, resolution)
+        if real != planned:
+            raise UserError(
+                f"{self.baseline.name} at depth {depth:.4g}, width {width:.4g} has {real}, not "
+                f"the {planned} that its depth and its width alone make; its layers must depend on "
+                "depth alone, and its channels on width alone."
+            )
+
+    def table(
+        self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
+    ) -> Table:
+        """The costs of all combinations.
+
+        Args:
+            depths: D multipliers.
+            widths: W multipliers.
+            resolutions: P input sides in px.
+
+        Returns:
+            (D, W, P, 3) integers: FLOPs, parameters, activations, in the order of `cost.Cost`.
+
+        Raises:
+            UserError: the network does not run on images of one of these sizes.
+        """
+        return self._kept(depths, widths, resolutions, self._assembled)
+
+    def _kept(
+        self,
+        depths: Sequence[float],
+        widths: Sequence[float],
+        resolutions: Sequence[int],
+        compute: Callable[[Sequence[float], Sequence[float], Sequence[int]], Table],
+    ) -> Table:
+        """A table in closed form, or from the disk, or computed and put there."""
+        known = closed_table(self.baseline, depths, widths, resolutions, self.num_classes)
+        if known is not None:
+            return known
+        path = self._path(depths, widths, resolutions)
+        shape = (len(depths), len(widths), len(resolutions), len(Cost._fields))
+        stored = load_arrays(path, ["costs"])
+        if stored and stored[0].shape == shape:
+            return stored[0]
+        with _without_garbage_collection():
+            table = compute(depths, widths, resolutions)
+        save_arrays(path, costs=table)
+        return table
+
+    def _assembled(
+        self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
+    ) -> Table:
+        table = self._assembly.table(depths, widths, resolutions)
+        middle = (len(depths) // 2, len(widths) // 2, -1)
+        checked = ((0, 0, 0), (0, -1, -1), (-1, -1, 0), middle)
+        if table is not None and all(
+            tuple(table[d, w, p]) == self._whole(depths[d], widths[w], resolutions[p])
+            for d, w, p in checked
+        ):
+            return table
+        return self._count_each(depths, widths, resolutions)
+
+    def _count_each(
+        self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
+    ) -> Table:
+        table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
+        for d, depth in enumerate(depths):
+            for w, width in enumerate(widths):
+                for p, resolution in enumerate(resolutions):
+                    table[d, w, p] = self._whole(depth, width, resolution)
+        return table
+
+    def _whole(self, depth: float, width: float, resolution: int) -> Cost:
+        """The cost of one network, by counting all of it."""
+        model = self._build(depth, width)
+        with told_as_user_error(self.baseline, resolution):
+            return cost.measure(model, resolution)
+
+    def _build(self, depth: float, width: float) -> nn.Module:
+        """A network to be looked at; the last one is kept, since the next is often the same."""
+        key = (self.baseline.depths(depth), self.baseline.channels(width))
+        if self._last is None or self._last[0] != key:
+            self._last = (key, built(self.baseline, depth, width, self.num_classes))
+        return self._last[1]
+
+    def _unscaled(self, resolution: int) -> Cost | None:
+        """The unscaled network of one's own code, counted now.
+
+        It notices what its definition does not tell, such as changes in a module that it imports.
+        """
+        if not isinstance(self.baseline, FactoryBaseline):
+            return None
+        if resolution not in self._now:
+            self._now[resolution] = self._whole(1.0, 1.0, resolution)
+        return self._now[resolution]
+
+    def _path(
+        self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
+    ) -> Path:
+        content = [
+            _FORMAT,
+            [version(library) for library in ("torch", "timm")],
+            self.baseline.definition,
+            [[asdict(row) for row in self.baseline.layout(depth, 1.0)] for depth in depths],
+            [[asdict(row) for row in self.baseline.layout(1.0, width)] for width in widths],
+            list(resolutions),
+            self.num_classes,
+            self._unscaled(resolutions[0]),
+        ]
+        return cache_root() / "costs" / f"{digest(content)}.npz"
+
+
+@contextmanager
+def _without_garbage_collection() -> Iterator[None]:
+    """Building a hundred networks makes so many objects that looking for cycles takes seconds."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()

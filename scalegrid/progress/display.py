@@ -1,0 +1,228 @@
+"""What a person sees of a running sweep: a live display on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, TextIO
+
+from scalegrid.progress.status import Running, Status
+from scalegrid.util.text import duration, percent
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+_PREPARING_EVERY = 10.0  # seconds between plain lines while images are prepared
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A trial that has just ended: ``top1`` is a share, None if it failed for ``error``."""
+
+    label: str
+    seed: int
+    top1: float | None
+    error: str | None
+    seconds: float
+
+
+class Display(Protocol):
+    """Where a sweep reports to."""
+
+    def note(self, text: str) -> None:
+        """Something to know: one sentence."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """Images decoded, of how many."""
+
+    def update(self, status: Status) -> None:
+        """The sweep as it is now; called about once a second."""
+
+    def ended(self, trial: Ended, status: Status) -> None:
+        """A trial has ended and is stored."""
+
+    def close(self) -> None:
+        """Nothing more will come."""
+
+
+class Silence:
+    """A display that shows nothing."""
+
+    def note(self, text: str) -> None:
+        """Ignored."""
+
+    def preparing(self, done: int, total: int) -> None:
+        """Ignored."""
+
+    def update(self, status: Status) -> None:
+        """Ignored."""
+
+    def ended(self, trial: Ended, status: Status) -> None:
+        """Ignored."""
+
+    def close(self) -> None:
+        """Ignored."""
+
+
+class Lines:
+    """One line for each trial that ends; for log files and pipes."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._last_preparing: float | None = None
+
+    def note(self, text: str) -> None:
+        """Printed as it is."""
+        print(text, file=self._stream, flush=True)
+
+    def preparing(self, done: int, total: int) -> None:
+        """A line every ten seconds."""
+        now = time.monotonic()
+        if self._last_preparing is None:
+            self._last_preparing = now
+        elif now - self._last_preparing >= _PREPARING_EVERY:
+            self._last_preparing = now
+            self.note(f"preparing images: {done} of {total}")
+
+    def update(self, status: Status) -> None:
+        """Nothing: what is under way is in the status file."""
+
+    def ended(self, trial: Ended, status: Status) -> None:
+        """``trial 3/17  width β=1.41  64 px  seed 0  top-1 61.2 %  48 s  about 6 min left``."""
+        self.note(line(trial, status))
+
+    def close(self) -> None:
+        """Nothing to do."""
+
+
+class Live:
+    """Redraws the state of the sweep in place, below a line for each trial that ended."""
+
+    def __init__(self, stream: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live as RichLive
+
+        self._console = Console(file=stream, highlight=False)
+        self._live = RichLive(console=self._console, auto_refresh=False, transient=True)
+        self._live.start()
+
+    def note(self, text: str) -> None:
+        """Printed above the display."""
+        self._console.print(text, markup=False, soft_wrap=True)
+
+    def preparing(self, done: int, total: int) -> None:
+        """A progress bar."""
+        self._show(_bar(f"preparing images  {done} of {total}", done, total))
+
+    def update(self, status: Status) -> None:
+        """Redraws everything."""
+        self._show(render(status))
+
+    def ended(self, trial: Ended, status: Status) -> None:
+        """The same line as elsewhere, above the display."""
+        self.note(line(trial, status))
+        self.update(status)
+
+    def close(self) -> None:
+        """Clears the display; the lines above it stay."""
+        self._live.stop()
+
+    def _show(self, picture: RenderableType) -> None:
+        self._live.update(picture, refresh=True)
+
+
+def display_for(stream: TextIO = sys.stderr) -> Display:
+    """The display that suits ``stream``."""
+    return Live(stream) if stream.isatty() else Lines(stream)
+
+
+def line(trial: Ended, status: Status) -> str:
+    """One line about a trial that has ended."""
+    parts = [f"trial {status.ended}/{status.total}", trial.label, f"seed {trial.seed}"]
+    if trial.top1 is not None:
+        parts += [f"top-1 {100 * trial.top1:.1f} %", duration(trial.seconds)]
+    else:
+        parts.append(f"failed: {trial.error}")
+    if status.certainty is not None:
+        parts.append(certainty(status.certainty))
+    return "  ".join([*parts, *filter(None, [time_left(status)])])
+
+
+def opening_note(status: Status, *, racing: bool = False) -> str:
+    """How much there is to train, and how long it will take, in a race as far as foreseen."""
+    count = status.total - status.ended
+    trials = f"{'at first ' * racing}{count} trial{'s' * (count != 1)} to train"
+    if status.ended:
+        trials += f", {status.ended} done before"
+    if status.seconds_left is None:
+        return f"{status.name}: {trials}."
+    needed = duration(max(1.0, status.seconds_left))
+    return f"{status.name}: {trials}; this will take about {needed}."
+
+
+def closing_note(status: Status, folder: Path) -> str:
+    """What has been done, and how to go on if that is not all."""
+    failed = f", {status.failed} of them failed" if status.failed else ""
+    if status.state == "interrupted":
+        return (
+            f"Interrupted: {status.ended} of {status.total} trials are done{failed}, and kept in "
+            f"{folder}; run the same command again to go on."
+        )
+    sure = "" if status.certainty is None else f"; {certainty(status.certainty)}"
+    return (
+        f"{status.name} is finished: {status.ended} trials{failed}{sure}; results in {folder}; "
+        "`scalegrid recommend` says which coefficients, and how sure that is."
+    )
+
+
+def certainty(probability: float) -> str:
+    """How sure a race is of its leader."""
+    return f"leader good enough with probability {percent(probability)}"
+
+
+def time_left(status: Status) -> str:
+    """``about 6 min left``, or nothing when that is unknown or over."""
+    if status.seconds_left is None or status.ended == status.total:
+        return ""
+    return f"about {duration(max(1.0, status.seconds_left))} left"
+
+
+def render(status: Status) -> RenderableType:
+    """The state of a sweep for a terminal: how far, what is running, the best so far."""
+    from rich.console import Group
+    from rich.table import Table
+    from rich.text import Text
+
+    heading = f"{status.name}  {status.ended} of {status.total} trials"
+    if status.failed:
+        heading += f", {status.failed} failed"
+    details = [f"{status.images_per_second:.0f} images/s"] if status.running else [status.state]
+    details += [text for text in (time_left(status),) if text]
+    parts: list[RenderableType] = [_bar("  ".join([heading, *details]), status.ended, status.total)]
+    if status.running:
+        table = Table.grid(padding=(0, 2))
+        for trial in status.running:
+            table.add_row(*_running_cells(trial))
+        parts.append(table)
+    if status.best:
+        best, seeds = status.best, f"{status.best.seeds} seed{'s' * (status.best.seeds > 1)}"
+        parts.append(Text(f"best so far  {best.label}  top-1 {100 * best.top1:.1f} %  ({seeds})"))
+    if status.certainty is not None:
+        parts.append(Text(certainty(status.certainty)))
+    return Group(*parts)
+
+
+def _running_cells(trial: Running) -> tuple[str, str, str, str]:
+    speed = f"{trial.images_per_second:.0f} images/s" if trial.images_per_second else ""
+    epoch = f"epoch {min(trial.epoch + 1, trial.epochs)} of {trial.epochs}"
+    return trial.label, f"seed {trial.seed}", epoch, speed
+
+
+def _bar(text: str, done: int, total: int) -> RenderableType:
+    from rich.console import Group
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    return Group(Text(text), ProgressBar(total=max(total, 1), completed=done, width=60))

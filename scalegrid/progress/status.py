@@ -1,0 +1,115 @@
+"""How far a sweep is: a small file that the running sweep keeps up to date for other processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import time
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from pydantic import TypeAdapter
+
+from scalegrid.util.files import replace_file
+
+STATUS_FILE = "status.json"
+
+State = Literal["running", "finished", "interrupted", "stopped"]
+_SILENCE = 30.0  # seconds without a sign of life after which a sweep counts as stopped
+
+
+@dataclass(frozen=True)
+class Running:
+    """A trial under way: ``epoch`` of its ``epochs`` are finished."""
+
+    trial: str
+    variant: str
+    label: str
+    seed: int
+    epoch: int
+    epochs: int
+    images_per_second: float | None
+
+
+@dataclass(frozen=True)
+class Best:
+    """The variant with the highest mean top-1 accuracy (a share) of those with a finished trial."""
+
+    variant: str
+    label: str
+    top1: float
+    seeds: int
+
+
+@dataclass(frozen=True)
+class Status:
+    """A sweep at one moment.
+
+    ``total`` counts all trials of the planned variants, made and expected, ``finished`` and
+    ``failed`` those that have ended; times are seconds since the epoch; ``seconds_left`` is None
+    while it cannot be estimated, and when nothing runs. ``certainty`` is the probability that the
+    candidate which racing would recommend now is good enough, None where nothing is raced.
+    """
+
+    name: str
+    state: State
+    finished: int
+    failed: int
+    total: int
+    seconds_left: float | None = None
+    best: Best | None = None
+    running: tuple[Running, ...] = ()
+    certainty: float | None = None
+    started_at: float = 0.0
+    updated_at: float = 0.0
+    pid: int = field(default_factory=os.getpid)
+    host: str = field(default_factory=platform.node)
+
+    @property
+    def ended(self) -> int:
+        """Trials that have a row."""
+        return self.finished + self.failed
+
+    @property
+    def images_per_second(self) -> float:
+        """Training images per second of all running trials together."""
+        return sum(trial.images_per_second or 0.0 for trial in self.running)
+
+
+def write_status(folder: Path, status: Status) -> None:
+    """Replace the status file; it is a convenience, so failing to write it stops nothing."""
+    text = json.dumps(asdict(status), indent=1).encode()
+    with suppress(OSError):
+        replace_file(folder / STATUS_FILE, lambda file: file.write(text), durable=False)
+
+
+def read_status(folder: Path) -> Status | None:
+    """The last status of the sweep in ``folder``; None if it never had one.
+
+    A sweep that was killed cannot say so; it is reported as ``stopped``, with nothing running.
+    """
+    try:
+        status = TypeAdapter(Status).validate_json((folder / STATUS_FILE).read_bytes())
+    except (OSError, ValueError):  # missing, unreadable, or not what a sweep writes
+        return None
+    if status.state == "running" and not _alive(status):
+        fields = {**vars(status), "state": "stopped", "running": (), "seconds_left": None}
+        return Status(**fields)
+    return status
+
+
+def _alive(status: Status) -> bool:
+    if time.time() - status.updated_at > _SILENCE:
+        return False
+    if status.host != platform.node():
+        return True
+    try:
+        os.kill(status.pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True

@@ -1,0 +1,187 @@
+"""The schemas of the result tables, enforced on writing and on reading."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from functools import partial
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import replace_file
+
+SCHEMA_VERSION = 1
+"""Raised whenever a column is added, removed, or changes its type or meaning."""
+
+Table: TypeAlias = Any  # pyarrow ships no types
+Row = Mapping[str, object]
+
+_VERSION_KEY = b"scalegrid.schema"
+_NAME_KEY = b"scalegrid.table"
+
+_TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
+_TRUTH, _MOMENT = pa.bool_(), pa.timestamp("us", "UTC")
+_KINDS: dict[Any, Callable[[object], bool]] = {
+    _TEXT: lambda value: isinstance(value, str),
+    _WHOLE: lambda value: isinstance(value, Integral) and not isinstance(value, bool),
+    _REAL: lambda value: isinstance(value, Real) and not isinstance(value, bool),
+    _TRUTH: lambda value: isinstance(value, bool),
+    _MOMENT: lambda value: isinstance(value, datetime) and value.tzinfo is not None,
+}
+
+
+class SchemaError(ValueError):
+    """Rows that do not fit their table: a mistake in the program, not the user's."""
+
+
+def _schema(table: str, **columns: tuple[Any, str]) -> Any:
+    fields = [
+        pa.field(name, kind, nullable=name == "error", metadata={"description": description})
+        for name, (kind, description) in columns.items()
+    ]
+    return pa.schema(fields, {_NAME_KEY: table, _VERSION_KEY: str(SCHEMA_VERSION)})
+
+
+VARIANTS = _schema(
+    "variants",
+    variant=(_TEXT, "id: digest of the realised network and its resolution"),
+    role=(_TEXT, "baseline, depth, width, resolution, paper, compound or grid"),
+    phi=(_REAL, "compound coefficient"),
+    alpha=(_REAL, "depth per unit of phi"),
+    beta=(_REAL, "width per unit of phi"),
+    gamma=(_REAL, "resolution per unit of phi"),
+    alpha_low=(_REAL, "smallest alpha that realises the same layers"),
+    alpha_high=(_REAL, "largest alpha that does"),
+    beta_low=(_REAL, "smallest beta that realises the same channels"),
+    beta_high=(_REAL, "largest beta that does"),
+    depth=(_REAL, "depth multiplier, alpha^phi"),
+    width=(_REAL, "width multiplier, beta^phi"),
+    resolution=(_WHOLE, "side of the input, px"),
+    flops=(_WHOLE, "multiply-adds of one image"),
+    flops_ratio=(_REAL, "FLOPs over the baseline's"),
+    params=(_WHOLE, "parameters"),
+    activations=(_WHOLE, "output elements of convolution and linear layers, one image"),
+    matched=(_TRUTH, "whether its cost is as the plan wants it, within the tolerance"),
+    share_depth=(_REAL, "measured budget share of depth; NaN for the baseline"),
+    share_width=(_REAL, "measured budget share of width; NaN for the baseline"),
+    share_resolution=(_REAL, "measured budget share of resolution; NaN for the baseline"),
+    nominal_depth=(_REAL, "budget share of depth by the coefficients; NaN for the baseline"),
+    nominal_width=(_REAL, "budget share of width by the coefficients; NaN for the baseline"),
+    nominal_resolution=(_REAL, "budget share of resolution, likewise; NaN for the baseline"),
+    layers=(_TEXT, "realised layers of each row of the layer table, joined by dashes"),
+    channels=(_TEXT, "realised channels of each row of the layer table, joined by dashes"),
+    layout=(_TEXT, "the layer table, JSON"),
+    order=(_WHOLE, "position in the plan, from 0"),
+)
+TRIALS = _schema(
+    "trials",
+    trial=(_TEXT, "id: digest of variant, seed, data and recipe"),
+    variant=(_TEXT, "id of the variant"),
+    seed=(_WHOLE, "seed of the training"),
+    status=(_TEXT, "finished or failed"),
+    top1=(_REAL, "top-1 accuracy after the last epoch, a share in [0, 1]; NaN if failed"),
+    top5=(_REAL, "top-5 accuracy after the last epoch, a share in [0, 1]; NaN if failed"),
+    train_loss=(_REAL, "mean training loss of the last epoch, nats; NaN if failed"),
+    val_loss=(_REAL, "validation cross-entropy after the last epoch, nats; NaN if failed"),
+    flops=(_WHOLE, "multiply-adds of one image"),
+    params=(_WHOLE, "parameters"),
+    epochs=(_WHOLE, "epochs finished"),
+    images=(_WHOLE, "training images seen in them"),
+    images_per_second=(_REAL, "training images over training seconds, all epochs; measured"),
+    seconds=(_REAL, "wall time of the trial; measured"),
+    device=(_TEXT, "cpu, or cuda and the name of the GPU"),
+    threads=(_WHOLE, "CPU threads"),
+    versions=(_TEXT, "of scalegrid and the libraries that decide the numbers"),
+    error=(_TEXT, "why the trial failed; null if it did not"),
+    finished_at=(_MOMENT, "when the trial ended; measured"),
+)
+HISTORY = _schema(
+    "history",
+    trial=(_TEXT, "id of the trial"),
+    epoch=(_WHOLE, "from 1"),
+    train_loss=(_REAL, "mean training loss, with label smoothing, nats"),
+    val_loss=(_REAL, "validation cross-entropy, nats"),
+    top1=(_REAL, "top-1 accuracy, a share in [0, 1]"),
+    top5=(_REAL, "top-5 accuracy, a share in [0, 1]"),
+    learning_rate=(_REAL, "at the end of the epoch"),
+    images_per_second=(_REAL, "training images over training seconds; measured"),
+    seconds=(_REAL, "wall time of the epoch, evaluation included; measured"),
+)
+MEASURED = ("images_per_second", "seconds", "finished_at")
+"""The columns in which an interrupted sweep differs from an undisturbed one."""
+
+
+def make_table(schema: Any, rows: Sequence[Row]) -> Table:
+    """The rows as a table of ``schema``.
+
+    Raises:
+        SchemaError: a column is missing or unknown, or a value is null or of the wrong type.
+    """
+    name = schema.metadata[_NAME_KEY].decode()
+    wanted = set(schema.names)
+    for row in rows:
+        if row.keys() != wanted:
+            differing = ", ".join(sorted(row.keys() ^ wanted))
+            raise SchemaError(f"a row of {name} has missing or unknown columns: {differing}")
+    columns = []
+    for field in schema:
+        values = [row[field.name] for row in rows]
+        for value in values:
+            # Checked here, since arrow truncates and parses where it sees fit.
+            if not (_KINDS[field.type](value) or (value is None and field.nullable)):
+                raise SchemaError(f"column {field.name} of {name}: {value!r} is no {field.type}")
+        columns.append(pa.array(values, field.type))
+    return pa.Table.from_arrays(columns, schema=schema)
+
+
+def write_table(path: Path, table: Table) -> None:
+    """Replace ``path`` durably and in one step.
+
+    Raises:
+        UserError: it cannot be written, for example because the disk is full.
+    """
+    # Ids and words repeat, numbers do not; a dictionary of the latter doubles the time.
+    words = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    write = partial(pq.write_table, table, compression="zstd", use_dictionary=words)
+    try:
+        replace_file(path, write)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; mend that and run the same command "
+            "again to go on where it was."
+        ) from error
+
+
+def read_table(path: Path, schema: Any) -> Table:
+    """Read a table that scalegrid wrote; an empty one when there is no file.
+
+    Raises:
+        UserError: the file cannot be read, is corrupt, is of something else, or was written by a
+            newer scalegrid.
+    """
+    try:
+        table = pq.read_table(path, partitioning=None, memory_map=False)
+    except FileNotFoundError:
+        return schema.empty_table()
+    except (OSError, pa.ArrowException) as error:
+        reason = getattr(error, "strerror", None) or "it is damaged or no parquet file"
+        raise UserError(f"cannot read {path}: {reason}; restore it or delete it.") from None
+    metadata = table.schema.metadata or {}
+    version = metadata.get(_VERSION_KEY, b"").decode(errors="replace")
+    if version.isdecimal() and int(version) > SCHEMA_VERSION:
+        raise UserError(
+            f"{path} was written by a newer scalegrid (schema {version}; this one reads up to "
+            f"{SCHEMA_VERSION}); upgrade scalegrid."
+        )
+    ours = version.isdecimal() and metadata.get(_NAME_KEY) == schema.metadata[_NAME_KEY]
+    if not ours or not table.schema.equals(schema, check_metadata=False):
+        raise UserError(
+            f"{path} is not the {schema.metadata[_NAME_KEY].decode()} table of a sweep; move it "
+            "away or choose another name."
+        )
+    return table

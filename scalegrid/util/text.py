@@ -1,0 +1,61 @@
+"""Words and numbers as people read them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+def did_you_mean(
+    word: str, known: Iterable[str], otherwise: str = "", *, most: int = 1, cutoff: float = 0.6
+) -> str:
+    """``did you mean 'b0'?``: the nearest of the ``known`` words, or ``otherwise``.
+
+    Args:
+        word: what the user wrote.
+        known: what could be meant.
+        otherwise: what to say if nothing is near.
+        most: words to suggest.
+        cutoff: similarity from which on a word is near, from 0 to 1 (see `difflib`).
+    """
+    spelling = {name.lower(): name for name in known}
+    near = get_close_matches(word.lower(), spelling, n=most, cutoff=cutoff)
+    return (
+        f"did you mean {' or '.join(repr(spelling[name]) for name in near)}?" if near else otherwise
+    )
+
+
+def sentence(text: str) -> str:
+    """``text`` with a full stop, unless it ends with one or with a question mark."""
+    return text if text.endswith((".", "?")) else f"{text}."
+
+
+def count(value: float) -> str:
+    """A count of operations or parameters with its unit: ``385.8 M``, ``4.39 B``, ``512``."""
+    for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):
+        if abs(value) >= limit:
+            digits = 2 if value < 10 * limit else 1
+            return f"{value / limit:.{digits}f} {unit}"
+    return f"{value:.0f}"
+
+
+def percent(probability: float) -> str:
+    """A probability in whole per cent, without claiming certainty."""
+    if probability > 0.995:
+        return "> 99 %"
+    if probability < 0.005:
+        return "< 1 %"
+    return f"{100 * probability:.0f} %"
+
+
+def duration(seconds: float) -> str:
+    """A time in words, to two figures or so: ``48 s``, ``6 min``, ``1 h 20 min``, ``2 d 3 h``."""
+    if seconds < 90:
+        return f"{max(0, round(seconds))} s"
+    minutes = round(seconds / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 24 * 60:
+        return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
+    hours = round(seconds / 3600)
+    return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"

@@ -1,0 +1,169 @@
+"""Strict YAML: files of keys and values, validated by a pydantic model.
+
+Unknown and repeated keys, Python tags and values of other types are refused in one sentence that
+names the file, the line and the key. Keys may be written with dashes for underscores, as flags are.
+"""
+
+from __future__ import annotations
+
+import re
+import textwrap
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple, TypeVar
+
+import yaml
+from pydantic import BaseModel, ValidationError
+
+from scalegrid.util.errors import UserError
+from scalegrid.util.text import did_you_mean, sentence
+
+Model = TypeVar("Model", bound=BaseModel)
+
+
+class Key(NamedTuple):
+    """A key as it is written in a file, and its line."""
+
+    written: str
+    line: int
+
+
+class Document(NamedTuple):
+    """The keys and values of a file, with underscores, and how and where each key stands there."""
+
+    values: dict[str, Any]
+    keys: dict[str, Key]
+
+
+def load(
+    model: type[Model], path: Path, what: str, overrides: Mapping[str, Any] | None = None
+) -> Model:
+    """Read a file into a ``model``; ``overrides`` win over what the file says.
+
+    Args:
+        model: the class that names and checks the keys.
+        path: the file; an empty one holds no keys.
+        what: what such a file is called in errors, such as ``specification``.
+        overrides: keys and values from elsewhere; the file must be valid without them.
+
+    Raises:
+        UserError: the file is missing, is not plain YAML, or does not validate.
+    """
+    document = _read(path, what)
+    loaded = _validated(model, document.values, str(path), document.keys)
+    return build(model, {**document.values, **overrides}) if overrides else loaded
+
+
+def build(model: type[Model], values: Mapping[str, Any], source: str = "") -> Model:
+    """Validate ``values`` into a ``model``.
+
+    Args:
+        model: the class that names and checks the keys.
+        values: what it is made of.
+        source: where they come from, named in errors.
+
+    Raises:
+        UserError: an unknown key, a wrong type, a value out of range; one sentence, all named.
+    """
+    return _validated(model, values, source, {})
+
+
+def dump(instance: BaseModel) -> str:
+    """YAML that `load` reads back to an equal object."""
+    values = instance.model_dump(mode="json", exclude_none=True)
+    return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
+
+
+def _read(path: Path, what: str) -> Document:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        raise UserError(f"cannot read the {what} {path}: {reason}.") from None
+    try:
+        values = yaml.safe_load(text)
+        keys = _keys(text)
+    except yaml.YAMLError as error:
+        raise UserError(f"{path} is not a valid {what}: {_reason(error)}.") from None
+    except Exception:  # PyYAML raises anything for a date or a number that is none
+        raise UserError(
+            f"{path} is not a valid {what}: it holds a value that is not what it claims to be, or "
+            "is nested too deeply."
+        ) from None
+    values = {} if values is None else values
+    if not isinstance(values, dict):
+        raise UserError(f"{path} must hold keys and values, not a {type(values).__name__}.")
+    known: dict[str, Key] = {}
+    for key in keys:
+        if _plain(key.written) in known:
+            raise UserError(f"{path}: line {key.line}: {key.written} is given twice.")
+        known[_plain(key.written)] = key
+    return Document({_plain(key): value for key, value in values.items()}, known)
+
+
+def _keys(text: str) -> list[Key]:
+    """The keys of the outermost mapping in order, repeated ones too."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
+    return [Key(str(key.value), key.start_mark.line + 1) for key, _ in pairs]
+
+
+def _plain(key: object) -> str:
+    return str(key).replace("-", "_")
+
+
+def _reason(error: yaml.YAMLError) -> str:
+    mark = getattr(error, "problem_mark", None)
+    if isinstance(error, yaml.constructor.ConstructorError):
+        where = f" on line {mark.line + 1}" if mark else ""
+        return f"only plain YAML is allowed, but{where} it says {str(error.problem).strip()}"
+    if isinstance(error, yaml.MarkedYAMLError) and mark:
+        return f"invalid YAML on line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return f"invalid YAML ({str(error).splitlines()[0]})"
+
+
+def _validated(
+    model: type[Model], values: Mapping[str, Any], source: str, keys: Mapping[str, Key]
+) -> Model:
+    try:
+        return model.model_validate(_without_lists(values))
+    except ValidationError as error:
+        parts = []
+        for detail in error.errors():
+            field = str(detail["loc"][0])
+            key = keys.get(field)
+            line = f"line {key.line}: " if key else ""
+            name = key.written if key else field.replace("_", "-")
+            parts.append(line + _complaint(model, name, detail))
+        prefix = f"{source}: " if source else ""
+        raise UserError(sentence(prefix + "; ".join(dict.fromkeys(parts)))) from None
+
+
+def _without_lists(values: Mapping[str, Any]) -> dict[str, Any]:
+    """YAML has lists where a strict model wants tuples."""
+
+    def converted(value: Any) -> Any:
+        return tuple(map(converted, value)) if isinstance(value, list) else value
+
+    return {key: converted(value) for key, value in values.items()}
+
+
+def _complaint(model: type[BaseModel], name: str, detail: Any) -> str:
+    """What is wrong with the key called ``name``, and the value that was given."""
+    if detail["type"] == "extra_forbidden":
+        few = len(model.model_fields) < 12
+        known = f"known are {', '.join(model.model_fields)}" if few else ""
+        hint = did_you_mean(_plain(name), model.model_fields, known)
+        return f"unknown key {name!r}" + (f"; {hint}" if hint else "")
+    if detail["type"] == "missing" and len(detail["loc"]) == 1:
+        return f"the key {name!r} is missing"
+    message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
+    message = message.replace("valid tuple", "list of numbers")
+    shown = textwrap.shorten(repr(detail["input"]), 200)
+    if detail["type"] == "float_type" and re.fullmatch(
+        r"[-+]?\d+[eE][-+]?\d+", str(detail["input"])
+    ):
+        message += "; YAML wants a point in one, as in 1.0e-3"
+    if detail["type"] in ("missing", "too_long"):  # of a pair of bounds
+        message = "should be two numbers"
+    return f"{name} {message[0].lower()}{message[1:]} (given {shown})"

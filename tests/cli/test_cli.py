@@ -1,0 +1,293 @@
+"""The command line as a user meets it: what it prints, where, and how it exits."""
+
+import csv
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from light_sweep import light_spec, run_light_sweep
+
+from scalegrid import baselines
+from scalegrid.cli.main import main
+from scalegrid.cli.options import FloatList
+from scalegrid.progress.rate import Estimate
+from scalegrid.spec import SweepSpec
+
+PLAN = ("plan", "--baseline", "b0", "--resolution", "64", "--candidates", "5")
+BOUNDED_TO_ONE = (
+    *("--alpha-range", "1", "1"),
+    *("--beta-range", "1", "1"),
+    *("--gamma-range", "1", "1"),
+)
+COMMANDS = ("sweep", "plan", "status", "recommend", "plot", "baselines")
+
+
+@pytest.fixture(autouse=True)
+def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture(autouse=True)
+def _known_rate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine's speed is measured elsewhere; here it is given."""
+    monkeypatch.setattr("scalegrid.cli.plan.estimate_seconds", lambda *_: Estimate(120.0, True))
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(main, list(arguments))
+
+
+def refused(*arguments: str) -> str:
+    """The one sentence on standard error; nothing else printed, nothing written."""
+    before = sorted(Path().rglob("*"))
+    result = run(*arguments)
+    assert result.exit_code == 2, result.output
+    assert result.stdout == ""
+    (sentence,) = result.stderr.strip().splitlines()
+    assert "Traceback" not in sentence
+    assert sentence[-1] in ".?"
+    assert not sentence.endswith("..")
+    assert sorted(Path().rglob("*")) == before
+    return str(sentence)
+
+
+def test_every_key_of_a_spec_is_a_flag_of_sweep_and_plan() -> None:
+    for command in ("sweep", "plan"):
+        flags = {o for p in main.commands[command].params for o in p.opts}
+        assert {"--" + key.replace("_", "-") for key in SweepSpec.model_fields} <= flags
+
+
+def test_help_imports_nothing_slow_and_every_command_has_some() -> None:
+    code = (
+        "import sys\nfrom scalegrid.cli.main import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "print([m for m in ('torch', 'timm', 'pandas', 'matplotlib') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.splitlines()[-1] == "[]"
+    for command in COMMANDS:
+        assert command in shown.stdout
+        assert run(command, "--help").exit_code == 0
+
+
+def test_a_plan_of_block_strings_imports_neither_torch_nor_timm(tmp_path: Path) -> None:
+    planned = run(*PLAN)
+    code = (
+        "import sys\nfrom scalegrid.cli.main import main\n"
+        f"main({list(PLAN)!r}, standalone_mode=False)\n"
+        "print([m for m in ('torch', 'timm') if m in sys.modules])"
+    )
+    shown = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"SCALEGRID_CACHE": str(tmp_path / "empty")},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    *rows, imported = shown.stdout.splitlines()
+    assert imported == "[]"
+    assert rows[:9] == planned.stdout.splitlines()[:9]
+
+
+def test_plan_as_json_has_the_documented_keys() -> None:
+    plan = json.loads(run(*PLAN, "--format", "json").stdout)
+    assert plan["baseline"] == "b0"
+    assert plan["seconds_estimated"] == 120.0
+    assert len(plan["variants"]) == 6
+    for variant in plan["variants"]:
+        assert {
+            *("variant", "role", "alpha", "beta", "gamma", "depth", "width", "resolution"),
+            *("flops", "flops_ratio", "params", "activations", "shares"),
+            *("alpha_low", "alpha_high", "beta_low", "beta_high"),
+        } <= variant.keys()
+    assert plan["variants"][0]["shares"] == {"depth": None, "width": None, "resolution": None}
+    assert plan["variants"][1]["shares"] == {"depth": 1.0, "width": 0.0, "resolution": 0.0}
+
+
+def test_plan_as_csv_has_one_line_a_variant() -> None:
+    result = run(*PLAN, "--format", "csv")
+    assert "resolution alone does not reach 2× within 3%" in result.stderr
+    rows = list(csv.DictReader(io.StringIO(result.stdout)))
+    assert [row["role"] for row in rows[:4]] == ["baseline", "depth", "width", "resolution"]
+    assert float(rows[0]["flops_ratio"]) == 1.0
+
+
+def test_plan_as_a_table_compares_with_the_classic_grid() -> None:
+    shown = run(*PLAN).stdout
+    assert "1-1-2-2-3-3-4-1-1" in shown
+    assert "32-16-24-40-80-112-192-320-1280" in shown
+    lines = [line.split() for line in shown.splitlines()]
+    assert any(line[:2] == ["classic", "109"] for line in lines)
+    assert "6 trials, about 2 min (on this machine)." in shown
+    assert "resolution alone does not reach 2× within 3%" in shown
+    assert "* Not within 3 % of 2^φ times the baseline's cost." in shown
+
+
+def test_plan_draws_the_triangle() -> None:
+    result = run(*PLAN, "--plot", "pictures")
+    assert result.exit_code == 0
+    assert Path("pictures/plan.png").stat().st_size > 10_000
+    assert "pictures/plan.png" in result.stderr
+
+
+def test_a_spec_and_the_same_flags_give_the_same_plan() -> None:
+    Path("sweep.yaml").write_text("baseline: b0\nresolution: 64\ncandidates: 5\n")
+    by_file = run("plan", "sweep.yaml", "--format", "json").stdout
+    assert by_file == run(*PLAN, "--format", "json").stdout
+
+
+def test_baselines_lists_costs_that_agree_with_the_paper() -> None:
+    rows = {row["name"]: row for row in json.loads(run("baselines", "--format", "json").stdout)}
+    assert set(rows) == set(baselines.names())
+    assert round(rows["b0"]["flops"] / 1e9, 2) == 0.39
+    assert round(rows["b0"]["params"] / 1e6, 1) == 5.3
+
+
+def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
+    rows = json.loads(run("baselines", "b0", "--format", "json").stdout)
+    # Tan & Le 2019, Table 1: resolution, channels and layers of the nine stages.
+    assert [r["resolution"] for r in rows] == [224, 112, 112, 56, 28, 14, 14, 7, 7]
+    assert [r["channels"] for r in rows] == [32, 16, 24, 40, 80, 112, 192, 320, 1280]
+    assert [r["layers"] for r in rows] == [1, 1, 2, 2, 3, 3, 4, 1, 1]
+    assert [r["operator"] for r in rows[:4]] == [
+        "Conv3x3",
+        "MBConv1, k3x3",
+        "MBConv6, k3x3",
+        "MBConv6, k5x5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("plan", "--baseline", "bo"), "unknown baseline 'bo'"),
+        (("plan", "--resolution", "16"), "16 px is too small for b0"),
+        (("plan", "--alpha-range", "0.5", "2"), "must be at least 1"),
+        (("plan", "--beta-range", "1.4", "1.2"), "crossed"),
+        (("plan", "--grid", "classic", "--step", "0.4", "--tolerance", "0"), "grid is empty"),
+        (("plan", "--epochs", "0"), "epochs should be greater than 0"),
+        (("plan", "--seeds", "-1"), "seeds should be greater than 0"),
+        (("plan", "--workers", "0"), "workers should be greater than 0"),
+        (("plan", "--data", "nowhere"), "nowhere"),
+        (("plan", "--data", "~nobody-of-that-name/x"), "nobody-of-that-name"),
+        (("plan", "--device", "cuda:77"), "cuda:77"),
+        (("plan", "--train-images", "1000000000000000"), "train-images"),
+        (("plan", "--grid", "hexagonal"), "hexagonal"),
+        (("plan", "--optimizer", "nonsense"), "nonsense"),
+        ((*PLAN, *BOUNDED_TO_ONE), "lies within the bounds"),
+        (("plan", "missing.yaml"), "missing.yaml"),
+        (("sweep", "--baseline", "b00"), "unknown baseline 'b00'"),
+        (("sweep", "--name", "a/b"), "plain folder name"),
+        (("sweep", "--train-images", "8", "--batch-size", "16"), "8"),
+        (("status",), "there are no results"),
+        (("status", "nothing"), "nothing"),
+        (("plot", "../up"), "path separators"),
+        (("baselines", "resnet"), "unknown baseline"),
+        (("baselines", "b0", "--resolution", "8"), "too small"),
+        (("baselines", "--resolution", "64"), "NAME"),
+        (("--bogus", "plan"), "--bogus"),
+        (("plan", "--grid", "classic", "--step", "1e-9"), "larger --step"),
+        (("plan", "--threads", "10000000"), "threads"),
+    ],
+)
+def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], says: str) -> None:
+    assert says in refused(*arguments)
+
+
+def test_an_unreadable_image_is_all_that_is_said_and_nothing_stays(tmp_path: Path) -> None:
+    from PIL import Image
+
+    for label in "ab":
+        for number in range(20):
+            path = tmp_path / "photos" / label / f"{number}.png"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.new("RGB", (40, 40), (number, 0, 0)).save(path)
+    (tmp_path / "photos" / "b" / "7.png").write_bytes(b"no image")
+    brief = "--baseline nano --resolution 32 --batch-size 8 --candidates 4 --epochs 1 --workers 1"
+    sentence = refused("sweep", "--data", "photos", "--results", "x/y/z", *brief.split())
+    assert "7.png" in sentence
+
+
+def test_a_factory_that_exits_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("leaves.py").write_text("def net(depth, width, num_classes):\n    raise SystemExit(0)\n")
+    assert "leaves:net" in refused("plan", "--baseline", "leaves:net", "--resolution", "32")
+
+
+def test_a_network_that_prints_leaves_the_json_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    Path("chatty.py").write_text(
+        "from torch import nn\nprint('imported')\ndef net(depth, width, num_classes):\n"
+        "    print('built')\n    layers = [nn.Conv2d(3, 8, 3, 2)]\n"
+        "    layers += [nn.Conv2d(8, 8, 1) for _ in range(round(2 * depth))]\n"
+        "    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+        "                         nn.Linear(8, num_classes))\n"
+    )
+    result = run("baselines", "chatty:net", "--resolution", "32", "--format", "json")
+    assert json.loads(result.stdout)[0]["channels"] == 8
+    assert "imported" in result.stderr
+    assert "built" in result.stderr
+
+
+def test_every_candidate_can_be_asked_for() -> None:
+    shown = json.loads(run(*PLAN[:-1], "all", "--format", "json").stdout)
+    assert len(shown["variants"]) > 40
+
+
+def test_lists_of_numbers_are_checked() -> None:
+    assert FloatList().convert("1, 1.5,2", None, None) == (1.0, 1.5, 2.0)
+    result = run("plan", "--curves", "1;2")
+    assert result.exit_code == 2
+    assert "1,1.5,2" in result.stderr
+
+
+@pytest.fixture
+def raced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "cache"))
+    run_light_sweep(light_spec("results", seeds=3))
+
+
+@pytest.mark.usefixtures("raced")
+def test_recommend_says_what_it_recommends_and_how_sure() -> None:
+    found = json.loads(run("recommend", "--format", "json").stdout)
+    shown = run("recommend").stdout
+    assert f"Recommended: α = {found['alpha']:.3f}" in shown
+    assert found["variant"] in shown
+    assert "within 0.3 points of the best with probability" in shown
+    rows = list(csv.DictReader(io.StringIO(run("recommend", "--format", "csv").stdout)))
+    assert rows[0]["variant"] == found["variant"]
+    assert [float(r["accuracy"]) for r in rows] == sorted(
+        (float(r["accuracy"]) for r in rows), reverse=True
+    )
+
+
+@pytest.mark.usefixtures("raced")
+def test_recommend_takes_another_metric_zone_and_confidence() -> None:
+    narrow, wide = (
+        json.loads(run("recommend", "--indifference", zone, "--format", "json").stdout)
+        for zone in ("0.1", "50")
+    )
+    assert narrow["probability_within_indifference"] < 0.9 < wide["probability_within_indifference"]
+    by_loss = run("recommend", "--metric", "val_loss").stdout
+    assert "validation loss" in by_loss
+    assert "within 0.01 nats" in by_loss
+    assert "not clear at 77 %" in run("recommend", "--confidence", "0.77").stdout
+
+
+@pytest.mark.usefixtures("raced")
+@pytest.mark.parametrize(
+    ("flags", "named"),
+    [
+        (("--indifference", "-1"), "-1"),
+        (("--indifference", "nan"), "nan"),
+        (("--confidence", "1"), "confidence 1"),
+        (("--confidence", "0"), "confidence 0"),
+        (("--metric", "top2"), "top2"),
+        (("other",), "other"),
+    ],
+)
+def test_recommend_refuses_in_a_sentence(flags: tuple[str, ...], named: str) -> None:
+    assert named in refused("recommend", *flags)

@@ -1,0 +1,75 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from light_sweep import light_baseline
+
+from scalegrid.data import Source
+from scalegrid.plan.resolve import default_name, open_data, resolve, resolve_recipe, results_folder
+from scalegrid.spec import SweepSpec, check_name
+from scalegrid.util.errors import UserError
+
+
+@pytest.mark.parametrize(
+    ("baseline", "data", "name"),
+    [
+        ("b0", "glyphs", "b0-glyphs-48"),
+        ("b0", "shared/data/clothing", "b0-clothing-48"),
+        ("b0", "/data/my photos/", "b0-my-photos-48"),
+        ("nets/tiny.yaml", "cifar10", "tiny-cifar10-48"),
+        ("package.module:factory", "torch/mnist", "package.module-factory-mnist-48"),
+        ("b0", "été", "b0-été-48"),
+        ("b0", "/", "b0-data-48"),
+    ],
+)
+def test_the_default_name_is_made_of_baseline_data_and_resolution(
+    baseline: str, data: str, name: str
+) -> None:
+    spec = SweepSpec(baseline=baseline, data=data, resolution=48)
+    assert default_name(spec) == name
+    check_name(default_name(spec))
+
+
+def test_here_is_named_after_the_folder_one_is_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "birds").mkdir()
+    monkeypatch.chdir(tmp_path / "birds")
+    assert default_name(SweepSpec(data=".", resolution=64)) == "b0-birds-64"
+
+
+def test_what_the_user_said_wins_over_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scalegrid.baselines.get", light_baseline)
+    spec = resolve(SweepSpec(baseline="any"))
+    assert (spec.resolution, spec.name) == (32, "any-glyphs-32")
+    assert results_folder(spec) == Path("results/any-glyphs-32")
+    said = resolve(SweepSpec(baseline="any", resolution=96, name="mine", results="r"))
+    assert (said.resolution, results_folder(said)) == (96, Path("r/mine"))
+
+
+@pytest.mark.parametrize(("said", "flip"), [(None, False), (True, True), (False, False)])
+def test_images_are_mirrored_where_the_data_allow_it_unless_said(
+    said: bool | None, flip: bool
+) -> None:
+    settings: dict[str, Any] = {"train_images": 40, "val_images": 20, "flip": said}
+    spec = SweepSpec(**settings)
+    assert resolve_recipe(spec, open_data(spec)).flip is flip  # letters have a left and a right
+
+
+def test_data_smaller_than_a_batch_are_refused() -> None:
+    with pytest.raises(UserError, match="31 training images, fewer than a batch of 32"):
+        open_data(SweepSpec(train_images=31, val_images=20, batch_size=32))
+
+
+def test_a_classifier_may_have_outputs_to_spare_but_not_too_few() -> None:
+    small = SweepSpec(train_images=40, val_images=20)
+
+    def opened(num_classes: int | None) -> Source:
+        return open_data(small.model_copy(update={"num_classes": num_classes}))
+
+    assert (opened(None).num_classes, opened(22).num_classes) == (20, 22)
+    assert opened(22).fingerprint != opened(None).fingerprint == opened(20).fingerprint
+    with pytest.raises(UserError, match="--num-classes 19 is too few: glyphs has 20"):
+        opened(19)

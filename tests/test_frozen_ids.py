@@ -1,0 +1,51 @@
+"""Ids of variants and trials, as they were when the first results were published.
+
+A trial is found again by its id, so an id that changes makes everybody's results strangers to the
+program. `fixtures/ids.json` was written by scalegrid 0.1.0 and is never written again.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from scalegrid.baselines import BUILT_IN, get, network_id
+from scalegrid.data import open_source
+from scalegrid.spec import Recipe
+from scalegrid.training.trial import trial_id
+
+FIXTURES = Path(__file__).parent / "fixtures"
+FROZEN = json.loads((FIXTURES / "ids.json").read_text())
+SCALINGS = ((1.0, 1.0), (2.0, 1.0), (1.0, 1.5), (1.2, 1.1))
+
+
+def variant_ids(name: str) -> list[str]:
+    """Ids of the unscaled network, a deeper, a wider and a compound one, at 64 px."""
+    baseline = get(name)
+    return [network_id(baseline, baseline.layout(d, w), 64) for d, w in SCALINGS]
+
+
+def test_no_built_in_baseline_is_missing() -> None:
+    own = {"blocks.yaml", "tinynet:tinynet"}
+    assert set(FROZEN["variants"]) == {*BUILT_IN, *own}
+
+
+@pytest.mark.parametrize("name", FROZEN["variants"])
+def test_variant_ids_stay(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(FIXTURES)
+    assert variant_ids(name) == FROZEN["variants"][name]
+
+
+def test_trial_ids_stay() -> None:
+    recipes = {"default": Recipe(flip=False), "other": Recipe(epochs=7, optimizer="adamw")}
+    found = {
+        name: [trial_id("0123456789ab", seed, "glyphs", recipe) for seed in (0, 1)]
+        for name, recipe in recipes.items()
+    }
+    assert found == FROZEN["trials"]
+
+
+def test_the_embedded_data_keep_their_fingerprint() -> None:
+    assert open_source("glyphs").fingerprint == FROZEN["glyphs"]

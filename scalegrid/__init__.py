@@ -1,3 +1,83 @@
-"""Compound-scaling coefficients for a vision backbone, by grid search at equal cost."""
+"""Compound-scaling coefficients for a vision backbone, by grid search at equal cost.
+
+Everything a program needs is here; each name is imported from its room on first use, so
+``import scalegrid`` is quick:
+
+```python
+from scalegrid import SweepSpec, load_sweep, recommend, run_sweep
+
+outcome = run_sweep(SweepSpec(baseline="b0"))
+sweep = load_sweep(outcome.name)
+best = recommend(sweep.planned, sweep.trials).best
+```
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scalegrid.analysis import Recommendation, recommend
+    from scalegrid.baselines import Baseline
+    from scalegrid.baselines import get as get_baseline
+    from scalegrid.coefficients import Coefficients
+    from scalegrid.figures import draw
+    from scalegrid.plan import Plan, Variant, make_plan
+    from scalegrid.results import SweepTables, load_sweep
+    from scalegrid.spec import Recipe, SweepSpec
+    from scalegrid.sweep import SweepOutcome, run_sweep
+    from scalegrid.util.errors import UserError
 
 __version__ = "0.1.0"
+
+# The room of each name, and what it is called there if that differs.
+_ROOMS = {
+    "Baseline": "baselines",
+    "Coefficients": "coefficients",
+    "Plan": "plan",
+    "Recipe": "spec",
+    "Recommendation": "analysis",
+    "SweepOutcome": "sweep",
+    "SweepSpec": "spec",
+    "SweepTables": "results",
+    "UserError": "util.errors",
+    "Variant": "plan",
+    "draw": "figures",
+    "get_baseline": "baselines:get",
+    "load_sweep": "results",
+    "make_plan": "plan",
+    "recommend": "analysis",
+    "run_sweep": "sweep",
+}
+
+__all__ = [
+    "Baseline",
+    "Coefficients",
+    "Plan",
+    "Recipe",
+    "Recommendation",
+    "SweepOutcome",
+    "SweepSpec",
+    "SweepTables",
+    "UserError",
+    "Variant",
+    "__version__",
+    "draw",
+    "get_baseline",
+    "load_sweep",
+    "make_plan",
+    "recommend",
+    "run_sweep",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    room, _, attribute = _ROOMS[name].partition(":")
+    return getattr(importlib.import_module(f"{__name__}.{room}"), attribute or name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

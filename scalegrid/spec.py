@@ -259,6 +259,9 @@ def check_name(name: str) -> None:
         raise ValueError(f"a name of {len(name)} characters is too long for a folder")
 
 
+JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
+"""Keys that say how results are compared; `scalegrid recommend` goes by them."""
+
 RUNTIME_KEYS = frozenset(
     {"workers", "threads", "trials_per_device", "device", "name", "results", "data_dir", "download"}
 )

@@ -11,12 +11,10 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from scalegrid.baselines import Baseline, Row
+from scalegrid.baselines import Baseline, LayerRow
 from scalegrid.coefficients import Coefficients
-from scalegrid.executors.inline import InlineExecutor
-from scalegrid.executors.local import LocalExecutor
-from scalegrid.executors.placement import Placement
-from scalegrid.plan import Plan, Variant
+from scalegrid.executors import InlineExecutor, LocalExecutor, Placement
+from scalegrid.plan import Plan, Variant, open_data, resolve
 from scalegrid.progress.display import Lines
 from scalegrid.spec import SweepSpec
 from scalegrid.sweep import SweepOutcome, run_sweep
@@ -40,17 +38,25 @@ def light_spec(results: object, **settings: Any) -> SweepSpec:
     return SweepSpec(**{**values, **settings})
 
 
-def light_plan(spec: SweepSpec, baseline: object = None, num_classes: int = 10) -> Plan:
+def light_plan(spec: SweepSpec) -> Plan:
     """The baseline and ``spec.candidates`` − 1 variants, whatever the grid."""
+    with mock.patch("scalegrid.baselines.get", light_baseline):
+        spec = resolve(spec)
     assert isinstance(spec.candidates, int)
     variants = tuple(_variant(number) for number in range(spec.candidates))
     of_grid = frozenset(variant.variant for variant in variants[1:])
-    return Plan("light", 32, variants, len(variants), of_grid)
+    return Plan(spec, open_data(spec), variants, len(variants), of_grid)
 
 
 def light_baseline(name: str) -> Baseline:
     """A stand-in for any name."""
-    stand_in: Any = SimpleNamespace(name=name, brief_resolution=32, total_stride=32)
+    stand_in: Any = SimpleNamespace(
+        name=name,
+        origin="built-in",
+        brief_resolution=32,
+        total_stride=32,
+        known_layers=lambda *_: None,
+    )
     found: Baseline = stand_in
     return found
 
@@ -62,19 +68,17 @@ def run_light_sweep(
 
     Trials run in this process unless ``make_executor`` is `in_workers`.
     """
-    arguments.setdefault("make_executor", lambda place: InlineExecutor(function=function))
+    arguments.setdefault("make_executor", lambda _placement: InlineExecutor(function=function))
     with (
         mock.patch("scalegrid.sweep.make_plan", light_plan),
         mock.patch("scalegrid.baselines.get", light_baseline),
-        # It needs torch, for the network's layers.
-        mock.patch("scalegrid.sweep._check_network"),
     ):
-        return run_sweep(spec, **arguments)
+        return run_sweep(spec, measure_rate=False, **arguments)
 
 
-def in_workers(place: Placement, function: str = "light_training:run_trial") -> LocalExecutor:
+def in_workers(placement: Placement, function: str = "light_training:run_trial") -> LocalExecutor:
     """Trials in worker processes."""
-    return LocalExecutor(place.workers, place.devices, place.threads, function)
+    return LocalExecutor(placement.workers, placement.devices, placement.threads, function)
 
 
 def _variant(number: int) -> Variant:
@@ -100,7 +104,7 @@ def _variant(number: int) -> Variant:
         matched=True,
         shares=triple.shares(),
         nominal=triple.shares(),
-        layout=(Row("Conv", 3, 2, 8, 1),),
+        layout=(LayerRow("Conv", 3, 2, 8, 1),),
     )
 
 

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,14 +17,12 @@ import pytest
 import yaml
 from light_sweep import BATCH, TRAIN_IMAGES, in_workers, light_plan, light_spec, run_light_sweep
 
-from scalegrid import baselines
 from scalegrid.allocation import Uniform
 from scalegrid.executors.inline import InlineExecutor
 from scalegrid.progress.display import Ended, Silence
 from scalegrid.progress.status import Status, read_status
 from scalegrid.results.schema import MEASURED
-from scalegrid.results.store import load_sweep, read_stored
-from scalegrid.sweep import _check_network
+from scalegrid.results.store import load_sweep
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util.errors import UserError
 
@@ -162,14 +161,13 @@ def test_a_network_that_was_edited_is_refused(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run_light_sweep(light_spec(results))
-    folder = results / "light-glyphs-32"
-    stored = read_stored(folder)
-    assert stored is not None
-    edited = baselines.get("nano")  # stands for another network under the same name
-    monkeypatch.setattr("scalegrid.baselines.get", lambda _: edited)
+    before = {p: p.read_bytes() for p in results.rglob("*.parquet")}
+    edited = light_plan(light_spec(results, candidates=6))
+    edited = replace(edited, variants=edited.variants[1:])  # another network under the same name
+    monkeypatch.setattr("light_sweep.light_plan", lambda _: edited)
     with pytest.raises(UserError, match="light has changed since the sweep"):
-        _check_network(stored, light_spec(results, resolution=32), folder)
-    _check_network(stored, light_spec(results, baseline="nano"), folder)  # built in: never edited
+        run_light_sweep(light_spec(results, candidates=6), make_executor=Forbidden)
+    assert before == {p: p.read_bytes() for p in before}
 
 
 def test_fewer_seeds_or_a_coarser_grid_than_there_are_is_finished_too(results: Path) -> None:
@@ -224,7 +222,7 @@ def test_a_trial_whose_worker_was_killed_is_tried_again_next_time(results: Path)
     assert len(tables.history) == 2 * 8
 
 
-def test_dearer_variants_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_longer_trials_come_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIGHT_LOG", str(tmp_path / "log"))
     run_light_sweep(light_spec(tmp_path / "results", workers=1, seeds=2))
     trained = (tmp_path / "log").read_text().split()

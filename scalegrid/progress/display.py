@@ -14,6 +14,8 @@ from scalegrid.util.text import duration, percent
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
+    from scalegrid.plan import Variant
+
 _PREPARING_EVERY = 10.0  # seconds between plain lines while images are prepared
 
 
@@ -136,6 +138,14 @@ class Live:
 def display_for(stream: TextIO = sys.stderr) -> Display:
     """The display that suits ``stream``."""
     return Live(stream) if stream.isatty() else Lines(stream)
+
+
+def label(variant: Variant) -> str:
+    """What a person calls a variant: ``width β=1.41  64 px``; multipliers of the baseline."""
+    multipliers = (("α", variant.depth), ("β", variant.width), ("γ", variant.gamma**variant.phi))
+    texts = [(axis, f"{value:.3g}") for axis, value in multipliers]
+    scaled = [f"{axis}={text}" for axis, text in texts if text != "1"]
+    return "  ".join([" ".join([variant.role, *scaled]), f"{variant.resolution} px"])
 
 
 def line(trial: Ended, status: Status) -> str:

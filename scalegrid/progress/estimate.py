@@ -1,37 +1,52 @@
-"""How long trials take.
+"""How long a sweep takes.
 
 The model: a trial's time is proportional to the activations that it computes,
 
     seconds = rate · activations · epochs · (3 · training images + validation images),
 
-since a training step is a forward and a backward pass, the latter about twice the former. Dollár et
-al. (2021, arXiv 2103.06877) find that time follows activations more than FLOPs; of seven variants
-of b0 at 64 px on a CPU, seconds per activation differed by 3 %, seconds per FLOP by 26 %. Networks
-of dense convolutions lie between the two.
+since a training step is a forward and a backward pass, the latter about twice the former
+(`scalegrid.plan.trial_work`). Dollár et al. (2021, arXiv 2103.06877) find that time follows
+activations more than FLOPs; of seven variants of b0 at 64 px on a CPU, seconds per activation
+differed by 3 %, seconds per FLOP by 26 %. Networks of dense convolutions lie between the two.
 
-``rate`` (seconds per activation of one worker while all work) is measured: before the first sweep
-of its kind on a machine by a few steps of the baseline on noise, from then on by the trials
-themselves.
+``rate`` (seconds per activation of one worker while all work) is measured, see `rate`.
 """
 
 from __future__ import annotations
 
 import heapq
-import json
-import os
-import platform
 from collections.abc import Iterable
-from contextlib import suppress
-from importlib.metadata import version
-from pathlib import Path
+from itertools import cycle, islice
+from typing import NamedTuple
 
-from scalegrid.spec import Recipe
-from scalegrid.util.files import cache_root, digest, replace_file
+from scalegrid.executors import placement_for
+from scalegrid.plan import Plan, planned_trials, trial_works
+from scalegrid.progress.rate import stored_rate
+
+TYPICAL_RATE = 5.6e-9
+"""Seconds per activation where nothing was measured: b0 on one thread of a server's CPU."""
 
 
-def trial_work(activations: int, recipe: Recipe, num_train: int, num_val: int) -> float:
-    """The work of a trial: activations times forward passes, a backward pass counting as two."""
-    return float(activations) * recipe.epochs * (3 * num_train + num_val)
+class Estimate(NamedTuple):
+    """How long a sweep takes; ``measured`` on this machine, or by a processor's typical speed."""
+
+    seconds: float
+    measured: bool
+
+
+def estimate_seconds(plan: Plan) -> Estimate:
+    """Wall time of a whole sweep. Measures nothing, so it is quick.
+
+    Of a race it is the time of ``max_trials``, or else of the first trials of each variant.
+
+    Raises:
+        UserError: the device is unknown or not there.
+    """
+    placement = placement_for(plan.spec)
+    rate = stored_rate(plan, placement)
+    works = islice(cycle(trial_works(plan).values()), planned_trials(plan))
+    jobs = [(rate or TYPICAL_RATE) * work for work in works]
+    return Estimate(makespan(jobs, placement.workers), rate is not None)
 
 
 def makespan(jobs: Iterable[float], workers: int) -> float:
@@ -40,33 +55,6 @@ def makespan(jobs: Iterable[float], workers: int) -> float:
     for job in sorted(jobs, reverse=True):
         heapq.heapreplace(busy, busy[0] + job)
     return max(busy)
-
-
-class RateFile:
-    """The last measured rate of a kind of training on this machine, kept beside the data caches.
-
-    Args:
-        kind: what the rate depends on beside the machine and torch; anything JSON can hold.
-    """
-
-    def __init__(self, kind: object) -> None:
-        machine = [platform.node(), platform.machine(), os.cpu_count(), version("torch")]
-        self._path: Path = cache_root() / "rates" / f"{digest([kind, machine])}.json"
-
-    def read(self) -> float | None:
-        """Seconds per activation, None if never measured."""
-        try:
-            rate = json.loads(self._path.read_bytes())
-        except (OSError, ValueError):
-            return None
-        return rate if isinstance(rate, float) and 0 < rate < float("inf") else None
-
-    def write(self, rate: float) -> None:
-        """Keep ``rate``; where that is impossible it is measured again next time."""
-        with suppress(OSError):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            text = json.dumps(rate).encode()
-            replace_file(self._path, lambda file: file.write(text), durable=False)
 
 
 class Pace:

@@ -1,157 +1,111 @@
-"""The rate of trials on this machine, from a few steps of the baseline on noise."""
+"""The speed of trials on this machine: from its trials, from before, or from a few steps on noise.
+
+A rate is the seconds that one worker, while all work, takes per activation (see `estimate`).
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import platform
 import statistics
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass
-from itertools import cycle, islice
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from scalegrid.data import CachedData, Source, prepare
-from scalegrid.executors.base import Executor
-from scalegrid.executors.placement import Placement, place
-from scalegrid.plan import Plan, Variant
-from scalegrid.progress.estimate import RateFile, makespan, trial_work
-from scalegrid.spec import SweepSpec
-from scalegrid.training.trial import Outcome, Trial
+from scalegrid.executors import Executor, Placement
+from scalegrid.plan import Plan, make_trial, trial_work, trial_works
+from scalegrid.training.trial import Outcome
+from scalegrid.util.files import cache_root, digest, replace_file
 
 if TYPE_CHECKING:
     from PIL import Image
 
-TYPICAL_RATE = 5.6e-9
-"""Seconds per activation where nothing was measured: b0 on one thread of a server's CPU."""
-
-_STEPS = 3  # of one epoch; the second epoch counts, when all has been allocated and cached
+_STEPS = 3  # of an epoch; the second epoch counts, when all memory is allocated and cached
 _PATIENCE = 40.0  # seconds, what is left of the workers' start included
-_MOST_IMAGES = 32  # of a step, larger batches are no faster per image by much
+_MOST_IMAGES = 32  # of a step; larger batches are hardly faster per image
 
 
-@dataclass(frozen=True)
-class _Noise:
-    """Reads images of noise."""
-
-    side: int
-
-    def __call__(self, _split: str, index: int) -> Image.Image:
-        import numpy as np
-        from PIL import Image
-
-        pixels = np.random.default_rng(index).integers(0, 256, (self.side, self.side, 3), np.uint8)
-        return Image.fromarray(pixels)
-
-
-class Estimate(NamedTuple):
-    """How long a sweep takes; ``measured`` on this machine, or by a processor's typical speed."""
-
-    seconds: float
-    measured: bool
-
-
-def estimate_seconds(spec: SweepSpec, plan: Plan, source: Source) -> Estimate:
-    """Wall time of a whole sweep; see `progress.estimate`. Measures nothing, so it is quick.
-
-    Of a race it is the time of ``max_trials``, or else of the first trials of each variant.
-
-    Raises:
-        UserError: the device is unknown or not there.
-    """
-    placement = place(spec)
-    rate = rate_file(spec, plan.variants[0], placement).read()
-    works = list(plan_works(spec, plan, source).values())
-    trials = planned_trials(spec, plan)
-    jobs = [(rate or TYPICAL_RATE) * work for work in islice(cycle(works), trials)]
-    return Estimate(makespan(jobs, placement.workers), rate is not None)
-
-
-def planned_trials(spec: SweepSpec, plan: Plan) -> int:
-    """How many trials a sweep has; of a race the most it may have, or if unlimited the first."""
-    first = spec.seeds * len(plan.variants)
-    return first if spec.max_trials is None else spec.max_trials
-
-
-def limit_note(spec: SweepSpec, plan: Plan) -> str | None:
-    """A sentence if a race is too short for every variant's first trial."""
-    if spec.max_trials is None or spec.max_trials >= len(plan.variants):
+def rate_of(trials: Sequence[Mapping[str, Any]], plan: Plan, placement: Placement) -> float | None:
+    """The rate of finished trials on this kind of device and as many threads; None without any."""
+    kind = placement.devices[0].split(":")[0]
+    timed = [
+        row
+        for row in trials
+        if row["status"] == "finished"
+        and row["threads"] == placement.threads
+        and row["device"].startswith(kind)
+    ]
+    if not timed:
         return None
-    return (
-        f"--max-trials {spec.max_trials} leaves some of the {len(plan.variants)} variants untrained"
-    )
+    works = trial_works(plan)
+    seconds = sum(row["seconds"] for row in timed)
+    return float(seconds / sum(works[row["variant"]] for row in timed))
 
 
-def plan_works(spec: SweepSpec, plan: Plan, source: Source) -> dict[str, float]:
-    """The `estimate.trial_work` of each variant of a plan."""
-    return {
-        variant.variant: trial_work(
-            variant.activations, spec.recipe, source.num_train, source.num_val
-        )
-        for variant in plan.variants
-    }
-
-
-def machine_rate(
-    spec: SweepSpec,
-    baseline: Variant,
-    num_classes: int,
-    placement: Placement,
-    executor: Executor,
-) -> float | None:
-    """Seconds per activation of one worker while all work: as last measured here, or measured now.
-
-    Measuring takes a few seconds, once for a kind of training and machine.
+def machine_rate(plan: Plan, placement: Placement, executor: Executor) -> float | None:
+    """The rate as last measured here, or measured now, which takes a few seconds.
 
     Args:
-        spec: the sweep's specification.
-        baseline: the network to time.
-        num_classes: of the data set.
+        plan: the sweep's plan; its first variant is timed.
         placement: the workers.
         executor: the same, or as many of them as have something to do; idle, as afterwards.
 
     Returns:
         None if a few steps take longer than 40 s, or fail.
     """
-    file = rate_file(spec, baseline, placement)
-    rate = file.read()
+    rate = stored_rate(plan, placement)
     if rate is None:
-        rate = _measure(spec, baseline, num_classes, executor)
+        rate = _measure(plan, executor)
         if rate is not None:
-            file.write(rate)
+            remember_rate(plan, placement, rate)
     return rate
 
 
-def rate_file(spec: SweepSpec, baseline: Variant, placement: Placement) -> RateFile:
-    """Where the rate of this kind of training is kept."""
+def stored_rate(plan: Plan, placement: Placement) -> float | None:
+    """The last measured rate of this kind of training on this machine; None if there is none."""
+    try:
+        rate = json.loads(_file(plan, placement).read_bytes())
+    except (OSError, ValueError):
+        return None
+    return rate if isinstance(rate, float) and 0 < rate < float("inf") else None
+
+
+def remember_rate(plan: Plan, placement: Placement, rate: float) -> None:
+    """Keep ``rate`` beside the caches; where that is impossible it is measured again next time."""
+    path = _file(plan, placement)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(rate).encode()
+        replace_file(path, lambda file: file.write(text), durable=False)
+
+
+def _file(plan: Plan, placement: Placement) -> Path:
+    """Where the rate of a kind of training is kept: all that it depends on is in the name."""
+    spec = plan.spec
     recipe = [spec.batch_size, spec.optimizer, spec.ema_decay > 0, spec.fast_depthwise]
     compiled = ["compiled"] if spec.compile else []
-    return RateFile([baseline.variant, [*recipe, *compiled], asdict(placement)])
+    kind = [plan.variants[0].variant, [*recipe, *compiled], asdict(placement)]
+    machine = [platform.node(), platform.machine(), os.cpu_count(), version("torch")]
+    return cache_root() / "rates" / f"{digest([kind, machine])}.json"
 
 
-def _measure(
-    spec: SweepSpec, baseline: Variant, num_classes: int, executor: Executor
-) -> float | None:
-    batch = min(spec.batch_size, _MOST_IMAGES)
-    counts = (_STEPS * batch, batch)
-    recipe = spec.recipe.model_copy(update={"epochs": 2, "batch_size": batch, "flip": False})
+def _measure(plan: Plan, executor: Executor) -> float | None:
+    """Train the baseline for two short epochs in every worker at once."""
+    baseline = plan.variants[0]
+    batch = min(plan.spec.batch_size, _MOST_IMAGES)
+    recipe = plan.recipe.model_copy(update={"epochs": 2, "batch_size": batch, "flip": False})
     with tempfile.TemporaryDirectory() as folder:
-        data = _noise(counts, num_classes, baseline.resolution, Path(folder))
+        counts = (_STEPS * batch, batch)
+        data = _noise(counts, plan.source.num_classes, baseline.resolution, Path(folder))
         for seed in range(executor.capacity):
-            executor.submit(
-                Trial(
-                    trial=str(seed),
-                    variant=baseline.variant,
-                    seed=seed,
-                    baseline=spec.baseline,
-                    depth=baseline.depth,
-                    width=baseline.width,
-                    resolution=baseline.resolution,
-                    data=data,
-                    recipe=recipe,
-                    fast_depthwise=spec.fast_depthwise,
-                    threads=spec.threads,
-                )
-            )
+            executor.submit(make_trial(plan, baseline, seed, data, recipe))
         speeds = _speeds(executor)
         executor.abandon()
     if not speeds:
@@ -168,6 +122,20 @@ def _speeds(executor: Executor) -> list[float]:
     while len(outcomes) < executor.capacity and (left := deadline - time.monotonic()) > 0:
         outcomes += [e for e in executor.collect(min(left, 1.0)) if isinstance(e, Outcome)]
     return [o.history[-1].images_per_second for o in outcomes if o.status == "finished"]
+
+
+@dataclass(frozen=True)
+class _Noise:
+    """Reads images of noise."""
+
+    side: int
+
+    def __call__(self, _split: str, index: int) -> Image.Image:
+        import numpy as np
+        from PIL import Image
+
+        pixels = np.random.default_rng(index).integers(0, 256, (self.side, self.side, 3), np.uint8)
+        return Image.fromarray(pixels)
 
 
 def _noise(counts: tuple[int, int], classes: int, side: int, folder: Path) -> CachedData:

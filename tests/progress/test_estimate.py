@@ -6,16 +6,14 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from light_sweep import light_plan, light_spec
 
-from scalegrid.progress.estimate import Pace, RateFile, makespan, trial_work
-from scalegrid.spec import Recipe
+from scalegrid.executors import placement_for
+from scalegrid.plan import trial_works
+from scalegrid.progress.estimate import TYPICAL_RATE, Pace, estimate_seconds, makespan
+from scalegrid.progress.rate import remember_rate
 
 JOBS = st.lists(st.floats(0.1, 10), max_size=6)
-
-
-def test_a_training_image_costs_three_forward_passes_and_a_validation_image_one() -> None:
-    recipe = Recipe(epochs=4)
-    assert trial_work(10, recipe, num_train=100, num_val=7) == 4 * (3 * 100 + 7) * 10
 
 
 @given(JOBS, st.integers(1, 3))
@@ -42,28 +40,23 @@ def test_the_pace_is_that_of_before_until_something_is_measured() -> None:
     assert pace.rate == pace.measured == 2.0
 
 
-def test_a_rate_is_kept_for_its_kind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path))
-    assert RateFile(["b0", 2]).read() is None
-    RateFile(["b0", 2]).write(1e-9)
-    assert RateFile(["b0", 2]).read() == 1e-9
-    assert RateFile(["b0", 4]).read() is None
-
-
-@pytest.mark.parametrize("content", ["", "[", "-1.0", "NaN", "Infinity", '"fast"', "0.0"])
-def test_a_damaged_rate_counts_as_none(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str
-) -> None:
-    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path))
-    RateFile("kind").write(1.0)
-    (path,) = tmp_path.rglob("*.json")
-    path.write_text(content)
-    assert RateFile("kind").read() is None
-
-
-def test_a_rate_that_cannot_be_kept_is_no_error(
+def test_a_sweep_takes_the_sum_of_its_trials_over_the_workers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    (tmp_path / "file").touch()
-    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "file"))
-    RateFile("kind").write(1.0)
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path))
+    plan = light_plan(light_spec("results", seeds=10, workers=2))
+    remember_rate(plan, placement_for(plan.spec), 1e-6)
+    works = trial_works(plan)
+    estimate = estimate_seconds(plan)
+    assert estimate.measured
+    assert estimate.seconds == pytest.approx(1e-6 * sum(works.values()) * 10 / 2, rel=0.05)
+
+
+def test_an_estimate_measures_nothing_and_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path))
+    plan = light_plan(light_spec("results", seeds=10, workers=1, batch_size=5))
+    estimate = estimate_seconds(plan)
+    assert not estimate.measured
+    assert estimate.seconds == pytest.approx(TYPICAL_RATE * sum(trial_works(plan).values()) * 10)

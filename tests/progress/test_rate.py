@@ -1,104 +1,134 @@
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
+from typing import Any
 
 import pytest
 from light_sweep import in_workers, light_plan, light_spec
+from store_rows import failure
+from store_rows import trial as finished
 
-from scalegrid.executors.placement import Placement, place
-from scalegrid.plan.resolve import open_data
-from scalegrid.progress import rate as timing
-from scalegrid.progress.estimate import trial_work
-from scalegrid.progress.rate import (
-    TYPICAL_RATE,
-    estimate_seconds,
-    machine_rate,
-    plan_works,
-    rate_file,
-)
-from scalegrid.util.errors import UserError
-from scalegrid.util.processes import available_cores
+from scalegrid.executors import Placement
+from scalegrid.plan import make_trial, trial_works
+from scalegrid.progress import rate
+from scalegrid.progress.rate import machine_rate, rate_of, remember_rate, stored_rate
+from scalegrid.training.trial import Epoch, Outcome, Trial
 
-PLACE = Placement(2, ("cpu",), 1)
+PLACEMENT = Placement(2, ("cpu",), 1)
 
 
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(timing, "_PATIENCE", 600.0)  # for the busiest of machines
+    monkeypatch.setattr(rate, "_PATIENCE", 600.0)  # for the busiest of machines
 
 
 def test_the_rate_is_measured_once_and_then_remembered() -> None:
-    spec = light_spec("results")
-    baseline = light_plan(spec).variants[0]
-    workers = in_workers(PLACE)
-    rate = machine_rate(spec, baseline, 10, PLACE, workers)
+    plan = light_plan(light_spec("results"))
+    workers = in_workers(PLACEMENT)
+    found = machine_rate(plan, PLACEMENT, workers)
     # The stand-in claims a thousand training images per second.
-    assert rate == pytest.approx(1 / (1000 * 3 * baseline.activations))
+    assert found == pytest.approx(1 / (1000 * 3 * plan.variants[0].activations))
     workers.cancel()
-    assert machine_rate(spec, baseline, 10, PLACE, workers) == rate
-    other = spec.model_copy(update={"batch_size": 7})
-    assert rate_file(other, baseline, PLACE).read() is None
+    assert machine_rate(plan, PLACEMENT, workers) == found
 
 
 def test_without_a_working_training_the_rate_is_unknown() -> None:
-    spec = light_spec("results", baseline="raise")
-    baseline = light_plan(spec).variants[0]
-    workers = in_workers(PLACE, "light_training:misbehave")
-    assert machine_rate(spec, baseline, 10, PLACE, workers) is None
+    plan = light_plan(light_spec("results", baseline="raise"))
+    workers = in_workers(PLACEMENT, "light_training:misbehave")
+    assert machine_rate(plan, PLACEMENT, workers) is None
     workers.cancel()
-    assert rate_file(spec, baseline, PLACE).read() is None
+    assert stored_rate(plan, PLACEMENT) is None
 
 
 def test_trials_that_take_too_long_are_left_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing, "_PATIENCE", 5.0)
-    spec = light_spec("results", baseline="sleep")
-    baseline = light_plan(spec).variants[0]
-    workers = in_workers(PLACE, "light_training:misbehave")
+    monkeypatch.setattr(rate, "_PATIENCE", 5.0)
+    plan = light_plan(light_spec("results", baseline="sleep"))
+    workers = in_workers(PLACEMENT, "light_training:misbehave")
     try:
-        assert machine_rate(spec, baseline, 10, PLACE, workers) is None
+        assert machine_rate(plan, PLACEMENT, workers) is None
         assert workers.capacity == 2
         assert workers.collect(timeout=60.0) == [], "nothing runs any more"
     finally:
         workers.cancel()
 
 
-def test_a_sweep_takes_the_sum_of_its_trials_over_the_workers() -> None:
-    spec = light_spec("results", seeds=10, workers=2)
-    plan = light_plan(spec)
-    rate_file(spec, plan.variants[0], place(spec)).write(1e-6)
-    works = plan_works(spec, plan, open_data(spec))
-    for variant in plan.variants:
-        wanted = trial_work(variant.activations, spec.recipe, 64, 32)
-        assert works[variant.variant] == wanted
-    estimate = estimate_seconds(spec, plan, open_data(spec))
-    assert estimate.measured
-    assert estimate.seconds == pytest.approx(1e-6 * sum(works.values()) * 10 / 2, rel=0.05)
+class Recorder:
+    """An executor of capacity one that remembers its trials, and finishes each at once."""
+
+    capacity = 1
+
+    def __init__(self) -> None:
+        self.trials: deque[Trial] = deque()
+
+    def submit(self, trial: Trial) -> None:
+        self.trials.append(trial)
+
+    def collect(self, timeout: float | None = None) -> list[Any]:
+        epoch = Epoch(2, 1.0, 1.0, 0.5, 0.5, 0.1, 1000.0, 0.1)
+        return [Outcome(trial.trial, "finished", (epoch,)) for trial in self.trials]
+
+    def abandon(self) -> None:
+        pass
+
+    def cancel(self) -> None:
+        pass
 
 
-def test_an_estimate_measures_nothing_and_says_so() -> None:
-    spec = light_spec("results", seeds=10, workers=1, batch_size=5)
-    plan = light_plan(spec)
-    estimate = estimate_seconds(spec, plan, open_data(spec))
-    works = plan_works(spec, plan, open_data(spec))
-    assert not estimate.measured
-    assert estimate.seconds == pytest.approx(TYPICAL_RATE * sum(works.values()) * 10)
+@pytest.mark.parametrize("settings", [{"compile": True}, {"fast_depthwise": False}, {"threads": 3}])
+def test_what_is_timed_is_trained_as_the_trials_of_the_run_are(settings: dict[str, Any]) -> None:
+    plan = light_plan(light_spec("results", **settings))
+    recorder = Recorder()
+    assert machine_rate(plan, PLACEMENT, recorder) is not None
+    (timed,) = recorder.trials
+    real = make_trial(plan, plan.variants[0], 0, timed.data, plan.recipe)
+    differing = {key for key in vars(real) if getattr(real, key) != getattr(timed, key)}
+    assert differing == {"trial", "recipe"}
+    assert timed.recipe == plan.recipe.model_copy(update={"epochs": 2, "flip": False})
 
 
-def test_there_is_a_worker_for_each_core_unless_said() -> None:
-    cores = available_cores()
-    assert place(light_spec("results", workers=None)) == Placement(cores, ("cpu",), 1)
-    threaded = light_spec("results", workers=None, threads=2 * cores)
-    assert place(threaded) == Placement(1, ("cpu",), 2 * cores)
-    assert place(light_spec("results", workers=7)).workers == 7
+@pytest.mark.parametrize(
+    "settings", [{"compile": True}, {"fast_depthwise": False}, {"batch_size": 7}]
+)
+def test_a_rate_is_kept_for_its_kind(settings: dict[str, Any]) -> None:
+    plan, other = (light_plan(light_spec("results", **s)) for s in ({}, settings))
+    assert stored_rate(plan, PLACEMENT) is None
+    remember_rate(plan, PLACEMENT, 1e-9)
+    assert stored_rate(plan, PLACEMENT) == 1e-9
+    assert stored_rate(other, PLACEMENT) is None
+    assert stored_rate(plan, Placement(3, ("cpu",), 1)) is None
 
 
-def test_each_gpu_gets_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 2)
-    spec = light_spec("results", workers=None, device="auto", trials_per_device=3)
-    assert place(spec) == Placement(6, ("cuda:0", "cuda:1"), 1)
+@pytest.mark.parametrize("content", ["", "[", "-1.0", "NaN", "Infinity", '"fast"', "0.0"])
+def test_a_damaged_rate_counts_as_none(tmp_path: Path, content: str) -> None:
+    plan = light_plan(light_spec("results"))
+    remember_rate(plan, PLACEMENT, 1.0)
+    (path,) = (tmp_path / "cache" / "rates").glob("*.json")
+    path.write_text(content)
+    assert stored_rate(plan, PLACEMENT) is None
 
 
-def test_compiling_needs_a_gpu() -> None:
-    with pytest.raises(UserError, match="--compile is for CUDA devices"):
-        place(light_spec("results", compile=True, device="cpu"))
+def test_a_rate_that_cannot_be_kept_is_no_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = light_plan(light_spec("results"))
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "file"))
+    remember_rate(plan, PLACEMENT, 1.0)
+    assert stored_rate(plan, PLACEMENT) is None
+
+
+def test_the_trials_of_a_sweep_tell_its_rate_where_they_ran_alike() -> None:
+    plan = light_plan(light_spec("results"))
+    works = trial_works(plan)
+    one = finished("v000", 0, seconds=2.0)
+    two = finished("v001", 0, seconds=4.0)
+    others = [
+        failure("v002", 0),
+        finished("v002", 1, seconds=999.0, threads=7),
+        finished("v002", 2, seconds=999.0, device="cuda, a GPU"),
+    ]
+    found = rate_of([one, two, *others], plan, PLACEMENT)
+    assert found == pytest.approx(6.0 / (works["v000"] + works["v001"]))
+    assert rate_of(others, plan, PLACEMENT) is None

@@ -1,0 +1,176 @@
+"""What is known of a running sweep: counted, timed, shown, and written for other processes."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from scalegrid.allocation import Allocator
+from scalegrid.plan import Plan, trial_works
+from scalegrid.progress.display import Display, Ended, closing_note, label, opening_note
+from scalegrid.progress.estimate import Pace, makespan
+from scalegrid.progress.status import Best, Running, State, Status, write_status
+from scalegrid.training.trial import Epoch, Trial
+from scalegrid.util.text import sentence
+
+_HEARTBEAT = 1.0  # seconds between updates of the display and the status file
+_MANY = 1000  # trials, from which on how they are packed onto workers no longer matters
+
+
+@dataclass
+class _Underway:
+    """A running trial: what is shown of it, and the monotonic time at which its last epoch ended."""
+
+    shown: Running
+    since: float
+
+
+class Progress:
+    """Counts trials, times epochs, remembers the best; shows it all once a second.
+
+    Args:
+        plan: the sweep's plan.
+        allocator: says how many trials are left, and how sure a race is of its leader.
+        trials: rows of the trials made before this run.
+        display: what a person sees.
+        workers: how many trials run at once.
+        rate: seconds a worker takes per activation (see `estimate`), None if unknown.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        allocator: Allocator,
+        trials: Sequence[Mapping[str, Any]],
+        display: Display,
+        workers: int,
+        rate: float | None,
+    ) -> None:
+        self._plan, self._allocator, self._display = plan, allocator, display
+        self._labels = {variant.variant: label(variant) for variant in plan.variants}
+        self._works = trial_works(plan)
+        self._workers = workers
+        self.pace = Pace(rate)
+        self._running: dict[str, _Underway] = {}
+        self._top1: dict[str, list[float]] = {}
+        self._failed = 0
+        self._best: Best | None = None
+        self._started_at = time.time()
+        self._last_shown = 0.0
+        for row in trials:
+            self._count(row)
+
+    def open(self, data_note: str | None = None) -> None:
+        """Show the notes of the plan and of the data, how much there is to train, and how long."""
+        for note in filter(None, (*self._plan.notes, data_note)):
+            self._display.note(f"Note: {sentence(note)}")
+        racing = self._plan.spec.racing
+        self._display.note(opening_note(self.status("running"), racing=racing))
+
+    def started(self, trial: Trial) -> None:
+        """A trial has been handed to the executor."""
+        shown = Running(
+            trial=trial.trial,
+            variant=trial.variant,
+            label=self._labels[trial.variant],
+            seed=trial.seed,
+            epoch=0,
+            epochs=trial.recipe.epochs,
+            images_per_second=None,
+        )
+        self._running[trial.trial] = _Underway(shown, time.monotonic())
+
+    def epoch(self, trial: str, epoch: Epoch) -> None:
+        """A running trial has finished an epoch."""
+        underway = self._running[trial]
+        shown = underway.shown
+        self.pace.add(epoch.seconds, self._works[shown.variant] / shown.epochs)
+        underway.shown = replace(
+            shown, epoch=shown.epoch + 1, images_per_second=epoch.images_per_second
+        )
+        underway.since = time.monotonic()
+
+    def ended(self, row: Mapping[str, Any]) -> None:
+        """A running trial has ended and is stored as ``row``."""
+        del self._running[row["trial"]]
+        self._count(row)
+        ended = Ended(
+            self._labels[row["variant"]], row["seed"], _top1(row), row["error"], row["seconds"]
+        )
+        self._display.ended(ended, self.status("running"))
+
+    def show(self) -> None:
+        """Update the display and the status file, at most once a second."""
+        now = time.monotonic()
+        if now - self._last_shown >= _HEARTBEAT:
+            self._last_shown = now
+            status = self.status("running")
+            write_status(self._plan.spec.folder, status)
+            self._display.update(status)
+
+    def close(self, state: State) -> Status:
+        """Write and show how the run ended; trials that still run have been given up."""
+        status = self.status(state)
+        write_status(self._plan.spec.folder, status)
+        self._display.note(closing_note(status, self._plan.spec.folder))
+        return status
+
+    def status(self, state: State) -> Status:
+        """The sweep now; trials that run in a state other than ``running`` have been given up."""
+        remaining = Counter(self._allocator.remaining())
+        running = state == "running"
+        if not running:
+            remaining.update(underway.shown.variant for underway in self._running.values())
+        shown = tuple(underway.shown for underway in self._running.values()) if running else ()
+        finished = sum(len(values) for values in self._top1.values())
+        return Status(
+            name=str(self._plan.spec.name),
+            state=state,
+            finished=finished,
+            failed=self._failed,
+            total=finished + self._failed + len(shown) + round(sum(remaining.values())),
+            seconds_left=self._seconds_left(remaining) if running else None,
+            best=self._best,
+            certainty=self._allocator.certainty,
+            running=shown,
+            started_at=self._started_at,
+            updated_at=time.time(),
+        )
+
+    def _count(self, row: Mapping[str, Any]) -> None:
+        """Take in a trial that has a row."""
+        top1 = _top1(row)
+        if top1 is None:
+            self._failed += 1
+            return
+        self._top1.setdefault(row["variant"], []).append(top1)
+        best = max(self._top1, key=lambda variant: statistics.fmean(self._top1[variant]))
+        values = self._top1[best]
+        self._best = Best(best, self._labels[best], statistics.fmean(values), len(values))
+
+    def _seconds_left(self, remaining: Mapping[str, float]) -> float | None:
+        rate = self.pace.rate
+        if rate is None:
+            return None
+        now = time.monotonic()
+        jobs = []
+        for underway in self._running.values():
+            shown = underway.shown
+            left = rate * self._works[shown.variant] * (1 - shown.epoch / shown.epochs)
+            jobs.append(max(0.0, left - (now - underway.since)))
+        if sum(remaining.values()) > _MANY:
+            waiting = sum(rate * self._works[v] * count for v, count in remaining.items())
+            return (sum(jobs) + waiting) / self._workers
+        for variant, count in remaining.items():
+            whole, part = divmod(count, 1)  # what a race expects is no whole number
+            one = rate * self._works[variant]
+            jobs += [one] * int(whole) + [one * part] * (part > 0)
+        return makespan(jobs, self._workers)
+
+
+def _top1(row: Mapping[str, Any]) -> float | None:
+    return row["top1"] if row["status"] == "finished" else None

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from light_sweep import light_plan, light_spec
+from store_rows import failure
+from store_rows import trial as finished
+
+from scalegrid.allocation import Uniform
+from scalegrid.data import CachedData
+from scalegrid.plan import make_trial, trial_works
+from scalegrid.progress import Progress, Silence, read_status
+from scalegrid.progress.display import Ended, label
+from scalegrid.progress.status import Status
+from scalegrid.training.trial import Epoch, Trial
+
+DATA = CachedData(Path("nowhere"), "f", 10, (32,))
+A, B = "v000", "v003"
+
+
+class Expecting(Uniform):
+    """An allocator that expects so many trials."""
+
+    def __init__(self, remaining: dict[str, float]) -> None:
+        super().__init__([], 1)
+        self.expected = remaining
+
+    def remaining(self) -> dict[str, float]:
+        return self.expected
+
+
+class Recorder(Silence):
+    """Remembers the trials that it was shown."""
+
+    def __init__(self) -> None:
+        self.seen: list[tuple[Ended, Status]] = []
+        self.notes: list[str] = []
+
+    def ended(self, trial: Ended, status: Status) -> None:
+        self.seen.append((trial, status))
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+@pytest.fixture
+def plan(tmp_path: Path) -> Any:
+    return light_plan(light_spec(tmp_path, epochs=4))
+
+
+def progress(
+    plan: Any,
+    remaining: dict[str, float] | None = None,
+    trials: Any = (),
+    rate: float | None = None,
+    workers: int = 1,
+    display: Any = None,
+) -> Progress:
+    return Progress(plan, Expecting(remaining or {}), trials, display or Silence(), workers, rate)
+
+
+def trial(plan: Any, name: str, seed: int = 0) -> Trial:
+    variant = next(v for v in plan.variants if v.variant == name)
+    return make_trial(plan, variant, seed, DATA, plan.recipe)
+
+
+def row(trial: Trial, top1: float = 0.7) -> dict[str, Any]:
+    return finished(trial.variant, trial.seed, trial=trial.trial, top1=top1)
+
+
+def epoch(number: int, seconds: float = 0.0) -> Epoch:
+    return Epoch(number, 1.0, 1.0, 0.5, 0.5, 0.1, 250.0, seconds)
+
+
+def test_a_trial_is_counted_from_start_to_end(plan: Any) -> None:
+    display = Recorder()
+    one = progress(plan, {A: 2.0}, display=display)
+    started = trial(plan, B, 3)
+    one.started(started)
+    status = one.status("running")
+    assert (status.finished, status.failed, status.total) == (0, 0, 3)
+    one.epoch(started.trial, epoch(1))
+    (running,) = one.status("running").running
+    name = label(plan.variants[3])
+    assert (running.label, running.seed, running.epoch, running.epochs) == (name, 3, 1, 4)
+    assert running.images_per_second == 250.0
+    one.ended(row(started))
+    ((ended, status),) = display.seen
+    assert (ended.label, ended.seed, ended.top1, ended.error) == (name, 3, 0.7, None)
+    assert (status.finished, status.total, status.running) == (1, 3, ())
+    assert status.best is not None
+    assert (status.best.label, status.best.top1) == (name, 0.7)
+
+
+def test_the_best_is_the_variant_with_the_highest_mean(plan: Any) -> None:
+    accuracies = ((A, 0, 0.9), (A, 1, 0.1), (B, 0, 0.6))
+    rows = [finished(variant, seed, top1=top1) for variant, seed, top1 in accuracies]
+    status = progress(plan, trials=[*rows, failure(B, 1)]).status("finished")
+    assert status.best is not None
+    assert (status.best.variant, status.best.top1, status.best.seeds) == (B, 0.6, 1)
+    assert (status.finished, status.failed, status.total) == (3, 1, 4)
+
+
+def test_a_failed_trial_is_never_the_best(plan: Any) -> None:
+    display = Recorder()
+    one = progress(plan, display=display)
+    started = trial(plan, A)
+    one.started(started)
+    one.ended({**failure(A, 0, "reason"), "trial": started.trial})
+    assert one.status("finished").best is None
+    assert [(ended.top1, ended.error) for ended, _ in display.seen] == [(None, "reason")]
+
+
+def test_trials_given_up_are_expected_again_and_written(plan: Any) -> None:
+    display = Recorder()
+    one = progress(plan, {A: 1.0}, display=display)
+    one.started(trial(plan, B))
+    folder = plan.spec.folder
+    folder.mkdir()
+    status = one.close("interrupted")
+    assert (status.running, status.total, status.seconds_left) == ((), 2, None)
+    assert read_status(folder) == status
+    assert "run the same command again to go on" in display.notes[0]
+
+
+def test_the_plan_and_the_data_are_remarked_before_what_there_is_to_train(plan: Any) -> None:
+    from dataclasses import replace
+
+    display = Recorder()
+    one = progress(replace(plan, notes=("first",)), {A: 2.0}, display=display)
+    one.open("second?")
+    assert display.notes[:2] == ["Note: first.", "Note: second?"]
+    assert "2 trials to train" in display.notes[2]
+
+
+def test_the_time_left_is_unknown_without_a_rate(plan: Any) -> None:
+    assert progress(plan, {A: 1.0}).status("running").seconds_left is None
+
+
+@pytest.mark.parametrize(
+    ("workers", "remaining", "works"),
+    [
+        (1, {A: 2.0, B: 1.0}, {A: 2.0, B: 1.0}),
+        (1, {A: 0.25, B: 0.0}, {A: 0.25}),
+        (2, {A: 2.0}, {A: 1.0}),
+        (2, {A: 1.0, B: 1.0}, {B: 1.0}),
+        (2, {A: 2000.0}, {A: 1000.0}),
+    ],
+)
+def test_the_time_left_is_the_work_left_over_the_workers(
+    plan: Any, workers: int, remaining: dict[str, float], works: dict[str, float]
+) -> None:
+    one = progress(plan, remaining, rate=1e-6, workers=workers)
+    each = trial_works(plan)
+    seconds = sum(1e-6 * each[variant] * count for variant, count in works.items())
+    assert one.status("running").seconds_left == pytest.approx(seconds)
+
+
+def test_finished_epochs_are_no_longer_left_and_set_the_pace(plan: Any) -> None:
+    rate = 20 / trial_works(plan)[B]  # a trial of B takes 20 s
+    one = progress(plan, rate=rate)
+    started = trial(plan, B)
+    one.started(started)
+    assert one.status("running").seconds_left == pytest.approx(20, abs=0.5)
+    one.epoch(started.trial, epoch(1, seconds=10))  # twice as slow as expected
+    assert one.status("running").seconds_left == pytest.approx(30, abs=0.5)

@@ -24,8 +24,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from scalegrid.results import SweepTables, load_sweep
 from scalegrid.results.schema import MEASURED
-from scalegrid.results.store import SweepTables, load_sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 REAL = (

@@ -21,8 +21,8 @@ from pathlib import Path
 from benchmarks import stand_ins
 from benchmarks.timing import in_turn, publish, read_options, spread, stopwatch
 from scalegrid.analysis import recommend
+from scalegrid.results import Store, load_sweep
 from scalegrid.results.rows import variant_rows
-from scalegrid.results.store import Store, load_sweep
 from scalegrid.util.processes import available_cores
 
 TRIAL = 10.0
@@ -94,7 +94,7 @@ def store_rows(sizes: tuple[int, ...]) -> list[dict[str, object]]:
     for size in sizes:
         with tempfile.TemporaryDirectory() as name, Store(Path(name) / "sweep") as store:
             spec = stand_ins.large_spec(Path(name), _LARGE_VARIANTS)
-            store.create_or_check(spec, variant_rows(plan), "stand-in")
+            store.start(spec, variant_rows(plan), "stand-in")
             store.add(trials[:size], [e for t in trials[:size] for e in stand_ins.epoch_rows(t)])
             times = [
                 1000 * stopwatch(partial(store.add, [trial], stand_ins.epoch_rows(trial)))

@@ -25,7 +25,7 @@ from benchmarks.timing import in_turn, pairwise, publish, read_options, spread, 
 from scalegrid import baselines
 from scalegrid.coefficients import Coefficients, classic_grid
 from scalegrid.cost.table import Costs
-from scalegrid.plan import make_plan, resolve_step
+from scalegrid.plan import make_plan, resolve
 from scalegrid.plan.matched import matched_picks
 from scalegrid.spec import SweepSpec
 
@@ -107,8 +107,7 @@ def networks_to_count() -> dict[str, int]:
     distinct widths × resolutions, since which of them cost twice the baseline is not known before.
     """
     baseline = baselines.get("b0")
-    spec = _spec("matched")
-    spec = spec.model_copy(update={"resolution_step": resolve_step(spec, baseline)})
+    spec = resolve(_spec("matched"))
     networks = matched_picks(spec, Costs(baseline, CLASSES), RESOLUTION).networks
     depths, widths, sides, _ = networks.costs.shape
     return {"classic": len(triples()), "matched": depths * widths * sides}
@@ -122,8 +121,7 @@ def triples() -> list[Coefficients]:
 
 def plan(grid: str) -> None:
     """Make a plan, and print the seconds that takes once scalegrid is imported."""
-    baseline = baselines.get("b0")
-    print(json.dumps(stopwatch(lambda: make_plan(_spec(grid), baseline, CLASSES))))
+    print(json.dumps(stopwatch(lambda: make_plan(_spec(grid)))))
 
 
 def count_sample(size: int) -> None:

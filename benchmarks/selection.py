@@ -43,7 +43,7 @@ from benchmarks.selection_worlds import (
     top_two,
 )
 from scalegrid.cli.output import print_table
-from scalegrid.results.store import load_sweep
+from scalegrid.results import load_sweep
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores
 

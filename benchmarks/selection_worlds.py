@@ -13,7 +13,7 @@ from scalegrid.analysis.observations import Flags, Floats, Ints, Observations
 from scalegrid.analysis.repeat import most_worth_repeating
 from scalegrid.analysis.selection import chances
 from scalegrid.analysis.surface import fit, triangle_mesh
-from scalegrid.results.store import SweepTables
+from scalegrid.results import SweepTables
 from scalegrid.util.errors import UserError
 
 NOISE = 0.7

@@ -15,14 +15,12 @@ import numpy as np
 
 # Not used: a worker of a real sweep imports it, which takes most of its start.
 import scalegrid.training.loop  # noqa: F401
-from scalegrid import baselines
-from scalegrid.executors.local import LocalExecutor
-from scalegrid.executors.placement import Placement
+from scalegrid.executors import LocalExecutor, Placement
 from scalegrid.plan import Plan, make_plan
 from scalegrid.plan.resolve import resolve
 from scalegrid.progress.status import Status, write_status
+from scalegrid.results import Store
 from scalegrid.results.rows import variant_rows
-from scalegrid.results.store import Store
 from scalegrid.spec import SweepSpec
 from scalegrid.sweep import run_sweep
 from scalegrid.training.trial import Epoch, Outcome, Trial
@@ -51,18 +49,20 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> Outcome
 def run(results: Path, variants: int, seeds: int) -> None:
     """A sweep of nano as the command runs it, of its first so many variants, with stand-ins."""
 
-    def first(*arguments: Any) -> Plan:
-        made = make_plan(*arguments)
+    def first(spec: SweepSpec) -> Plan:
+        made = make_plan(spec)
         return replace(made, variants=made.variants[:variants])
 
-    def in_workers(place: Placement) -> LocalExecutor:
-        return LocalExecutor(place.workers, place.devices, place.threads, f"{__name__}:train")
+    def in_workers(placement: Placement) -> LocalExecutor:
+        return LocalExecutor(
+            placement.workers, placement.devices, placement.threads, f"{__name__}:train"
+        )
 
     spec = SweepSpec(
         baseline="nano", results=str(results), device="cpu", seeds=seeds, epochs=_EPOCHS
     )
     with mock.patch("scalegrid.sweep.make_plan", first):
-        run_sweep(spec, make_executor=in_workers)
+        run_sweep(spec, make_executor=in_workers, measure_rate=False)
 
 
 def write_large_sweep(results: Path, variants: int, trials: int) -> str:
@@ -72,7 +72,7 @@ def write_large_sweep(results: Path, variants: int, trials: int) -> str:
     """
     plan = large_plan(variants)
     with Store(results / "large") as store:
-        store.create_or_check(large_spec(results, variants), variant_rows(plan), "stand-in")
+        store.start(large_spec(results, variants), variant_rows(plan), "stand-in")
         rows = list(trial_rows(plan, trials))
         store.add(rows, [epoch for row in rows for epoch in epoch_rows(row)])
     now = time.time()
@@ -124,8 +124,7 @@ def epoch_rows(trial: dict[str, Any]) -> list[dict[str, Any]]:
 
 def large_plan(variants: int) -> Plan:
     """The plan of `large_spec`."""
-    spec = large_spec(Path(), variants)
-    return make_plan(spec, baselines.get(spec.baseline), 10)
+    return make_plan(large_spec(Path(), variants))
 
 
 def large_spec(results: Path, variants: int) -> SweepSpec:

@@ -55,7 +55,7 @@ from scalegrid import baselines, cost
 from scalegrid.analysis.observations import Floats, Ints
 from scalegrid.cost.table import Costs
 from scalegrid.data import EMBEDDED, open_source
-from scalegrid.plan import Plan, make_plan, resolve_step
+from scalegrid.plan import Plan, make_plan, resolve
 from scalegrid.plan.classic import classic_picks
 from scalegrid.plan.realisable import measured_shares
 from scalegrid.spec import SweepSpec
@@ -186,7 +186,7 @@ def matched_grid_of_b0(candidates: int | None = None) -> Grid:
     """scalegrid's default candidates or so many, and the baseline and off-cost corners besides."""
     spec = _spec("matched")
     spec = spec.model_copy(update={"candidates": candidates or spec.candidates})
-    return grid_of(make_plan(spec, baselines.get(BASELINE), CLASSES))
+    return grid_of(make_plan(spec))
 
 
 def grid_of(plan: Plan) -> Grid:
@@ -325,9 +325,7 @@ def _at_stops(looks: pd.DataFrame) -> tuple[float, float, float]:
 
 
 def _spec(grid: str) -> SweepSpec:
-    baseline = baselines.get(BASELINE)
-    spec = SweepSpec.model_validate({"grid": grid, "resolution": baseline.brief_resolution})
-    return spec.model_copy(update={"resolution_step": resolve_step(spec, baseline)})
+    return resolve(SweepSpec.model_validate({"grid": grid, "baseline": BASELINE}))
 
 
 if __name__ == "__main__":

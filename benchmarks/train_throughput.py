@@ -26,7 +26,7 @@ from benchmarks.contenders import BATCH, Job, Report, plain_loop, scalegrid_tria
 from benchmarks.timing import in_turn, pairwise, publish, read_options, spread
 from scalegrid import baselines, cost
 from scalegrid.data import EMBEDDED, CachedData, open_source, prepare
-from scalegrid.progress.rate import TYPICAL_RATE
+from scalegrid.progress.estimate import TYPICAL_RATE
 from scalegrid.util.processes import available_cores
 
 NETWORKS = ("b0", "mobilenetv2", "resnet18", "nano")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import (
@@ -233,6 +234,11 @@ class SweepSpec(Recipe):
         return any(
             limit is not None for limit in (self.confidence, self.max_trials, self.max_hours)
         )
+
+    @property
+    def folder(self) -> Path:
+        """Where the results of a resolved specification go."""
+        return Path(self.results) / str(self.name)
 
     @property
     def recipe(self) -> Recipe:

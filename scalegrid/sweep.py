@@ -17,11 +17,9 @@ from typing import Any
 from scalegrid import baselines
 from scalegrid.allocation import Allocator, make_allocator
 from scalegrid.analysis import value
-from scalegrid.cost import check_closed_form
 from scalegrid.data import EMBEDDED, CachedData, prepare
 from scalegrid.executors import KILLED, Executor, LocalExecutor, Placement, placement_for
-from scalegrid.plan import Plan, make_plan, open_data, resolve
-from scalegrid.plan.trials import make_trial
+from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
 from scalegrid.results import Store, Stored, read_stored
@@ -116,10 +114,8 @@ def _run(
         if store.stored and allocator.done:
             return _nothing_trained(spec, planned, store, display)
         executor = make_executor(_needed(placement, spec, allocator))
-        try:  # workers take seconds to start; all that is left to do before trials is done meanwhile
-            check_closed_form(
-                baselines.get(spec.baseline), plan.source.num_classes, plan.resolution
-            )
+        try:  # workers take seconds to start, and what is left to prepare is prepared meanwhile
+            plan.check_costs()
             rate = rate_of(made, plan, placement)
             if rate is None and measure_rate:
                 rate = machine_rate(plan, placement, executor)

@@ -13,6 +13,7 @@ from unittest import mock
 
 from scalegrid.baselines import Baseline, LayerRow
 from scalegrid.coefficients import Coefficients
+from scalegrid.cost.table import Costs
 from scalegrid.executors import InlineExecutor, LocalExecutor, Placement
 from scalegrid.plan import Plan, Variant, open_data, resolve
 from scalegrid.progress.display import Lines
@@ -45,7 +46,8 @@ def light_plan(spec: SweepSpec) -> Plan:
     assert isinstance(spec.candidates, int)
     variants = tuple(_variant(number) for number in range(spec.candidates))
     of_grid = frozenset(variant.variant for variant in variants[1:])
-    return Plan(spec, open_data(spec), variants, len(variants), of_grid)
+    costs = Costs(light_baseline(spec.baseline), num_classes=10)
+    return Plan(spec, open_data(spec), variants, len(variants), of_grid, costs)
 
 
 def light_baseline(name: str) -> Baseline:

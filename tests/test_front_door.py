@@ -19,7 +19,7 @@ def test_every_public_name_is_there_and_documented(name: str) -> None:
 
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'sweeep'"):
-        scalegrid.sweeep
+        scalegrid.sweeep  # noqa: B018
 
 
 def test_importing_it_imports_no_library() -> None:
@@ -33,9 +33,16 @@ def test_importing_it_imports_no_library() -> None:
 
 
 def test_a_sweep_in_python_ends_in_a_recommendation(tmp_path: object) -> None:
-    small = {"train_images": 32, "val_images": 32, "epochs": 1, "candidates": 4, "seeds": 2}
     spec = scalegrid.SweepSpec(
-        baseline="nano", resolution=16, results=str(tmp_path), device="cpu", **small
+        baseline="nano",
+        resolution=16,
+        results=str(tmp_path),
+        device="cpu",
+        train_images=32,
+        val_images=32,
+        epochs=1,
+        candidates=4,
+        seeds=2,
     )
     plan = scalegrid.make_plan(spec)
     assert plan.variants[0].role == "baseline"

@@ -18,11 +18,11 @@ import yaml
 from light_sweep import BATCH, TRAIN_IMAGES, in_workers, light_plan, light_spec, run_light_sweep
 
 from scalegrid.allocation import Uniform
-from scalegrid.executors.inline import InlineExecutor
+from scalegrid.executors import InlineExecutor
 from scalegrid.progress.display import Ended, Silence
 from scalegrid.progress.status import Status, read_status
+from scalegrid.results import load_sweep
 from scalegrid.results.schema import MEASURED
-from scalegrid.results.store import load_sweep
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util.errors import UserError
 
@@ -482,12 +482,6 @@ def test_a_race_says_how_sure_it_is_at_its_end(results: Path) -> None:
     assert status is not None
     assert status.certainty is not None
     assert "good enough with probability" in shown.notes[-1]
-
-
-def test_too_few_trials_for_all_variants_are_remarked(results: Path) -> None:
-    shown = Recorder()
-    run_light_sweep(light_spec(results, max_trials=3), display=shown)
-    assert any("--max-trials 3 leaves some of the 5 variants untrained" in n for n in shown.notes)
 
 
 def test_the_plan_last_run_is_what_a_recommendation_is_about(results: Path) -> None:

@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 from light_sweep import light_spec, run_light_sweep
 
+from scalegrid.results import load_sweep
 from scalegrid.results.schema import MEASURED
-from scalegrid.results.store import load_sweep
 
 TESTS = Path(__file__).parent
 SEEDS = 4

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalegrid.baselines.base import Baseline, Layout, Row, network_id
+from scalegrid.baselines.base import Baseline, LayerRow, Layout, Row, network_id
 from scalegrid.baselines.registry import BUILT_IN, families, get, locate, names
 from scalegrid.baselines.skeleton import skeleton
 from scalegrid.baselines.tables import Listing, TableRow, input_sides, layer_table, listing
@@ -10,6 +10,7 @@ from scalegrid.baselines.tables import Listing, TableRow, input_sides, layer_tab
 __all__ = [
     "BUILT_IN",
     "Baseline",
+    "LayerRow",
     "Layout",
     "Listing",
     "Row",

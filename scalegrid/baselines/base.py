@@ -29,6 +29,8 @@ class Row:
     detail: str = ""
 
 
+LayerRow = Row
+
 Layout = tuple[Row, ...]
 """The realised layer table of a network, from stem to head, after all rounding."""
 
@@ -43,6 +45,10 @@ class Baseline(Protocol):
     @property
     def name(self) -> str:
         """What the user calls it."""
+
+    @property
+    def origin(self) -> str:
+        """Where it comes from."""
 
     @property
     def resolution(self) -> int:

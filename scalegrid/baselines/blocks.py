@@ -47,6 +47,7 @@ class BlockBaseline:
     name: str
     stages: Stages
     resolution: int
+    origin: ClassVar[str] = "built-in"
     brief_resolution: int = 48
     stem: int = 32
     head: int = 1280

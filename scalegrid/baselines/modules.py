@@ -32,6 +32,11 @@ class ModuleBaseline(ABC):
     built or run there is built on the CPU.
     """
 
+    @property
+    def origin(self) -> str:
+        """x"""
+        return "code"
+
     def __init__(self, name: str) -> None:
         self.name = name
         self._layouts: dict[tuple[Hashable, Hashable], Layout] = {}

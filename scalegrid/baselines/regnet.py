@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from scalegrid.baselines.base import Layout, Row
 from scalegrid.baselines.rounding import scale_layers, tidy
@@ -34,6 +34,7 @@ class RegNetBaseline:
     name: str
     key: str
     resolution: int = 224
+    origin: ClassVar[str] = "built-in"
     brief_resolution: int = 64
 
     @property

@@ -16,6 +16,7 @@ class StageBaseline:
     layers: tuple[int, ...]
     widths: tuple[int, ...]
     resolution: int = 224
+    origin: ClassVar[str] = "built-in"
     brief_resolution: int = 64
 
     total_stride: ClassVar[int] = 32

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from scalegrid import baselines
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
 from scalegrid.coefficients import Shares
-from scalegrid.cost.table import Costs
-from scalegrid.data import Source
-from scalegrid.executors.placement import place
-from scalegrid.plan import Plan, Variant, make_plan
-from scalegrid.plan.resolve import check_recipe, open_data
-from scalegrid.plan.summary import Spread, classic_plan, spread
-from scalegrid.progress.rate import estimate_seconds, limit_note, planned_trials
+from scalegrid.executors import placement_for
+from scalegrid.plan import Plan, Variant, classic_plan, make_plan, planned_trials
+from scalegrid.plan.summary import CostSummary, summarise
+from scalegrid.progress.estimate import estimate_seconds
 from scalegrid.results.rows import variant_rows
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import count, duration
+from scalegrid.util.text import count, duration, sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,34 +30,28 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
     Raises:
         UserError: the specification cannot be planned, or the folder cannot be written.
     """
-    check_recipe(spec)
-    place(spec)  # an unknown device is told before anything is printed
-    with redirect_stdout(sys.stderr):  # one's own network may print; the table is to be alone
-        baseline = baselines.get(spec.baseline)
-        source = open_data(spec)
-        costs = Costs(baseline, source.num_classes)
-        made = make_plan(spec, baseline, source.num_classes, costs)
-        if note := limit_note(spec, made):
-            made = replace(made, notes=(*made.notes, note))
-        grids: dict[str, Plan] = {spec.grid: made}
+    placement_for(spec)  # an unknown device is refused before anything is printed
+    with redirect_stdout(sys.stderr):  # a user's network may print; the table is to be alone
+        plans = [make_plan(spec)]
         if spec.grid != "classic" and (pictures or form != "csv"):
             with suppress(UserError):  # it may be empty where the matched one is not
-                grids["classic"] = classic_plan(spec, costs)
+                plans.append(classic_plan(plans[0]))
+    plan = plans[0]
     if pictures:
         from scalegrid.figures import draw_plans
 
-        frames = {name: plan_frame(plan) for name, plan in reversed(grids.items())}
+        frames: dict[str, Any] = {one.spec.grid: plan_frame(one) for one in reversed(plans)}
         for path in draw_plans(frames, pictures, flops_factor=spec.flops_factor):
             print(f"drawn: {path}", file=sys.stderr)
     if form != "table":
-        for note in made.notes:
-            print(f"Note: {note.rstrip('.')}.", file=sys.stderr)
+        for note in plan.notes:
+            print(f"Note: {sentence(note)}", file=sys.stderr)
     if form == "csv":
-        print_csv(variant_rows(made))
+        print_csv(variant_rows(plan))
     elif form == "json":
-        print_json(_document(spec, grids, source))
+        print_json(_document(plans))
     else:
-        _print(spec, grids, source)
+        _print(plans)
 
 
 def plan_frame(plan: Plan) -> pd.DataFrame:
@@ -72,36 +63,35 @@ def plan_frame(plan: Plan) -> pd.DataFrame:
     return frame
 
 
-def _document(spec: SweepSpec, grids: dict[str, Plan], source: Source) -> dict[str, Any]:
-    made = grids[spec.grid]
+def _document(plans: Sequence[Plan]) -> dict[str, Any]:
+    plan = plans[0]
     return {
-        "baseline": made.baseline,
-        "resolution": made.resolution,
-        "variants": [_nested(variant) for variant in made.variants],
-        "spread": [asdict(spread(plan, name, spec.flops_factor)) for name, plan in grids.items()],
-        "notes": list(made.notes),
-        "seconds_estimated": estimate_seconds(spec, made, source).seconds,
+        "baseline": plan.spec.baseline,
+        "resolution": plan.resolution,
+        "variants": [_nested(variant) for variant in plan.variants],
+        "spread": [asdict(summarise(one)) for one in plans],
+        "notes": list(plan.notes),
+        "seconds_estimated": estimate_seconds(plan).seconds,
     }
 
 
-def _print(spec: SweepSpec, grids: dict[str, Plan], source: Source) -> None:
-    made = grids[spec.grid]
-    print_table([_row(variant) for variant in made.variants])
-    spreads = [spread(plan, name, spec.flops_factor) for name, plan in grids.items()]
-    print_table([_spread_row(one, spec.flops_factor) for one in spreads])
+def _print(plans: Sequence[Plan]) -> None:
+    plan, spec = plans[0], plans[0].spec
+    print_table([_row(variant) for variant in plan.variants])
+    print_table([_summary_row(summarise(one), spec.flops_factor) for one in plans])
     print("FLOPs are multiply-adds of convolution and linear layers, for one image.")
-    if not all(variant.matched for variant in made.variants):
+    if not all(variant.matched for variant in plan.variants):
         tolerance = f"{100 * spec.cost_tolerance:g} %"
         print(f"* Not within {tolerance} of {spec.flops_factor:g}^φ times the baseline's cost.")
-    for note in made.notes:
-        print(f"Note: {note.rstrip('.')}.")
-    estimate = estimate_seconds(spec, made, source)
+    for note in plan.notes:
+        print(f"Note: {sentence(note)}")
+    estimate = estimate_seconds(plan)
     how = (
         "on this machine"
         if estimate.measured
         else "by a typical CPU's speed; a sweep measures yours"
     )
-    trials = f"{planned_trials(spec, made)} trials"
+    trials = f"{planned_trials(plan)} trials"
     if spec.racing:
         trials = f"{'At most' if spec.max_trials else 'At first'} {trials}"
     race = ", then a race" if spec.racing and not spec.max_trials else ""
@@ -142,7 +132,7 @@ def _nested(variant: Variant) -> dict[str, Any]:
     return record
 
 
-def _spread_row(one: Spread, factor: float) -> dict[str, str]:
+def _summary_row(one: CostSummary, factor: float) -> dict[str, str]:
     return {
         "grid": one.grid,
         "chosen from": str(one.considered),

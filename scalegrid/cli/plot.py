@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from scalegrid.results.store import load_sweep
+from scalegrid.results import load_sweep
 
 
 def plot_sweep(

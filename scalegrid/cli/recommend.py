@@ -7,7 +7,7 @@ from pathlib import Path
 
 from scalegrid.analysis import recommend_as_planned, rows, sentences
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
-from scalegrid.results.store import load_sweep
+from scalegrid.results import load_sweep
 from scalegrid.spec import Metric
 
 

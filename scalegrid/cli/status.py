@@ -8,7 +8,7 @@ from pathlib import Path
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
 from scalegrid.progress.display import certainty
 from scalegrid.progress.status import Status, read_status
-from scalegrid.results.store import sweep_folder
+from scalegrid.results import sweep_folder
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import duration
 

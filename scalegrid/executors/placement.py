@@ -19,7 +19,7 @@ class Placement:
     threads: int
 
 
-def place(spec: SweepSpec) -> Placement:
+def placement_for(spec: SweepSpec) -> Placement:
     """Where the trials of a sweep run.
 
     By default, on CPUs as many workers as cores allow, on GPUs ``trials_per_device`` on each.

@@ -1,8 +1,25 @@
-"""From coefficients to distinct variants of equal measured cost, before any training."""
+"""From a specification to distinct variants of equal measured cost, before any training.
 
-from __future__ import annotations
+`resolve` fills in defaults and opens the data; `realisable` enumerates the networks that rounding
+leaves; `matched` and `classic` choose among them; `variants` describes what was chosen,
+and `trials` what is to be trained.
+"""
 
 from scalegrid.plan.picks import ROLES
-from scalegrid.plan.variants import Plan, Variant, make_plan, resolve_resolution, resolve_step
+from scalegrid.plan.resolve import open_data, resolve
+from scalegrid.plan.trials import make_trial, planned_trials, trial_work, trial_works
+from scalegrid.plan.variants import Plan, Variant, classic_plan, make_plan
 
-__all__ = ["ROLES", "Plan", "Variant", "make_plan", "resolve_resolution", "resolve_step"]
+__all__ = [
+    "ROLES",
+    "Plan",
+    "Variant",
+    "classic_plan",
+    "make_plan",
+    "make_trial",
+    "open_data",
+    "planned_trials",
+    "resolve",
+    "trial_work",
+    "trial_works",
+]

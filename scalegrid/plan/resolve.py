@@ -1,4 +1,4 @@
-"""From what the user gave to what a sweep needs: defaults, a name, a folder, the data."""
+"""From what the user gave to what a plan needs: defaults, a name, the data."""
 
 from __future__ import annotations
 
@@ -8,23 +8,30 @@ from dataclasses import replace
 from pathlib import Path
 
 from scalegrid import baselines
+from scalegrid.baselines import Baseline
 from scalegrid.data import Source, open_source
-from scalegrid.plan import resolve_step
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
 
 
 def resolve(spec: SweepSpec) -> SweepSpec:
-    """The specification with the defaults that depend on the baseline: resolution and name.
+    """The specification with the defaults that depend on the baseline: resolution, step and name.
+
+    A resolved specification stays as it is.
 
     Raises:
         UserError: the baseline is unknown.
     """
+    if spec.resolution and spec.resolution_step and spec.name:
+        return spec
     baseline = baselines.get(spec.baseline)
-    resolution = spec.resolution or baseline.brief_resolution
-    step = resolve_step(spec, baseline)
-    spec = spec.model_copy(update={"resolution": resolution, "resolution_step": step})
+    spec = spec.model_copy(
+        update={
+            "resolution": spec.resolution or baseline.brief_resolution,
+            "resolution_step": spec.resolution_step or _step(baseline),
+        }
+    )
     return spec.model_copy(update={"name": spec.name or default_name(spec)})
 
 
@@ -33,24 +40,19 @@ def default_name(spec: SweepSpec) -> str:
     return f"{_slug(spec.baseline)}-{_slug(spec.data)}-{spec.resolution}"
 
 
-def results_folder(spec: SweepSpec) -> Path:
-    """Where the results of a resolved specification go."""
-    return Path(spec.results) / str(spec.name)
+def check_training(spec: SweepSpec) -> None:
+    """Check that the optimiser and the schedule exist.
 
-
-def check_recipe(spec: SweepSpec) -> None:
-    """Look whether the optimiser and the schedule exist.
-
-    The default ones do; asking timm about them takes seconds, which much can do without.
+    The default ones do; to ask timm about others takes seconds.
 
     Raises:
         UserError: one does not.
     """
     default = Recipe()
     if (spec.optimizer, spec.schedule) != (default.optimizer, default.schedule):
-        from scalegrid.training import recipe
+        from scalegrid.training.recipe import check_recipe
 
-        recipe.check_recipe(spec.recipe)
+        check_recipe(spec.recipe)
 
 
 def open_data(spec: SweepSpec) -> Source:
@@ -89,10 +91,13 @@ def _with_classes(source: Source, num_classes: int) -> Source:
     )
 
 
-def resolve_recipe(spec: SweepSpec, source: Source) -> Recipe:
-    """The recipe of every trial: images are mirrored where the data allow it, unless said."""
-    flip = source.mirror if spec.flip is None else spec.flip
-    return spec.recipe.model_copy(update={"flip": flip})
+def _step(baseline: Baseline) -> int:
+    """The px between allowed resolutions: a quarter of the total stride.
+
+    Between two multiples of the total stride every stage but the last has steps of its own, and a
+    quarter reaches those of the last three; for a stride of 32 that is the usual 8 px.
+    """
+    return max(1, baseline.total_stride // 4)
 
 
 def _slug(text: str) -> str:

@@ -7,17 +7,15 @@ from statistics import median
 
 import numpy as np
 
-from scalegrid.cost.table import Costs
 from scalegrid.plan.triangle import largest_gap
-from scalegrid.plan.variants import Plan, Variant, unchecked_plan
-from scalegrid.spec import SweepSpec
+from scalegrid.plan.variants import Plan, Variant
 
 NEAR = 0.05
-"""A FLOPs ratio this near F, relatively, counts as equal cost in `Spread.near`."""
+"""A FLOPs ratio this near F, relatively, counts as equal cost in `CostSummary.near`."""
 
 
 @dataclass(frozen=True)
-class Spread:
+class CostSummary:
     """FLOPs ratios of the candidates of a plan at φ = 1, see `Plan.of_grid`.
 
     ``considered`` is what they were chosen from (see `Plan`), ``networks`` how many there are,
@@ -35,18 +33,18 @@ class Spread:
     gap: float
 
 
-def spread(plan: Plan, grid: str, flops_factor: float) -> Spread:
-    """Summarise a plan; ``grid`` is what to call it."""
+def summarise(plan: Plan) -> CostSummary:
+    """Summarise the candidates of a plan."""
     scaled = scaled_variants(plan)
     ratios = [v.flops_ratio for v in scaled]
-    return Spread(
-        grid=grid,
+    return CostSummary(
+        grid=plan.spec.grid,
         considered=plan.considered,
         networks=len(scaled),
         minimum=min(ratios),
         median=median(ratios),
         maximum=max(ratios),
-        near=float(np.mean([abs(r / flops_factor - 1) <= NEAR for r in ratios])),
+        near=float(np.mean([abs(r / plan.spec.flops_factor - 1) <= NEAR for r in ratios])),
         gap=largest_gap(np.array([v.shares for v in scaled])),
     )
 
@@ -54,14 +52,3 @@ def spread(plan: Plan, grid: str, flops_factor: float) -> Spread:
 def scaled_variants(plan: Plan) -> list[Variant]:
     """The candidates at φ = 1, see `Plan.of_grid`."""
     return [v for v in plan.variants if v.variant in plan.of_grid]
-
-
-def classic_plan(spec: SweepSpec, costs: Costs) -> Plan:
-    """What the classic grid would be, the specification being the same otherwise.
-
-    It is for comparison with a plan of the same costs, so the network is not checked again.
-
-    Raises:
-        UserError: the grid is empty.
-    """
-    return unchecked_plan(spec.model_copy(update={"grid": "classic", "curves": ()}), costs)

@@ -1,4 +1,4 @@
-"""From a plan to the descriptions of its trials."""
+"""From a plan to its trials: what they are, how many, and how much work each is."""
 
 from __future__ import annotations
 
@@ -37,3 +37,31 @@ def make_trial(plan: Plan, variant: Variant, seed: int, data: CachedData, recipe
         compile=spec.compile,
         threads=spec.threads,
     )
+
+
+def planned_trials(plan: Plan) -> int:
+    """How many trials a sweep has; of a race the most it may have, or if unlimited the first."""
+    spec = plan.spec
+    return spec.seeds * len(plan.variants) if spec.max_trials is None else spec.max_trials
+
+
+def limit_note(plan: Plan) -> str | None:
+    """A sentence if a race is too short for every variant's first trial."""
+    limit = plan.spec.max_trials
+    if limit is None or limit >= len(plan.variants):
+        return None
+    return f"--max-trials {limit} leaves some of the {len(plan.variants)} variants untrained"
+
+
+def trial_work(activations: int, recipe: Recipe, num_train: int, num_val: int) -> float:
+    """The work of a trial: activations times forward passes, a backward pass counting as two."""
+    return float(activations) * recipe.epochs * (3 * num_train + num_val)
+
+
+def trial_works(plan: Plan) -> dict[str, float]:
+    """The `trial_work` of a trial of each variant, by its id."""
+    source, recipe = plan.source, plan.spec.recipe
+    return {
+        one.variant: trial_work(one.activations, recipe, source.num_train, source.num_val)
+        for one in plan.variants
+    }

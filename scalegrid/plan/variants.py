@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from scalegrid import baselines
 from scalegrid.baselines import Baseline, Layout, network_id
 from scalegrid.coefficients import Coefficients, Scaling, Shares
+from scalegrid.cost.closedform import check_closed_form
 from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs
+from scalegrid.data import Source
 from scalegrid.plan.classic import classic_picks
 from scalegrid.plan.matched import matched_picks
 from scalegrid.plan.picks import ROLES, Pick
 from scalegrid.plan.realisable import Place, Realisable, measured_shares
+from scalegrid.plan.resolve import check_training, open_data, resolve
 from scalegrid.plan.soundness import check
-from scalegrid.spec import SweepSpec
+from scalegrid.plan.trials import limit_note
+from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 
 
@@ -65,53 +70,82 @@ class Variant:
 class Plan:
     """The distinct variants of a sweep, the baseline first.
 
-    ``considered`` counts what they were chosen from: coefficient triples of a classic grid, and
-    networks of equal cost of the others. ``of_grid`` are the ids of the candidates at φ = 1: of a
-    classic grid the networks that its triples realise, whatever role they go by; of the others all
-    scaled networks. ``notes`` are sentences a user should read.
+    ``spec`` is the resolved specification and ``source`` its data. ``considered`` counts what the
+    variants were chosen from: coefficient triples of a classic grid, and networks of equal cost of
+    the others. ``of_grid`` are the ids of the candidates at φ = 1: of a classic grid the networks
+    that its triples realise, whatever role they go by; of the others all scaled networks. ``notes``
+    are sentences a user should read. ``costs`` are shared with the `classic_plan` of comparison.
     """
 
-    baseline: str
-    resolution: int
+    spec: SweepSpec
+    source: Source
     variants: tuple[Variant, ...]
     considered: int
     of_grid: frozenset[str]
+    costs: Costs = field(repr=False, compare=False)
     notes: tuple[str, ...] = ()
 
+    @property
+    def resolution(self) -> int:
+        """The baseline's input side in px."""
+        return self.variants[0].resolution
 
-def make_plan(
-    spec: SweepSpec, baseline: Baseline, num_classes: int, costs: Costs | None = None
-) -> Plan:
+    def check_costs(self) -> None:
+        """Build and count two networks, where the plan trusts the closed form.
+
+        Raises:
+            UserError: other networks are built than planned, as a timm of other rules might.
+        """
+        check_closed_form(self.costs.baseline, self.source.num_classes, self.resolution)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How every trial is trained: images are mirrored where the data allow it, by default."""
+        flip = self.source.mirror if self.spec.flip is None else self.spec.flip
+        return self.spec.recipe.model_copy(update={"flip": flip})
+
+
+def make_plan(spec: SweepSpec) -> Plan:
     """Choose, realise and cost the variants of a sweep; each distinct network once.
 
     Args:
-        spec: the sweep's specification.
-        baseline: the network at φ = 0.
-        num_classes: of the data set; it decides the classifier's size.
-        costs: of the same baseline and classes, to share with another plan what was built.
+        spec: the sweep's specification, as the user gave it or resolved.
 
     Raises:
-        UserError: the grid is empty, the resolution is too small for the network, or the network
-            is not sound (see `scalegrid.plan.soundness`), or costs more or less than planned.
+        UserError: the specification cannot be resolved, the data cannot be opened, the grid is
+            empty, the resolution is too small for the network, or the network is not sound (see
+            `soundness`) or costs more or less than planned.
     """
-    costs = costs or Costs(baseline, num_classes)
-    notes = check(baseline, num_classes, resolve_resolution(spec, baseline))
-    plan = unchecked_plan(spec, costs)
+    spec = resolve(spec)
+    check_training(spec)
+    source = open_data(spec)
+    baseline = baselines.get(spec.baseline)
+    costs = Costs(baseline, source.num_classes)
+    notes = check(baseline, source.num_classes, _resolution(spec, baseline))
+    plan = _plan(spec, source, costs)
     for one in plan.variants:
         planned = Cost(one.flops, one.params, one.activations)
         costs.check(one.depth, one.width, one.resolution, planned)
-    return replace(plan, notes=(*notes, *plan.notes))
+    limit = [note for note in (limit_note(plan),) if note]
+    return replace(plan, notes=(*notes, *plan.notes, *limit))
 
 
-def unchecked_plan(spec: SweepSpec, costs: Costs) -> Plan:
-    """As `make_plan`, for a network that was found sound already; without notes on that.
+def classic_plan(plan: Plan) -> Plan:
+    """What the classic grid would be, the specification being the same otherwise.
+
+    It is for comparison with ``plan``, whose costs it shares, so the network is not checked again.
 
     Raises:
-        UserError: the grid is empty, or the resolution is too small for the network.
+        UserError: the grid is empty.
     """
+    spec = plan.spec.model_copy(update={"grid": "classic", "curves": ()})
+    return _plan(spec, plan.source, plan.costs)
+
+
+def _plan(spec: SweepSpec, source: Source, costs: Costs) -> Plan:
+    """As `make_plan`, for a network that has been found sound; without notes on that."""
     baseline = costs.baseline
-    resolution = resolve_resolution(spec, baseline)
-    spec = spec.model_copy(update={"resolution_step": resolve_step(spec, baseline)})
+    resolution = _resolution(spec, baseline)
     notes: list[str] = []
     if spec.grid == "classic":
         networks, picks = classic_picks(spec, costs, resolution)
@@ -128,10 +162,10 @@ def unchecked_plan(spec: SweepSpec, costs: Costs) -> Plan:
         for pick, variant in zip(distinct, variants, strict=True)
         if pick.place in places
     )
-    return Plan(baseline.name, resolution, variants, considered, of_grid, tuple(notes))
+    return Plan(spec, source, variants, considered, of_grid, costs, tuple(notes))
 
 
-def resolve_resolution(spec: SweepSpec, baseline: Baseline) -> int:
+def _resolution(spec: SweepSpec, baseline: Baseline) -> int:
     """The baseline's input side in px.
 
     Raises:
@@ -144,15 +178,6 @@ def resolve_resolution(spec: SweepSpec, baseline: Baseline) -> int:
             f"least {baseline.total_stride} px."
         )
     return resolution
-
-
-def resolve_step(spec: SweepSpec, baseline: Baseline) -> int:
-    """The px between allowed resolutions, by default a quarter of the total stride.
-
-    Between two multiples of the total stride every stage but the last has steps of its own, and a
-    quarter reaches those of the last three; for a stride of 32 that is the usual 8 px.
-    """
-    return spec.resolution_step or max(1, baseline.total_stride // 4)
 
 
 def _distinct(picks: list[Pick], spec: SweepSpec) -> list[Pick]:

@@ -23,7 +23,7 @@ _MANY = 1000  # trials, from which on how they are packed onto workers no longer
 
 @dataclass
 class _Underway:
-    """A running trial: what is shown of it, and the monotonic time at which its last epoch ended."""
+    """A running trial: what is shown of it, and when (monotonic time) its last epoch ended."""
 
     shown: Running
     since: float

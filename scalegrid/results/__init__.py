@@ -1,1 +1,10 @@
-"""The results of sweeps on disk: schema, rows, the store that writes them, and loading."""
+"""The results of sweeps on disk: what the tables hold, who writes them, and how they are read.
+
+`schema` says which columns there are, `rows` makes rows of a plan and of outcomes, `store` writes
+them, one process at a time, and `loading` reads them.
+"""
+
+from scalegrid.results.loading import Stored, SweepTables, load_sweep, read_stored, sweep_folder
+from scalegrid.results.store import Store
+
+__all__ = ["Store", "Stored", "SweepTables", "load_sweep", "read_stored", "sweep_folder"]

@@ -15,7 +15,7 @@ from light_sweep import light_spec, run_light_sweep
 from scalegrid import baselines
 from scalegrid.cli.main import main
 from scalegrid.cli.options import FloatList
-from scalegrid.progress.rate import Estimate
+from scalegrid.progress.estimate import Estimate
 from scalegrid.spec import SweepSpec
 
 PLAN = ("plan", "--baseline", "b0", "--resolution", "64", "--candidates", "5")

@@ -14,10 +14,7 @@ import light_training
 import pytest
 
 from scalegrid.data.cache import CachedData
-from scalegrid.executors import local
-from scalegrid.executors.base import Executor
-from scalegrid.executors.inline import InlineExecutor
-from scalegrid.executors.local import KILLED, LocalExecutor
+from scalegrid.executors import KILLED, Executor, InlineExecutor, LocalExecutor, local
 from scalegrid.spec import Recipe
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util.errors import UserError
@@ -211,7 +208,7 @@ def test_cancel_stops_running_trials_at_once() -> None:
 PARENT = """
 import sys, time
 from executors.test_local import trial
-from scalegrid.executors.local import LocalExecutor
+from scalegrid.executors import LocalExecutor
 if __name__ == "__main__":
     executor = LocalExecutor(2, function="light_training:misbehave")
     executor.submit(trial("sleep"))

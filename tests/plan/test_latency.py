@@ -6,13 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from planning import planned
 from torch import nn
 
 from scalegrid import baselines
 from scalegrid.baselines import Baseline
 from scalegrid.cost import latency as inference
 from scalegrid.cost.table import Costs
-from scalegrid.plan import latency, make_plan
+from scalegrid.plan import latency
 from scalegrid.plan.realisable import Place, Realisable, realisable
 from scalegrid.plan.summary import scaled_variants
 from scalegrid.spec import SweepSpec
@@ -68,7 +69,7 @@ def test_a_plan_of_equal_latency_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
         ]
 
     monkeypatch.setattr(inference, "seconds", seconds)
-    plan = make_plan(SPEC, NANO, 10)
+    plan = planned(SPEC, NANO, 10)
     assert rounds[0] == ("cpu", 1)
     base = plan.variants[0]
     for variant in scaled_variants(plan):
@@ -77,7 +78,7 @@ def test_a_plan_of_equal_latency_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     assert sum(v.matched for v in scaled_variants(plan)) >= 4
     assert any("repeated measurements of a network spread by 2.0%" in note for note in plan.notes)
     rounds.clear()
-    assert repr(make_plan(SPEC, NANO, 10)) == repr(plan)
+    assert repr(planned(SPEC, NANO, 10)) == repr(plan)
     assert rounds == []
 
 

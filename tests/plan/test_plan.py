@@ -6,13 +6,13 @@ from functools import cache
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
+from planning import planned
 
 from scalegrid import baselines, cost
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.coefficients import Coefficients
-from scalegrid.cost.table import Costs
-from scalegrid.plan import Plan, Variant, make_plan
-from scalegrid.plan.summary import classic_plan, scaled_variants, spread
+from scalegrid.plan import Plan, Variant, classic_plan
+from scalegrid.plan.summary import scaled_variants, summarise
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 
@@ -95,7 +95,7 @@ def test_a_plan_of_any_baseline(baseline: BlockBaseline, grid: str, curve: int) 
     curves = ((), (1.5,), (1.0, 3.0))[curve]
     spec = SweepSpec(grid=grid, candidates=8, divisions=2, step=0.25, tolerance=0.3, curves=curves)  # type: ignore[arg-type]
     try:
-        plan = make_plan(spec, baseline, CLASSES)
+        plan = planned(spec, baseline, CLASSES)
     except UserError as error:
         assert "the grid is empty" in str(error)  # noqa: PT017
         assume(False)
@@ -111,10 +111,10 @@ def test_a_plan_of_any_baseline(baseline: BlockBaseline, grid: str, curve: int) 
 @given(block_baselines(), st.integers(4, 12), st.integers(1, 8))
 def test_adding_candidates_never_removes_one(baseline: BlockBaseline, few: int, extra: int) -> None:
     try:
-        small = make_plan(SweepSpec(candidates=few), baseline, CLASSES)
+        small = planned(SweepSpec(candidates=few), baseline, CLASSES)
     except UserError:
         assume(False)
-    large = make_plan(SweepSpec(candidates=few + extra), baseline, CLASSES)
+    large = planned(SweepSpec(candidates=few + extra), baseline, CLASSES)
     assert {v.variant for v in small.variants} <= {v.variant for v in large.variants}
     assert len(small.variants) <= few + 1
 
@@ -122,7 +122,7 @@ def test_adding_candidates_never_removes_one(baseline: BlockBaseline, few: int, 
 @cache
 def b0_plan(grid: str, resolution: int = 224) -> Plan:
     spec = SweepSpec(grid=grid, resolution=resolution, candidates="all")  # type: ignore[arg-type]
-    return make_plan(spec, baselines.get("b0"), 1000)
+    return planned(spec, baselines.get("b0"), 1000)
 
 
 def test_the_classic_grid_of_b0_spends_from_1_9_to_3_3_times_the_baseline() -> None:
@@ -157,8 +157,8 @@ def test_depth_alone_costs_half_as_much_again_at_once() -> None:
 
 def test_plans_are_deterministic_and_the_cached_one_is_the_same() -> None:
     spec = SweepSpec(resolution=64)
-    once = make_plan(spec, baselines.get("b0"), CLASSES)
-    again = make_plan(spec, baselines.get("b0"), CLASSES)
+    once = planned(spec, baselines.get("b0"), CLASSES)
+    again = planned(spec, baselines.get("b0"), CLASSES)
     assert repr(once) == repr(again)
 
 
@@ -183,7 +183,7 @@ def test_a_single_axis_is_the_only_one_that_is_scaled() -> None:
 
 def test_curves_add_the_axes_at_other_factors() -> None:
     spec = SweepSpec(resolution=64, candidates=4, curves=(1.0, 1.5, 2.0, 3.0))
-    plan = make_plan(spec, baselines.get("b0"), CLASSES)
+    plan = planned(spec, baselines.get("b0"), CLASSES)
     for role in ("depth", "width", "resolution"):
         factors = [2**v.phi for v in plan.variants if v.role == role]
         assert factors == pytest.approx([1.5, 2, 3])
@@ -191,7 +191,7 @@ def test_curves_add_the_axes_at_other_factors() -> None:
 
 def test_the_baseline_is_no_candidate_even_where_it_costs_as_much() -> None:
     # 1.02 times the baseline, within 3 %, is also once the baseline.
-    plan = make_plan(SweepSpec(resolution=64, flops_factor=1.02), baselines.get("b0"), CLASSES)
+    plan = planned(SweepSpec(resolution=64, flops_factor=1.02), baselines.get("b0"), CLASSES)
     assert [v.role for v in plan.variants].count("paper") == 1
     assert all(not math.isnan(v.shares.depth) for v in scaled_variants(plan))
     assert plan.considered == sum(v.matched for v in scaled_variants(plan))
@@ -202,7 +202,7 @@ def test_a_short_network_marks_the_corner_it_cannot_reach() -> None:
     short = BlockBaseline(
         name="short", stages=(("ds_r1_k3_s2_c8",),), resolution=32, brief_resolution=32, head=0
     )
-    plan = make_plan(SweepSpec(resolution=32, cost_tolerance=0.02), short, CLASSES)
+    plan = planned(SweepSpec(resolution=32, cost_tolerance=0.02), short, CLASSES)
     marked = [v for v in plan.variants if not v.matched and v.role != "baseline"]
     assert {v.role for v in marked} <= {"depth", "width", "resolution"}
     for variant in marked:
@@ -211,7 +211,7 @@ def test_a_short_network_marks_the_corner_it_cannot_reach() -> None:
 
 def test_bounds_limit_the_grid_but_not_the_corners() -> None:
     spec = SweepSpec(resolution=64, candidates="all", alpha_range=(1.2, 1.6))
-    plan = make_plan(spec, baselines.get("b0"), CLASSES)
+    plan = planned(spec, baselines.get("b0"), CLASSES)
     grid = [v for v in plan.variants if v.role == "grid"]
     assert grid
     assert all(1.2 <= v.alpha <= 1.6 for v in grid)
@@ -220,7 +220,7 @@ def test_bounds_limit_the_grid_but_not_the_corners() -> None:
 
 def test_matching_parameters_keeps_the_pixels() -> None:
     spec = SweepSpec(resolution=64, match="params")
-    plan = make_plan(spec, baselines.get("b0"), CLASSES)
+    plan = planned(spec, baselines.get("b0"), CLASSES)
     base = plan.variants[0]
     for variant in scaled_variants(plan):
         assert variant.resolution == 64
@@ -231,7 +231,7 @@ def test_matching_parameters_keeps_the_pixels() -> None:
 
 def test_matching_activations_makes_activations_equal() -> None:
     spec = SweepSpec(resolution=64, match="activations")
-    plan = make_plan(spec, baselines.get("b0"), CLASSES)
+    plan = planned(spec, baselines.get("b0"), CLASSES)
     base = plan.variants[0]
     for variant in scaled_variants(plan):
         ratio = variant.activations / base.activations
@@ -243,18 +243,23 @@ def test_matching_activations_makes_activations_equal() -> None:
 def test_an_empty_grid_says_what_would_fill_it(grid: str) -> None:
     spec = SweepSpec(resolution=64, grid=grid, cost_tolerance=1e-5, step=0.4, tolerance=0.0)  # type: ignore[arg-type]
     with pytest.raises(UserError, match=r"grid is empty.*raise --(cost-)?tolerance"):
-        make_plan(spec, baselines.get("b0"), CLASSES)
+        planned(spec, baselines.get("b0"), CLASSES)
 
 
 def test_a_resolution_below_the_stride_is_refused() -> None:
     with pytest.raises(UserError, match="31 px is too small for b0: its strides need at least 32"):
-        make_plan(SweepSpec(resolution=31), baselines.get("b0"), CLASSES)
+        planned(SweepSpec(resolution=31), baselines.get("b0"), CLASSES)
 
 
 def test_the_summary_counts_what_lies_near_the_factor() -> None:
-    spec = SweepSpec(resolution=224, candidates="all")
-    classic = spread(classic_plan(spec, Costs(baselines.get("b0"), 1000)), "classic", 2.0)
-    matched = spread(b0_plan("matched"), "matched", 2.0)
+    classic = summarise(classic_plan(b0_plan("matched")))
+    matched = summarise(b0_plan("matched"))
     assert classic.near < 0.2
     assert matched.near == 1
     assert matched.minimum <= matched.median <= matched.maximum
+
+
+def test_too_few_trials_for_all_variants_are_remarked() -> None:
+    spec = SweepSpec(resolution=224, max_trials=3)
+    (note,) = planned(spec, baselines.get("b0"), CLASSES).notes
+    assert note == "--max-trials 3 leaves some of the 17 variants untrained"

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from light_sweep import light_baseline
+from light_sweep import light_baseline, light_plan, light_spec
 
 from scalegrid.data import Source
-from scalegrid.plan.resolve import default_name, open_data, resolve, resolve_recipe, results_folder
+from scalegrid.plan.resolve import default_name, open_data, resolve
 from scalegrid.spec import SweepSpec, check_name
 from scalegrid.util.errors import UserError
 
@@ -43,19 +42,20 @@ def test_here_is_named_after_the_folder_one_is_in(
 def test_what_the_user_said_wins_over_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalegrid.baselines.get", light_baseline)
     spec = resolve(SweepSpec(baseline="any"))
-    assert (spec.resolution, spec.name) == (32, "any-glyphs-32")
-    assert results_folder(spec) == Path("results/any-glyphs-32")
+    assert (spec.resolution, spec.resolution_step, spec.name) == (32, 8, "any-glyphs-32")
+    assert resolve(spec) is spec
+    assert spec.folder == Path("results/any-glyphs-32")
     said = resolve(SweepSpec(baseline="any", resolution=96, name="mine", results="r"))
-    assert (said.resolution, results_folder(said)) == (96, Path("r/mine"))
+    assert (said.resolution, said.folder) == (96, Path("r/mine"))
 
 
 @pytest.mark.parametrize(("said", "flip"), [(None, False), (True, True), (False, False)])
 def test_images_are_mirrored_where_the_data_allow_it_unless_said(
     said: bool | None, flip: bool
 ) -> None:
-    settings: dict[str, Any] = {"train_images": 40, "val_images": 20, "flip": said}
-    spec = SweepSpec(**settings)
-    assert resolve_recipe(spec, open_data(spec)).flip is flip  # letters have a left and a right
+    plan = light_plan(light_spec("results", flip=said))
+    assert plan.recipe.flip is flip  # letters have a left and a right
+    assert plan.recipe.model_copy(update={"flip": said}) == plan.spec.recipe
 
 
 def test_data_smaller_than_a_batch_are_refused() -> None:

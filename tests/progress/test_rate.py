@@ -78,7 +78,7 @@ class Recorder:
 
 @pytest.mark.parametrize("settings", [{"compile": True}, {"fast_depthwise": False}, {"threads": 3}])
 def test_what_is_timed_is_trained_as_the_trials_of_the_run_are(settings: dict[str, Any]) -> None:
-    plan = light_plan(light_spec("results", **settings))
+    plan = light_plan(light_spec("results", epochs=5, flip=True, **settings))
     recorder = Recorder()
     assert machine_rate(plan, PLACEMENT, recorder) is not None
     (timed,) = recorder.trials

@@ -17,9 +17,10 @@ from hypothesis import strategies as st
 from light_sweep import light_spec
 from store_rows import VARIANTS, epochs, failure, histories, plan_rows, trial
 
-from scalegrid.results import store as results
+from scalegrid.results import Store, load_sweep, read_stored, sweep_folder
+from scalegrid.results import store as module
 from scalegrid.results.schema import write_table
-from scalegrid.results.store import Store, load_sweep, read_stored, sweep_folder
+from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 
 
@@ -33,10 +34,17 @@ def _without_fsync() -> Iterator[None]:
 SPEC = light_spec("results", name="s")
 
 
+def start(store: Store, spec: SweepSpec, variants: list[dict[str, Any]], data: str) -> None:
+    """Start a sweep, or go on with one where that is allowed."""
+    if store.stored is not None:
+        store.stored.check(spec, variants[0]["variant"], data)
+    store.start(spec, variants, data)
+
+
 def fill(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> None:
     """Store trials one by one, in the order given."""
     with Store(folder) as store:
-        store.create_or_check(SPEC.model_copy(update=changes), plan_rows(), "data")
+        start(store, SPEC.model_copy(update=changes), plan_rows(), "data")
         for row in rows:
             store.add([row], histories([row]))
 
@@ -67,11 +75,11 @@ def test_the_files_do_not_depend_on_the_order_of_the_trials(
 ) -> None:
     folder = tmp_path_factory.mktemp("results")
     with Store(folder / "sorted") as store:
-        store.create_or_check(SPEC, plan_rows(), "data")
+        store.start(SPEC, plan_rows(), "data")
         rows = [trial(v, s) for v, s in sorted(order)]
         store.add(rows, histories(rows))
     with Store(folder / "shuffled") as store:
-        store.create_or_check(SPEC, plan_rows(), "data")
+        store.start(SPEC, plan_rows(), "data")
         rows = [trial(v, s) for v, s in order]
         for start in range(0, len(rows), batch):
             some = rows[start : start + batch]
@@ -119,7 +127,7 @@ def test_a_kill_between_the_two_files_loses_only_that_trial(
         write_table(path, table)
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "write_table", write_then_die)
+        patch.setattr(module, "write_table", write_then_die)
         with pytest.raises(SystemExit):
             fill(tmp_path, [trial("v001", 0)])
     assert written == ["history.parquet"][:survivors]
@@ -139,7 +147,7 @@ def test_a_kill_before_the_specification_is_written_leaves_no_sweep(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(results, "_write_spec", die)
+        patch.setattr(module, "_write_spec", die)
         with pytest.raises(SystemExit):
             fill(tmp_path / "s", [])
     assert read_stored(tmp_path / "s") is None
@@ -151,12 +159,12 @@ def test_a_finer_grid_keeps_the_variants_and_trials_of_the_coarser_one(tmp_path:
     coarse = plan_rows(2)
     fine = [{**row, "order": place} for place, row in enumerate(plan_rows(6)[1:])]
     with Store(tmp_path / "s") as store:
-        store.create_or_check(SPEC, coarse, "data")
+        store.start(SPEC, coarse, "data")
         for row in (trial("v000", 0), trial("v001", 0)):
             store.add([row], histories([row]))
     finer = SPEC.model_copy(update={"candidates": 6})
     with Store(tmp_path / "s") as store:
-        store.create_or_check(finer, fine, "data")
+        store.start(finer, fine, "data")
         store.add([trial("v003", 0)], epochs(trial("v003", 0)))
     tables = load_sweep("s", tmp_path)
     assert tables.spec["candidates"] == 6
@@ -196,19 +204,25 @@ def test_changed_images_are_refused_and_a_moved_folder_is_not(tmp_path: Path) ->
     fill(tmp_path, [])
     fill(tmp_path, [], data="elsewhere")
     with Store(tmp_path) as store, pytest.raises(UserError, match="images of elsewhere have"):
-        store.create_or_check(SPEC.model_copy(update={"data": "elsewhere"}), plan_rows(), "new")
+        start(store, SPEC.model_copy(update={"data": "elsewhere"}), plan_rows(), "new")
     with Store(tmp_path) as store, pytest.raises(UserError, match="data is elsewhere there and x"):
-        store.create_or_check(SPEC.model_copy(update={"data": "x"}), plan_rows(), "new")
+        start(store, SPEC.model_copy(update={"data": "x"}), plan_rows(), "new")
 
 
 LOCKER = """
 import sys, time
 from pathlib import Path
-from scalegrid.results.store import Store
+from scalegrid.results import Store
 with Store(Path(sys.argv[1])):
     print("locked", flush=True)
     time.sleep(60)
 """
+
+
+def test_another_network_of_the_same_name_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, [])
+    with Store(tmp_path) as store, pytest.raises(UserError, match="light has changed since"):
+        start(store, SPEC, plan_rows()[1:], "data")
 
 
 def test_one_process_at_a_time_and_a_killed_one_does_not_count(tmp_path: Path) -> None:
@@ -299,7 +313,7 @@ def lose_specification(folder: Path) -> None:
 
 def foreign_variants(folder: Path) -> None:
     with Store(folder.with_name("other")) as store:
-        store.create_or_check(SPEC, plan_rows(6)[3:], "data")
+        store.start(SPEC, plan_rows(6)[3:], "data")
     (folder.with_name("other") / "variants.parquet").replace(folder / "variants.parquet")
 
 
@@ -348,12 +362,3 @@ def test_files_that_do_not_belong_together_are_refused(
     with pytest.raises(UserError, match=said):
         fill(tmp_path / "s", [trial("v001", 0)])
     assert parquet_bytes(tmp_path / "s") == before
-
-
-def test_the_store_shows_what_it_holds(tmp_path: Path) -> None:
-    with Store(tmp_path) as store:
-        store.create_or_check(SPEC, plan_rows(), "data")
-        row = trial("v001", 1)
-        store.add([row], epochs(row))
-        assert list(store.trials()["trial"]) == ["v001-1"]
-        assert list(store.history()["epoch"]) == [1, 2]

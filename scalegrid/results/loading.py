@@ -1,0 +1,237 @@
+"""Reading the results of a sweep: finished or running, from one folder of parquet files."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow.compute as pc
+
+from scalegrid.results.schema import HISTORY, TRIALS, VARIANTS, Table, read_table
+from scalegrid.spec import EXTENDABLE_KEYS, RUNTIME_KEYS, SweepSpec, check_name
+from scalegrid.util import yaml
+from scalegrid.util.errors import UserError
+from scalegrid.util.text import did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SPEC_FILE = "sweep.yaml"
+VARIANTS_FILE = "variants.parquet"
+TRIALS_FILE = "trials.parquet"
+HISTORY_FILE = "history.parquet"
+
+DATA_KEY = b"scalegrid.data"
+"""Of the metadata of ``variants.parquet``: the fingerprint of the data."""
+
+PLANNED_KEY = b"scalegrid.planned"
+"""Likewise: how many variants, from the first, make up the plan last run."""
+
+
+@dataclass(frozen=True)
+class SweepTables:
+    """A sweep as it is on disk: the columns are those of `scalegrid.results.schema`.
+
+    ``spec`` holds the keys of ``sweep.yaml``; trials are in the order of the plan, then of seeds.
+    ``planned`` are the variants of the plan last run, the others of ``variants`` of earlier ones.
+    """
+
+    folder: Path
+    spec: dict[str, Any]
+    variants: pd.DataFrame
+    trials: pd.DataFrame
+    history: pd.DataFrame
+    planned: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class Stored:
+    """A sweep as it is on disk, without pandas.
+
+    The first rows of ``variants`` make up the plan last run; any after them are of earlier plans.
+    """
+
+    folder: Path
+    spec: SweepSpec
+    variants: Table
+    trials: Table
+    history: Table
+
+    @property
+    def data(self) -> str:
+        """The fingerprint of the data that the sweep trains on."""
+        return str(self.variants.schema.metadata[DATA_KEY].decode())
+
+    @property
+    def planned(self) -> list[dict[str, Any]]:
+        """The rows of the variants of the plan last run, in its order."""
+        rows: list[dict[str, Any]] = self.variants.slice(0, self.planned_count).to_pylist()
+        return rows
+
+    @property
+    def planned_count(self) -> int:
+        """How many variants the plan last run has."""
+        return int(self.variants.schema.metadata[PLANNED_KEY])
+
+    def check(self, spec: SweepSpec, baseline: str, data: str) -> None:
+        """Refuse to mix two sweeps in one folder.
+
+        Args:
+            spec: the resolved specification that is to go on here.
+            baseline: the id of its unscaled variant.
+            data: the fingerprint of its data.
+
+        Raises:
+            UserError: see `check_settings`; or the images or the network are not those that the
+                sweep began with.
+        """
+        self.check_settings(spec)
+        if self.data != data:
+            if self.spec.data != spec.data:
+                raise self._other_settings("data", self.spec.data, spec.data)
+            raise UserError(
+                f"the images of {spec.data} have changed since the sweep in {self.folder} was "
+                "started; choose another --name, or restore them."
+            )
+        if self.variants["variant"][0].as_py() != baseline:
+            raise UserError(
+                f"{spec.baseline} has changed since the sweep in {self.folder} was started; choose "
+                "another --name, or undo the change."
+            )
+
+    def check_settings(self, spec: SweepSpec) -> None:
+        """Refuse settings that decide what a trial is, and are not those of this sweep.
+
+        Whether the data are the same is for their fingerprint to say, not for their name.
+
+        Raises:
+            UserError: naming the first such setting.
+        """
+        for key in SweepSpec.model_fields:
+            if key in RUNTIME_KEYS or key in EXTENDABLE_KEYS or key == "data":
+                continue
+            old, new = getattr(self.spec, key), getattr(spec, key)
+            if old != new:
+                raise self._other_settings(key, old, new)
+
+    def _other_settings(self, key: str, old: object, new: object) -> UserError:
+        flag = key.replace("_", "-")
+        return UserError(
+            f"{self.folder} holds a sweep with other settings: {flag} is {old} there and {new} "
+            f"here; choose another --name, or run it with --{flag} as it was."
+        )
+
+
+def sweep_folder(name: str | None, results: Path | str) -> Path:
+    """The folder of the sweep called ``name``, or of the newest sweep under ``results``.
+
+    The newest is the one that was written to last.
+
+    Raises:
+        UserError: the name is no plain name, or there is no such sweep.
+    """
+    root = Path(os.path.expanduser(results))
+    if name is None:
+        folders = _sweeps(root)
+        if not folders:
+            raise UserError(f"there are no results in {root}; `scalegrid sweep` makes some.")
+        return max(folders, key=_last_written)
+    try:
+        check_name(name)
+    except ValueError as error:
+        raise UserError(f"{error}.") from None
+    if not (root / name / SPEC_FILE).is_file():
+        others = sorted(folder.name for folder in _sweeps(root))
+        there = f"there are {', '.join(others)}." if others else "`scalegrid sweep` makes some."
+        hint = did_you_mean(name, others, there)
+        raise UserError(f"there are no results called {name!r} in {root}; {hint}")
+    return root / name
+
+
+def load_sweep(name: str | None, results: Path | str = "results") -> SweepTables:
+    """Read the tables of a sweep, finished or running; of the newest when ``name`` is None.
+
+    Raises:
+        UserError: there is no such sweep, or a file is corrupt, foreign, or from a newer scalegrid.
+    """
+    folder = sweep_folder(name, results)
+    stored = read_stored(folder)
+    assert stored is not None
+    spec = stored.spec.model_dump(mode="json")
+    tables = (stored.variants, stored.trials, stored.history)
+    variants, trials, history = (table.to_pandas() for table in tables)
+    planned = variants.head(stored.planned_count)
+    return SweepTables(folder, spec, variants, trials, history, planned)
+
+
+def read_stored(folder: Path) -> Stored | None:
+    """The sweep in ``folder``, rows in canonical order; None if none was started there.
+
+    Raises:
+        UserError: a file is corrupt, foreign, or from a newer scalegrid.
+    """
+    if not (folder / SPEC_FILE).is_file():
+        if (folder / TRIALS_FILE).exists():
+            raise UserError(
+                f"{folder} holds trials but no {SPEC_FILE}; restore that or choose another --name."
+            )
+        return None
+    spec = yaml.load(SweepSpec, folder / SPEC_FILE, "specification")
+    # In the reverse of the order of writing: what a row refers to is there when it is read.
+    trials = read_table(folder / TRIALS_FILE, TRIALS)
+    history = read_table(folder / HISTORY_FILE, HISTORY)
+    variants = read_table(folder / VARIANTS_FILE, VARIANTS)
+    if PLANNED_KEY not in (variants.schema.metadata or {}):
+        raise UserError(
+            f"{folder / VARIANTS_FILE} is missing; restore it or choose another --name."
+        )
+    metadata = variants.schema.metadata
+    if DATA_KEY not in metadata or not metadata[PLANNED_KEY].isdigit():
+        raise UserError(
+            f"{folder / VARIANTS_FILE} is damaged; restore it or choose another --name."
+        )
+    _check_once(folder / VARIANTS_FILE, "variant", variants)
+    _check_once(folder / TRIALS_FILE, "trial", trials)
+    unknown = set(trials["variant"].to_pylist()) - set(variants["variant"].to_pylist())
+    if unknown:
+        raise UserError(
+            f"{folder / TRIALS_FILE} has trials of variant {min(unknown)}, which "
+            f"{folder / VARIANTS_FILE} does not list; restore both from the same sweep."
+        )
+    _check_epochs(folder, trials, history)
+    return Stored(folder, spec, variants, trials, _without_orphans(history, trials))
+
+
+def _check_once(path: Path, key: str, table: Table) -> None:
+    """Raise UserError if two rows have one id."""
+    for identity, count in Counter(table[key].to_pylist()).items():
+        if count > 1:
+            raise UserError(f"{path} has {key} {identity} {count} times; restore it.")
+
+
+def _check_epochs(folder: Path, trials: Table, history: Table) -> None:
+    """Raise UserError unless all epochs of finished trials are there."""
+    epochs = Counter(history["trial"].to_pylist())
+    for row in trials.select(["trial", "epochs", "status"]).to_pylist():
+        if row["status"] == "finished" and epochs[row["trial"]] != row["epochs"]:
+            raise UserError(
+                f"{folder / HISTORY_FILE} has {epochs[row['trial']]} epochs of trial "
+                f"{row['trial']}, which finished {row['epochs']}; restore it, or delete "
+                f"{TRIALS_FILE} too to train again."
+            )
+
+
+def _sweeps(root: Path) -> list[Path]:
+    return [path.parent for path in root.glob(f"*/{SPEC_FILE}") if path.is_file()]
+
+
+def _last_written(folder: Path) -> float:
+    files = (folder / SPEC_FILE, folder / TRIALS_FILE)
+    return max(file.stat().st_mtime for file in files if file.exists())
+
+
+def _without_orphans(history: Table, trials: Table) -> Table:
+    return history.filter(pc.is_in(history["trial"], value_set=trials["trial"].combine_chunks()))

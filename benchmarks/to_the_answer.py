@@ -173,7 +173,7 @@ def classic_grid_of_b0() -> Grid:
     spec = _spec("classic")
     side = int(spec.resolution or 0)
     networks, picks = classic_picks(spec, Costs(baselines.get(BASELINE), CLASSES), side)
-    places = [pick.place for pick in picks if pick.role == "grid"]
+    places = [pick.cell for pick in picks if pick.role == "grid"]
     distinct = list(dict.fromkeys(places))
     return Grid(
         shares=np.array([measured_shares(networks.costs, place) for place in distinct]),

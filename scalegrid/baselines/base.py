@@ -75,6 +75,9 @@ class Baseline(Protocol):
     def layout(self, depth: float, width: float) -> Layout:
         """The layer table after rounding."""
 
+    def known_layers(self, depth: float, width: float, num_classes: int) -> Any:
+        """x"""
+
     def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
         """The network itself, freshly initialised, taking (N, 3, R, R) to (N, num_classes)."""
 

@@ -57,6 +57,10 @@ class ModuleBaseline(ABC):
         """What, beside the layer table, decides the network; anything JSON can hold."""
 
     @abstractmethod
+    def known_layers(self, *_: Any) -> None:
+        """x"""
+        return
+
     def depths(self, depth: float) -> Hashable:
         """The realised depth: equal for two multipliers if and only if they build the same."""
 

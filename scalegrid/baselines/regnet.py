@@ -50,6 +50,10 @@ class RegNetBaseline:
         rest = {key: str(value) for key, value in config.items() if key not in unfolding}
         return {"class": type(self).__name__, "groups": self._unfolded.groups, **rest}
 
+    def known_layers(self, *_: Any) -> None:
+        """x"""
+        return
+
     def depths(self, depth: float) -> tuple[int, ...]:
         """Layers of each stage."""
         return tuple(scale_layers(n, depth, "round") for n in self._unfolded.layers)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from scalegrid.baselines.rounding import DepthRounding, scale_channels, scale_layers
 
@@ -21,6 +21,10 @@ class StageBaseline:
 
     total_stride: ClassVar[int] = 32
     depth_rounding: ClassVar[DepthRounding] = "ceil"
+
+    def known_layers(self, *_: Any) -> None:
+        """x"""
+        return
 
     def depths(self, depth: float) -> tuple[int, ...]:
         """Layers of each stage."""

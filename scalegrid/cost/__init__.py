@@ -1,5 +1,20 @@
-"""What a network costs, counted or measured: one network, or all depths, widths and resolutions."""
+"""What a network costs: FLOPs, parameters and activations counted, latency measured.
 
-from scalegrid.cost.counting import Cost, counted_layers, measure, positions
+`counting` counts one network that has been built. `table` has the costs of all depths, widths and
+resolutions of a baseline: in `closedform` where its layers are known without building it, else by
+`assembly` from few networks with `matching` modules. `latency` measures.
+"""
 
-__all__ = ["Cost", "counted_layers", "measure", "positions"]
+from scalegrid.cost.closedform import check_closed_form
+from scalegrid.cost.counting import Cost, counted_layers, measure, output_positions
+from scalegrid.cost.table import Costs, Table
+
+__all__ = [
+    "Cost",
+    "Costs",
+    "Table",
+    "check_closed_form",
+    "counted_layers",
+    "measure",
+    "output_positions",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
@@ -19,9 +19,6 @@ _LEVELS = 6
 _MOST = 2.0**60
 """FLOPs that can be added up without overflow."""
 
-LayersOf = Callable[[float, float, int], "list[Layer] | None"]
-"""Takes depth, width and the number of classes."""
-
 
 def closed_table(
     baseline: Baseline,
@@ -30,27 +27,24 @@ def closed_table(
     resolutions: Sequence[int],
     num_classes: int,
 ) -> NDArray[np.int64] | None:
-    """(D, W, P, 3) costs as in `Cost`; None for a baseline that does not know its layers.
+    """(D, W, P, 3) costs as in `Cost`; None where the layers are not known.
 
     Raises:
         UserError: the network is absurdly large.
     """
-    layers_of: LayersOf | None = getattr(baseline, "known_layers", None)
-    if layers_of is None:
-        return None
-    places = np.array([_places(resolution) for resolution in resolutions]).T
+    positions = np.array([_positions(resolution) for resolution in resolutions]).T
     table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
     for d, depth in enumerate(depths):
         for w, width in enumerate(widths):
-            layers = layers_of(depth, width, num_classes)
+            layers = baseline.known_layers(depth, width, num_classes)
             if layers is None:
                 return None
             weights, outputs = _by_level(layers)
-            if float(weights.max()) * float(places.max()) > _MOST:
+            if float(weights.max()) * float(positions.max()) > _MOST:
                 raise UserError(f"{baseline.name} is too large to be counted; use fewer channels.")
-            table[d, w, :, 0] = weights @ places
+            table[d, w, :, 0] = weights @ positions
             table[d, w, :, 1] = sum(layer.params for layer in layers)
-            table[d, w, :, 2] = outputs @ places
+            table[d, w, :, 2] = outputs @ positions
     return table
 
 
@@ -73,8 +67,8 @@ def check_closed_form(baseline: Baseline, num_classes: int, resolution: int) -> 
             )
 
 
-def _places(resolution: int) -> list[int]:
-    """Places of a map that has been halved 0, 1, … times, rounding up; of a pooled one last."""
+def _positions(resolution: int) -> list[int]:
+    """Output positions of a map halved 0, 1, … times, rounding up; those of a pooled map last."""
     sides = [resolution]
     while len(sides) < _LEVELS:
         sides.append((sides[-1] + 1) // 2)

@@ -40,26 +40,26 @@ def measure(model: nn.Module, resolution: int) -> Cost:
     The model may be on any device, the meta device included, and is left as it was.
     """
     flops = activations = 0
-    sites = positions(model, resolution)
+    positions = output_positions(model, resolution)
     for name, layer in counted_layers(model):
-        flops += layer.weight.numel() * sites.get(name, 0)
-        activations += layer.weight.shape[0] * sites.get(name, 0)
+        flops += layer.weight.numel() * positions.get(name, 0)
+        activations += layer.weight.shape[0] * positions.get(name, 0)
     return Cost(flops, sum(p.numel() for p in model.parameters()), activations)
 
 
-def positions(model: nn.Module, resolution: int) -> dict[str, int]:
-    """At how many places each counted layer is applied: the pixels of its output map.
+def output_positions(model: nn.Module, resolution: int) -> dict[str, int]:
+    """At how many output positions each counted layer is applied: the pixels of its output map.
 
     A layer used several times counts each use.
     """
     import torch
     from torch import nn
 
-    sites: dict[str, int] = {}
+    positions: dict[str, int] = {}
 
     def count(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
         def hook(layer: Any, _inputs: Any, output: Tensor) -> None:
-            sites[name] = sites.get(name, 0) + output.numel() // layer.weight.shape[0]
+            positions[name] = positions.get(name, 0) + output.numel() // layer.weight.shape[0]
 
         return hook
 
@@ -86,7 +86,7 @@ def positions(model: nn.Module, resolution: int) -> dict[str, int]:
             del module.__dict__["forward"]
         for handle in hooks:
             handle.remove()
-    return sites
+    return positions
 
 
 def counted_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:

@@ -1,10 +1,9 @@
 """The cost of every depth × width × resolution of a baseline, kept on disk.
 
-Networks whose layers are known are not built at all; of others the table is assembled from few.
-
-Tables are kept under a digest of what they were computed from: the networks' layer tables, not
-their names, and the versions of the libraries that build them. What was assembled from few networks
-is checked against whole ones; a baseline that does not pass is counted network by network.
+Networks whose layers are known are not built at all (`closedform`). Other tables are assembled from
+few networks (`assembly`) and checked against whole ones; a baseline that does not pass is counted
+network by network. Tables are kept under a digest of what they are computed from: the networks'
+layer tables, not their names, and the versions of the libraries that build them.
 """
 
 from __future__ import annotations
@@ -20,13 +19,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid import cost
-from scalegrid.baselines import BUILT_IN, Baseline
-from scalegrid.baselines.factory import FactoryBaseline
+from scalegrid.baselines import Baseline
 from scalegrid.baselines.skeleton import built
-from scalegrid.cost.assembly import Assembly, told_as_user_error
+from scalegrid.cost.assembly import Assembly
 from scalegrid.cost.closedform import closed_table
-from scalegrid.cost.counting import Cost
+from scalegrid.cost.counting import Cost, measure, output_positions
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root, digest, load_arrays, save_arrays
 
@@ -51,7 +48,7 @@ class Costs:
     def __init__(self, baseline: Baseline, num_classes: int) -> None:
         self.baseline = baseline
         self.num_classes = num_classes
-        self._assembly = Assembly(baseline, self._build)
+        self._assembly = Assembly(baseline, self._build, self._positions)
         self._now: dict[int, Cost] = {}
         self._last: tuple[Hashable, nn.Module] | None = None
 
@@ -65,19 +62,19 @@ class Costs:
         return Cost(*(int(c) for c in counted[0, 0, 0]))
 
     def check(self, depth: float, width: float, resolution: int, planned: Cost) -> None:
-        """Count a network of one's own as it will be trained.
+        """Count a network that is not built in as it will be trained.
 
         Raises:
             UserError: it does not cost what was planned.
         """
-        if self.baseline.name in BUILT_IN:
+        if self.baseline.origin == "built-in":
             return
         real = self._whole(depth, width, resolution)
         if real != planned:
             raise UserError(
                 f"{self.baseline.name} at depth {depth:.4g}, width {width:.4g} has {real}, not "
-                f"the {planned} that its depth and its width alone make; its layers must depend on "
-                "depth alone, and its channels on width alone."
+                f"the {planned} that follow from its depth and its width alone; its layers must "
+                "depend on depth alone, and its channels on width alone."
             )
 
     def table(
@@ -91,7 +88,7 @@ class Costs:
             resolutions: P input sides in px.
 
         Returns:
-            (D, W, P, 3) integers: FLOPs, parameters, activations, in the order of `cost.Cost`.
+            (D, W, P, 3) integers: FLOPs, parameters, activations, in the order of `Cost`.
 
         Raises:
             UserError: the network does not run on images of one of these sizes.
@@ -105,7 +102,7 @@ class Costs:
         resolutions: Sequence[int],
         compute: Callable[[Sequence[float], Sequence[float], Sequence[int]], Table],
     ) -> Table:
-        """A table in closed form, or from the disk, or computed and put there."""
+        """A table in closed form, or from the disk, or computed and stored there."""
         known = closed_table(self.baseline, depths, widths, resolutions, self.num_classes)
         if known is not None:
             return known
@@ -145,22 +142,38 @@ class Costs:
     def _whole(self, depth: float, width: float, resolution: int) -> Cost:
         """The cost of one network, by counting all of it."""
         model = self._build(depth, width)
-        with told_as_user_error(self.baseline, resolution):
-            return cost.measure(model, resolution)
+        with self._errors_named(resolution):
+            return measure(model, resolution)
+
+    def _positions(self, model: nn.Module, resolution: int) -> dict[str, int]:
+        with self._errors_named(resolution):
+            return output_positions(model, resolution)
 
     def _build(self, depth: float, width: float) -> nn.Module:
-        """A network to be looked at; the last one is kept, since the next is often the same."""
+        """A network for its shapes alone; the last one is kept, since the next is often equal."""
         key = (self.baseline.depths(depth), self.baseline.channels(width))
         if self._last is None or self._last[0] != key:
             self._last = (key, built(self.baseline, depth, width, self.num_classes))
         return self._last[1]
 
-    def _unscaled(self, resolution: int) -> Cost | None:
-        """The unscaled network of one's own code, counted now.
+    @contextmanager
+    def _errors_named(self, resolution: int) -> Iterator[None]:
+        """Within, whatever a network raises on images of ``resolution`` px becomes a UserError."""
+        try:
+            yield
+        except Exception as error:
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise UserError(
+                f"{self.baseline.name} does not run on images of {resolution} px ({reason}); give "
+                "another --resolution, or a --resolution-step that suits its strides."
+            ) from error
 
-        It notices what its definition does not tell, such as changes in a module that it imports.
+    def _unscaled(self, resolution: int) -> Cost | None:
+        """The unscaled network of a user's own code, counted now.
+
+        It reveals what the definition does not show, such as changes in a module that it imports.
         """
-        if not isinstance(self.baseline, FactoryBaseline):
+        if self.baseline.origin != "code":
             return None
         if resolution not in self._now:
             self._now[resolution] = self._whole(1.0, 1.0, resolution)
@@ -184,7 +197,7 @@ class Costs:
 
 @contextmanager
 def _without_garbage_collection() -> Iterator[None]:
-    """Building a hundred networks makes so many objects that looking for cycles takes seconds."""
+    """To build a hundred networks makes so many objects that looking for cycles takes seconds."""
     enabled = gc.isenabled()
     gc.disable()
     try:

@@ -45,8 +45,8 @@ def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> tuple[Reali
     networks = Realisable(depths.steps, widths.steps, tuple(resolutions), table, ratios)
     picks = []
     for (role, _, phi), scaling, px in zip(wanted, scalings, sides, strict=True):
-        place = (depths.index(scaling.depth), widths.index(scaling.width), resolutions.index(px))
-        picks.append(Pick(role, phi, scaling, place))
+        cell = (depths.index(scaling.depth), widths.index(scaling.width), resolutions.index(px))
+        picks.append(Pick(role, phi, scaling, cell))
     return networks, picks
 
 

@@ -19,7 +19,7 @@ from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling
 from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
 from scalegrid.plan.picks import Pick
-from scalegrid.plan.realisable import Place, Realisable, corner, measured_shares, realisable
+from scalegrid.plan.realisable import Cell, Realisable, corner, measured_shares, realisable
 from scalegrid.plan.steps import Step
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
@@ -67,14 +67,14 @@ def _networks(
     if spec.match != "latency":
         found = realisable(costs, resolution, step, budget, spec.match)
         return found, []
-    from scalegrid.plan.latency import with_latencies
+    from scalegrid.plan.equal_latency import with_latencies
 
     # Latency does not follow FLOPs, so look well beyond the budget.
     wide = realisable(costs, resolution, step, 1.5 * budget)
     return with_latencies(wide, spec, costs.baseline, costs.num_classes)
 
 
-def _fixed(spec: SweepSpec, networks: Realisable, factor: float) -> dict[Place, str]:
+def _fixed(spec: SweepSpec, networks: Realisable, factor: float) -> dict[Cell, str]:
     """The single axes nearest a FLOPs factor, and the equal network nearest the paper's shares."""
     roles = {role: corner(networks, role, factor) for role in triangle.CORNERS}
     equal = networks.within(factor, spec.cost_tolerance)
@@ -85,13 +85,13 @@ def _fixed(spec: SweepSpec, networks: Realisable, factor: float) -> dict[Place, 
     return {at: role for role, at in reversed(roles.items()) if at is not None}
 
 
-def _equal(spec: SweepSpec, networks: Realisable) -> list[Place]:
+def _equal(spec: SweepSpec, networks: Realisable) -> list[Cell]:
     """The networks of equal cost that some coefficients within the bounds realise."""
 
     def overlaps(step: Step, bounds: Bounds | None) -> bool:
         return bounds is None or (step.low <= bounds[1] and step.high >= bounds[0])
 
-    def allowed(at: Place) -> bool:
+    def allowed(at: Cell) -> bool:
         gamma = networks.resolutions[at[2]] / networks.resolutions[0]
         return (
             overlaps(networks.depths[at[0]], spec.alpha_range)
@@ -103,8 +103,8 @@ def _equal(spec: SweepSpec, networks: Realisable) -> list[Place]:
 
 
 def _grid(
-    spec: SweepSpec, networks: Realisable, equal: list[Place], fixed: list[Place]
-) -> list[Place]:
+    spec: SweepSpec, networks: Realisable, equal: list[Cell], fixed: list[Cell]
+) -> list[Cell]:
     """The candidates beside those with a role of their own, by the grid that was asked for."""
     points = _shares(networks, equal)
     if spec.grid == "simplex":
@@ -112,21 +112,21 @@ def _grid(
         return [equal[triangle.nearest(points, shares)] for shares in inside]
     everything = fixed + [at for at in equal if at not in fixed]
     count = len(everything) if spec.candidates == "all" else spec.candidates
-    order = triangle.spread(_shares(networks, everything), range(len(fixed)), count)
+    order = triangle.farthest_first(_shares(networks, everything), range(len(fixed)), count)
     return [everything[i] for i in order]
 
 
-def _shares(networks: Realisable, places: list[Place]) -> NDArray[np.float64]:
+def _shares(networks: Realisable, cells: list[Cell]) -> NDArray[np.float64]:
     """(N, 3) measured budget shares."""
-    return np.array([measured_shares(networks.costs, at) for at in places])
+    return np.array([measured_shares(networks.costs, at) for at in cells])
 
 
-def _multipliers(spec: SweepSpec, networks: Realisable, at: Place, factor: float) -> Scaling:
+def _multipliers(spec: SweepSpec, networks: Realisable, at: Cell, factor: float) -> Scaling:
     """The multipliers nearest the constraint among those that realise the network.
 
     What is scaled along one axis alone has 1 for the others: nobody scales those on purpose.
     """
-    single = sum(place > 0 for place in at) == 1
+    single = sum(index > 0 for index in at) == 1
 
     def clipped(step: Step, bounds: Bounds | None) -> Step:
         if bounds is None or factor != spec.flops_factor:
@@ -141,7 +141,7 @@ def _multipliers(spec: SweepSpec, networks: Realisable, at: Place, factor: float
     return Scaling(*nearest_triple(alpha, beta, gamma, factor))
 
 
-def _corner_notes(chosen: dict[Place, str], spec: SweepSpec, networks: Realisable) -> list[str]:
+def _corner_notes(chosen: dict[Cell, str], spec: SweepSpec, networks: Realisable) -> list[str]:
     corners = {role: at for at, role in chosen.items()}
     factor, tolerance = spec.flops_factor, spec.cost_tolerance
     notes = []

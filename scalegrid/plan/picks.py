@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scalegrid.coefficients import Scaling
-from scalegrid.plan.realisable import Place
+from scalegrid.plan.realisable import Cell
 
 ROLES = ("baseline", "depth", "width", "resolution", "paper", "compound", "grid")
 """From the most telling role to the least; a network with several keeps the first."""
@@ -17,4 +17,4 @@ class Pick(NamedTuple):
     role: str
     phi: float
     scaling: Scaling
-    place: Place
+    cell: Cell

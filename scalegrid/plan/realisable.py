@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from scalegrid.coefficients import Shares, normalise_shares
 from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs, Table
-from scalegrid.plan.steps import Step, staircase
+from scalegrid.plan.steps import Step, all_steps
 
-Place = tuple[int, int, int]
+Cell = tuple[int, int, int]
 """A network of `Realisable`: indices of its depth, width and resolution."""
 
 _STRIDE = 1.02
@@ -35,17 +35,17 @@ class Realisable:
     costs: Table
     ratios: NDArray[np.float64]
 
-    def within(self, factor: float, tolerance: float) -> list[Place]:
+    def within(self, factor: float, tolerance: float) -> list[Cell]:
         """The scaled networks whose cost ratio is ``factor`` to a relative ``tolerance``."""
         near = np.abs(self.ratios / factor - 1) <= tolerance
         near[0, 0, 0] = False  # the baseline, which has no budget shares
         return [(int(d), int(w), int(p)) for d, w, p in np.argwhere(near)]
 
-    def cost(self, at: Place) -> Cost:
+    def cost(self, at: Cell) -> Cost:
         """What one network costs."""
         return Cost(*(int(c) for c in self.costs[at]))
 
-    def axis(self, role: str) -> list[Place]:
+    def axis(self, role: str) -> list[Cell]:
         """The networks scaled along one axis alone, the baseline left out."""
         d, w, p = self.costs.shape[:3]
         along = {
@@ -63,7 +63,7 @@ def cost_ratios(costs: Table, kind: str) -> NDArray[np.float64]:
     return ratios
 
 
-def measured_shares(costs: Table, at: Place) -> Shares:
+def measured_shares(costs: Table, at: Cell) -> Shares:
     """Budget shares by measurement: log₂ of the FLOPs ratio of each axis alone, normalised.
 
     Args:
@@ -104,8 +104,8 @@ def realisable(
     allowed = cost_of(1.0, 1.0, resolution) * budget
     deepest = _reach(lambda m: cost_of(m, 1.0, resolution), allowed, budget)
     widest = _reach(lambda m: cost_of(1.0, m, resolution), allowed, math.sqrt(budget))
-    depths = staircase(costs.baseline.depths, deepest)
-    widths = staircase(costs.baseline.channels, widest)
+    depths = all_steps(costs.baseline.depths, deepest)
+    widths = all_steps(costs.baseline.channels, widest)
     sides = [resolution]
     if matched_on != "params":
         sides = _sides(
@@ -142,7 +142,7 @@ def _sides(
     return [resolution + i * step for i in range(count + 1)]
 
 
-def corner(networks: Realisable, role: str, factor: float) -> Place | None:
+def corner(networks: Realisable, role: str, factor: float) -> Cell | None:
     """The network scaled along one axis alone whose cost ratio is nearest ``factor``.
 
     None where the axis cannot be scaled.

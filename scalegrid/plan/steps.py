@@ -1,4 +1,4 @@
-"""Rounding turns a multiplier into a staircase; this finds its steps and their exact ends."""
+"""Rounding turns a multiplier into a step function; this finds its steps and their exact ends."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ def step_at(realise: Callable[[float], Hashable], at: float) -> Step:
     """The step that the multiplier ``at`` lies on, its ends located to `PRECISION`.
 
     Args:
-        realise: a staircase of the multiplier; no value comes back once it has been left.
+        realise: a step function of the multiplier; no value returns once it has been left.
         at: at least 1.
     """
     low = at if at == 1 else _last_alike(realise, at, 1.0)
     return Step(low, _last_alike(realise, at, LIMIT))
 
 
-def staircase(realise: Callable[[float], Hashable], until: float) -> list[Step]:
+def all_steps(realise: Callable[[float], Hashable], until: float) -> list[Step]:
     """Every step from 1 up to the one that ``until`` lies on; arguments as in `step_at`."""
     steps: list[Step] = []
     low = 1.0

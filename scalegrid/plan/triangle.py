@@ -19,7 +19,7 @@ def nearest(points: NDArray[np.float64], target: Shares) -> int:
     return int(np.argmin(np.round(distances, 12)))
 
 
-def spread(points: NDArray[np.float64], chosen: Sequence[int], count: int) -> list[int]:
+def farthest_first(points: NDArray[np.float64], chosen: Sequence[int], count: int) -> list[int]:
     """Farthest-first traversal: ``chosen``, then always the point farthest from all before it.
 
     Each prefix covers the triangle about as evenly as that many points can, and asking for more

@@ -14,7 +14,7 @@ from scalegrid.data import Source
 from scalegrid.plan.classic import classic_picks
 from scalegrid.plan.matched import matched_picks
 from scalegrid.plan.picks import ROLES, Pick
-from scalegrid.plan.realisable import Place, Realisable, measured_shares
+from scalegrid.plan.realisable import Cell, Realisable, measured_shares
 from scalegrid.plan.resolve import check_training, open_data, resolve
 from scalegrid.plan.soundness import check
 from scalegrid.plan.trials import limit_note
@@ -154,13 +154,13 @@ def _plan(spec: SweepSpec, source: Source, costs: Costs) -> Plan:
     else:
         networks, picks, considered, notes = matched_picks(spec, costs, resolution)
         chosen = [pick for pick in picks if pick.role != "baseline" and pick.phi == 1]
-    places = {pick.place for pick in chosen}
+    cells = {pick.cell for pick in chosen}
     distinct = _distinct(picks, spec)
     variants = tuple(_variant(pick, spec, baseline, networks) for pick in distinct)
     of_grid = frozenset(
         variant.variant
         for pick, variant in zip(distinct, variants, strict=True)
-        if pick.place in places
+        if pick.cell in cells
     )
     return Plan(spec, source, variants, considered, of_grid, costs, tuple(notes))
 
@@ -186,9 +186,9 @@ def _distinct(picks: list[Pick], spec: SweepSpec) -> list[Pick]:
     def rank(pick: Pick) -> tuple[int, float]:
         return ROLES.index(pick.role), abs(_nominal_ratio(pick.scaling) - spec.flops_factor)
 
-    first: dict[Place, Pick] = {}
+    first: dict[Cell, Pick] = {}
     for pick in sorted(picks, key=rank):
-        first.setdefault(pick.place, pick)
+        first.setdefault(pick.cell, pick)
     return sorted(first.values(), key=lambda p: (ROLES.index(p.role), p.phi, p.scaling))
 
 
@@ -198,10 +198,10 @@ def _nominal_ratio(scaling: Scaling) -> float:
 
 def _variant(pick: Pick, spec: SweepSpec, baseline: Baseline, networks: Realisable) -> Variant:
     depth, width, _ = pick.scaling
-    d, w, p = pick.place
+    d, w, p = pick.cell
     layout = baseline.layout(depth, width)
     resolution = networks.resolutions[p]
-    cost = networks.cost(pick.place)
+    cost = networks.cost(pick.cell)
     # The baseline's coefficients are those of φ = 0: any; by convention the identity.
     root = 1 / pick.phi if pick.phi else 1.0
     triple = Coefficients(*(m**root for m in pick.scaling))
@@ -225,8 +225,8 @@ def _variant(pick: Pick, spec: SweepSpec, baseline: Baseline, networks: Realisab
         flops_ratio=cost.flops / networks.cost((0, 0, 0)).flops,
         params=cost.params,
         activations=cost.activations,
-        matched=abs(float(networks.ratios[pick.place]) / target - 1) <= spec.cost_tolerance,
-        shares=measured_shares(networks.costs, pick.place),
+        matched=abs(float(networks.ratios[pick.cell]) / target - 1) <= spec.cost_tolerance,
+        shares=measured_shares(networks.costs, pick.cell),
         nominal=triple.shares(),
         layout=layout,
     )

@@ -85,7 +85,7 @@ class Flat(BlockBaseline):
 SAME_CHANNELS = replace(
     SMALL, stages=(("ir_r2_k3_s1_e4_c24",), ("ir_r2_k3_s2_e4_c24",), ("ir_r1_k3_s1_e4_c24",))
 )
-"""Stages that nothing but the place tells apart."""
+"""Stages that differ in their position alone."""
 
 
 SINGLE = replace(

@@ -5,11 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalegrid.plan.steps import LIMIT, PRECISION, staircase, step_at
+from scalegrid.plan.steps import LIMIT, PRECISION, all_steps, step_at
 
 
 def test_ceilings_step_at_the_multiples() -> None:
-    steps = staircase(lambda m: math.ceil(4 * m), 1.9)
+    steps = all_steps(lambda m: math.ceil(4 * m), 1.9)
     highs = [step.high for step in steps]
     assert highs == pytest.approx([1, 1.25, 1.5, 1.75, 2], abs=1e-6)
     assert steps[0].low == 1
@@ -17,7 +17,7 @@ def test_ceilings_step_at_the_multiples() -> None:
 
 
 def test_a_constant_is_one_step_without_end() -> None:
-    assert staircase(lambda _: "same", 2.0) == [(1.0, LIMIT)]
+    assert all_steps(lambda _: "same", 2.0) == [(1.0, LIMIT)]
 
 
 @given(st.integers(1, 40), st.floats(1.0, 3.0), st.floats(0.0, 0.99))
@@ -35,4 +35,4 @@ def test_both_ends_realise_what_the_step_does_and_outside_does_not(
 
 
 def test_no_staircase_goes_beyond_the_limit() -> None:
-    assert staircase(lambda _: "same", 2 * LIMIT) == [(1.0, LIMIT)]
+    assert all_steps(lambda _: "same", 2 * LIMIT) == [(1.0, LIMIT)]

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scalegrid.plan.triangle import largest_gap, nearest, simplex, spread
+from scalegrid.plan.triangle import farthest_first, largest_gap, nearest, simplex
 
 Points = NDArray[np.float64]
 
@@ -28,14 +28,14 @@ def test_a_simplex_has_the_triangular_number_of_points(n: int) -> None:
 
 @given(clouds(), st.integers(2, 30), st.integers(0, 30))
 def test_asking_for_more_never_drops_one(points: Points, few: int, extra: int) -> None:
-    first = spread(points, [0], few)
-    assert spread(points, [0], few + extra)[: len(first)] == first
+    first = farthest_first(points, [0], few)
+    assert farthest_first(points, [0], few + extra)[: len(first)] == first
     assert len(set(first)) == len(first) == min(few, len(points))
 
 
 @given(clouds())
 def test_each_point_is_the_farthest_from_those_before(points: Points) -> None:
-    order = spread(points, [0], 5)
+    order = farthest_first(points, [0], 5)
     for k in range(1, len(order)):
         gaps = [min(math.dist(p, points[i]) for i in order[:k]) for p in points]
         assert gaps[order[k]] == pytest.approx(max(gaps), abs=1e-9)

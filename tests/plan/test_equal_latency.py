@@ -11,10 +11,10 @@ from torch import nn
 
 from scalegrid import baselines
 from scalegrid.baselines import Baseline
-from scalegrid.cost import latency as inference
+from scalegrid.cost import latency
 from scalegrid.cost.table import Costs
-from scalegrid.plan import latency
-from scalegrid.plan.realisable import Place, Realisable, realisable
+from scalegrid.plan import equal_latency
+from scalegrid.plan.realisable import Cell, Realisable, realisable
 from scalegrid.plan.summary import scaled_variants
 from scalegrid.spec import SweepSpec
 
@@ -27,20 +27,20 @@ def networks() -> Realisable:
     return realisable(Costs(NANO, 10), 32, 4, 3.0)
 
 
-def pretended(networks: Realisable, at: Place) -> float:
+def pretended(networks: Realisable, at: Cell) -> float:
     """Seconds that follow neither FLOPs nor activations alone."""
     flops, _, activations = networks.costs[at] / networks.costs[0, 0, 0]
     return float(1e-3 * flops**0.4 * activations**0.5)
 
 
 def test_only_measured_networks_have_a_ratio_and_many_are_near(networks: Realisable) -> None:
-    asked: list[Place] = []
+    asked: list[Cell] = []
 
-    def measure(places: Sequence[Place]) -> list[list[float]]:
-        asked.extend(places)
-        return [[f * pretended(networks, at) for f in (0.99, 1.0, 1.01)] for at in places]
+    def measure(cells: Sequence[Cell]) -> list[list[float]]:
+        asked.extend(cells)
+        return [[f * pretended(networks, at) for f in (0.99, 1.0, 1.01)] for at in cells]
 
-    ratios, noise = latency.search(networks, SPEC, measure)
+    ratios, noise = equal_latency.search(networks, SPEC, measure)
     assert noise == pytest.approx(0.01)
     known = {(int(d), int(w), int(p)) for d, w, p in np.argwhere(~np.isnan(ratios))}
     assert known == set(asked)
@@ -68,7 +68,7 @@ def test_a_plan_of_equal_latency_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
             for n, px in zip(weights, resolutions, strict=True)
         ]
 
-    monkeypatch.setattr(inference, "seconds", seconds)
+    monkeypatch.setattr(latency, "seconds", seconds)
     plan = planned(SPEC, NANO, 10)
     assert rounds[0] == ("cpu", 1)
     base = plan.variants[0]
@@ -98,8 +98,8 @@ def test_inferences_are_timed_in_turns_and_threads_are_given_back() -> None:
             return x
 
     before = torch.get_num_threads()
-    samples = inference.seconds([Noting(1), Noting(2)], [8, 16], "cpu", 1)
+    samples = latency.seconds([Noting(1), Noting(2)], [8, 16], "cpu", 1)
     assert torch.get_num_threads() == before
-    assert turns == [1, 2] * (inference.WARM_UP + inference.REPEATS)
-    assert [len(sample) for sample in samples] == [inference.REPEATS] * 2
+    assert turns == [1, 2] * (latency.WARM_UP + latency.REPEATS)
+    assert [len(sample) for sample in samples] == [latency.REPEATS] * 2
     assert all(time > 0 for sample in samples for time in sample)

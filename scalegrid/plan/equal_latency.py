@@ -17,16 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid.baselines import Baseline
-from scalegrid.cost import latency as inference
+from scalegrid.cost import latency
 from scalegrid.plan import triangle
-from scalegrid.plan.realisable import Place, Realisable, measured_shares
+from scalegrid.plan.realisable import Cell, Realisable, measured_shares
 from scalegrid.spec import SweepSpec
 from scalegrid.training.devices import find_devices
 from scalegrid.util.files import cache_root, digest, load_arrays, save_arrays
 
 ROUNDS = 3
 
-Measure = Callable[[Sequence[Place]], list[list[float]]]
+Measure = Callable[[Sequence[Cell]], list[list[float]]]
 """Seconds of repeated inferences of each network."""
 
 
@@ -43,13 +43,13 @@ def with_latencies(
     device = find_devices(spec.device)[0]
     path = _path(networks, spec, baseline, num_classes, device)
 
-    def measure(places: Sequence[Place]) -> list[list[float]]:
+    def measure(cells: Sequence[Cell]) -> list[list[float]]:
         models = [
             baseline.build(networks.depths[d].high, networks.widths[w].high, num_classes)
-            for d, w, _ in places
+            for d, w, _ in cells
         ]
-        sides = [networks.resolutions[p] for _, _, p in places]
-        return inference.seconds(models, sides, device, spec.threads)
+        sides = [networks.resolutions[p] for _, _, p in cells]
+        return latency.seconds(models, sides, device, spec.threads)
 
     known = _load(path, networks)
     if known is None:
@@ -57,7 +57,7 @@ def with_latencies(
         _save(path, *known)
     ratios, noise = known
     note = (
-        f"latency is the median of {inference.REPEATS} interleaved inferences of one image on "
+        f"latency is the median of {latency.REPEATS} interleaved inferences of one image on "
         f"{device}, {spec.threads} thread{'s' * (spec.threads > 1)}; repeated "
         f"measurements of a network spread by {noise:.1%} (median absolute deviation)"
     )
@@ -110,10 +110,10 @@ def _next(
     ratios: NDArray[np.float64],
     factor: float,
     count: int,
-) -> list[Place]:
+) -> list[Cell]:
     """The most promising networks not measured yet: the single axes' best, then spread evenly."""
 
-    def miss(at: Place) -> float:
+    def miss(at: Cell) -> float:
         return float(abs(np.log(expected[at] / factor)))
 
     fresh = [at for at in np.ndindex(*ratios.shape) if np.isnan(ratios[at]) and any(at)]
@@ -127,7 +127,7 @@ def _next(
     if not pool:
         return []
     points = np.array([measured_shares(networks.costs, at) for at in pool])
-    return [pool[i] for i in triangle.spread(points, range(max(1, len(chosen))), count)]
+    return [pool[i] for i in triangle.farthest_first(points, range(max(1, len(chosen))), count)]
 
 
 def _path(
@@ -141,7 +141,7 @@ def _path(
         baseline.definition,
         [list(map(list, steps)) for steps in (networks.depths, networks.widths)],
         [networks.resolutions, num_classes, spec.flops_factor, spec.candidates],
-        [device, inference.machine(device), spec.threads, version("torch")],
+        [device, latency.machine(device), spec.threads, version("torch")],
     ]
     return cache_root() / "latencies" / f"{digest(content)}.npz"
 

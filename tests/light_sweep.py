@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from scalegrid.baselines import Baseline, Row
+from scalegrid.baselines import Baseline, LayerRow
 from scalegrid.coefficients import Coefficients
 from scalegrid.executors.inline import InlineExecutor
 from scalegrid.executors.local import LocalExecutor
@@ -100,7 +100,7 @@ def _variant(number: int) -> Variant:
         matched=True,
         shares=triple.shares(),
         nominal=triple.shares(),
-        layout=(Row("Conv", 3, 2, 8, 1),),
+        layout=(LayerRow("Conv", 3, 2, 8, 1),),
     )
 
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from importlib.metadata import version
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid.baselines import Baseline, skeleton
-from scalegrid.baselines.blocklayers import Layer
+from scalegrid.baselines import Baseline, Layer, skeleton
 from scalegrid.cost.counting import Cost, measure
 from scalegrid.util.errors import UserError
 
@@ -18,9 +17,6 @@ _LEVELS = 6
 
 _MOST = 2.0**60
 """FLOPs that can be added up without overflow."""
-
-LayersOf = Callable[[float, float, int], "list[Layer] | None"]
-"""Takes depth, width and the number of classes."""
 
 
 def closed_table(
@@ -35,14 +31,11 @@ def closed_table(
     Raises:
         UserError: the network is absurdly large.
     """
-    layers_of: LayersOf | None = getattr(baseline, "known_layers", None)
-    if layers_of is None:
-        return None
     places = np.array([_places(resolution) for resolution in resolutions]).T
     table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
     for d, depth in enumerate(depths):
         for w, width in enumerate(widths):
-            layers = layers_of(depth, width, num_classes)
+            layers = baseline.known_layers(depth, width, num_classes)
             if layers is None:
                 return None
             weights, outputs = _by_level(layers)

@@ -21,9 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid import cost
-from scalegrid.baselines import BUILT_IN, Baseline
-from scalegrid.baselines.factory import FactoryBaseline
-from scalegrid.baselines.skeleton import built
+from scalegrid.baselines import Baseline, skeleton
 from scalegrid.cost.assembly import Assembly, told_as_user_error
 from scalegrid.cost.closedform import closed_table
 from scalegrid.cost.counting import Cost
@@ -70,7 +68,7 @@ class Costs:
         Raises:
             UserError: it does not cost what was planned.
         """
-        if self.baseline.name in BUILT_IN:
+        if self.baseline.origin == "built-in":
             return
         real = self._whole(depth, width, resolution)
         if real != planned:
@@ -152,7 +150,7 @@ class Costs:
         """A network to be looked at; the last one is kept, since the next is often the same."""
         key = (self.baseline.depths(depth), self.baseline.channels(width))
         if self._last is None or self._last[0] != key:
-            self._last = (key, built(self.baseline, depth, width, self.num_classes))
+            self._last = (key, skeleton(self.baseline, depth, width, self.num_classes))
         return self._last[1]
 
     def _unscaled(self, resolution: int) -> Cost | None:
@@ -160,7 +158,7 @@ class Costs:
 
         It notices what its definition does not tell, such as changes in a module that it imports.
         """
-        if not isinstance(self.baseline, FactoryBaseline):
+        if self.baseline.origin != "code":
             return None
         if resolution not in self._now:
             self._now[resolution] = self._whole(1.0, 1.0, resolution)

@@ -1,19 +1,25 @@
-"""What can be scaled: built-in families, timm models, YAML definitions, one's own code."""
+"""What can be scaled: built-in families, timm models, YAML definitions, a user's own code.
+
+`get` finds a `Baseline` by name; `skeleton` builds one of its networks without values, to be
+inspected and counted. Lists and layer tables of block-string families need neither torch nor timm.
+"""
 
 from __future__ import annotations
 
-from scalegrid.baselines.base import Baseline, LayerRow, Layout, Row, network_id
-from scalegrid.baselines.registry import BUILT_IN, families, get, locate, names
+from scalegrid.baselines.base import Baseline, Layer, LayerRow, Layout, Origin, network_id
+from scalegrid.baselines.families import BUILT_IN
+from scalegrid.baselines.registry import families, get, locate, names
 from scalegrid.baselines.skeleton import skeleton
 from scalegrid.baselines.tables import Listing, TableRow, input_sides, layer_table, listing
 
 __all__ = [
     "BUILT_IN",
     "Baseline",
+    "Layer",
     "LayerRow",
     "Layout",
     "Listing",
-    "Row",
+    "Origin",
     "TableRow",
     "families",
     "get",

@@ -1,22 +1,25 @@
-"""What every baseline offers, and the layer table it is described by."""
+"""What every baseline offers, and the layer table that describes its networks."""
 
 from __future__ import annotations
 
 from collections.abc import Hashable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
 from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
     from torch import nn
 
+Origin = Literal["built-in", "timm", "yaml", "code"]
+"""Where a baseline comes from; built-in ones are sound, and ``code`` may change unnoticed."""
+
 
 @dataclass(frozen=True)
-class Row:
+class LayerRow:
     """One row of a layer table (paper, Table 1): ``layers`` blocks of one kind.
 
-    ``stride`` is that of the first block; ``channels`` counts what the last one puts out.
+    ``stride`` is that of the first block; ``channels`` are the outputs of the last.
     ``detail`` identifies what the other columns and the baseline's definition leave open, such as
     hidden widths; it is empty where they leave nothing open.
     """
@@ -29,12 +32,36 @@ class Row:
     detail: str = ""
 
 
-LayerRow = Row
-
-Layout = tuple[Row, ...]
+Layout = tuple[LayerRow, ...]
 """The realised layer table of a network, from stem to head, after all rounding."""
 
 
+class Layer(NamedTuple):
+    """A convolution or linear layer, with batch norm (``norm``) or a bias.
+
+    It is applied at every output position, or once per image if it is ``pooled``.
+    """
+
+    inputs: int
+    outputs: int
+    kernel: int = 1
+    stride: int = 1
+    groups: int = 1
+    norm: bool = True
+    pooled: bool = False
+
+    @property
+    def weights(self) -> int:
+        """Elements of the weight: multiply-adds at each output position."""
+        return self.inputs // self.groups * self.outputs * self.kernel**2
+
+    @property
+    def params(self) -> int:
+        """Weight, and bias or the batch norm's scale and shift."""
+        return self.weights + self.outputs * (2 if self.norm else 1)
+
+
+@runtime_checkable
 class Baseline(Protocol):
     """A network that can be scaled; multipliers are relative to φ = 0 of this baseline.
 
@@ -47,7 +74,7 @@ class Baseline(Protocol):
         """What the user calls it."""
 
     @property
-    def origin(self) -> str:
+    def origin(self) -> Origin:
         """Where it comes from."""
 
     @property
@@ -66,17 +93,21 @@ class Baseline(Protocol):
     def definition(self) -> Any:
         """What, beside the layer table, decides the network; anything JSON can hold."""
 
-    def depths(self, depth: float) -> Hashable:
+    @property
+    def counting_device(self) -> str:
+        """Where networks are built to be counted: ``meta``, or ``cpu`` if they need values."""
+
+    def depths(self, depth: float, /) -> Hashable:
         """The realised depth: equal for two multipliers if and only if they build the same."""
 
-    def channels(self, width: float) -> Hashable:
+    def channels(self, width: float, /) -> Hashable:
         """The realised width: equal for two multipliers if and only if they build the same."""
 
     def layout(self, depth: float, width: float) -> Layout:
         """The layer table after rounding."""
 
-    def known_layers(self, depth: float, width: float, num_classes: int) -> Any:
-        """x"""
+    def known_layers(self, depth: float, width: float, num_classes: int) -> list[Layer] | None:
+        """The layers of the network in order, or None if they are known only by building it."""
 
     def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
         """The network itself, freshly initialised, taking (N, 3, R, R) to (N, num_classes)."""

@@ -28,7 +28,7 @@ from scalegrid.util.errors import UserError
 
 PositiveInt = Annotated[int, Field(gt=0, lt=100_000)]
 
-_PARTS = {
+_OPTIONS = {
     "ir": "r k s e c se a p n gs noskip",
     "ds": "r k s e c se p n gs noskip",
     "dsa": "r k s e c se p n gs",
@@ -36,18 +36,20 @@ _PARTS = {
     "cn": "r k s e c n gs skip",
     "uir": "r k s e c se a p n gs noskip",
 }
-"""What each kind of block may say; ``e`` of a depthwise separable block is written and unused."""
+"""The options of each kind of block; timm ignores ``e`` of a depthwise separable one."""
 
 _NEEDED = {"ir": "rksec", "er": "rksec", "uir": "rksec", "ds": "rksc", "dsa": "rksc", "cn": "rksc"}
-_NUMBER = {
+_VALUES = {
     "r": r"[1-9]\d{0,2}",
+    "s": "[12]",
     "e": r"(?=.*[1-9])\d{1,3}(\.\d+)?",
     "se": r"0\.\d+|1(\.0+)?",
     "k": r"[1-9]\d?(\.[1-9]\d?)*",
+    "n": "re|r6|hs|sw|mi",
+    "skip": "",
+    "noskip": "",
 }
-"""Numbers with as many digits as a network that can be built may have; others have up to five."""
-
-_ACTIVATIONS = ("re", "r6", "hs", "sw", "mi")
+"""Values as large as a network that can be built may have; others have up to five digits."""
 
 
 class Definition(BaseModel):
@@ -90,57 +92,39 @@ def definition_baseline(name: str) -> BlockBaseline:
         for string in strings:
             _check_block(f"{name}: stage {number}", string)
     _check_activation(name, definition.activation)
-    baseline = BlockBaseline(
-        name=name,
-        stages=definition.stages,
-        resolution=definition.resolution,
-        brief_resolution=definition.brief_resolution or definition.resolution,
-        stem=definition.stem,
-        head=definition.head,
-        activation=definition.activation,
-        channel_divisor=definition.channel_divisor,
-        depth_rounding=definition.depth_rounding,
-    )
+    settings = definition.model_dump()
+    settings["brief_resolution"] = definition.brief_resolution or definition.resolution
+    baseline = BlockBaseline(name=name, origin="yaml", **settings)
     _check_strides(baseline)
     return baseline
 
 
-def _check_block(place: str, string: str) -> None:
+def _check_block(stage: str, string: str) -> None:
     """Refuse what timm cannot parse, and what it would silently ignore.
 
     Raises:
         UserError: naming the stage, the string and the part that is wrong.
     """
     kind, *parts = string.split("_")
-    if kind not in _PARTS:
+    if kind not in _OPTIONS:
         raise UserError(
-            f"{place}: the block string {string!r} starts with {kind!r}; known kinds of block are "
-            f"{', '.join(_PARTS)}."
+            f"{stage}: the block string {string!r} starts with {kind!r}; known kinds of block are "
+            f"{', '.join(_OPTIONS)}."
         )
     seen = set()
     for part in parts:
-        key = _key(part, _PARTS[kind].split())
+        key = next((key for key in _OPTIONS[kind].split() if _sets(part, key)), None)
         if key is None or key in seen:
             why = "is given twice" if key in seen else f"means nothing in a block of kind {kind}"
-            raise UserError(f"{place}: {part!r} in the block string {string!r} {why}.")
+            raise UserError(f"{stage}: {part!r} in the block string {string!r} {why}.")
         seen.add(key)
     missing = [key for key in _NEEDED[kind] if key not in seen]
     if missing:
-        raise UserError(f"{place}: the block string {string!r} lacks {', '.join(missing)}.")
+        raise UserError(f"{stage}: the block string {string!r} lacks {', '.join(missing)}.")
 
 
-def _key(part: str, allowed: list[str]) -> str | None:
-    """The option that ``part`` sets, if it is one of ``allowed`` with a value that fits."""
-    if part in ("skip", "noskip"):
-        return part if part in allowed else None
-    if part.startswith("n"):
-        return "n" if part[1:] in _ACTIVATIONS and "n" in allowed else None
-    match = re.fullmatch(r"([a-z]+)(.+)", part)
-    if match is None or match[1] not in allowed:
-        return None
-    key, value = match[1], match[2]
-    fits = "[12]" if key == "s" else _NUMBER.get(key, r"[1-9]\d{0,4}")
-    return key if re.fullmatch(fits, value) else None
+def _sets(part: str, key: str) -> bool:
+    return re.fullmatch(f"{key}({_VALUES.get(key, '[1-9][0-9]{0,4}')})", part) is not None
 
 
 def _check_activation(name: str, activation: str) -> None:
@@ -160,13 +144,11 @@ def _check_activation(name: str, activation: str) -> None:
 def _check_strides(baseline: BlockBaseline) -> None:
     stride = baseline.total_stride
     smallest = min(baseline.resolution, baseline.brief_resolution)
+    problem = f"{baseline.name}: the strides of stem and stages multiply to {stride}"
     if stride > MOST_STRIDE:
-        raise UserError(
-            f"{baseline.name}: the strides of stem and stages multiply to {stride}; timm's builder "
-            f"allows at most {MOST_STRIDE}."
-        )
+        raise UserError(f"{problem}; timm's builder allows at most {MOST_STRIDE}.")
     if stride > smallest:
         raise UserError(
-            f"{baseline.name}: the strides of stem and stages multiply to {stride}, more than the "
-            f"resolution of {smallest} px; use fewer stages with s2, or a larger resolution."
+            f"{problem}, more than the resolution of {smallest} px; use fewer stages with s2, or a "
+            "larger resolution."
         )

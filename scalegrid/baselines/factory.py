@@ -1,8 +1,8 @@
-"""A network of one's own: any callable ``factory(depth, width, num_classes)``.
+"""A user's own network: any callable ``factory(depth, width, num_classes)``.
 
-The name ``package.module:factory`` is looked up in the working directory and on the import path;
-``folder/package.module:factory`` in that folder, so that a name alone, with the working directory,
-finds the same factory in another process.
+The name ``package.module:factory`` is searched in the working directory and on the import path;
+``folder/package.module:factory`` in that folder. A name and the working directory are enough to
+find the same factory in another process.
 """
 
 from __future__ import annotations
@@ -11,20 +11,22 @@ import ast
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from functools import cached_property, partial
 from importlib.machinery import PathFinder
+from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from scalegrid.baselines.modules import CLASSES, ModuleBaseline
-from scalegrid.baselines.skeleton import skeleton
+from torch import nn
+from torch.nn.parameter import is_lazy
+
+from scalegrid.baselines.base import Origin
+from scalegrid.baselines.introspection import structure
+from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.staircase import Staircase
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.files import digest
-
-if TYPE_CHECKING:
-    from torch import nn
 
 Factory = Callable[..., Any]
 
@@ -32,35 +34,38 @@ Factory = Callable[..., Any]
 class FactoryBaseline(ModuleBaseline):
     """What a Python callable builds; its attribute ``resolution`` is the base resolution in px."""
 
+    origin: Origin = "code"
+
     def __init__(self, name: str, factory: Factory) -> None:
-        super().__init__(name)
+        given = getattr(factory, "resolution", None)
+        super().__init__(name, given if isinstance(given, int) and given > 0 else None)
         self._factory = factory
-        self._depths = Staircase(lambda depth: self._structure(depth, 1.0))
-        self._channels = Staircase(lambda width: self._structure(1.0, width))
+        self._given = given
+        self.depths = Staircase(lambda depth: structure(self._skeleton(depth, 1.0)))
+        self.channels = Staircase(lambda width: structure(self._skeleton(1.0, width)))
 
     @property
     def resolution(self) -> int:
         """The factory's attribute ``resolution``.
 
         Raises:
-            UserError: it has none, or one that is no number of px.
+            UserError: the factory has no such attribute, or it is not a number of px.
         """
-        resolution = getattr(self._factory, "resolution", None)
-        if resolution is None:
+        attribute = f"{self.name.rpartition(':')[2]}.resolution"
+        if self._given is None:
             raise UserError(
                 f"{self.name} has no base resolution: give --resolution, or set "
-                f"{self._attribute}.resolution to a number of px."
+                f"{attribute} to a number of px."
             )
-        if type(resolution) is not int or resolution < 1:
+        if type(self._given) is not int or self._given < 1:
             raise UserError(
-                f"{self._attribute}.resolution of {self.name} is {resolution!r}; it must be a "
-                "whole number of px."
+                f"{attribute} of {self.name} is {self._given!r}; it must be a whole number of px."
             )
-        return resolution
+        return self._given
 
     @property
     def brief_resolution(self) -> int:
-        """The same: one's own network is made for one's own images."""
+        """The same: the network is made for the user's images."""
         return self.resolution
 
     @cached_property
@@ -69,33 +74,22 @@ class FactoryBaseline(ModuleBaseline):
         return {
             "factory": self.name.rpartition("/")[2],
             "source": _source(self._factory),
-            "structure": self._structure(1.0, 1.0),
+            "structure": structure(self._skeleton(1.0, 1.0)),
         }
-
-    def depths(self, depth: float) -> Hashable:
-        """A digest of what is built at this depth and width 1."""
-        return self._depths(depth)
-
-    def channels(self, width: float) -> Hashable:
-        """A digest of what is built at this width and depth 1."""
-        return self._channels(width)
 
     def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
         """What the factory returns.
 
         Raises:
-            UserError: it cannot be called so, raises, or returns no module; told in one sentence.
+            UserError: it cannot be called like this, raises, or returns no module; one sentence.
         """
-        from torch import nn
-        from torch.nn.parameter import is_lazy
-
         arguments = {"depth": depth, "width": width, "num_classes": num_classes}
         self._check_signature(arguments)
         try:
             model = self._factory(**arguments)
         except KeyboardInterrupt:
             raise
-        except BaseException as error:  # not all that extensions written in Rust raise is less
+        except BaseException as error:  # extensions in Rust raise what is not an Exception
             raise UserError(
                 f"{self.name} failed at depth {depth:g}, width {width:g}, {num_classes} classes: "
                 f"{one_line(error)}."
@@ -108,19 +102,14 @@ class FactoryBaseline(ModuleBaseline):
         if any(is_lazy(parameter) for parameter in model.parameters()):
             raise UserError(
                 f"{self.name} has lazy layers (torch.nn.Lazy…), whose size is not known before "
-                "they run; use layers that are told how many inputs they have."
+                "they run; use layers with a given number of inputs."
             )
         return model
-
-    def _structure(self, depth: float, width: float) -> str:
-        from scalegrid.baselines.introspection import structure
-
-        return structure(skeleton(self, depth, width, CLASSES))
 
     def _check_signature(self, arguments: dict[str, Any]) -> None:
         try:
             signature = inspect.signature(self._factory)
-        except ValueError:  # written in C: it must be tried
+        except ValueError:  # written in C; only calling it shows
             return
         try:
             signature.bind(**arguments)
@@ -130,15 +119,6 @@ class FactoryBaseline(ModuleBaseline):
                 f"its signature is {signature}: {error}."
             ) from None
 
-    def _sides(self) -> list[int]:
-        given = getattr(self._factory, "resolution", None)
-        own = [given] if isinstance(given, int) and given > 0 else []
-        return list(dict.fromkeys([256, *own, 224, 128, 96, 64, 32]))
-
-    @property
-    def _attribute(self) -> str:
-        return self.name.rpartition(":")[2]
-
 
 def factory_baseline(name: str) -> FactoryBaseline:
     """The baseline of a name ``[folder/]package.module:factory``.
@@ -146,15 +126,12 @@ def factory_baseline(name: str) -> FactoryBaseline:
     Raises:
         UserError: the module or the factory in it cannot be found or imported.
     """
-    place, _, attribute = name.rpartition(":")
-    folder, _, module_name = place.rpartition("/")
+    folder, module_name, attribute = _split(name)
     if not module_name or not attribute:
         raise UserError(f"{name!r} is no factory: write package.module:factory.")
     module = _import(name, module_name, folder)
-    factory: Any = module
     try:
-        for part in attribute.split("."):
-            factory = getattr(factory, part)
+        factory = attrgetter(attribute)(module)
     except AttributeError:
         where = _file(module) or "no file"
         raise UserError(
@@ -166,21 +143,27 @@ def factory_baseline(name: str) -> FactoryBaseline:
 
 
 def beside(name: str, folder: Path) -> str:
-    """``name`` with ``folder`` put before it if the module is there and not where it stands.
+    """``name`` with ``folder`` before it, if the module is there and not on the import path.
 
-    A specification may name a factory that lies beside it; the result can be looked up from the
-    working directory alone.
+    A specification may name a factory beside it; the result is found from the working directory.
     """
-    place, _, attribute = name.rpartition(":")
-    if "/" in place or not place:
+    own, module_name, _ = _split(name)
+    top = module_name.partition(".")[0]
+    if own or not top:
         return name
-    top = place.partition(".")[0]
-    if _found(top, [str(Path.cwd()), *sys.path]) or not _found(top, [str(folder)]):
+    if _exists(top, [str(Path.cwd()), *sys.path]) or not _exists(top, [str(folder)]):
         return name
-    return f"{folder.as_posix()}/{place}:{attribute}"
+    return f"{folder.as_posix()}/{name}"
 
 
-def _found(top: str, path: list[str]) -> bool:
+def _split(name: str) -> tuple[str, str, str]:
+    """Folder, module and attribute of a factory's name; what it does not have is empty."""
+    path, _, attribute = name.rpartition(":")
+    folder, _, module_name = path.rpartition("/")
+    return folder, module_name, attribute
+
+
+def _exists(top: str, path: list[str]) -> bool:
     """Whether ``path`` has a module or package ``top``; a mere folder of that name is none."""
     importlib.invalidate_caches()
     spec = PathFinder.find_spec(top, path)
@@ -197,19 +180,16 @@ def _import(name: str, module_name: str, folder: str) -> Any:
     importlib.invalidate_caches()
     try:
         module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        missing = error.name or module_name
-        if not module_name.startswith(missing):
-            raise UserError(f"{name}: {module_name} needs {missing}, which is missing.") from None
-        raise UserError(
-            f"{name}: there is no module {missing} in {search} or on the import path."
-        ) from None
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's module may raise anything
-        raise UserError(
-            f"{name}: importing {module_name} failed with {one_line(error)}."
-        ) from error
+        problem = f"importing {module_name} failed with {one_line(error)}"
+        if isinstance(error, ModuleNotFoundError):
+            missing = error.name or module_name
+            problem = f"{module_name} needs {missing}, which is missing"
+            if module_name.startswith(missing):
+                problem = f"there is no module {missing} in {search} or on the import path"
+        raise UserError(f"{name}: {problem}.") from error
     origin = Path(_file(module) or "").resolve()
     if folder and not origin.is_relative_to(search):
         raise UserError(
@@ -219,12 +199,12 @@ def _import(name: str, module_name: str, folder: str) -> Any:
 
 
 def _file(module: Any) -> str | None:
-    """Where a module comes from; one that is built into Python has no file, nor has a folder."""
+    """Where a module comes from; modules built into Python, and folders, have no file."""
     return getattr(module, "__file__", None)
 
 
 def _source(factory: Factory) -> str:
-    """A digest of the file that defines ``factory``, comments and layout left out."""
+    """A digest of the file that defines ``factory``, without comments and layout."""
     target: Any = inspect.unwrap(factory)
     while isinstance(target, partial):
         target = target.func

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from functools import partial
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-from scalegrid.baselines.base import Layout, Row
+import torch
+from torch import Tensor, nn
+
+from scalegrid.baselines.base import LayerRow, Layout
 from scalegrid.util.files import digest
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn
+_LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 
 
 def structure(model: nn.Module) -> str:
@@ -33,9 +36,7 @@ def lengthened(shallow: nn.Module, deep: nn.Module) -> frozenset[str]:
 
 
 def run(model: nn.Module, resolution: int, images: int = 1) -> Any:
-    """The output of ``model`` for black images, without gradients, on the device it lives on."""
-    import torch
-
+    """The output of ``model`` for black images, in evaluation mode, without gradients."""
     parameter = next(model.parameters())
     shape = (images, 3, resolution, resolution)
     batch = torch.zeros(shape, device=parameter.device, dtype=parameter.dtype)
@@ -57,13 +58,8 @@ class Unit(NamedTuple):
     side: int
     structure: str
 
-    @property
-    def kind(self) -> tuple[str | None, str, int, int]:
-        """Neighbours of one kind share a row."""
-        return (self.stage, self.operator, self.kernel, self.channels)
 
-
-def layer_table(
+def read_layout(
     model: nn.Module, stages: frozenset[str], resolution: int, num_classes: int
 ) -> tuple[Layout, int]:
     """The layer table of ``model``, and its total stride.
@@ -72,27 +68,29 @@ def layer_table(
     outside them. Strides are measured on the maps of an image of ``resolution`` px.
     """
     body = _units(model, stages, resolution)
-    classifier = None
-    if len(body) > 1 and body[-1].stage is None and body[-1].channels == num_classes:
-        classifier = body.pop()
+    has_classifier = len(body) > 1 and body[-1].stage is None and body[-1].channels == num_classes
+    if has_classifier:
+        body.pop()
     rows, side = [], resolution
-    for alike in _runs(body):
-        first = alike[0]
+    for units in _runs(body):
+        first = units[0]
         stride = max(1, round(side / first.side))
-        detail = digest([unit.structure for unit in alike])[:6]
-        rows.append(Row(first.operator, first.kernel, stride, first.channels, len(alike), detail))
-        side = min(side, alike[-1].side)
-    if classifier:
-        rows.append(Row("Pooling & FC", 1, 1, body[-1].channels, 1))
+        detail = digest([unit.structure for unit in units])[:6]
+        rows.append(
+            LayerRow(first.operator, first.kernel, stride, first.channels, len(units), detail)
+        )
+        side = min(side, units[-1].side)
+    if has_classifier:
+        rows.append(LayerRow("Pooling & FC", 1, 1, body[-1].channels, 1))
     last_map = min((unit.side for unit in body if unit.side > 1), default=1)
     return tuple(rows), max(1, round(resolution / last_map))
 
 
 def _runs(units: list[Unit]) -> Iterator[list[Unit]]:
-    """Neighbours of one kind; a shrinking map or a layer outside the stages starts a new run."""
-    for (stage, *_), alike in groupby(units, key=lambda unit: unit.kind):
+    """Equal neighbours; a shrinking map or a layer outside the stages starts a new run."""
+    for (stage, *_), equal in groupby(units, key=lambda unit: unit[:4]):
         run: list[Unit] = []
-        for unit in alike:
+        for unit in equal:
             if run and (stage is None or unit.side < run[-1].side):
                 yield run
                 run = []
@@ -104,20 +102,17 @@ def _units(model: nn.Module, stages: frozenset[str], resolution: int) -> list[Un
     """The units of ``model`` in the order in which they first finish."""
     units: dict[str, Unit] = {}
 
-    def watch(name: str, module: nn.Module, stage: str | None) -> Any:
-        def note(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            if name not in units:
-                units[name] = _unit(stage, module, output)
-
-        return module.register_forward_hook(note)
+    def note(name: str, stage: str | None, module: nn.Module, _inputs: Any, output: Any) -> None:
+        units.setdefault(name, _unit(stage, module, output))
 
     handles = []
     for name, module in model.named_modules():
         stage = next((a for a in _ancestors(name) if a in stages), None)
-        if (stage is not None and stage == _parent(name) and _has_layers(module)) or (
-            stage is None and _is_layer(module)
+        is_block = stage is not None and stage == _parent(name)
+        if (is_block and any(isinstance(m, _LAYERS) for m in module.modules())) or (
+            stage is None and isinstance(module, _LAYERS)
         ):
-            handles.append(watch(name, module, stage))
+            handles.append(module.register_forward_hook(partial(note, name, stage)))
     try:
         run(model, resolution)
     finally:
@@ -129,14 +124,14 @@ def _units(model: nn.Module, stages: frozenset[str], resolution: int) -> list[Un
 def _unit(stage: str | None, module: nn.Module, output: Any) -> Unit:
     channels, side = _size(output[0] if isinstance(output, (tuple, list)) else output)
     operator = type(module).__name__
-    if _is_layer(module):
+    if isinstance(module, _LAYERS):
         operator = "FC" if operator == "Linear" else operator.rstrip("12d")
     kernel = max(_kernel(layer) for layer in module.modules())
     return Unit(stage, operator, kernel, channels, side, structure(module))
 
 
 def _size(output: Tensor) -> tuple[int, int]:
-    """Channels and side of a map, whichever way round; of a sequence of tokens; of a vector."""
+    """Channels and side of a map, channels first or last; of a sequence of tokens; of a vector."""
     shape = output.shape
     if len(shape) == 4:
         last = shape[2] != shape[3] and shape[1] == shape[2]
@@ -146,18 +141,8 @@ def _size(output: Tensor) -> tuple[int, int]:
     return shape[-1], 1
 
 
-def _is_layer(module: nn.Module) -> bool:
-    from torch import nn
-
-    return isinstance(module, nn.Conv1d | nn.Conv2d | nn.Linear)
-
-
-def _has_layers(module: nn.Module) -> bool:
-    return any(_is_layer(layer) for layer in module.modules())
-
-
 def _kernel(module: nn.Module) -> int:
-    size = getattr(module, "kernel_size", 1) if _is_layer(module) else 1
+    size = module.kernel_size if isinstance(module, nn.Conv1d | nn.Conv2d) else 1
     return int(size[0] if isinstance(size, tuple) else size)
 
 

@@ -1,54 +1,34 @@
-"""From a name to a baseline."""
+"""From a name to a baseline.
+
+An installed package adds baselines as entry points of the group ``scalegrid.baselines``. Each names
+an object with all members of `Baseline`, or a factory as a user's own code may be.
+"""
 
 from __future__ import annotations
 
-from difflib import SequenceMatcher
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any
 
-from scalegrid.baselines import (
-    convnext,
-    efficientnet,
-    mnasnet,
-    mobilenetv1,
-    mobilenetv2,
-    mobilenetv3,
-    nano,
-    regnet,
-    resnet,
-)
 from scalegrid.baselines.base import Baseline
+from scalegrid.baselines.families import BUILT_IN, FAMILIES
 from scalegrid.util.errors import UserError, one_line
+from scalegrid.util.text import did_you_mean
 
 ENTRY_POINTS = "scalegrid.baselines"
-"""The entry-point group in which an installed package offers names of its own."""
+"""The entry-point group in which an installed package offers baselines."""
 
 INSTALLED = "installed"
 """The family of what installed packages offer."""
 
 _DEFINITIONS = (".yaml", ".yml")
 
-FAMILIES: dict[str, tuple[Baseline, ...]] = {
-    "nano": nano.FAMILY,
-    "EfficientNet": efficientnet.FAMILY,
-    "EfficientNet-Lite": efficientnet.LITE,
-    "MobileNetV1": mobilenetv1.FAMILY,
-    "MobileNetV2": mobilenetv2.FAMILY,
-    "MobileNetV3": mobilenetv3.FAMILY,
-    "MnasNet": mnasnet.FAMILY,
-    "ResNet": resnet.FAMILY,
-    "RegNet": regnet.FAMILY,
-    "ConvNeXt": convnext.FAMILY,
-}
-"""The built-in baselines, smallest first within a family."""
-
-BUILT_IN: dict[str, Baseline] = {b.name: b for family in FAMILIES.values() for b in family}
-
 
 def families() -> dict[str, list[str]]:
     """The names of all baselines that need no prefix, by family; installed packages' come last."""
-    grouped = {family: [b.name for b in members] for family, members in FAMILIES.items()}
+    grouped = {
+        family: [member.baseline.name for member in members] for family, members in FAMILIES.items()
+    }
     offered = sorted(_offered().keys() - BUILT_IN.keys())
     return grouped | ({INSTALLED: offered} if offered else {})
 
@@ -91,8 +71,8 @@ def get(name: str) -> Baseline:
 def locate(name: str, folder: Path) -> str:
     """``name`` as `get` finds it from the working directory, where it may lie beside a spec.
 
-    A YAML definition or a factory that is not found from the working directory is looked for in
-    ``folder``, the one of the specification; other names are returned as they are.
+    A YAML definition or a factory that is not found from the working directory is searched in
+    ``folder``, that of the specification; other names are returned as they are.
     """
     if name.endswith(_DEFINITIONS):
         near = folder / name
@@ -112,33 +92,28 @@ def _from_package(point: EntryPoint) -> Baseline:
     """What an installed package offers: a baseline, or a factory."""
     from scalegrid.baselines.factory import FactoryBaseline
 
+    what = f"the baseline {point.name!r} of an installed package ({point.value})"
     try:
         offered: Any = point.load()
     except (Exception, SystemExit) as error:  # another package's code may raise anything
-        raise UserError(
-            f"the baseline {point.name!r} of an installed package ({point.value}) cannot be "
-            f"loaded: {one_line(error)}."
-        ) from error
-    if all(hasattr(type(offered), method) for method in ("layout", "build")):
-        baseline: Baseline = offered
-        return baseline
+        raise UserError(f"{what} cannot be loaded: {one_line(error)}.") from error
+    if isinstance(offered, Baseline):
+        return offered
     if not callable(offered):
         raise UserError(
-            f"the baseline {point.name!r} of an installed package ({point.value}) is neither a "
-            f"baseline nor a factory, but a {type(offered).__name__}."
+            f"{what} is neither a factory nor an object with all members of "
+            f"scalegrid.baselines.Baseline, but a {type(offered).__name__}."
         )
     return FactoryBaseline(point.name, offered)
 
 
 def _unknown(name: str, known: list[str]) -> str:
-    likeness = {k: SequenceMatcher(None, name.lower(), k).ratio() for k in known}
-    near = sorted((k for k in known if likeness[k] >= 0.4), key=lambda k: -likeness[k])[:3]
     start = f"unknown baseline {name!r}: "
-    if (not near or likeness[near[0]] < 0.75) and _is_timm_model(name):
+    near = did_you_mean(name, known, most=3, cutoff=0.4)
+    if not did_you_mean(name, known, cutoff=0.75) and _is_timm_model(name):
         return f"{start}to scale the timm model of that name, say 'timm/{name}'."
     if near:
-        meant = " or ".join(map(repr, near))
-        return f"{start}did you mean {meant}? `scalegrid baselines` lists all."
+        return f"{start}{near} `scalegrid baselines` lists all."
     return (
         f"{start}`scalegrid baselines` lists the names; timm/<model>, the path of a YAML "
         "definition and package.module:factory are understood too."

@@ -24,11 +24,11 @@ def scale_layers(layers: int, depth: float, rounding: DepthRounding = "ceil") ->
 
 def scale_stage(
     repeats: Sequence[int], depth: float, rounding: DepthRounding = "ceil"
-) -> list[int]:
+) -> tuple[int, ...]:
     """Scale the layers of a stage, and share them out among its kinds of block as timm does.
 
-    From the last kind to the first, each gets its part of the layers left, and at least one, so
-    that the first, which often changes stride and channels, is the last to be repeated.
+    From the last kind to the first, each gets its part of the layers left, and at least one. The
+    first, which often changes stride and channels, is the last to be repeated.
 
     Args:
         repeats: layers of each kind of block, in order.
@@ -36,24 +36,23 @@ def scale_stage(
         rounding: of the stage's layers.
     """
     before, left = sum(repeats), scale_layers(sum(repeats), depth, rounding)
-    scaled = []
+    scaled: list[int] = []
     for layers in reversed(repeats):
-        share = max(1, round(layers / before * left))
-        scaled.append(share)
-        before, left = before - layers, left - share
-    return scaled[::-1]
+        scaled.append(max(1, round(layers / before * left)))
+        before, left = before - layers, left - scaled[-1]
+    return tuple(reversed(scaled))
 
 
 def scale_channels(channels: int, width: float, divisor: int = 8) -> int:
-    """``channels`` · ``width``, rounded as MobileNet and EfficientNet do and timm's make_divisible.
-
-    The nearest positive multiple of ``divisor`` (halves go up), or the next one where that is more
-    than 10 % below.
-    """
+    """``channels`` · ``width``, rounded by `round_channels`."""
     return round_channels(channels * tidy(width), divisor)
 
 
 def round_channels(exact: float, divisor: int = 8) -> int:
-    """timm's make_divisible, see `scale_channels`."""
+    """The rounding of MobileNet and EfficientNet, timm's ``make_divisible``.
+
+    The nearest positive multiple of ``divisor`` (halves go up), or the next multiple where the
+    nearest is more than 10 % below.
+    """
     nearest = max(divisor, divisor * math.floor(exact / divisor + 0.5))
     return nearest + divisor if nearest < 0.9 * exact else nearest

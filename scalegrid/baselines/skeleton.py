@@ -1,10 +1,10 @@
-"""Networks to be looked at and counted: shapes without values, in a few milliseconds."""
+"""Networks for inspection and counting: shapes without values, in a few milliseconds."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -16,23 +16,14 @@ if TYPE_CHECKING:
 
 
 def skeleton(baseline: Baseline, depth: float, width: float, num_classes: int) -> nn.Module:
-    """The scaled network on torch's meta device, or on the CPU where it does not work there.
-
-    Raises:
-        UserError: it cannot be built (timm models and factories).
-    """
-    with bare(getattr(baseline, "counting_device", "meta")):
-        return baseline.build(depth, width, num_classes)
-
-
-def built(baseline: Baseline, depth: float, width: float, num_classes: int) -> nn.Module:
-    """The `skeleton` of a baseline.
+    """The scaled network, uninitialised, on the baseline's ``counting_device``.
 
     Raises:
         UserError: it cannot be built; one sentence.
     """
     try:
-        return skeleton(baseline, depth, width, num_classes)
+        with bare(baseline.counting_device):
+            return baseline.build(depth, width, num_classes)
     except UserError:
         raise
     except Exception as error:  # of timm or torch, for numbers that make no network
@@ -44,34 +35,29 @@ def built(baseline: Baseline, depth: float, width: float, num_classes: int) -> n
 
 @contextmanager
 def bare(device: str) -> Iterator[None]:
-    """Within, modules are made on ``device``, uninitialised; the global random state is kept.
+    """Within, modules are built on ``device``, uninitialised; the global random state is kept.
 
-    On the meta device initialising takes two thirds of the time of building, for nothing.
+    On the meta device, initialising would take two thirds of the time of building.
     """
     import torch
 
-    originals = {(home, name): getattr(home, name) for home, name in _initialisers()}
-    with torch.random.fork_rng(devices=[]), torch.device(device):
-        for home, name in originals:
+    with torch.random.fork_rng(devices=[]), torch.device(device), ExitStack() as restored:
+        for home, name in _initialisers():
+            restored.callback(setattr, home, name, getattr(home, name))
             setattr(home, name, _unchanged)
-        try:
-            yield
-        finally:
-            for (home, name), original in originals.items():
-                setattr(home, name, original)
+        yield
 
 
 def _initialisers() -> Iterator[tuple[ModuleType | type, str]]:
-    """What fills tensors: torch's functions, the one that timm's truncated normals share, layers.
+    """What fills tensors: layers, torch's functions, the one that timm's truncated normals share.
 
-    Layers of torch do more to reset their parameters than to make them.
+    Layers of torch take longer to reset their parameters than to allocate them.
     """
     from torch import nn
     from torch.nn import init
 
     for kind in (nn.modules.conv._ConvNd, nn.modules.batchnorm._NormBase, nn.Linear, nn.LayerNorm):
         yield kind, "reset_parameters"
-
     yield from ((init, n) for n in dir(init) if n.endswith("_") and not n.startswith("_"))
     timm_init = sys.modules.get("timm.layers.weight_init")
     if timm_init is not None and hasattr(timm_init, "_trunc_normal_"):

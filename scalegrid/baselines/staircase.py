@@ -1,4 +1,4 @@
-"""A cheap view of a dear function that climbs in steps."""
+"""Few evaluations of an expensive function that climbs in steps."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ FINEST = 2.0**-10
 class Staircase:
     """A function of a positive multiplier that never returns to a value it has left.
 
-    Layers and channels grow with their multiplier, so where two multipliers give the same value
+    Layers and channels grow with their multiplier: where two multipliers give the same value,
     everything between them does too. Bisection between powers of two finds the steps, and scanning
     thousands of multipliers evaluates ``function`` some ten times a step.
     """
@@ -35,8 +35,7 @@ class Staircase:
             low, high = self._points[after - 1], self._points[after]
             if self._known[low] == self._known[high]:
                 return self._known[low]
-            middle = (low + high) / 2
-            self._at(multiplier if high - low <= FINEST else middle)
+            self._at(multiplier if high - low <= FINEST else (low + high) / 2)
         return self._known[multiplier]
 
     def _at(self, multiplier: float) -> Hashable:

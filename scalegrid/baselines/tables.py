@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from scalegrid.baselines.base import Baseline, Layout
-from scalegrid.baselines.costs import COSTS
-from scalegrid.baselines.registry import FAMILIES, INSTALLED, families
+from scalegrid.baselines.families import FAMILIES
+from scalegrid.baselines.registry import INSTALLED, families
 
 
 class Listing(NamedTuple):
@@ -33,9 +33,9 @@ class TableRow(NamedTuple):
 def listing() -> list[Listing]:
     """All baselines that need no prefix, family by family; needs neither torch nor timm."""
     rows = [
-        Listing(family, baseline.name, baseline.resolution, *COSTS[baseline.name])
+        Listing(family, baseline.name, baseline.resolution, flops, params)
         for family, members in FAMILIES.items()
-        for baseline in members
+        for baseline, flops, params in members
     ]
     installed = families().get(INSTALLED, [])
     return rows + [Listing(INSTALLED, name, None, None, None) for name in installed]

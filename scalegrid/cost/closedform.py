@@ -8,8 +8,7 @@ from importlib.metadata import version
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid.baselines import Baseline, skeleton
-from scalegrid.baselines.blocklayers import Layer
+from scalegrid.baselines import Baseline, Layer, skeleton
 from scalegrid.cost.counting import Cost, measure
 from scalegrid.util.errors import UserError
 

@@ -19,8 +19,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid.baselines import Baseline
-from scalegrid.baselines.skeleton import built
+from scalegrid.baselines import Baseline, skeleton
 from scalegrid.cost.assembly import Assembly
 from scalegrid.cost.closedform import closed_table
 from scalegrid.cost.counting import Cost, measure, output_positions
@@ -153,7 +152,7 @@ class Costs:
         """A network for its shapes alone; the last one is kept, since the next is often equal."""
         key = (self.baseline.depths(depth), self.baseline.channels(width))
         if self._last is None or self._last[0] != key:
-            self._last = (key, built(self.baseline, depth, width, self.num_classes))
+            self._last = (key, skeleton(self.baseline, depth, width, self.num_classes))
         return self._last[1]
 
     @contextmanager

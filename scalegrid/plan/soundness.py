@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from scalegrid.baselines.base import Baseline
-from scalegrid.baselines.skeleton import built
+from scalegrid.baselines import Baseline, skeleton
 from scalegrid.util.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -36,11 +35,9 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
             resolution or at no other, is another each time, returns something else than
             (N, num_classes), or has nothing that can be counted.
     """
-    from scalegrid.baselines.registry import BUILT_IN
-
-    if baseline.name in BUILT_IN:
+    if baseline.origin == "built-in":
         return []
-    plain = built(baseline, 1.0, 1.0, num_classes)
+    plain = skeleton(baseline, 1.0, 1.0, num_classes)
     notes = _uncounted(baseline.name, plain)
     if resolution < baseline.total_stride:
         raise UserError(
@@ -48,7 +45,7 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
             f"of {resolution} px."
         )
     for depth, width in _PROBES:
-        model = built(baseline, depth, width, num_classes)
+        model = skeleton(baseline, depth, width, num_classes)
         _check_repeatable(baseline, model, depth, width, num_classes)
         _check_output(baseline.name, model, depth, width, num_classes, resolution)
     larger = baseline.total_stride * math.ceil(1.5 * resolution / baseline.total_stride)
@@ -62,7 +59,7 @@ def _check_repeatable(
     """Raise UserError if another network is built when asked for the same once more."""
     from scalegrid.baselines.introspection import structure
 
-    again = built(baseline, depth, width, num_classes)
+    again = skeleton(baseline, depth, width, num_classes)
     if structure(model) != structure(again):
         raise UserError(
             f"{baseline.name} builds different networks each time it is asked for depth {depth:g}, "

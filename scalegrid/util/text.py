@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from difflib import get_close_matches
+from difflib import SequenceMatcher
 
 
 def did_you_mean(
@@ -19,7 +19,9 @@ def did_you_mean(
         cutoff: similarity from which on a word is near, from 0 to 1 (see `difflib`).
     """
     spelling = {name.lower(): name for name in known}
-    near = get_close_matches(word.lower(), spelling, n=most, cutoff=cutoff)
+    ratios = {name: SequenceMatcher(None, word.lower(), name).ratio() for name in spelling}
+    # Of equally near ones the first.
+    near = sorted((n for n in spelling if ratios[n] >= cutoff), key=lambda n: -ratios[n])[:most]
     return (
         f"did you mean {' or '.join(repr(spelling[name]) for name in near)}?" if near else otherwise
     )

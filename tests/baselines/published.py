@@ -7,7 +7,7 @@ from functools import cache
 from typing import Any, NamedTuple
 
 from scalegrid import baselines, cost
-from scalegrid.baselines.resnet import ResNetBaseline
+from scalegrid.baselines.stages import ResNetBaseline
 
 UPWARDS = ResNetBaseline("upwards", (5, 6, 9, 5), (80, 160, 312, 616), bottleneck=True)
 """ResNet-50 at d=1.4, w=1.2, channels rounded up to multiples of 8."""

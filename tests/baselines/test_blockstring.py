@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from timm.models import _efficientnet_builder
 
+from scalegrid.baselines import BUILT_IN
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.baselines.blockstring import read_block
-from scalegrid.baselines.registry import BUILT_IN
 from scalegrid.baselines.rounding import scale_stage
 
 timm_builder: Any = _efficientnet_builder
@@ -52,4 +52,6 @@ def test_layers_of_a_stage_are_shared_out_as_timm_does(
     repeats: list[int], depth: float, rounding: Any
 ) -> None:
     picks = timm_builder._scale_stage_depth(list(range(len(repeats))), repeats, depth, rounding)
-    assert scale_stage(repeats, depth, rounding) == [picks.count(i) for i in range(len(repeats))]
+    assert list(scale_stage(repeats, depth, rounding)) == [
+        picks.count(i) for i in range(len(repeats))
+    ]

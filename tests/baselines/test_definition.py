@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from scalegrid import baselines, cost
-from scalegrid.baselines.efficientnet import B0_STAGES
+from scalegrid.baselines.families import B0_STAGES
 from scalegrid.plan import soundness
 from scalegrid.util.errors import UserError
 

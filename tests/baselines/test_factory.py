@@ -87,7 +87,7 @@ def test_a_sound_factory_is_a_baseline(write: Writer) -> None:
     ]
 
 
-def vars_of(row: baselines.Row) -> list[object]:
+def vars_of(row: baselines.LayerRow) -> list[object]:
     return list(vars(row).values())
 
 

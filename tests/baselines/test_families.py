@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from scalegrid import baselines, cost
-from scalegrid.baselines.registry import BUILT_IN
+from scalegrid.baselines import BUILT_IN
 
 OTHER_NAMES = {
     "mobilenetv1": "mobilenetv1_100",

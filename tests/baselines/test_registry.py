@@ -12,7 +12,7 @@ import pytest
 
 from scalegrid import baselines
 from scalegrid.baselines import registry
-from scalegrid.baselines.efficientnet import B0_STAGES
+from scalegrid.baselines.families import B0_STAGES
 from scalegrid.util.errors import UserError
 
 
@@ -59,7 +59,7 @@ def test_the_list_needs_neither_torch_nor_timm() -> None:
 class Offered:
     """What an installed package may name in its entry points."""
 
-    blocks = registry.BUILT_IN["b0"]
+    blocks = baselines.BUILT_IN["b0"]
 
     @staticmethod
     def factory(depth: float, width: float, num_classes: int) -> Any:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from scalegrid import baselines, cost
+from scalegrid.baselines import BUILT_IN
 from scalegrid.baselines.blocks import BlockBaseline
-from scalegrid.baselines.registry import BUILT_IN
 from scalegrid.cost.closedform import check_closed_form, closed_table
 from scalegrid.cost.table import Costs
 from scalegrid.util.errors import UserError
@@ -77,19 +76,13 @@ def test_what_is_not_described_is_not_guessed(string: str) -> None:
     assert closed_table(baseline, [1.0], [1.0], [64], 10) is None
 
 
-class OwnStem(BlockBaseline):
-    def build(self, depth: float, width: float, num_classes: int) -> Any:
-        raise NotImplementedError
-
-
 @pytest.mark.parametrize(
     "baseline",
     [
         replace(EVERYTHING, activation="prelu"),
         replace(EVERYTHING, stages=(("cn_r1_k3_s2_c8",),) * 6),
-        OwnStem("own", (("cn_r1_k3_s2_c8",),), 64),
     ],
-    ids=["activation with parameters", "stride of 128", "own build"],
+    ids=["activation with parameters", "stride of 128"],
 )
 def test_neither_are_networks_built_by_other_rules(baseline: BlockBaseline) -> None:
     assert closed_table(baseline, [1.0], [1.0], [64], 10) is None

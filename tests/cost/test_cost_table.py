@@ -8,7 +8,6 @@ from torch import Tensor, nn
 from scalegrid import baselines, cost
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.baselines.factory import FactoryBaseline
-from scalegrid.baselines.skeleton import built
 from scalegrid.cost import table as costtable
 from scalegrid.util.errors import UserError
 
@@ -163,13 +162,13 @@ def test_a_change_that_the_definition_does_not_tell_is_noticed() -> None:
 @pytest.fixture
 def builds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     made: list[float] = []
-    original = built
+    original = baselines.skeleton
 
     def counting(baseline: baselines.Baseline, depth: float, width: float, n: int) -> nn.Module:
         made.append(depth)
         return original(baseline, depth, width, n)
 
-    monkeypatch.setattr(costtable, "built", counting)
+    monkeypatch.setattr(costtable, "skeleton", counting)
     return made
 
 

@@ -7,7 +7,6 @@ of ``channel_divisor`` that is not more than 10 % below.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache, partial
 from itertools import groupby
@@ -15,7 +14,7 @@ from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin
-from scalegrid.baselines.blockstring import block_layers, read_block
+from scalegrid.baselines.blockstring import Block, block_layers, read_block
 from scalegrid.baselines.rounding import DepthRounding, scale_channels, scale_stage, tidy
 
 if TYPE_CHECKING:
@@ -91,48 +90,42 @@ class BlockBaseline:
 
     def channels(self, width: float) -> tuple[int, ...]:
         """Channels of the stem, of each block string, and of the head."""
-        scaled = self._scaling(width)
-        blocks = [scaled(read_block(s).channels) for strings in self.stages for s in strings]
-        return (self._stem(scaled), *blocks, self._head(scaled))
+        own = (read_block(string).channels for strings in self.stages for string in strings)
+        blocks = (self._scale(channels, width) for channels in own)
+        return (self._stem(width), *blocks, self._head(width))
 
     def layout(self, depth: float, width: float) -> Layout:
         """Stem, stages (split where operator, kernel or channels change), and head."""
-        scaled = self._scaling(width)
-        rows = [LayerRow("Conv", 3, 2, self._stem(scaled), 1)]
-        for strings in self._blocks(depth):
-            blocks = [read_block(string) for string in strings]
-            stride = blocks[0].stride
-            kinds = ((block.operator, block.kernel, scaled(block.channels)) for block in blocks)
+        rows = [LayerRow("Conv", 3, 2, self._stem(width), 1)]
+        for stage in self._blocks(depth):
+            stride = stage[0].stride
+            kinds = ((b.operator, b.kernel, self._scale(b.channels, width)) for b in stage)
             for (operator, kernel, channels), run in groupby(kinds):
                 rows.append(LayerRow(operator, kernel, stride, channels, len(list(run))))
                 stride = 1
-        head = self._head(scaled)
-        if not head:
-            return (*rows, LayerRow("Pooling & FC", 1, 1, rows[-1].channels, 1))
-        operator = "Pooling & Conv & FC" if self.head_after_pooling else "Conv & Pooling & FC"
-        return (*rows, LayerRow(operator, 1, 1, head, 1))
+        if head := self._head(width):
+            operator = "Pooling & Conv & FC" if self.head_after_pooling else "Conv & Pooling & FC"
+            return (*rows, LayerRow(operator, 1, 1, head, 1))
+        return (*rows, LayerRow("Pooling & FC", 1, 1, rows[-1].channels, 1))
 
     def known_layers(self, depth: float, width: float, num_classes: int) -> list[Layer] | None:
         """The layers that `build` builds; None if a block or the activation is not described."""
         if self.activation not in _WITHOUT_PARAMETERS or self.total_stride > MOST_STRIDE:
             return None
-        scaled = self._scaling(width)
-        channels = self._stem(scaled)
+        channels = self._stem(width)
         layers = [Layer(3, channels, kernel=3, stride=2)]
-        for strings in self._blocks(depth):
-            stride = read_block(strings[0]).stride
-            for string in strings:
-                block = read_block(string)
+        for stage in self._blocks(depth):
+            stride = stage[0].stride
+            for block in stage:
                 if not block.described:
                     return None
-                outputs = scaled(block.channels)
+                outputs = self._scale(block.channels, width)
                 layers += block_layers(block, channels, outputs, stride, self._squeeze)
                 channels, stride = outputs, 1
-        if head := self._head(scaled):
+        if head := self._head(width):
             after = self.head_after_pooling
             layers.append(Layer(channels, head, norm=not after, pooled=after))
-            channels = head
-        return [*layers, Layer(channels, num_classes, norm=False, pooled=True)]
+        return [*layers, Layer(head or channels, num_classes, norm=False, pooled=True)]
 
     def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
         """A `timm.models.efficientnet.EfficientNet` or `timm.models.mobilenetv3.MobileNetV3`."""
@@ -143,40 +136,37 @@ class BlockBaseline:
         from timm.models.mobilenetv3 import MobileNetV3
         from torch import nn
 
-        scaled = self._scaling(width)
-        arguments = {
-            # Fresh dictionaries: timm's builder writes into them.
-            "block_args": [[dict(_decode(s)) for s in stage] for stage in self._blocks(depth)],
+        blocks = self._blocks(depth)
+        settings: dict[str, Any] = {
+            "block_args": [[dict(_decode(block.string)) for block in stage] for stage in blocks],
             "num_classes": num_classes,
             "stem_size": self.stem,
             "fix_stem": self.fixed_stem,
-            "num_features": self._head(scaled),
-            "round_chs_fn": scaled,
+            "num_features": self._head(width),
+            "round_chs_fn": partial(self._scale, width=width),
             "act_layer": get_act_layer(self.activation),
             "norm_layer": nn.BatchNorm2d,
         }
-        model: nn.Module
         if self.head_after_pooling:
-            squeeze = partial(
+            settings["se_layer"] = partial(
                 SqueezeExcite,
                 gate_layer="hard_sigmoid",
                 force_act_layer=nn.ReLU,
                 rd_round_fn=round_channels,
             )
-            model = MobileNetV3(se_layer=squeeze, **arguments)
-        else:
-            model = EfficientNet(**arguments)
+        network: Any = MobileNetV3 if self.head_after_pooling else EfficientNet
+        model: nn.Module = network(**settings)
         return model
 
-    def _blocks(self, depth: float) -> list[list[str]]:
-        """The string of every single block, stage by stage."""
+    def _blocks(self, depth: float) -> list[list[Block]]:
+        """Every single block, stage by stage."""
         return [
-            [string for string, n in zip(strings, repeats, strict=True) for _ in range(n)]
+            [read_block(s) for s, n in zip(strings, repeats, strict=True) for _ in range(n)]
             for strings, repeats in zip(self.stages, self.depths(depth), strict=True)
         ]
 
-    def _scaling(self, width: float) -> Callable[[int], int]:
-        return partial(scale_channels, width=self.width * width, divisor=self.channel_divisor)
+    def _scale(self, channels: int, width: float) -> int:
+        return scale_channels(channels, self.width * width, self.channel_divisor)
 
     def _squeeze(self, channels: int, ratio: float, expansion: float) -> int:
         """Channels inside squeeze-and-excitation: ``ratio`` of the block's inputs.
@@ -187,16 +177,16 @@ class BlockBaseline:
             return scale_channels(channels, ratio)
         return round(channels * (ratio / expansion))
 
-    def _stem(self, scaled: Callable[[int], int]) -> int:
-        return self.stem if self.fixed_stem else scaled(self.stem)
+    def _stem(self, width: float) -> int:
+        return self.stem if self.fixed_stem else self._scale(self.stem, width)
 
-    def _head(self, scaled: Callable[[int], int]) -> int:
-        return self.head if self.fixed_head or not self.head else scaled(self.head)
+    def _head(self, width: float) -> int:
+        return self.head if self.fixed_head or not self.head else self._scale(self.head, width)
 
 
 @lru_cache(maxsize=1024)
 def _decode(string: str) -> dict[str, Any]:
-    """What timm's builder needs for a block of this string."""
+    """What timm's builder needs for a block of this string; it writes into it."""
     from timm.models._efficientnet_builder import decode_arch_def
 
     # It decodes to one copy for each repeat.

@@ -35,12 +35,13 @@ Squeeze = Callable[[int, float, float], int]
 
 
 class Block(NamedTuple):
-    """What a block string says; ``kernel`` is the largest of the spatial convolutions.
+    """What a ``string`` says; ``kernel`` is the largest of the spatial convolutions.
 
     ``squeeze`` is the ratio of squeeze-and-excitation, 0 for none. `block_layers` covers the
     ``described`` ones.
     """
 
+    string: str
     kind: str
     kernel: int
     stride: int
@@ -71,6 +72,7 @@ def read_block(string: str) -> Block:
         and sizes[0] % 2 == 1  # even ones are padded unevenly
     )
     return Block(
+        string=string,
         kind=kind,
         kernel=max(sizes),
         stride=int(options["s"]),

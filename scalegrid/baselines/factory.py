@@ -12,7 +12,8 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
-from functools import cached_property, partial
+from contextlib import suppress
+from functools import cache, cached_property, partial
 from importlib.machinery import PathFinder
 from operator import attrgetter
 from pathlib import Path
@@ -24,7 +25,6 @@ from torch.nn.parameter import is_lazy
 from scalegrid.baselines.base import Origin
 from scalegrid.baselines.introspection import structure
 from scalegrid.baselines.modules import ModuleBaseline
-from scalegrid.baselines.staircase import Staircase
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.files import digest
 
@@ -41,8 +41,8 @@ class FactoryBaseline(ModuleBaseline):
         super().__init__(name, given if isinstance(given, int) and given > 0 else None)
         self._factory = factory
         self._given = given
-        self.depths = Staircase(lambda depth: structure(self._skeleton(depth, 1.0)))
-        self.channels = Staircase(lambda width: structure(self._skeleton(1.0, width)))
+        self.depths = cache(lambda depth: structure(self._skeleton(depth, 1.0)))
+        self.channels = cache(lambda width: structure(self._skeleton(1.0, width)))
 
     @property
     def resolution(self) -> int:
@@ -51,15 +51,12 @@ class FactoryBaseline(ModuleBaseline):
         Raises:
             UserError: the factory has no such attribute, or it is not a number of px.
         """
-        attribute = f"{self.name.rpartition(':')[2]}.resolution"
-        if self._given is None:
-            raise UserError(
-                f"{self.name} has no base resolution: give --resolution, or set "
-                f"{attribute} to a number of px."
-            )
         if type(self._given) is not int or self._given < 1:
+            attribute = f"{self.name.rpartition(':')[2]}.resolution"
+            now = "" if self._given is None else f", not {self._given!r}"
             raise UserError(
-                f"{attribute} of {self.name} is {self._given!r}; it must be a whole number of px."
+                f"{self.name} has no base resolution: give --resolution, or set {attribute} to a "
+                f"whole number of px{now}."
             )
         return self._given
 
@@ -107,17 +104,15 @@ class FactoryBaseline(ModuleBaseline):
         return model
 
     def _check_signature(self, arguments: dict[str, Any]) -> None:
-        try:
+        with suppress(ValueError):  # without a signature, as in C: only calling it shows
             signature = inspect.signature(self._factory)
-        except ValueError:  # written in C; only calling it shows
-            return
-        try:
-            signature.bind(**arguments)
-        except TypeError as error:
-            raise UserError(
-                f"{self.name} must be callable as factory(depth=…, width=…, num_classes=…), but "
-                f"its signature is {signature}: {error}."
-            ) from None
+            try:
+                signature.bind(**arguments)
+            except TypeError as error:
+                raise UserError(
+                    f"{self.name} must be callable as factory(depth=…, width=…, num_classes=…), "
+                    f"but its signature is {signature}: {error}."
+                ) from None
 
 
 def factory_baseline(name: str) -> FactoryBaseline:
@@ -133,10 +128,8 @@ def factory_baseline(name: str) -> FactoryBaseline:
     try:
         factory = attrgetter(attribute)(module)
     except AttributeError:
-        where = _file(module) or "no file"
-        raise UserError(
-            f"{name}: the module {module_name} ({where}) has no {attribute!r}."
-        ) from None
+        where = f"the module {module_name} ({_file(module) or 'no file'})"
+        raise UserError(f"{name}: {where} has no {attribute!r}.") from None
     if not callable(factory):
         raise UserError(f"{name}: {attribute} is not callable, but a {type(factory).__name__}.")
     return FactoryBaseline(name, factory)

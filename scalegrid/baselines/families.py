@@ -201,21 +201,15 @@ FAMILIES["ResNet"] = (
     Member(_resnet("resnet152", (3, 8, 36, 3), bottleneck=True), 11_513_626_624, 60_192_808),
 )
 
-
 # RegNetX and RegNetY (Radosavovic et al. 2020, arXiv 2003.13678, Tables 5 and 7).
 # Rule (Dollár et al. 2021, arXiv 2103.06877, and the scaler of the authors' pycls): a RegNet is
 # scaled as the stages that its parameters unfold to. Layers of each stage are multiplied and
 # rounded to the nearest; channels of each stage are multiplied, rounded to multiples of 8 and then
 # to multiples of the group width. Group width and stem stay.
-def _regnet(
-    name: str, layers: tuple[int, ...], widths: tuple[int, ...], group: int
-) -> RegNetBaseline:
-    groups = (group,) * len(widths)
-    return RegNetBaseline(name, layers, widths, origin="built-in", groups=groups)
-
-
 FAMILIES["RegNet"] = tuple(
-    Member(_regnet(name, layers, widths, group), flops, params)
+    Member(
+        RegNetBaseline(name, layers, widths, origin="built-in", groups=(group,) * 4), flops, params
+    )
     for name, layers, widths, group, flops, params in (
         ("regnetx_002", (1, 1, 4, 7), (24, 56, 152, 368), 8, 199_039_872, 2_684_792),
         ("regnetx_004", (1, 2, 7, 12), (32, 64, 160, 384), 16, 397_677_568, 5_157_512),
@@ -236,24 +230,17 @@ FAMILIES["RegNet"] = tuple(
 # Rule: the authors scale by hand; as in the EfficientNet paper, layers of each stage are multiplied
 # and rounded up, channels of patch stem and stages are multiplied and rounded to multiples of 8.
 # The 2×2 downsampling layers between stages are not repeated.
-_convnext = partial(ConvNeXtBaseline, origin="built-in")
-_conv_mlp = partial(_convnext, conv_mlp=True)
-FAMILIES["ConvNeXt"] = (
-    Member(_conv_mlp("convnext_atto", (2, 2, 6, 2), (40, 80, 160, 320)), 547_332_480, 3_695_520),
-    Member(_conv_mlp("convnext_femto", (2, 2, 6, 2), (48, 96, 192, 384)), 779_629_824, 5_217_784),
-    Member(_conv_mlp("convnext_pico", (2, 2, 6, 2), (64, 128, 256, 512)), 1_367_055_360, 9_045_672),
-    Member(
-        _conv_mlp("convnext_nano", (2, 2, 8, 2), (80, 160, 320, 640)), 2_445_528_320, 15_593_560
-    ),
-    Member(
-        _convnext("convnext_tiny", (3, 3, 9, 3), (96, 192, 384, 768)), 4_455_531_264, 28_589_128
-    ),
-    Member(
-        _convnext("convnext_small", (3, 3, 27, 3), (96, 192, 384, 768)), 8_683_712_256, 50_223_688
-    ),
-    Member(
-        _convnext("convnext_base", (3, 3, 27, 3), (128, 256, 512, 1024)), 15_354_729_472, 88_591_464
-    ),
+FAMILIES["ConvNeXt"] = tuple(
+    Member(ConvNeXtBaseline(name, layers, widths, origin="built-in", conv_mlp=mlp), flops, params)
+    for name, layers, widths, mlp, flops, params in (
+        ("convnext_atto", (2, 2, 6, 2), (40, 80, 160, 320), True, 547_332_480, 3_695_520),
+        ("convnext_femto", (2, 2, 6, 2), (48, 96, 192, 384), True, 779_629_824, 5_217_784),
+        ("convnext_pico", (2, 2, 6, 2), (64, 128, 256, 512), True, 1_367_055_360, 9_045_672),
+        ("convnext_nano", (2, 2, 8, 2), (80, 160, 320, 640), True, 2_445_528_320, 15_593_560),
+        ("convnext_tiny", (3, 3, 9, 3), (96, 192, 384, 768), False, 4_455_531_264, 28_589_128),
+        ("convnext_small", (3, 3, 27, 3), (96, 192, 384, 768), False, 8_683_712_256, 50_223_688),
+        ("convnext_base", (3, 3, 27, 3), (128, 256, 512, 1024), False, 15_354_729_472, 88_591_464),
+    )
 )
 
 BUILT_IN: dict[str, Baseline] = {

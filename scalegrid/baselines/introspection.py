@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from functools import partial
-from itertools import groupby
 from typing import Any, NamedTuple
 
 import torch
@@ -88,13 +87,14 @@ def read_layout(
 
 def _runs(units: list[Unit]) -> Iterator[list[Unit]]:
     """Equal neighbours; a shrinking map or a layer outside the stages starts a new run."""
-    for (stage, *_), equal in groupby(units, key=lambda unit: unit[:4]):
-        run: list[Unit] = []
-        for unit in equal:
-            if run and (stage is None or unit.side < run[-1].side):
-                yield run
-                run = []
-            run.append(unit)
+    run: list[Unit] = []
+    for unit in units:
+        same = run and unit.stage is not None and unit[:4] == run[-1][:4]
+        if run and not (same and unit.side >= run[-1].side):
+            yield run
+            run = []
+        run.append(unit)
+    if run:
         yield run
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -39,7 +40,7 @@ class StageBaseline(ABC):
 
     def layout(self, depth: float, width: float) -> Layout:
         """Stem, stages, and head."""
-        rows = self._body(self.depths(depth), self.channels(width))
+        rows = list(self._body(self.depths(depth), self.channels(width)))
         return (*rows, self._head(rows[-1].channels))
 
     def known_layers(self, depth: float, width: float, num_classes: int) -> list[Layer] | None:
@@ -47,7 +48,7 @@ class StageBaseline(ABC):
         return None
 
     @abstractmethod
-    def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> list[LayerRow]:
+    def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         """The rows of stem and stages."""
 
     def _head(self, channels: int) -> LayerRow:
@@ -78,12 +79,11 @@ class ResNetBaseline(StageBaseline):
             _widen_stem(model, widths[0], self.bottleneck)
         return model
 
-    def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> list[LayerRow]:
+    def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         operator, expansion = ("Bottleneck", 4) if self.bottleneck else ("BasicBlock", 1)
-        rows = [LayerRow("Conv & MaxPool", 7, 4, widths[0], 1)]
+        yield LayerRow("Conv & MaxPool", 7, 4, widths[0], 1)
         for stage, (n, channels) in enumerate(zip(layers, widths, strict=True)):
-            rows.append(LayerRow(operator, 3, 2 if stage else 1, channels * expansion, n))
-        return rows
+            yield LayerRow(operator, 3, 2 if stage else 1, channels * expansion, n)
 
 
 def _widen_stem(model: Any, channels: int, bottleneck: bool) -> None:
@@ -125,14 +125,12 @@ class ConvNeXtBaseline(StageBaseline):
         )
         return model
 
-    def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> list[LayerRow]:
+    def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         """Before each stage a convolution: the patch stem, then downsampling layers."""
-        rows = []
         for stage, (n, channels) in enumerate(zip(layers, widths, strict=True)):
             side = 2 if stage else 4
-            rows.append(LayerRow("Conv", side, side, channels, 1))
-            rows.append(LayerRow("ConvNeXtBlock", 7, 1, channels, n))
-        return rows
+            yield LayerRow("Conv", side, side, channels, 1)
+            yield LayerRow("ConvNeXtBlock", 7, 1, channels, n)
 
 
 @dataclass(frozen=True)
@@ -177,11 +175,10 @@ class RegNetBaseline(StageBaseline):
 
         return StagedRegNet(self._config, num_classes=num_classes)
 
-    def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> list[LayerRow]:
+    def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         operator = "SE-Bottleneck" if self._config.se_ratio else "Bottleneck"
-        rows = [LayerRow("Conv", 3, 2, self._config.stem_width, 1)]
-        rows += [LayerRow(operator, 3, 2, c, n) for n, c in zip(layers, widths, strict=True)]
-        return rows
+        yield LayerRow("Conv", 3, 2, self._config.stem_width, 1)
+        yield from (LayerRow(operator, 3, 2, c, n) for n, c in zip(layers, widths, strict=True))
 
     def _head(self, channels: int) -> LayerRow:
         if features := self._config.num_features:
@@ -205,16 +202,11 @@ class RegNetBaseline(StageBaseline):
 
 def regnet_of_timm(name: str, key: str, resolution: int) -> RegNetBaseline:
     """A RegNet with the stages that timm derives from the parameters of ``key``."""
-    from timm.models.regnet import adjust_widths_groups_comp, generate_regnet, model_cfgs
+    from timm.models.regnet import RegNet, model_cfgs
 
-    config = model_cfgs[key]
-    per_block, stages, groups = generate_regnet(
-        config.wa, config.w0, config.wm, config.depth, config.group_size
+    stages_of: Any = RegNet._get_stage_args  # a method that needs no network
+    stages, _ = stages_of(None, model_cfgs[key])
+    layers, widths, groups = (
+        tuple(stage[setting] for stage in stages) for setting in ("depth", "out_chs", "group_size")
     )
-    widths = sorted(set(per_block))
-    layers = tuple(per_block.count(width) for width in widths)
-    ratios = [config.bottle_ratio] * stages
-    widths, groups = adjust_widths_groups_comp(
-        widths, ratios, groups, min_ratio=config.group_min_ratio
-    )
-    return RegNetBaseline(name, layers, tuple(widths), resolution, groups=tuple(groups), key=key)
+    return RegNetBaseline(name, layers, widths, resolution, groups=groups, key=key)

@@ -1,4 +1,4 @@
-"""Layer tables are read off block strings without timm; they must say what timm builds."""
+"""Layer tables are read off block strings without timm; they must agree with what timm builds."""
 
 from __future__ import annotations
 

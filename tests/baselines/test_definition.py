@@ -1,4 +1,4 @@
-"""Networks defined in YAML, and what is said about those that are wrong."""
+"""Networks defined in YAML, and the errors for those that are wrong."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_the_settings_reach_the_network(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("string", "said"),
+    ("string", "message"),
     [
         ("xx_r2_k3_s2_e6_c24", "starts with 'xx'"),
         ("ir_r2_k3_s2_c24", "lacks e"),
@@ -78,15 +78,17 @@ def test_the_settings_reach_the_network(tmp_path: Path) -> None:
         ("ir_r2_k3_s2_e6_c99999999999", "'c99999999999'"),
     ],
 )
-def test_a_bad_block_string_is_named_with_its_stage(tmp_path: Path, string: str, said: str) -> None:
+def test_a_bad_block_string_is_named_with_its_stage(
+    tmp_path: Path, string: str, message: str
+) -> None:
     with pytest.raises(UserError) as error:
         baselines.get(with_stage(tmp_path, string))
     assert "stage 2" in str(error.value)
-    assert said in str(error.value)
+    assert message in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("resolution: 64\n", "'stages' is missing"),
         ("stages: [ds_r1_k3_s1_c16]\n", "'resolution' is missing"),
@@ -107,15 +109,15 @@ def test_a_bad_block_string_is_named_with_its_stage(tmp_path: Path, string: str,
         ("resolution: 640\nstages: [" + ", ".join(["ds_r1_k3_s2_c16"] * 6) + "]\n", "at most 32"),
     ],
 )
-def test_a_bad_file_is_told_in_one_sentence(tmp_path: Path, text: str, said: str) -> None:
+def test_a_bad_file_is_an_error_of_one_sentence(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         baselines.get(write(tmp_path, text))
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "net.yaml" in str(error.value)
     assert "\n" not in str(error.value)
 
 
-def test_what_timm_refuses_to_build_is_told_by_the_check(tmp_path: Path) -> None:
+def test_the_check_finds_what_timm_refuses_to_build(tmp_path: Path) -> None:
     network = baselines.get(with_stage(tmp_path, "ir_r2_k3_s2_e6_c24_gs7"))
     with pytest.raises(UserError, match="cannot be built at depth 1, width 1"):
         soundness.check(network, 10, 64)

@@ -1,4 +1,4 @@
-"""Networks of one's own: found by name anywhere, looked at without training, faults told."""
+"""A user's own network: found by name anywhere, inspected without training, faults reported."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ def test_networks_that_differ_inside_their_blocks_have_different_ids(write: Writ
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("def factory(depth, width, num_classes)", "def factory(depth, width)", "signature"),
         ("    return nn.Seq", "    return 3\n    return nn.Seq", "object of type int"),
@@ -136,10 +136,12 @@ def test_networks_that_differ_inside_their_blocks_have_different_ids(write: Writ
         ("nn.Linear(2 * c, num_classes)]", "nn.Linear(2 * c, num_classes), Pair()]", "a tuple"),
     ],
 )
-def test_a_fault_is_told_in_one_sentence(write: Writer, old: str, new: str, said: str) -> None:
+def test_a_fault_is_an_error_of_one_sentence(
+    write: Writer, old: str, new: str, message: str
+) -> None:
     pair = "class Pair(nn.Module):\n    def forward(self, x):\n        return x, x\n\n"
     name = write((GOOD.replace(old, new)).replace("def factory", pair + "def factory"))
-    assert said in problem(baselines.get(f"{name}:factory"))
+    assert message in problem(baselines.get(f"{name}:factory"))
 
 
 def test_nothing_to_count_is_a_fault(write: Writer) -> None:
@@ -203,7 +205,7 @@ def test_a_class_is_a_factory_too(write: Writer) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "attribute", "said"),
+    ("text", "attribute", "message"),
     [
         (GOOD, "nothing", "has no 'nothing'"),
         ("factory = 3", "factory", "is not callable, but a int"),
@@ -215,17 +217,17 @@ def test_a_class_is_a_factory_too(write: Writer) -> None:
     ],
 )
 def test_what_cannot_be_imported_is_named(
-    write: Writer, text: str, attribute: str, said: str
+    write: Writer, text: str, attribute: str, message: str
 ) -> None:
     name = f"{write(text)}:{attribute}"
     with pytest.raises(UserError) as error:
         baselines.get(name)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert name in str(error.value)
 
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("no_such_module:factory", "no module no_such_module"),
         ("nowhere/own:factory", "no folder nowhere"),
@@ -234,8 +236,8 @@ def test_what_cannot_be_imported_is_named(
     ],
 )
 @pytest.mark.usefixtures("write")
-def test_a_name_without_a_module_is_answered(name: str, said: str) -> None:
-    with pytest.raises(UserError, match=said):
+def test_a_name_without_a_module_is_an_error(name: str, message: str) -> None:
+    with pytest.raises(UserError, match=message):
         baselines.get(name)
 
 

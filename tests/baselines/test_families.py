@@ -88,7 +88,7 @@ def test_a_scaled_b0_is_the_same_variant_as_the_released_network() -> None:
 @pytest.mark.parametrize("name", SMALLEST)
 @given(multipliers, multipliers)
 @few
-def test_depths_tell_networks_of_different_depth_apart(name: str, a: float, b: float) -> None:
+def test_depths_differ_if_and_only_if_the_networks_do(name: str, a: float, b: float) -> None:
     baseline = baselines.get(name)
     same = shapes(built(name, a)) == shapes(built(name, b))
     assert (baseline.depths(a) == baseline.depths(b)) == same
@@ -98,7 +98,7 @@ def test_depths_tell_networks_of_different_depth_apart(name: str, a: float, b: f
 @pytest.mark.parametrize("name", SMALLEST)
 @given(multipliers, st.floats(1, 1.2))
 @few
-def test_channels_tell_networks_of_different_width_apart(name: str, a: float, ratio: float) -> None:
+def test_channels_differ_if_and_only_if_the_networks_do(name: str, a: float, ratio: float) -> None:
     baseline, b = baselines.get(name), a * ratio
     same = shapes(built(name, 1, a)) == shapes(built(name, 1, b))
     assert (baseline.channels(a) == baseline.channels(b)) == same

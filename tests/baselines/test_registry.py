@@ -1,4 +1,4 @@
-"""Names, and what is said about names that are wrong."""
+"""Names, and the errors for names that are wrong."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import subprocess
 import sys
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,9 +16,12 @@ from scalegrid.baselines import registry
 from scalegrid.baselines.families import B0_STAGES
 from scalegrid.util.errors import UserError
 
+SWEEPS = Path(__file__).parents[2] / "sweeps"
+POCKET = SWEEPS / "networks" / "pocket.yaml"
+
 
 @pytest.mark.parametrize(
-    ("name", "said"),
+    ("name", "message"),
     [
         ("bo", "did you mean 'b0'"),
         ("resnet55", "did you mean 'resnet50'"),
@@ -28,10 +32,10 @@ from scalegrid.util.errors import UserError
         ("", "unknown baseline ''"),
     ],
 )
-def test_an_unknown_name_is_answered_with_what_was_meant(name: str, said: str) -> None:
+def test_an_unknown_name_is_answered_with_what_was_meant(name: str, message: str) -> None:
     with pytest.raises(UserError) as error:
         baselines.get(name)
-    assert said in str(error.value)
+    assert message in str(error.value)
     assert "\n" not in str(error.value)
 
 
@@ -39,7 +43,7 @@ def test_every_listed_name_is_found() -> None:
     assert [baselines.get(name).name for name in baselines.names()] == baselines.names()
 
 
-def test_the_families_that_are_promised_are_there() -> None:
+def test_the_promised_families_are_there() -> None:
     names = set(baselines.names())
     assert {f"b{i}" for i in range(8)} <= names
     assert {"mobilenetv1", "mobilenetv2", "mobilenetv3_small", "mobilenetv3_large"} <= names
@@ -68,6 +72,7 @@ class Offered:
         return nn.Sequential(nn.Conv2d(3, round(8 * width), 3), nn.Flatten())
 
     number = 3
+    incomplete = SimpleNamespace(layout=None, build=None)
 
 
 def offer(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
@@ -88,11 +93,34 @@ def test_an_installed_package_adds_a_factory(monkeypatch: pytest.MonkeyPatch) ->
     assert baseline.channels(1) != baseline.channels(2)
 
 
-@pytest.mark.parametrize("value", [f"{__name__}:Offered.number", "nowhere_at_all:x"])
+@pytest.mark.parametrize(
+    "value",
+    [f"{__name__}:Offered.{what}" for what in ("number", "incomplete")] + ["nowhere_at_all:x"],
+)
 def test_a_bad_offer_is_named(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     offer(monkeypatch, value)
     with pytest.raises(UserError, match="'theirs' of an installed package"):
         baselines.get("theirs")
+
+
+@pytest.mark.parametrize(
+    ("name", "origin"),
+    [
+        ("b0", "built-in"),
+        ("resnet18", "built-in"),
+        (str(POCKET), "yaml"),
+        ("timm/resnet10t", "timm"),
+        ("timm/regnetz_005", "timm"),
+        ("plainnet:plainnet", "code"),
+    ],
+)
+def test_every_kind_of_baseline_has_all_members(
+    name: str, origin: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(str(SWEEPS))
+    baseline = baselines.get(name)
+    assert isinstance(baseline, baselines.Baseline)
+    assert baseline.origin == origin
 
 
 def test_the_nearest_name_may_be_an_installed_one(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Networks to be looked at have the shapes of real ones, and cost nothing that lasts."""
+"""Skeletons have the shapes of real networks, and building them changes nothing else."""
 
 from __future__ import annotations
 

@@ -16,8 +16,8 @@ from scalegrid import baselines
 from scalegrid.data import CachedData, load_split
 from scalegrid.data.batching import normalise
 from scalegrid.spec import Recipe
-from scalegrid.training.cpu.memory import keep_freed_memory
-from scalegrid.training.trial import Epoch, Trial
+from scalegrid.training import Epoch, Trial, attempt
+from scalegrid.training.cpu import keep_freed_memory
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +50,7 @@ Report = Callable[[float, str], None]
 
 def scalegrid_trial(job: Job, report: Report) -> None:
     """One of scalegrid's workers: one thread, its own loop, unchanged; a round is an epoch."""
-    from scalegrid.training.loop import run_trial
+    from scalegrid.training.loop import train
 
     keep_freed_memory()
 
@@ -60,7 +60,8 @@ def scalegrid_trial(job: Job, report: Report) -> None:
     recipe = Recipe(
         epochs=job.rounds + 1, batch_size=BATCH, optimizer="sgd", learning_rate=RATE, flip=True
     )
-    outcome = run_trial(
+    outcome = attempt(
+        train,
         Trial(
             trial="benchmark",
             variant=job.baseline,

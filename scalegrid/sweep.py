@@ -28,7 +28,7 @@ from scalegrid.cost.closedform import check_closed_form
 from scalegrid.data import EMBEDDED, CachedData, Source, prepare
 from scalegrid.executors.base import Executor
 from scalegrid.executors.local import KILLED, LocalExecutor
-from scalegrid.executors.placement import Placement, place
+from scalegrid.executors.placement import Placement, placement_for
 from scalegrid.plan import Plan, make_plan
 from scalegrid.plan.resolve import check_recipe, open_data, resolve, resolve_recipe, results_folder
 from scalegrid.progress.display import Display, Ended, Silence, closing_note, opening_note
@@ -117,7 +117,7 @@ def _run(spec: SweepSpec, display: Display, make_executor: MakeExecutor | None) 
         # The common case first, since it does not need torch.
         if _same_plan(stored.spec, spec) and _resume(spec, stored.planned, stored).allocator.done:
             return _already_finished(spec, stored.planned, stored, display)
-    placement = place(spec)
+    placement = placement_for(spec)
     check_recipe(spec)
     source = open_data(spec)
     plan = make_plan(spec, baselines.get(spec.baseline), source.num_classes)
@@ -195,7 +195,7 @@ def _resume(spec: SweepSpec, planned: Sequence[Row], stored: Stored | None) -> _
         if row["variant"] in ratios and not _worth_another_try(row)
     ]
     if spec.max_hours is not None:
-        hours_before = sum(row["seconds"] for row in rows) / 3600 / place(spec).workers
+        hours_before = sum(row["seconds"] for row in rows) / 3600 / placement_for(spec).workers
     allocator = make_allocator(
         spec,
         # Dearest first: the end does not wait for one long trial, and memory trouble shows early.

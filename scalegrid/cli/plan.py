@@ -13,7 +13,7 @@ from scalegrid.cli.output import Format, print_csv, print_json, print_table
 from scalegrid.coefficients import Shares
 from scalegrid.cost.table import Costs
 from scalegrid.data import Source
-from scalegrid.executors.placement import place
+from scalegrid.executors.placement import placement_for
 from scalegrid.plan import Plan, Variant, make_plan
 from scalegrid.plan.resolve import check_recipe, open_data
 from scalegrid.plan.summary import Spread, classic_plan, spread
@@ -34,7 +34,7 @@ def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
         UserError: the specification cannot be planned, or the folder cannot be written.
     """
     check_recipe(spec)
-    place(spec)  # an unknown device is told before anything is printed
+    placement_for(spec)  # an unknown device is an error before anything is printed
     with redirect_stdout(sys.stderr):  # one's own network may print; the table is to be alone
         baseline = baselines.get(spec.baseline)
         source = open_data(spec)

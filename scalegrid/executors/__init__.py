@@ -1,1 +1,20 @@
-"""Where trials run."""
+"""Where trials run: in worker processes of this machine, or in this process for debugging.
+
+Both stand behind one interface, `Executor`: submit, collect, abandon, cancel. No module here
+imports torch; the workers do.
+"""
+
+from scalegrid.executors.base import Event, Executor
+from scalegrid.executors.inline import InlineExecutor
+from scalegrid.executors.local import KILLED, LocalExecutor
+from scalegrid.executors.placement import Placement, placement_for
+
+__all__ = [
+    "KILLED",
+    "Event",
+    "Executor",
+    "InlineExecutor",
+    "LocalExecutor",
+    "Placement",
+    "placement_for",
+]

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from scalegrid.data import CachedData, Source, prepare
 from scalegrid.executors.base import Executor
-from scalegrid.executors.placement import Placement, place
+from scalegrid.executors.placement import Placement, placement_for
 from scalegrid.plan import Plan, Variant
 from scalegrid.progress.estimate import RateFile, makespan, trial_work
 from scalegrid.spec import SweepSpec
@@ -58,7 +58,7 @@ def estimate_seconds(spec: SweepSpec, plan: Plan, source: Source) -> Estimate:
     Raises:
         UserError: the device is unknown or not there.
     """
-    placement = place(spec)
+    placement = placement_for(spec)
     rate = rate_file(spec, plan.variants[0], placement).read()
     works = list(plan_works(spec, plan, source).values())
     trials = planned_trials(spec, plan)

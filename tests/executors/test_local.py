@@ -13,11 +13,8 @@ from typing import Any
 import light_training
 import pytest
 
-from scalegrid.data.cache import CachedData
-from scalegrid.executors import local
-from scalegrid.executors.base import Executor
-from scalegrid.executors.inline import InlineExecutor
-from scalegrid.executors.local import KILLED, LocalExecutor
+from scalegrid.data import CachedData
+from scalegrid.executors import KILLED, Executor, InlineExecutor, LocalExecutor, local
 from scalegrid.spec import Recipe
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util.errors import UserError
@@ -52,6 +49,11 @@ def outcomes(of: Executor, count: int) -> dict[str, Outcome]:
     return found
 
 
+def process_of(outcome: Outcome) -> int:
+    """The process that an ``environment`` trial ran in."""
+    return int(outcome.history[-1].seconds)
+
+
 def test_trials_run_side_by_side_in_processes_that_last() -> None:
     with executor(2, threads=3) as two:
         assert two.capacity == 2
@@ -59,10 +61,12 @@ def test_trials_run_side_by_side_in_processes_that_last() -> None:
             two.submit(trial("environment", seed))
         ended = outcomes(two, 6)
         assert all(outcome.status == "finished" for outcome in ended.values())
-        said = [outcome.versions.split() for outcome in ended.values()]
-        assert {tuple(words[:2]) for words in said} == {("3", "3")}  # threads, before any import
-        assert 1 <= len({process for *_, process in said}) <= 2
-        assert str(os.getpid()) not in {process for *_, process in said}
+        reports = [outcome.history[-1] for outcome in ended.values()]
+        # The numbers of threads, set before any import.
+        assert {(epoch.train_loss, epoch.val_loss) for epoch in reports} == {(3, 3)}
+        processes = {process_of(outcome) for outcome in ended.values()}
+        assert 1 <= len(processes) <= 2
+        assert os.getpid() not in processes
 
 
 def test_epochs_come_before_the_outcome_and_belong_to_its_trial() -> None:
@@ -96,7 +100,7 @@ FAILURES = [
 
 
 def test_a_trial_that_fails_in_any_way_gives_its_reason_and_the_others_go_on() -> None:
-    with executor(2, devices=["cpu", "cuda:0"]) as two:
+    with executor(2, devices=["cpu", "other"]) as two:
         for word, _, _ in FAILURES:
             two.submit(trial(word))
         for seed in range(4):
@@ -108,7 +112,7 @@ def test_a_trial_that_fails_in_any_way_gives_its_reason_and_the_others_go_on() -
         assert outcome.status == "failed"
         assert str(outcome.error).startswith(reason)
         assert len(outcome.history) == epochs
-        assert outcome.device in ("cpu", "cuda:0")
+        assert outcome.device in ("cpu", "other")
         assert outcome.seconds >= 0
     assert all(ended[f"none-{seed}"].status == "finished" for seed in range(4))
 
@@ -116,14 +120,14 @@ def test_a_trial_that_fails_in_any_way_gives_its_reason_and_the_others_go_on() -
 def test_a_worker_that_dies_idle_is_replaced_and_fails_no_trial() -> None:
     with executor() as one:
         one.submit(trial("environment"))
-        process = int(outcomes(one, 1)["environment-0"].versions.split()[2])
+        process = process_of(outcomes(one, 1)["environment-0"])
         os.kill(process, signal.SIGKILL)
         time.sleep(0.2)
         one.submit(trial("none", 1))
         assert outcomes(one, 1)["none-1"].status == "finished"
 
 
-def test_abandoned_trials_are_never_heard_of() -> None:
+def test_abandoned_trials_give_no_events() -> None:
     with executor(2) as two:
         for word in ("sleep", "sleep", "none"):
             two.submit(trial(word))
@@ -140,7 +144,7 @@ def test_abandoned_trials_are_never_heard_of() -> None:
 def test_all_workers_end_even_if_one_cannot_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     with executor(2) as two:
         two.submit(trial("environment", 1))
-        idle = int(outcomes(two, 1)["environment-1"].versions.split()[2])
+        idle = process_of(outcomes(two, 1)["environment-1"])
         two.submit(trial("sleep"))
         while not two.collect(timeout=1.0):
             pass
@@ -159,10 +163,10 @@ def test_all_workers_end_even_if_one_cannot_be_replaced(monkeypatch: pytest.Monk
 def test_abandoning_nothing_keeps_the_workers() -> None:
     with executor() as one:
         one.submit(trial("environment", 1))
-        before = outcomes(one, 1)["environment-1"].versions
+        before = process_of(outcomes(one, 1)["environment-1"])
         one.abandon()
         one.submit(trial("environment", 2))
-        assert outcomes(one, 1)["environment-2"].versions == before
+        assert process_of(outcomes(one, 1)["environment-2"]) == before
 
 
 def test_collect_returns_in_time_with_what_there_is() -> None:
@@ -241,7 +245,7 @@ def test_workers_end_by_themselves_when_the_parent_is_killed() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_workers_ignore_ctrl_c_from_their_first_moment() -> None:
+def test_workers_ignore_ctrl_c_from_the_start() -> None:
     with executor(2) as two:
         # Whatever they are doing by now: starting the interpreter, importing, waiting.
         for worker in two._workers:
@@ -253,18 +257,18 @@ def test_workers_ignore_ctrl_c_from_their_first_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "said"),
+    ("function", "reason"),
     [
         ("no_such_module:run", "No module named 'no_such_module'"),
         ("light_training:no_such_function", "no_such_function"),
     ],
 )
 def test_workers_that_cannot_start_are_an_error_and_no_failed_trial(
-    function: str, said: str
+    function: str, reason: str
 ) -> None:
     with executor(function=function) as one:
         one.submit(trial("none"))
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=reason):
             outcomes(one, 1)
 
 
@@ -292,7 +296,7 @@ def test_inline_runs_in_this_process_and_survives_an_exception() -> None:
     (name, _), failed = inline.collect()  # type: ignore[misc]
     assert name == "raise-0"
     assert isinstance(failed, Outcome)
-    assert "light_training.py" in str(failed.error)
+    assert failed.error == "ValueError: no such layer"
     assert len(inline.collect()) == 3
     inline.submit(trial("none"))
     inline.cancel()

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from light_sweep import in_workers, light_plan, light_spec
 
-from scalegrid.executors.placement import Placement, place
+from scalegrid.executors.placement import Placement, placement_for
 from scalegrid.plan.resolve import open_data
 from scalegrid.progress import rate as timing
 from scalegrid.progress.estimate import trial_work
@@ -16,8 +16,6 @@ from scalegrid.progress.rate import (
     plan_works,
     rate_file,
 )
-from scalegrid.util.errors import UserError
-from scalegrid.util.processes import available_cores
 
 PLACE = Placement(2, ("cpu",), 1)
 
@@ -66,7 +64,7 @@ def test_trials_that_take_too_long_are_left_and_forgotten(monkeypatch: pytest.Mo
 def test_a_sweep_takes_the_sum_of_its_trials_over_the_workers() -> None:
     spec = light_spec("results", seeds=10, workers=2)
     plan = light_plan(spec)
-    rate_file(spec, plan.variants[0], place(spec)).write(1e-6)
+    rate_file(spec, plan.variants[0], placement_for(spec)).write(1e-6)
     works = plan_works(spec, plan, open_data(spec))
     for variant in plan.variants:
         wanted = trial_work(variant.activations, spec.recipe, 64, 32)
@@ -83,22 +81,3 @@ def test_an_estimate_measures_nothing_and_says_so() -> None:
     works = plan_works(spec, plan, open_data(spec))
     assert not estimate.measured
     assert estimate.seconds == pytest.approx(TYPICAL_RATE * sum(works.values()) * 10)
-
-
-def test_there_is_a_worker_for_each_core_unless_said() -> None:
-    cores = available_cores()
-    assert place(light_spec("results", workers=None)) == Placement(cores, ("cpu",), 1)
-    threaded = light_spec("results", workers=None, threads=2 * cores)
-    assert place(threaded) == Placement(1, ("cpu",), 2 * cores)
-    assert place(light_spec("results", workers=7)).workers == 7
-
-
-def test_each_gpu_gets_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 2)
-    spec = light_spec("results", workers=None, device="auto", trials_per_device=3)
-    assert place(spec) == Placement(6, ("cuda:0", "cuda:1"), 1)
-
-
-def test_compiling_needs_a_gpu() -> None:
-    with pytest.raises(UserError, match="--compile is for CUDA devices"):
-        place(light_spec("results", compile=True, device="cpu"))

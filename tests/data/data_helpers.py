@@ -40,7 +40,7 @@ def make_classes(root: Path, counts: dict[str, int], seed: int = 0) -> None:
 
 @dataclass(frozen=True)
 class CountingReader:
-    """Reads as another reader does, and notes each image in a file; works in any process."""
+    """Reads like another reader, and writes a line to a file for each image, in any process."""
 
     read: Callable[[Split, int], Image.Image]
     log: Path
@@ -52,7 +52,7 @@ class CountingReader:
 
 
 def counted(source: Source, log: Path) -> Source:
-    """The same source, whose images are noted in `log` as they are read."""
+    """The same source, which writes a line to `log` for each image that is read."""
     return replace(source, read=CountingReader(source.read, log))
 
 

@@ -49,7 +49,7 @@ class CachedData:
     """Prepared data, as a trial carries it to its worker process. Picklable.
 
     Attributes:
-        directory: holds one folder a resolution.
+        directory: holds a folder for each resolution.
         fingerprint: of the source.
         num_classes: number of classes.
         resolutions: those that are ready, px.

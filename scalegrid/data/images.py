@@ -72,7 +72,7 @@ class CachedImages:
 
 @dataclass(frozen=True, eq=False)
 class StreamedImages(Dataset[Tensor]):
-    """Images that are decoded anew in every epoch, for sets too large to cache.
+    """Images that are decoded again in every epoch, for sets too large to cache.
 
     Their order and pixels are those of a cache, so a trial's numbers are the same.
 

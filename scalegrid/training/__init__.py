@@ -1,7 +1,7 @@
 """One trial: the brief training of one variant with one seed.
 
-`trial` holds a trial's description and outcome as plain data, `attempt` runs a trial so that an
-outcome always comes back, `loop` is the training itself. Only `loop` and what it uses import torch.
+`trial` holds a trial's description and outcome as plain data, `attempt` runs a trial and returns
+its outcome, `loop` is the training itself. Only `loop` and the modules below it import torch.
 """
 
 from scalegrid.training.attempt import TRAIN, Train, attempt, find

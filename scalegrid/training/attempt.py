@@ -1,4 +1,4 @@
-"""Running a trial so that an outcome comes back, whatever happens in it. Imports no torch."""
+"""Running a trial: an outcome comes back even if the training raises. Imports no torch."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def find(function: str) -> Train:
 def attempt(
     train: Train, trial: Trial, report: Report = lambda epoch: None, device: str = "cpu"
 ) -> Outcome:
-    """Train and return the outcome; an exception is a failed one with the epochs before it."""
+    """Train and return the outcome; an exception fails the trial, and earlier epochs are kept."""
     history: list[Epoch] = []
     error = None
     start = time.perf_counter()

@@ -105,7 +105,7 @@ class _Training:
 
     def update(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """One optimiser step; returns the loss."""
-        # First, since the next replay of a CUDA graph overwrites the last one's gradients.
+        # First, since a replay of a CUDA graph overwrites the gradients of the previous replay.
         self.optimizer.zero_grad()
         with self.precision.autocast():
             outputs = self.forward(pixels)

@@ -30,7 +30,7 @@ def picture(seed: int, width: int = 20, height: int = 16) -> Image.Image:
 
 
 def make_classes(root: Path, counts: dict[str, int], seed: int = 0) -> None:
-    """Fill `root` with one folder a class of PNG files."""
+    """Fill `root` with a folder of PNG files for each class."""
     for name, count in counts.items():
         (root / name).mkdir(parents=True)
         for index in range(count):

@@ -72,7 +72,7 @@ class OnDevice:
         self.labels, self.resolution = images.labels, images.resolution
 
     def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
-        """Pixels of the images `order`, one by one."""
+        """Pixels of the images `order`, stacked image by image."""
         for part in torch.split(order, batch_size):
             yield torch.stack([self._images.pixels[i] for i in part.tolist()])
 
@@ -101,7 +101,7 @@ def test_a_batch_is_computed_on_its_device_alone() -> None:
         assert pixels.shape == (4, 3, 6, 6)
 
 
-def test_normalisation_is_the_usual_one() -> None:
+def test_normalisation_uses_mean_and_standard_deviation() -> None:
     pixels = images_of(3).pixels
     found = normalise(pixels)
     for channel in range(3):

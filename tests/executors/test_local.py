@@ -23,7 +23,7 @@ PATIENCE = 60.0  # seconds; a busy machine starts processes slowly
 
 
 def trial(word: str, seed: int = 0) -> Trial:
-    """A trial that `light_training.misbehave` lets do what ``word`` says."""
+    """A trial that `light_training.misbehave` trains as ``word`` says."""
     data = CachedData(Path("nowhere"), "f", 10, (32,))
     recipe = Recipe(epochs=2)
     return Trial(f"{word}-{seed}", "v", seed, word, 1.0, 1.0, 32, data, recipe)
@@ -32,11 +32,11 @@ def trial(word: str, seed: int = 0) -> Trial:
 @contextmanager
 def executor(workers: int = 1, **settings: Any) -> Iterator[LocalExecutor]:
     settings.setdefault("function", "light_training:misbehave")
-    made = LocalExecutor(workers, **settings)
+    local_executor = LocalExecutor(workers, **settings)
     try:
-        yield made
+        yield local_executor
     finally:
-        made.cancel()
+        local_executor.cancel()
 
 
 def outcomes(of: Executor, count: int) -> dict[str, Outcome]:
@@ -54,7 +54,7 @@ def process_of(outcome: Outcome) -> int:
     return int(outcome.history[-1].seconds)
 
 
-def test_trials_run_side_by_side_in_processes_that_last() -> None:
+def test_trials_run_side_by_side_in_lasting_processes() -> None:
     with executor(2, threads=3) as two:
         assert two.capacity == 2
         for seed in range(6):
@@ -99,7 +99,7 @@ FAILURES = [
 ]
 
 
-def test_a_trial_that_fails_in_any_way_gives_its_reason_and_the_others_go_on() -> None:
+def test_a_failed_trial_gives_its_reason_and_the_others_continue() -> None:
     with executor(2, devices=["cpu", "other"]) as two:
         for word, _, _ in FAILURES:
             two.submit(trial(word))
@@ -131,7 +131,7 @@ def test_abandoned_trials_give_no_events() -> None:
     with executor(2) as two:
         for word in ("sleep", "sleep", "none"):
             two.submit(trial(word))
-        while not two.collect(timeout=1.0):  # the first epoch of the one that sleeps
+        while not two.collect(timeout=1.0):  # the first epoch of a sleeping trial
             pass
         two.abandon()
         assert two.collect(timeout=60.0) == []
@@ -160,7 +160,7 @@ def test_all_workers_end_even_if_one_cannot_be_replaced(monkeypatch: pytest.Monk
         two.cancel()  # for the second time
 
 
-def test_abandoning_nothing_keeps_the_workers() -> None:
+def test_idle_workers_outlive_abandoning() -> None:
     with executor() as one:
         one.submit(trial("environment", 1))
         before = process_of(outcomes(one, 1)["environment-1"])
@@ -169,7 +169,7 @@ def test_abandoning_nothing_keeps_the_workers() -> None:
         assert process_of(outcomes(one, 1)["environment-2"]) == before
 
 
-def test_collect_returns_in_time_with_what_there_is() -> None:
+def test_collect_returns_in_time_with_the_events_so_far() -> None:
     with executor() as one:
         assert one.collect(timeout=60.0) == []  # nothing to wait for
         one.submit(trial("sleep"))
@@ -226,7 +226,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_workers_end_by_themselves_when_the_parent_is_killed() -> None:
     tests = Path(__file__).parent.parent
     path = os.pathsep.join([str(tests), str(tests.parent)])
@@ -244,7 +244,7 @@ def test_workers_end_by_themselves_when_the_parent_is_killed() -> None:
         wait_until(lambda: not any(alive(worker) for worker in workers))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_workers_ignore_ctrl_c_from_the_start() -> None:
     with executor(2) as two:
         # Whatever they are doing by now: starting the interpreter, importing, waiting.
@@ -301,3 +301,8 @@ def test_inline_runs_in_this_process_and_survives_an_exception() -> None:
     inline.submit(trial("none"))
     inline.cancel()
     assert inline.collect() == []
+
+
+def test_executors_import_no_torch() -> None:
+    code = "import sys, scalegrid.executors; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -31,7 +31,7 @@ def slowly(model: nn.Module, images: CachedImages) -> tuple[float, float, float]
 
 @given(count=st.integers(1, 40), classes=st.integers(2, 12), batch=st.integers(1, 17))
 @settings(deadline=None, max_examples=25)
-def test_equals_the_slow_way_whatever_the_batches(count: int, classes: int, batch: int) -> None:
+def test_any_batches_give_the_figures_of_a_slow_loop(count: int, classes: int, batch: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(count)
         model = Small(classes)
@@ -42,7 +42,7 @@ def test_equals_the_slow_way_whatever_the_batches(count: int, classes: int, batc
     assert tuple(found) == pytest.approx(slowly(model, images))
 
 
-def test_top5_of_fewer_classes_is_everything() -> None:
+def test_top5_of_fewer_classes_is_one() -> None:
     assert evaluate(Small(4), noise_images(10, classes=4), CPU).top5 == 1.0
 
 

@@ -39,7 +39,7 @@ def numbers(outcome: Outcome) -> list[tuple[float, ...]]:
     ]
 
 
-def test_the_same_description_gives_the_same_bits_whatever_ran_before(data: CachedData) -> None:
+def test_equal_descriptions_give_the_same_bits(data: CachedData) -> None:
     first = attempt(train, make_trial(data))
     torch.rand(5)
     other = attempt(train, make_trial(data, seed=1, ema_decay=0.9, flip=True))
@@ -88,7 +88,7 @@ def test_each_epoch_is_reported_as_it_ends(data: CachedData) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_the_training_loss_is_the_mean_cross_entropy_with_smoothing(data: CachedData) -> None:
-    # At rate 0 (almost) nothing is learnt, so a constant prediction's loss is known.
+    # At a rate of almost 0 nothing is learnt, and the loss of a constant prediction is known.
     outcome = attempt(train, make_trial(data, epochs=1, learning_rate=1e-12, label_smoothing=0.3))
     assert outcome.history[0].train_loss == pytest.approx(math.log(4), abs=0.5)
 

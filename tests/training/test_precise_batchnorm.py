@@ -8,7 +8,7 @@ from scalegrid.data import ordered_batches
 from scalegrid.training.precise_batchnorm import BATCH, set_precise_statistics
 
 
-def test_statistics_are_those_of_all_images_whatever_they_were_before() -> None:
+def test_statistics_are_those_of_the_images() -> None:
     images = noise_images(2 * BATCH, side=6)
     model = nn.Sequential(nn.BatchNorm2d(3, momentum=0.3))
     norm = model[0]

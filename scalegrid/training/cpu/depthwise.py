@@ -63,7 +63,7 @@ Method = Literal["library", "correlation", "strips"]
 
 # Widest kernel, in columns, for which oneDNN has a depthwise weight-gradient kernel.
 _LIBRARY_COLUMNS = 3
-# Most products of input and output positions for which the correlation wins: 8 × 8 to 8 × 8.
+# Most pairs of input and output positions for which the correlation is faster: 8 × 8 to 8 × 8.
 _CORRELATION_LIMIT = 64 * 64
 
 

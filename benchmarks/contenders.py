@@ -1,8 +1,8 @@
 """Three ways of training the same network: scalegrid's, a plain PyTorch loop, and timm's parts.
 
-Each runs in processes of its own, trains for ever on the same images in batches of the same size,
-and calls ``report`` with its images per second after each round, which returns when the next
-round begins. The first round is for warming up.
+Each runs in its own processes and trains on the same images in batches of the same size. After each
+round it calls ``report`` with its images per second, which returns when the next round begins. The
+first round is for warming up.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from scalegrid import baselines
 from scalegrid.data import CachedData, load_split
 from scalegrid.data.batching import normalise
 from scalegrid.spec import Recipe
-from scalegrid.training.cpu.memory import keep_freed_memory
-from scalegrid.training.trial import Epoch, Trial
+from scalegrid.training import Epoch, Trial, attempt
+from scalegrid.training.cpu import keep_freed_memory
 
 if TYPE_CHECKING:
     import torch
@@ -30,9 +30,10 @@ _TIMM_WORKERS = 4  # the default of timm's train.py
 
 
 class Job(NamedTuple):
-    """What to train on, and how: ``seconds`` is how long a round lasts at the least.
+    """What to train on, and how.
 
-    ``data`` and ``folder`` hold the same images: scalegrid's cache, and PNG files for timm.
+    A round lasts at least ``seconds``. ``data`` and ``folder`` hold the same images: scalegrid's
+    cache, and PNG files for timm.
     """
 
     baseline: str
@@ -49,8 +50,8 @@ Report = Callable[[float, str], None]
 
 
 def scalegrid_trial(job: Job, report: Report) -> None:
-    """One of scalegrid's workers: one thread, its own loop, unchanged; a round is an epoch."""
-    from scalegrid.training.loop import run_trial
+    """A worker of scalegrid: one thread, its loop unchanged; a round is an epoch."""
+    from scalegrid.training.loop import train
 
     keep_freed_memory()
 
@@ -60,7 +61,8 @@ def scalegrid_trial(job: Job, report: Report) -> None:
     recipe = Recipe(
         epochs=job.rounds + 1, batch_size=BATCH, optimizer="sgd", learning_rate=RATE, flip=True
     )
-    outcome = run_trial(
+    outcome = attempt(
+        train,
         Trial(
             trial="benchmark",
             variant=job.baseline,
@@ -79,7 +81,7 @@ def scalegrid_trial(job: Job, report: Report) -> None:
 
 
 def plain_loop(job: Job, report: Report) -> None:
-    """What a competent user writes: all threads, tensors in memory, in the faster layout.
+    """The loop of a competent user: all threads, tensors in memory, in the faster layout.
 
     The images are decoded, normalised and laid out beforehand, and not augmented.
     """
@@ -105,13 +107,13 @@ def plain_loop(job: Job, report: Report) -> None:
 
     layout = _faster_layout(network, pixels[:BATCH], images.labels[:BATCH], step)
     pixels = pixels.contiguous(memory_format=_memory_format(layout))
-    _go_round(job, batches, step, report, layout)
+    _run_rounds(job, batches, step, report, layout)
 
 
 def timm_loop(job: Job, report: Report) -> None:
-    """timm's loader, optimiser, scheduler and loss as its train.py puts them together.
+    """timm's loader, optimiser, scheduler and loss, combined as in its train.py.
 
-    ``--no-aug``, so that its loader has the least to do; ``--channels-last`` if that is faster.
+    With ``--no-aug``, which is the least work for its loader, and ``--channels-last`` if faster.
     """
     import torch
     from timm.data.dataset_factory import create_dataset
@@ -155,19 +157,19 @@ def timm_loop(job: Job, report: Report) -> None:
 
     inputs, labels = next(iter(loader))
     layout = _faster_layout(network, inputs, labels, step)
-    _go_round(job, lambda: iter(loader), step, report, layout)
+    _run_rounds(job, lambda: iter(loader), step, report, layout)
 
 
-def _go_round(
+def _run_rounds(
     job: Job,
     batches: Callable[[], Iterator[tuple[Tensor, Tensor]]],
     step: Callable[[Tensor, Tensor], None],
     report: Report,
     layout: str,
 ) -> None:
-    """A round is as many passes over the images as ``seconds`` needs.
+    """Train for rounds of at least ``seconds`` each.
 
-    Whole passes, so that nothing a loader prepares is left over for the next round.
+    Rounds are whole passes over the images: a loader then has no batches left for the next round.
     """
     for _ in range(job.rounds + 1):
         seen = 0

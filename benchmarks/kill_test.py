@@ -2,11 +2,11 @@
 
 ``python -m benchmarks.kill_test [--quick] [--kills 20] [--seed 0]``
 
-The sweep trains the `nano` baseline for real, through the command line, in a process group of its
-own. SIGKILL goes to the whole group at a random moment of each run, from the start of the
-interpreter to the last trial; then the same command is run again. After every kill: all files can
-be read, no row is lost, and none is written anew, which is what training a trial twice would do.
-``--quick`` uses a stand-in for the training.
+The sweep trains the `nano` baseline, through the command line, in its own process group. SIGKILL
+goes to the whole group at a random moment of each run, from the start of the interpreter to the
+last trial; then the same command runs again. After every kill, all files can be read, no row is
+lost, and no row is written a second time, as training a trial twice would do. ``--quick`` uses a
+stand-in for the training.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def command(results: Path, *, quick: bool) -> list[str]:
 
 
 def run(results: Path, cache: Path, after: float | None, *, quick: bool) -> int | None:
-    """Run a sweep, and kill it ``after`` so many seconds unless it has ended; its exit status."""
+    """Run a sweep, and kill it ``after`` so many seconds; its exit status, or None if killed."""
     environment = {
         **os.environ,
         "SCALEGRID_CACHE": str(cache),
@@ -60,25 +60,25 @@ def run(results: Path, cache: Path, after: float | None, *, quick: bool) -> int 
         text=True,
     )
     try:
-        _, said = process.communicate(timeout=after)
+        _, errors = process.communicate(timeout=after)
     except subprocess.TimeoutExpired:
         os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
         return None
     if process.returncode != 0:
-        raise SystemExit(f"the sweep ended with status {process.returncode}:\n{said}")
+        raise SystemExit(f"the sweep ended with status {process.returncode}:\n{errors}")
     return process.returncode
 
 
 def tables(results: Path) -> SweepTables | None:
-    """What is on disk, None before a sweep is; an error unless all of it can be read."""
+    """The tables on disk, None before there is a sweep; an error unless all can be read."""
     if not any(results.glob("*/sweep.yaml")):
         return None
     return load_sweep(None, results)
 
 
 def check_kept(before: SweepTables | None, after: SweepTables | None) -> None:
-    """Every row of before is there, down to the time it was written at."""
+    """Every earlier row is there, with its time of writing."""
     if before is None or before.trials.empty:
         return
     assert after is not None
@@ -87,7 +87,7 @@ def check_kept(before: SweepTables | None, after: SweepTables | None) -> None:
 
 
 def check_equal(one: SweepTables, other: SweepTables) -> None:
-    """Equal tables, measured times aside."""
+    """Equal tables, except for measured times."""
     measured = list(MEASURED)
     for name in ("variants", "trials", "history"):
         left, right = getattr(one, name), getattr(other, name)
@@ -98,7 +98,7 @@ def check_equal(one: SweepTables, other: SweepTables) -> None:
 
 
 def phase(found: SweepTables | None) -> str:
-    """How far a killed sweep had come."""
+    """The phase in which a sweep was killed."""
     if found is None:
         return "before anything was written"
     return "before the first trial ended" if found.trials.empty else "between trials"

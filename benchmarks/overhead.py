@@ -1,7 +1,7 @@
-"""What a sweep spends on anything but training: ``python -m benchmarks.overhead``.
+"""The time of a sweep that is not training: ``python -m benchmarks.overhead``.
 
 Three tables: the wall time of sweeps whose trials take a known time (none, or some seconds of a
-core), the store's time for one more trial as its tables grow, and the commands that read a sweep of
+core), the store's time to add a trial as its tables grow, and the commands that read a sweep of
 10,000 trials. Sweeps are fresh processes, from the start of the interpreter to its end, with warm
 caches.
 """
@@ -26,7 +26,7 @@ from scalegrid.results.rows import variant_rows
 from scalegrid.util.processes import available_cores
 
 TRIAL = 10.0
-"""Seconds of a trial for which overhead may be 5 % of the time."""
+"""Seconds of a trial at which overhead may take 5 % of the time."""
 
 LARGE = 10_000
 _SHARE, _PATIENCE = 0.05, 10.0  # the targets
@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def sweep_rows(sweeps: list[tuple[int, float]], rounds: int) -> list[dict[str, object]]:
-    """One row for sweeps of so many trials of so many seconds."""
+    """A row for each pair of a number of trials and their seconds."""
     with tempfile.TemporaryDirectory() as name:
         numbers = count()
 
@@ -66,8 +66,8 @@ def sweep_rows(sweeps: list[tuple[int, float]], rounds: int) -> list[dict[str, o
 def sweep_row(trials: int, seconds: float, walls: list[float], workers: int) -> dict[str, object]:
     """From the wall times of a sweep to its overhead.
 
-    Of ``trials`` of equal length, the worker with the most has ``ceil(trials / workers)``: what is
-    above those is overhead, an idle worker at the end is not.
+    Of ``trials`` of equal length, the worker with most of them has ``ceil(trials / workers)``. The
+    time beyond these is overhead; an idle worker at the end is not.
     """
     rounds = -(-trials // workers)
     spent = [wall - rounds * seconds for wall in walls]
@@ -87,7 +87,7 @@ def sweep_row(trials: int, seconds: float, walls: list[float], workers: int) -> 
 
 
 def store_rows(sizes: tuple[int, ...]) -> list[dict[str, object]]:
-    """Seconds to store one more trial of two epochs, durably, beside so many."""
+    """Milliseconds to add a trial of two epochs, durably, to tables of each size."""
     plan = stand_ins.large_plan(_LARGE_VARIANTS)
     trials = list(stand_ins.trial_rows(plan, max(sizes) + _ADDITIONS))
     rows: list[dict[str, object]] = []
@@ -100,7 +100,7 @@ def store_rows(sizes: tuple[int, ...]) -> list[dict[str, object]]:
                 1000 * stopwatch(partial(store.add, [trial], stand_ins.epoch_rows(trial)))
                 for trial in trials[size : size + _ADDITIONS]
             ]
-        rows.append({"stored trials": size, "ms for one more": spread(times)})
+        rows.append({"stored trials": size, "ms to add a trial": spread(times)})
     return rows
 
 
@@ -148,7 +148,7 @@ def _run(arguments: list[str], environment: dict[str, str] | None = None) -> flo
     """Wall seconds of a fresh interpreter.
 
     Raises:
-        SystemExit: it failed; the message is what it said.
+        SystemExit: it failed; the message is its standard error.
     """
     began = time.perf_counter()
     ended = subprocess.run(

@@ -1,8 +1,8 @@
 """Images per second of a whole machine, training: ``python -m benchmarks.train_throughput``.
 
-scalegrid's worker processes, one for each core, against a plain PyTorch loop and against timm's
-components, each of which has all cores for itself (see `contenders`; docs/speed.md says why that is
-fair). Rounds of a few seconds in turn; starting, building and warming up are left out.
+scalegrid's worker processes, one per core, against a plain PyTorch loop and against timm's
+components, each of which has all cores (see `contenders`; docs/speed.md says why this is fair).
+Contenders train in turn, in rounds of a few seconds; start, building and warm-up do not count.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from scalegrid.util.processes import available_cores
 NETWORKS = ("b0", "mobilenetv2", "resnet18", "nano")
 RESOLUTIONS = (32, 64, 128)
 TARGETS = {(name, px): r for name in ("b0", "mobilenetv2") for px, r in ((32, 3.0), (64, 2.2))}
-"""Ratio to the better rival that is aimed at; 1 for all others."""
+"""Target of the ratio to the better rival; 1 for all others."""
 
 QUICK = (("b0", 32),)  # starting the contenders of a network takes most of a minute
 RIVALS = ("plain", "timm")
@@ -42,7 +42,7 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Cell(NamedTuple):
-    """One network at one resolution: images per second of each contender in each round."""
+    """A network at a resolution: images per second of each contender in each round."""
 
     figures: Mapping[str, Sequence[float]]
     layouts: Mapping[str, str]
@@ -68,7 +68,7 @@ def main() -> None:
 def compare(cell: Cell, target: float) -> dict[str, object]:
     """A row of the table: rates, and ratios formed round by round.
 
-    The better rival is the one of the higher median, not whichever was luckier in a round.
+    The better rival is that with the higher median, not the faster one of each round.
     """
     ours = cell.figures["scalegrid"]
     ratios = {name: pairwise(ours, cell.figures[name]) for name in RIVALS}
@@ -103,7 +103,7 @@ def measure(network: str, resolution: int, rounds: int, seconds: float) -> Cell:
 
 
 def _images(network: str, resolution: int, seconds: float, folder: Path) -> CachedData:
-    """As many images as one of scalegrid's workers may train on in a round."""
+    """As many images as a worker of scalegrid may train on in a round."""
     model = baselines.skeleton(baselines.get(network), 1.0, 1.0, 10)
     activations = cost.measure(model, resolution).activations
     steps = round(seconds / (3 * TYPICAL_RATE * activations * BATCH))
@@ -113,7 +113,7 @@ def _images(network: str, resolution: int, seconds: float, folder: Path) -> Cach
 
 
 def _write_png(data: CachedData, resolution: int, folder: Path) -> None:
-    """The training images as timm's train.py wants them: one folder for each class."""
+    """The training images as timm's train.py reads them: a folder for each class."""
     cached = data.directory / str(resolution)
     pixels, labels = np.load(cached / "train.npy"), np.load(cached / "train-labels.npy")
     for number, (image, label) in enumerate(zip(pixels, labels, strict=True)):
@@ -123,7 +123,7 @@ def _write_png(data: CachedData, resolution: int, folder: Path) -> None:
 
 
 class _Contender:
-    """The processes of one contender, which train only while they are asked to."""
+    """The processes of a contender, which train during its own rounds alone."""
 
     def __init__(self, pipes: Sequence[Connection]) -> None:
         self._pipes = pipes
@@ -146,7 +146,7 @@ class _Contender:
 def _running(
     loop: Callable[[Job, Report], None], job: Job, *, processes: int, threads: int
 ) -> Iterator[_Contender]:
-    """Processes that run ``loop``; they are gone afterwards."""
+    """Processes that run ``loop``, and have ended afterwards."""
     spawn = multiprocessing.get_context("spawn")
     pipes: list[Connection] = []
     started: list[SpawnProcess] = []
@@ -167,7 +167,7 @@ def _running(
 
 
 def _contend(pipe: Connection, loop: Callable[[Job, Report], None], job: Job, threads: int) -> None:
-    """The life of a contender's process; it ends when the pipe does."""
+    """Run a contender in its process until the pipe closes."""
     for variable in _THREADS:
         os.environ[variable] = str(threads)
 

@@ -10,10 +10,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.training.trial import DivergenceError, Epoch, Trial
 
 
-def run_trial(trial: Trial, report: Callable[[Epoch], None], device: str) -> Outcome:
+def run_trial(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
     """Numbers that depend on variant and seed alone; each epoch sleeps LIGHT_SECONDS.
 
     Writes a line to the file LIGHT_LOG when it starts.
@@ -22,29 +22,24 @@ def run_trial(trial: Trial, report: Callable[[Epoch], None], device: str) -> Out
     if "LIGHT_LOG" in os.environ:
         with Path(os.environ["LIGHT_LOG"]).open("a") as log:
             log.write(f"{trial.trial}\n")
-    history = []
-    began = time.monotonic()
     for number in range(1, trial.recipe.epochs + 1):
         time.sleep(float(os.environ.get("LIGHT_SECONDS", "0")) * draw.uniform(0.5, 1.5))
         losses, top1 = (draw.random(), draw.random()), draw.random()
-        epoch = Epoch(number, *losses, top1, max(top1, draw.random()), 0.1, 1000.0, 0.01)
-        history.append(epoch)
-        report(epoch)
-    seconds = time.monotonic() - began
-    return Outcome(trial.trial, "finished", tuple(history), None, seconds, "cpu", "light 1")
+        report(Epoch(number, *losses, top1, max(top1, draw.random()), 0.1, 1000.0, 0.01))
 
 
-def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Outcome:
-    """Does what the trial's baseline says: raise, kill, exit, sleep, print or diverge; else trains.
+def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+    """Report an epoch, then do what the trial's baseline says; ``none`` trains.
 
-    Words after the first select: ``kill seed 1`` kills at seed 1 alone.
+    The first word: raise, kill, segfault, exit, sleep, print, diverge, or environment, which
+    reports the numbers of threads as losses and the process as seconds. Words after it select:
+    ``kill seed 1`` kills at seed 1 alone, and trains otherwise.
     """
     word, *condition = trial.baseline.split()
     if condition and trial.seed != int(condition[-1]):
-        return run_trial(trial, report, device)
-    epoch = Epoch(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.01)
+        word = "none"
     if word != "none":
-        report(epoch)
+        report(Epoch(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.01))
     if word == "raise":
         raise ValueError("no such layer\nsecond line")
     if word == "kill":
@@ -58,14 +53,14 @@ def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Out
     if word == "print":
         print("chatter")
     if word == "diverge":
-        reason = "the loss became nan in epoch 2"
-        return Outcome(trial.trial, "failed", (epoch,), reason, 0.1, device, "light 1")
+        raise DivergenceError("the loss became nan in epoch 2")
     if word == "environment":
-        said = f"{os.environ['OMP_NUM_THREADS']} {os.environ['MKL_NUM_THREADS']} {os.getpid()}"
-        return Outcome(trial.trial, "finished", (epoch,), None, 0.1, device, said)
-    return run_trial(trial, report, device)
+        openmp, mkl = (int(os.environ[f"{name}_NUM_THREADS"]) for name in ("OMP", "MKL"))
+        report(Epoch(2, openmp, mkl, 0.5, 0.5, 0.1, 1000.0, os.getpid()))
+        return
+    run_trial(trial, report, device)
 
 
 def die(*_arguments: object) -> None:
-    """A worker that does not even start."""
+    """End the process of a worker as it starts."""
     os._exit(3)

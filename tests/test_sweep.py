@@ -23,7 +23,7 @@ from scalegrid.progress.display import Ended, Silence
 from scalegrid.progress.status import Status, read_status
 from scalegrid.results import load_sweep
 from scalegrid.results.schema import MEASURED
-from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.errors import UserError
 
 TESTS = Path(__file__).parent
@@ -456,7 +456,7 @@ def test_the_metric_decides_what_a_race_is_told(
     )
     monkeypatch.setattr(
         "light_training.run_trial",
-        lambda trial, *_: Outcome(trial.trial, "finished", (Epoch(1, 1, 1.5, 0.6, 0.9, 0, 1, 1),)),
+        lambda trial, report, _: report(Epoch(1, 1, 1.5, 0.6, 0.9, 0, 1, 1)),
     )
     # The stand-ins cost about as much as the baseline, half of what nas pays for.
     spec = light_spec(results, metric=metric)

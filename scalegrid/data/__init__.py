@@ -1,6 +1,6 @@
 """Images to train on: sources, the cache of resized images, batches.
 
-In the order of use: `open_source` (what a plan needs, no torch), `prepare` (once a sweep, no
+In the order of use: `open_source` (all that a plan needs, no torch), `prepare` (once per sweep, no
 torch unless torchvision reads the files), then in each worker `load_split` and `batches`.
 """
 
@@ -10,13 +10,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.data.cache import CachedData, cache_bytes, prepare
-from scalegrid.data.catalogue import EMBEDDED, open_source
-from scalegrid.data.sources import SPLITS, Source, Split
+from scalegrid.data.sources import EMBEDDED, SPLITS, Source, Split, open_source
 
 if TYPE_CHECKING:
     from scalegrid.data.batching import Augment, batches, ordered_batches, steps_per_epoch
-    from scalegrid.data.images import CachedImages, Images, load_split
-    from scalegrid.data.stream import StreamedImages
+    from scalegrid.data.images import CachedImages, Images, StreamedImages, load_split
 
 __all__ = [
     "EMBEDDED",
@@ -37,20 +35,15 @@ __all__ = [
     "steps_per_epoch",
 ]
 
-# These import torch, which a plan or a help text does without until it must.
+# These modules import torch, so they are imported when one of their names is first used.
 _LAZY = {
-    "Augment": "batching",
-    "batches": "batching",
-    "ordered_batches": "batching",
-    "steps_per_epoch": "batching",
-    "CachedImages": "images",
-    "Images": "images",
-    "load_split": "images",
-    "StreamedImages": "stream",
+    "batching": ("Augment", "batches", "ordered_batches", "steps_per_epoch"),
+    "images": ("CachedImages", "Images", "StreamedImages", "load_split"),
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)
+    for module, names in _LAZY.items():
+        if name in names:
+            return getattr(importlib.import_module(f"{__name__}.{module}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,7 +1,7 @@
-"""From uint8 images to the batches a network sees: order, augmentation, normalisation.
+"""From uint8 images to the batches of a network: order, augmentation, normalisation.
 
-Every random draw of an epoch is made on the CPU, from the seed and the epoch alone, so that
-batches are the same on every device, for every resolution up to rounding, and on resumption.
+All random draws of an epoch come from the seed and the epoch alone, on the CPU. Batches are
+therefore the same on every device, on resumption, and up to rounding for every resolution.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from scalegrid.data.images import Images
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
-"""Of ImageNet's channels, intensities from 0 to 1.
+"""Mean and standard deviation of ImageNet's channels, for intensities from 0 to 1.
 
-The same for every data set: the batch norm that follows a network's first convolution undoes
-any other choice, and a trial's description needs no statistics of its data.
+Every data set uses these: the batch norm after a network's first convolution undoes any other
+choice, and a trial's description needs no statistics of its data.
 """
 
 
@@ -31,8 +31,8 @@ class Augment:
 
     Attributes:
         flip: mirror half of the images left to right.
-        shift: largest shift in each direction, as a share of the image's side, so that all
-            resolutions are shifted alike; uncovered pixels mirror those at the border. At most 0.5.
+        shift: largest shift in each direction as a share of the image's side, at most 0.5, and
+            the same for all resolutions; uncovered pixels mirror those at the border.
     """
 
     flip: bool = False
@@ -45,7 +45,7 @@ class Augment:
 
 @dataclass(frozen=True, eq=False)
 class _Draws:
-    """What an epoch does to each image, in the order in which they come."""
+    """The order of an epoch's images, and the change to each of them in this order."""
 
     order: Tensor  # int64 (N,)
     down: Tensor  # int64 (N,), px
@@ -54,7 +54,7 @@ class _Draws:
 
 
 def steps_per_epoch(num_images: int, batch_size: int) -> int:
-    """Batches of a training epoch: an incomplete one counts only when it is the only one."""
+    """Batches of a training epoch: an incomplete batch counts only if it is the only one."""
     return max(1, num_images // batch_size)
 
 
@@ -71,10 +71,10 @@ def batches(
 
     Args:
         images: what to train on.
-        batch_size: images a batch. A last incomplete batch is dropped unless it is the only one.
+        batch_size: images per batch. An incomplete last batch is dropped unless it is the only one.
         seed: of the trial.
         epoch: counted from 0.
-        device: where the batches are wanted.
+        device: of the batches.
         augment: the random changes.
 
     Yields:
@@ -83,7 +83,7 @@ def batches(
     draws = _draw(len(images.labels), images.resolution, seed, epoch, augment)
     used = steps_per_epoch(len(draws.order), batch_size) * batch_size
     order = draws.order[:used]
-    # Once an epoch: a batch then leaves nothing but images for the device to wait for.
+    # Once per epoch: the device then waits for images alone.
     down, right, mirrored, labels = (
         _move(values, device)
         for values in (draws.down, draws.right, draws.mirrored, images.labels[order])
@@ -97,7 +97,7 @@ def batches(
 def ordered_batches(
     images: Images, batch_size: int, *, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """All images, unchanged and in order, to evaluate on; else as `batches`."""
+    """All images, unchanged and in order, for evaluation; in the format of `batches`."""
     labels = _move(images.labels, device)
     for step, pixels in enumerate(images.fetch(torch.arange(len(labels)), batch_size)):
         now = slice(step * batch_size, step * batch_size + len(pixels))
@@ -125,12 +125,12 @@ def _move(values: Tensor, device: torch.device) -> Tensor:
 
 
 def shift_and_flip(pixels: Tensor, down: Tensor, right: Tensor, mirrored: Tensor) -> Tensor:
-    """Shift each image, then mirror it left to right where `mirrored`; by one gather of pixels.
+    """Shift each image, then mirror it left to right where `mirrored`; in one gather of pixels.
 
     Args:
-        pixels: `(B, R, R, C)`, on the device of the others, where all is computed.
-        down: int64 `(B,)`, px, less than R in size; negative is up.
-        right: int64 `(B,)`, px, less than R in size; negative is left.
+        pixels: `(B, R, R, C)`, on the same device as the others.
+        down: int64 `(B,)`, px, of size less than R; negative is up.
+        right: int64 `(B,)`, px, of size less than R; negative is left.
         mirrored: bool `(B,)`.
 
     Returns:
@@ -142,13 +142,13 @@ def shift_and_flip(pixels: Tensor, down: Tensor, right: Tensor, mirrored: Tensor
     rows = _reflect(across - down[:, None], side)
     starts = torch.arange(0, count * side, side, device=pixels.device)[:, None]
     lines = ((starts + rows) * side)[:, :, None]
-    places = (lines + _reflect(columns, side)[:, None, :]).flatten()
-    return pixels.reshape(-1, channels).index_select(0, places).view_as(pixels)
+    indices = (lines + _reflect(columns, side)[:, None, :]).flatten()
+    return pixels.reshape(-1, channels).index_select(0, indices).view_as(pixels)
 
 
-def _reflect(places: Tensor, side: int) -> Tensor:
-    """Indices outside `0 … side - 1` mirrored back at the first and last pixel."""
-    inside = places.abs()
+def _reflect(indices: Tensor, side: int) -> Tensor:
+    """Indices outside `0 … side - 1` reflected at the first and last pixel."""
+    inside = indices.abs()
     return torch.where(inside < side, inside, 2 * (side - 1) - inside)
 
 
@@ -161,9 +161,9 @@ def normalise(pixels: Tensor) -> Tensor:
 
 @lru_cache(maxsize=64)
 def _constants(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and scale of a whole line of pixels: vectorises where three channels would not.
+    """Mean and scale of a whole line of pixels, which vectorises better than three channels.
 
-    Kept, since a copy to a GPU waits for all that was started before.
+    Kept, since a copy to a GPU waits for all earlier work.
     """
     with torch.inference_mode(False):
         mean = torch.tensor(MEAN).mul_(255).repeat(side)

@@ -1,13 +1,13 @@
 """The cache of resized images: decoded once, shared by all trials through the page cache.
 
-One folder a data set and resolution, `<cache>/v1/<fingerprint>/<resolution>/`, holding
+Each data set and resolution has a folder, `<cache>/v1/<fingerprint>/<resolution>/`, with
 
 - `train.npy`, `val.npy`: uint8, shape `(images, resolution, resolution, 3)`;
 - `train-labels.npy`, `val-labels.npy`: int64, shape `(images,)`;
 - `record.json`: the size and CRC-32 of each of these files.
 
-A folder is written under another name and renamed when complete, so it is there whole or not
-at all; one whose files do not match its record is built again.
+A folder is written under another name and renamed when complete, so it exists whole or not at
+all. A folder whose files do not match its record is built again.
 """
 
 from __future__ import annotations
@@ -29,7 +29,6 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from scalegrid.data.decoding import decode
-from scalegrid.data.locations import GIBIBYTE, cache_limit
 from scalegrid.data.sources import SPLITS, Source, Split
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root
@@ -38,6 +37,8 @@ FORMAT = 1
 _RECORD = "record.json"
 _UNFINISHED = "building-"
 _BLOCK = 2**22  # bytes read at a time when checking
+_GIBIBYTE = 2**30
+_DEFAULT_LIMIT = 8.0  # GiB
 
 Progress = Callable[[int, int], None]
 Record = dict[str, tuple[int, int]]  # of each file: its size and CRC-32
@@ -48,12 +49,12 @@ class CachedData:
     """Prepared data, as a trial carries it to its worker process. Picklable.
 
     Attributes:
-        directory: holds one folder a resolution.
+        directory: holds a folder for each resolution.
         fingerprint: of the source.
         num_classes: number of classes.
         resolutions: those that are ready, px.
-        source: the data set to decode from as one trains, when it is too large for a cache.
-        note: what to tell the user about that, one sentence; None when cached.
+        source: the data set that trials decode while they train if it is too large for a cache.
+        note: the sentence that tells the user so; None when cached.
     """
 
     directory: Path
@@ -65,7 +66,7 @@ class CachedData:
 
     @property
     def streaming(self) -> bool:
-        """Whether images are decoded as one trains instead of read from a cache."""
+        """Whether trials decode images while they train, instead of reading a cache."""
         return self.source is not None
 
 
@@ -79,15 +80,15 @@ def prepare(
 ) -> CachedData:
     """Make the images of `source` ready at each of `resolutions`.
 
-    Builds what is missing or damaged, in `workers` processes, each image decoded once for all
-    resolutions. Of several processes that prepare the same data at once, one builds and the
-    others wait. A set too large for a cache (see `scalegrid.data.locations.cache_limit`), or for
-    the disk, is not built: trials then decode it as they train, to the same pixels.
+    Builds what is missing or damaged, in `workers` processes, and decodes each image once for all
+    resolutions. Of several processes that prepare the same data at once, the first builds and the
+    others wait. A cache larger than `cache_limit`, or than the disk has room for, is not built:
+    trials then decode the images while they train, to the same pixels.
 
     Args:
         source: the data set.
         resolutions: sides of the squares, px.
-        cache_dir: where caches are kept; None for the default, `locations.cache_root`.
+        cache_dir: where caches are kept; None for `scalegrid.util.files.cache_root`.
         workers: processes that decode; 1 decodes in this one.
         progress: called with the images done and to do.
 
@@ -121,26 +122,42 @@ def cache_bytes(source: Source, resolutions: Iterable[int]) -> int:
     return sum(images * 3 * side * side for side in set(resolutions))
 
 
+def cache_limit() -> int:
+    """Largest size in bytes of one data set's cache: `SCALEGRID_CACHE_LIMIT` in GiB, else 8 GiB.
+
+    Raises:
+        UserError: the variable is not a number of GiB, zero or more.
+    """
+    text = os.environ.get("SCALEGRID_CACHE_LIMIT") or str(_DEFAULT_LIMIT)
+    try:
+        limit = int(float(text) * _GIBIBYTE)
+    except (ValueError, OverflowError):
+        limit = -1
+    if limit < 0:
+        raise UserError(f"SCALEGRID_CACHE_LIMIT is {text!r}; give a number of GiB, such as 8")
+    return limit
+
+
 def _too_large(
     source: Source, wanted: Sequence[int], missing: Sequence[int], root: Path
 ) -> str | None:
-    """Why the images are streamed instead of cached; None when they are cached."""
+    """The note on images that are streamed instead of cached; None when they are cached."""
     size, limit = cache_bytes(source, wanted), cache_limit()
     if size > limit:
-        room = f"the limit of {limit / GIBIBYTE:.3g} GiB (SCALEGRID_CACHE_LIMIT)"
+        room = f"the limit of {limit / _GIBIBYTE:.3g} GiB (SCALEGRID_CACHE_LIMIT)"
     else:
         size, limit = cache_bytes(source, missing), _free_bytes(root)
         if size <= limit:
             return None
-        room = f"the {limit / GIBIBYTE:.3g} GiB free in {str(root)!r}"
+        room = f"the {limit / _GIBIBYTE:.3g} GiB free in {str(root)!r}"
     return (
-        f"a cache of {source.name} would take {size / GIBIBYTE:.3g} GiB, more than {room}, "
+        f"a cache of {source.name} would take {size / _GIBIBYTE:.3g} GiB, more than {room}, "
         "so its images are decoded while training, which is slower"
     )
 
 
 def _free_bytes(root: Path) -> int:
-    """Free bytes of the disk that `root` is or will be on."""
+    """Free bytes of the disk of `root`, which need not exist yet."""
     existing = next(path for path in (root, *root.absolute().parents) if path.exists())
     return shutil.disk_usage(existing).free
 
@@ -157,7 +174,7 @@ def _writable(root: Path) -> Iterator[None]:
 
 
 def _is_whole(folder: Path) -> bool:
-    """Whether the files of one resolution are there and match their record."""
+    """Whether the files of one resolution exist and match their record."""
     try:
         record = json.loads((folder / _RECORD).read_bytes())
         return bool(record) and all(
@@ -177,7 +194,7 @@ def _size_and_crc(path: Path) -> tuple[int, int]:
 
 
 class _Writer:
-    """A file that knows the size and CRC-32 of what was written to it."""
+    """A file with the size and CRC-32 of what was written to it."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.file = file
@@ -204,7 +221,7 @@ def _build(
     progress: Progress | None,
 ) -> None:
     """Write the folders of `resolutions`; the caller holds the lock on `directory`."""
-    for leftover in directory.glob(f"{_UNFINISHED}*"):  # of a process that was killed
+    for leftover in directory.glob(f"{_UNFINISHED}*"):  # by a process that was killed
         shutil.rmtree(leftover)
     with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=directory) as name:
         folders = [Path(name) / str(side) for side in resolutions]
@@ -218,7 +235,7 @@ def _build(
                 record[f"{split}-labels.npy"] = _write_file(folder / f"{split}-labels.npy", content)
             _write_file(folder / _RECORD, json.dumps(record).encode())
             final = directory / folder.name
-            shutil.rmtree(final, ignore_errors=True)  # damaged, else it would not be built
+            shutil.rmtree(final, ignore_errors=True)  # what exists is damaged
             folder.rename(final)
 
 
@@ -247,8 +264,8 @@ def _write_images(
             if progress is not None:
                 progress(done, total)
         return [
-            {f"{split}.npy": writers[split][place].finish() for split in SPLITS}
-            for place in range(len(folders))
+            {f"{split}.npy": writers[split][index].finish() for split in SPLITS}
+            for index in range(len(folders))
         ]
 
 

@@ -1,4 +1,4 @@
-"""From an image file of any kind to a square of RGB pixels."""
+"""From an image file of any format to a square of RGB pixels."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def read_image(path: Path) -> Image.Image:
     """
     try:
         with warnings.catch_warnings():
-            # Pillow warns of damaged metadata; the pixels are what counts here.
+            # Pillow warns of damaged metadata, which do not matter here.
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 return to_rgb(ImageOps.exif_transpose(image))
@@ -36,9 +36,9 @@ def read_image(path: Path) -> Image.Image:
 def to_rgb(image: Image.Image) -> Image.Image:
     """Convert any Pillow mode to RGB.
 
-    Transparent pixels are composited on white. Integers deeper than 8 bits are taken as 16-bit
-    and keep their high byte's scale (65535 becomes 255). Floats are taken as running from 0 to
-    1 when none exceeds 1, from 0 to 255 otherwise. LAB goes through its colour profile.
+    Transparent pixels are composited on white. Integers deeper than 8 bits are scaled as 16-bit
+    values (65535 becomes 255). Floats are scaled from the range 0 to 1 if none exceeds 1, and from
+    0 to 255 otherwise. LAB is converted by its colour profile.
     """
     if image.mode.startswith("I"):
         image = _from_array(np.asarray(image).astype(np.float64) / 257.0)
@@ -46,7 +46,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
         values = np.asarray(image).astype(np.float64)
         image = _from_array(values * 255.0 if values.max() <= 1.0 else values)
     elif image.mode == "La":
-        image = image.convert("LA")  # Pillow knows no shorter way
+        image = image.convert("LA")  # Pillow converts no further in one step
     if image.has_transparency_data:
         layer = image.convert("RGBA")
         white = Image.new("RGBA", layer.size, "white")
@@ -59,22 +59,20 @@ def _from_array(values: npt.NDArray[np.float64]) -> Image.Image:
     return Image.fromarray(whole.astype(np.uint8))
 
 
-def fit(image: Image.Image, resolution: int) -> Image.Image:
+def fit(image: Image.Image, resolution: int) -> Pixels:
     """Scale the short side to `resolution` px and keep the central square.
 
-    One antialiased bicubic resampling straight from the native pixels.
+    This is one antialiased bicubic resampling of the native pixels.
 
     Args:
         image: mode RGB.
         resolution: side of the square, px.
+
+    Returns:
+        uint8, shape `(resolution, resolution, 3)`.
     """
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, left + side, top + side)
-    return image.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box)
-
-
-def fit_pixels(image: Image.Image, resolution: int) -> Pixels:
-    """`fit` as an array: uint8, shape `(resolution, resolution, 3)`."""
-    return np.asarray(fit(image, resolution))
+    return np.asarray(image.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box))

@@ -10,18 +10,18 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from functools import partial
 
-from scalegrid.data.convert import fit_pixels
+from scalegrid.data.convert import fit
 from scalegrid.data.sources import SPLITS, Source, Split
 from scalegrid.util import processes
 from scalegrid.util.errors import UserError
 
-_CHUNK = 32  # images of one task; few enough for a live progress display
-_FEW = 256  # with no more images than this, starting processes takes longer than the work
+_CHUNK = 32  # images of a task, few enough for a live progress display
+_FEW = 256  # up to so many images, starting processes takes longer than the work
 
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive images of one split: their number, and their pixels at each resolution."""
+    """Consecutive images of a split: their number, and their pixels at each resolution."""
 
     split: Split
     images: int
@@ -67,7 +67,7 @@ def decode(
         initargs=(source, resolutions),
     )
     try:
-        with processes.uninterrupted():  # they start as the tasks are handed in
+        with processes.uninterrupted():  # processes start when the tasks are submitted
             chunks = pool.map(_decode_in_worker, tasks)
         yield from chunks
     except BrokenProcessPool as error:
@@ -81,9 +81,7 @@ def decode(
 
 def _decode(source: Source, resolutions: Sequence[int], task: _Task) -> Chunk:
     images = [source.image(task.split, index) for index in range(task.start, task.stop)]
-    pixels = tuple(
-        b"".join(fit_pixels(image, side).tobytes() for image in images) for side in resolutions
-    )
+    pixels = tuple(b"".join(fit(image, side).tobytes() for image in images) for side in resolutions)
     return Chunk(task.split, len(images), pixels)
 
 
@@ -93,7 +91,7 @@ _worker_job: tuple[Source, Sequence[int]]  # what a worker process decodes, set 
 def _start_worker(source: Source, resolutions: Sequence[int]) -> None:
     global _worker_job
     _worker_job = source, resolutions
-    # Ctrl-C reaches the whole process group; the parent alone decides what it means.
+    # Ctrl-C reaches the whole process group, and only the parent acts on it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     processes.end_with_parent()
 

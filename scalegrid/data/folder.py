@@ -1,15 +1,15 @@
-"""A folder of images, one subfolder a class.
+"""A folder of images, with a subfolder for each class.
 
-Layouts, in the order they are looked for:
+Layouts, the first that fits:
 
-- `train/` beside `val/`, `valid/` or `validation/` (the first of these that exists): the latter
-  selects; a `test/` beside them is never read.
-- `train/` beside `test/` alone: `test/` selects.
+- `train/` beside `val/`, `valid/` or `validation/` (the first of these that exists), which holds
+  the validation images; a `test/` beside them is never read.
+- `train/` beside `test/` alone: `test/` holds the validation images.
 - `train/` alone, or classes directly in the folder: a tenth of each class, or `val_images`, is
-  held out to select.
+  held out for validation.
 
-Classes are sorted by name; images are searched in nested folders too, by the suffixes that
-Pillow can open. Hidden files and folders are ignored.
+Classes are sorted by name. Images are also found in nested folders, by the suffixes of the formats
+that Pillow can open. Hidden files and folders are ignored.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _SAMPLED = 64  # images whose headers are read for the native resolution
 
 @dataclass(frozen=True)
 class Entry:
-    """One image: its path below the split's folder, with forward slashes, and its label."""
+    """An image: its path below the split's folder, with forward slashes, and its label."""
 
     path: str
     label: int
@@ -68,27 +68,27 @@ class FolderReader:
 def open_folder(root: Path, *, train_images: int | None, val_images: int | None) -> Source:
     """The source `folder`: images below `root`, in one of the layouts above.
 
-    The fingerprint covers, in the order trials use them, each image's path within its split,
-    its label, its size and, in sets of up to `HASHED_BYTES`, its bytes. It is the same wherever
-    the folder lies and whatever its modification times.
+    The fingerprint covers, in the order of use, each image's path within its split, its label, its
+    size and, in sets of up to `HASHED_BYTES`, its bytes. It does not depend on the folder's own
+    path or on modification times.
 
     Raises:
         UserError: no folder, no images, one class, an empty class, classes that differ between
-            the splits, numbers of images that do not fit, a file that may not be read.
+            the splits, numbers of images that do not fit, an unreadable file.
     """
     root = root.absolute()
     train_root, val_root = _split_roots(root)
     names = _class_names(train_root)
-    pool = _entries(train_root, names)
+    found = _entries(train_root, names)
     if val_root is None:
-        chosen = hold_out(_labels(pool), train_images, val_images, names)
-        train, val = ([pool[index] for index in indices] for indices in chosen)
+        chosen = hold_out(_labels(found), train_images, val_images, names)
+        train, val = ([found[index] for index in indices] for indices in chosen)
         val_root = train_root
     else:
         _check_same_classes(train_root, val_root, names)
-        reserve = _entries(val_root, names)
-        train = [pool[i] for i in subset(_labels(pool), train_images, "train_images")]
-        val = [reserve[i] for i in subset(_labels(reserve), val_images, "val_images")]
+        found_val = _entries(val_root, names)
+        train = [found[i] for i in subset(_labels(found), train_images, "train_images")]
+        val = [found_val[i] for i in subset(_labels(found_val), val_images, "val_images")]
     reader = FolderReader(_files(train_root, train), _files(val_root, val))
     return Source(
         name="folder",
@@ -103,7 +103,7 @@ def open_folder(root: Path, *, train_images: int | None, val_images: int | None)
 
 
 def _split_roots(root: Path) -> tuple[Path, Path | None]:
-    """The folders of classes to train and to select on; None: hold out of the former."""
+    """The folders of training and of validation classes; None: hold out of the former."""
     if not root.is_dir():
         raise UserError(f"data {str(root)!r} is not a folder; give a folder of images")
     val_root = next((root / name for name in VAL_NAMES if (root / name).is_dir()), None)
@@ -127,7 +127,7 @@ def _class_names(root: Path) -> list[str]:
 
 
 def _folders(root: Path) -> list[str]:
-    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _shown(entry))
+    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _visible(entry))
     if not names:
         raise UserError(
             f"{str(root)!r} has no folders of images; put the images of each class in a folder "
@@ -150,7 +150,7 @@ def _check_same_classes(train_root: Path, val_root: Path, names: Sequence[str]) 
             )
 
 
-def _shown(entry: os.DirEntry[str]) -> bool:
+def _visible(entry: os.DirEntry[str]) -> bool:
     return not entry.name.startswith(".")
 
 
@@ -163,10 +163,10 @@ def _suffixes() -> frozenset[str]:
 
 
 def _walk(folder: str, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
-    """Paths of the image files below `folder`, sorted; links are followed, never in a circle."""
+    """Paths of the image files below `folder`, sorted; links are followed, but not in circles."""
     status = os.stat(folder)
     seen |= {(status.st_dev, status.st_ino)}
-    for entry in sorted(filter(_shown, os.scandir(folder)), key=lambda entry: entry.name):
+    for entry in sorted(filter(_visible, os.scandir(folder)), key=lambda entry: entry.name):
         if entry.is_dir():
             inner = entry.stat()
             if (inner.st_dev, inner.st_ino) not in seen:
@@ -176,7 +176,7 @@ def _walk(folder: str, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterat
 
 
 def _readable(entry: os.DirEntry[str]) -> bool:
-    """Whether reading it ends; a broken link stays, so that decoding names it."""
+    """Whether it is a file and no device or pipe; a broken link stays, and decoding names it."""
     return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
 
 
@@ -219,7 +219,7 @@ def _fingerprint(
 
 
 def _content_digests(files: Sequence[str]) -> list[str]:
-    # Hashing and reading both release the interpreter, so threads do share the work.
+    # Hashing and reading both release the interpreter lock.
     with ThreadPoolExecutor() as threads:
         return list(threads.map(_content_digest, files))
 
@@ -235,6 +235,6 @@ def _native_resolution(files: Sequence[str]) -> int | None:
         try:
             with Image.open(file) as image:
                 sides.append(min(image.size))
-        except Exception:  # noqa: PERF203  an unreadable image is reported when it is decoded
+        except Exception:  # noqa: PERF203  decoding reports an unreadable image
             continue
     return int(statistics.median(sides)) if sides else None

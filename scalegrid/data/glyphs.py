@@ -1,12 +1,11 @@
 """The embedded data set: letters drawn with the TrueType fonts that matplotlib ships.
 
-One letter per image, upright within a few degrees, in one of many faces, on an uneven
-background with strokes and small stray letters as clutter, and noise. The classes come in
-pairs that differ in one stroke (C and G, E and F, ...): the pair shows at a glance and at any
-resolution, the stroke needs pixels and capacity. Letters are large and near the middle for
-learning to start early; twenty classes keep the task from being learnt to the end. Every image
-is a pure function of the task, the split and its index, so the set needs no download and has no
-fixed size.
+Each image shows a letter, upright within a few degrees, in one of many faces, on an uneven
+background with strokes and small stray letters as clutter, and noise. The classes are pairs that
+differ in a stroke (C and G, E and F, ...): the pair is recognised at any resolution, the stroke
+needs pixels and capacity. Letters are large and near the middle, so learning starts early. With
+twenty classes a brief training does not solve the task. An image is a pure function of the task,
+the split and its index, so the set needs no download and has no fixed size.
 """
 
 from __future__ import annotations
@@ -26,11 +25,11 @@ from scalegrid.data.selection import check_number
 from scalegrid.data.sources import SPLITS, Labels, Source, Split
 
 FORMAT = 1
-"""Raised whenever `render` draws other pixels for the same task."""
+"""Increased whenever `render` draws other pixels for the same task."""
 
 TRAIN_IMAGES = 1600
 VAL_IMAGES = 1000
-"""How many images the splits have when the user names no number."""
+"""Images of the splits by default."""
 
 FONTS = (
     "DejaVuSans.ttf",
@@ -57,19 +56,19 @@ FONTS = (
 )
 
 _STRAY_LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_SIZE_STEP = 4  # px between the font sizes that are rasterised; the rest is an affine scale
+_SIZE_STEP = 4  # px between the font sizes that are rasterised; an affine map scales further
 
 
 @dataclass(frozen=True)
 class GlyphTask:
     """How hard the letters are to read. Lengths are fractions of the image's side.
 
-    Intensities run from 0 (black) to 1 (white). A pair is the range of a uniform draw, ends
-    included where it counts things.
+    Intensities range from 0 (black) to 1 (white). A pair is the range of a uniform draw, with both
+    ends where it is a number of things.
     """
 
     classes: str = "CGEFMNPRVYOQBDIJKXUW"
-    size: int = 128  # px rendered, above what sweeps train on
+    size: int = 128  # px rendered, more than sweeps train on
     height: tuple[float, float] = (0.5, 0.75)  # of a capital letter
     rotation: float = 10.0  # largest turn either way, degrees
     shear: float = 0.10  # largest horizontal shift per unit of height, either way
@@ -89,7 +88,7 @@ class GlyphTask:
     seed: int = 0
 
 
-# Rec. 709 weights: what "luminance" means in GlyphTask.contrast.
+# Weights of luminance in GlyphTask.contrast (Rec. 709).
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
 _TEXTURE_CELLS = 6
 
@@ -158,7 +157,7 @@ def _draw_stroke(
     pen: ImageDraw.ImageDraw,
     colour: tuple[int, int, int],
 ) -> None:
-    """A line, arc or box of random place and extent."""
+    """A line, arc or box of random position and extent."""
     x0, x1, y0, y1 = (rng.uniform(-0.1, 1.1, 4) * task.size).tolist()
     box = (min(x0, x1), min(y0, y1), max(x0, x1), max(y0, y1))
     width = int(rng.integers(1, max(2, task.size // 32)))
@@ -178,13 +177,13 @@ def _draw_stray(
     pen: ImageDraw.ImageDraw,
     colour: tuple[int, int, int],
 ) -> None:
-    """A small upright letter, which says nothing about the class."""
+    """A small upright letter that does not depend on the class."""
     name = task.fonts[rng.integers(len(task.fonts))]
     height = rng.uniform(*task.stray_height) * task.size
     font = _font(name, max(_SIZE_STEP, _stepped_size(name, height)))
-    place = (rng.uniform(0.0, 1.0, 2) * task.size).tolist()
+    x, y = (rng.uniform(0.0, 1.0, 2) * task.size).tolist()
     letter = _STRAY_LETTERS[rng.integers(len(_STRAY_LETTERS))]
-    pen.text((place[0], place[1]), letter, font=font, fill=colour, anchor="mm")
+    pen.text((x, y), letter, font=font, fill=colour, anchor="mm")
 
 
 def _letter_mask(rng: np.random.Generator, task: GlyphTask, letter: str) -> Image.Image:
@@ -223,7 +222,7 @@ def _add_noise(rng: np.random.Generator, task: GlyphTask, image: Image.Image) ->
 
 @lru_cache(maxsize=1)
 def font_folder() -> Path:
-    """Where matplotlib keeps its TrueType fonts."""
+    """The folder of matplotlib's TrueType fonts."""
     import matplotlib
 
     return Path(matplotlib.get_data_path()) / "fonts" / "ttf"
@@ -277,10 +276,10 @@ def open_glyphs(
     val_images: int | None = None,
     task: GlyphTask | None = None,
 ) -> Source:
-    """The `glyphs` source; as many images as asked for, `TRAIN_IMAGES`, `VAL_IMAGES` otherwise.
+    """The `glyphs` source, by default of `TRAIN_IMAGES` and `VAL_IMAGES` images.
 
-    The first `k` training images are the same whatever the number asked for, and so are the
-    validation images; classes take turns, so any number is balanced to within one image.
+    Image `i` of a split does not depend on the number of images. Classes take turns, so any number
+    is balanced to within one image.
 
     Raises:
         UserError: fewer images than classes.

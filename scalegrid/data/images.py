@@ -1,24 +1,25 @@
-"""The images of one split at one resolution, as a training process reads them."""
+"""The images of one split at one resolution, from a cache or decoded while a trial trains."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from scalegrid.data.cache import CachedData
-from scalegrid.data.sources import Split
-from scalegrid.data.stream import StreamedImages
+from scalegrid.data.convert import fit
+from scalegrid.data.sources import Source, Split
 
 _SHARE = 0.5  # of a device's free memory that images may take
 
 
 class Images(Protocol):
-    """Labelled images of one resolution, from a cache or decoded on the way."""
+    """Labelled images of one resolution."""
 
     @property
     def labels(self) -> Tensor:
@@ -69,6 +70,51 @@ class CachedImages:
         return CachedImages(self.pixels.to(device), self.labels)
 
 
+@dataclass(frozen=True, eq=False)
+class StreamedImages(Dataset[Tensor]):
+    """Images that are decoded again in every epoch, for sets too large to cache.
+
+    Their order and pixels are those of a cache, so a trial's numbers are the same.
+
+    Attributes:
+        source: the data set.
+        split: `train` or `val`.
+        resolution: side of the squares, px.
+        workers: processes that decode; 0 decodes in this one.
+    """
+
+    source: Source
+    split: Split
+    resolution: int
+    workers: int = 0
+
+    @property
+    def labels(self) -> Tensor:
+        """Labels: int64, shape `(N,)`, on the CPU."""
+        return torch.from_numpy(self.source.labels(self.split))
+
+    def __getitem__(self, indices: Sequence[int]) -> Tensor:
+        """Pixels of some images: uint8, shape `(B, R, R, 3)`."""
+        images = (self.source.image(self.split, index) for index in indices)
+        return torch.from_numpy(np.stack([fit(image, self.resolution) for image in images]))
+
+    def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
+        """Pixels of the images `order`, uint8 `(B, R, R, 3)`, `batch_size` at a time."""
+        loader = DataLoader(
+            self,
+            batch_size=None,  # the sampler's items are batches already
+            sampler=[part.tolist() for part in torch.split(order, batch_size)],
+            num_workers=self.workers,
+            # A loader draws a seed for its workers, and not from the model's generator.
+            generator=torch.Generator(),
+        )
+        return iter(loader)
+
+    def to(self, device: torch.device) -> StreamedImages:
+        """Itself: a stream holds nothing on a device."""
+        return self
+
+
 def load_split(
     data: CachedData, split: Split, resolution: int, *, loader_workers: int = 0
 ) -> Images:
@@ -78,14 +124,14 @@ def load_split(
         data: what `prepare` returned.
         split: `train` or `val`.
         resolution: one of `data.resolutions`.
-        loader_workers: processes that decode when the data streams.
+        loader_workers: processes that decode when the data are streamed.
     """
     if resolution not in data.resolutions:
         raise ValueError(f"{resolution} px was not prepared; {data.resolutions} were")
     if data.source is not None:
         return StreamedImages(data.source, split, resolution, loader_workers)
     folder = data.directory / str(resolution)
-    # Copy-on-write: torch wants memory that it could write to, and nothing ever does.
+    # Copy-on-write: torch needs writable memory, but nothing writes to it.
     pixels = np.load(folder / f"{split}.npy", mmap_mode="c")
     labels = np.load(folder / f"{split}-labels.npy")
     return CachedImages(torch.from_numpy(pixels), torch.from_numpy(labels))

@@ -1,7 +1,7 @@
-"""Which images are used: one fixed stratified order, of which every choice is a prefix.
+"""Which images are used: the first of a fixed stratified order.
 
-The order depends on the labels alone. Asking for more images therefore keeps those one had,
-and every prefix at least as long as the number of classes holds an image of each.
+The order depends on the labels alone. A larger choice therefore contains every smaller one, and a
+choice of at least as many images as classes holds an image of each class.
 """
 
 from __future__ import annotations
@@ -15,16 +15,15 @@ from scalegrid.util.errors import UserError
 
 SEED = 0
 HELD_OUT = 0.1
-"""Share of the training images held out for selection when the user names no number."""
+"""Share of the training images held out for validation by default."""
 
 
 def stratified_order(labels: Labels) -> Labels:
     """A permutation of the images, each prefix of which mirrors the class frequencies.
 
-    Each class is shuffled, its j-th of n images is given the position j/n, and the images are
-    sorted by position, ties in shuffled order. A prefix of `k` images so holds at most
-    `ceil(k·n/N)` of a class with `n` of the `N` images, and one at least once `k` has reached
-    the number of classes.
+    Each class is shuffled, its j-th of n images gets the position j/n, and the images are sorted
+    by position, ties in shuffled order. Of a class with `n` of the `N` images, a prefix of `k`
+    images holds at most `ceil(k·n/N)`, and at least one if `k` is at least the number of classes.
 
     Args:
         labels: int64, shape `(N,)`.
@@ -56,16 +55,16 @@ def subset(labels: Labels, wanted: int | None, setting: str) -> Labels:
 def hold_out(
     labels: Labels, train_images: int | None, val_images: int | None, class_names: Sequence[str]
 ) -> tuple[Labels, Labels]:
-    """Split one set of images into training and selection images, both stratified.
+    """Split a set of images into training and validation images, both stratified.
 
     Args:
         labels: of all images, int64.
-        train_images: how many training images to keep, all of the rest when None.
-        val_images: how many to hold out; a tenth, but one of each class, when None.
+        train_images: number of training images; None for all that are left.
+        val_images: number of images to hold out; None for a tenth, but one of each class.
         class_names: to name a class in an error.
 
     Returns:
-        Indices of the training and of the selection images, disjoint.
+        Indices of the training and of the validation images, disjoint.
 
     Raises:
         UserError: a class with a single image, or numbers that the images do not allow.
@@ -74,7 +73,7 @@ def hold_out(
     if counts.min() < 2:
         name = class_names[int(counts.argmin())]
         raise UserError(
-            f"class {name!r} has a single image, which cannot serve both to train and to select; "
+            f"class {name!r} has a single image, which cannot be both trained and validated on; "
             "add images or a val/ folder"
         )
     if val_images is None:
@@ -94,7 +93,7 @@ def hold_out(
 def check_number(
     wanted: int | None, setting: str, *, classes: int, available: int | None = None
 ) -> None:
-    """Raise a UserError unless the number of images holds every class and can be had."""
+    """Raise UserError unless there are as many images as `wanted`, and those hold every class."""
     if wanted is None:
         return
     if available is not None and wanted > available:

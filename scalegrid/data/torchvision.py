@@ -1,6 +1,6 @@
 """Published data sets, downloaded by torchvision through timm's data set factory.
 
-The training images alone are used: a stratified selection set is held out of them, and the
+Only the training images are used: a stratified validation set is held out of them, and the
 official test set is never read.
 """
 
@@ -23,7 +23,7 @@ from PIL import Image
 from scalegrid.data.convert import to_rgb
 from scalegrid.data.selection import hold_out
 from scalegrid.data.sources import Labels, Source, Split
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import UserError, one_line
 
 NAMES = (
     "cifar10",
@@ -38,7 +38,7 @@ NAMES = (
 )
 """The names that `timm.data.create_dataset` takes after `torch/`."""
 
-_WRITTEN = frozenset({"mnist", "kmnist", "qmnist"})  # a mirrored character is another one
+_WRITTEN = frozenset({"mnist", "kmnist", "qmnist"})  # mirroring changes a character
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,7 +62,7 @@ class TorchvisionReader:
         except OSError as error:
             raise UserError(
                 f"image {indices[index]} of data set {self.name!r} in {self.root!r} cannot be read "
-                f"({_first_line(error)}); remove the data set's files to download them again"
+                f"({one_line(error)}); remove the data set's files to download them again"
             ) from error
         return to_rgb(image)
 
@@ -75,13 +75,13 @@ def open_torchvision(
     val_images: int | None,
     download: bool,
 ) -> Source:
-    """The source `name`, one of `NAMES`, kept in `root` and downloaded there when missing.
+    """The source `name`, one of `NAMES`, kept in `root` and downloaded to it when missing.
 
     The fingerprint covers the name and, in the order trials use them, the indices and labels of
     the images; torchvision checks the files against their published digests.
 
     Raises:
-        UserError: the files are missing and cannot be had, or the numbers of images do not fit.
+        UserError: the files are missing or damaged, or the numbers of images do not fit.
     """
     if download:
         _download(name, root)
@@ -89,7 +89,7 @@ def open_torchvision(
         dataset = _dataset(name, str(root))
     except _FAILURES as error:
         raise UserError(
-            f"data set {name!r} is not in {str(root)!r} ({_first_line(error)}); allow the "
+            f"data set {name!r} is not in {str(root)!r} ({one_line(error)}); allow the "
             "download, put its files there, or use --data glyphs or a folder of images"
         ) from error
     labels = _all_labels(dataset)
@@ -122,7 +122,7 @@ def _create(name: str, root: str, *, download: bool) -> Any:
 
 @lru_cache(maxsize=1)
 def _dataset(name: str, root: str) -> Any:
-    """The training set from files that are there; kept, since a process reads one data set."""
+    """The training set from existing files; kept, since a process reads one data set."""
     dataset = _create(name, root, download=False)
     if hasattr(dataset, "index"):  # iNaturalist lists its files in the file system's order
         dataset.index.sort()
@@ -130,7 +130,7 @@ def _dataset(name: str, root: str) -> Any:
 
 
 def _download(name: str, root: Path) -> None:
-    """Download `name` to `root` unless its files are there."""
+    """Download `name` to `root` unless its files exist."""
     try:
         _dataset(name, str(root))
     except _FAILURES:
@@ -144,20 +144,15 @@ def _download(name: str, root: Path) -> None:
     except _FAILURES as error:
         raise UserError(
             f"data set {name!r} is not in {str(root)!r} and could not be downloaded "
-            f"({_first_line(error)}); connect to the network, put its files there, or use "
+            f"({one_line(error)}); connect to the network, put its files there, or use "
             "--data glyphs or a folder of images"
         ) from error
-
-
-def _first_line(error: BaseException) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
 
 
 def _all_labels(dataset: Any) -> Labels:
     if hasattr(dataset, "targets"):
         labels = np.asarray(dataset.targets, dtype=np.int64)
-        return labels[:, 0] if labels.ndim == 2 else labels  # QMNIST keeps more in each row
+        return labels[:, 0] if labels.ndim == 2 else labels  # QMNIST has further columns
     return np.array([label for label, _ in dataset.index], dtype=np.int64)
 
 

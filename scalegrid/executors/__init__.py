@@ -1,4 +1,8 @@
-"""Where trials run, behind one interface: submit, collect, abandon, cancel."""
+"""Where trials run: in worker processes of this machine, or in this process for debugging.
+
+Both stand behind one interface, `Executor`: submit, collect, abandon, cancel. No module here
+imports torch; the workers do.
+"""
 
 from scalegrid.executors.base import Event, Executor
 from scalegrid.executors.inline import InlineExecutor

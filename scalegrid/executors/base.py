@@ -13,8 +13,8 @@ Event = tuple[str, Epoch] | Outcome
 class Executor(Protocol):
     """Runs trials, several at once.
 
-    A trial that raises, or whose process dies, ends with a failed `Outcome`; nothing it does
-    raises out of `collect`.
+    A trial that raises, or whose process dies, ends with a failed `Outcome`; `collect` does not
+    raise because of it.
     """
 
     @property
@@ -28,10 +28,10 @@ class Executor(Protocol):
         """Wait up to ``timeout`` seconds for events; return all there are, oldest first."""
 
     def abandon(self) -> None:
-        """Forget all trials, waiting and running, and be idle."""
+        """Discard all trials, waiting and running; the executor is idle then."""
 
     def cancel(self) -> None:
-        """Stop everything at once, running trials included; the executor is then closed.
+        """Stop all trials at once and close the executor.
 
         Calling it again does nothing.
         """

@@ -1,20 +1,20 @@
-"""Trials in this very process, one after the other: for debuggers and profilers."""
+"""Trials in this process, one after the other: for debuggers and profilers."""
 
 from __future__ import annotations
 
 from collections import deque
 
-from scalegrid.executors.attempt import TRAIN, attempt, find
 from scalegrid.executors.base import Event
+from scalegrid.training.attempt import TRAIN, attempt, find
 from scalegrid.training.trial import Trial
 
 
 class InlineExecutor:
-    """An executor of capacity one; `collect` trains the trial it returns."""
+    """An executor of capacity one; `collect` trains the next trial."""
 
     def __init__(self, device: str = "cpu", function: str = TRAIN) -> None:
         self._device = device
-        self._run = find(function)
+        self._train = find(function)
         self._queue: deque[Trial] = deque()
 
     @property
@@ -31,16 +31,16 @@ class InlineExecutor:
         if not self._queue:
             return []
         trial = self._queue.popleft()
-        events: list[Event] = []
+        epochs: list[Event] = []
         outcome = attempt(
-            self._run, trial, lambda epoch: events.append((trial.trial, epoch)), self._device
+            self._train, trial, lambda epoch: epochs.append((trial.trial, epoch)), self._device
         )
-        return [*events, outcome]
+        return [*epochs, outcome]
 
     def abandon(self) -> None:
-        """Forget the queue."""
+        """Empty the queue."""
         self._queue.clear()
 
     def cancel(self) -> None:
-        """Forget the queue."""
+        """Empty the queue."""
         self._queue.clear()

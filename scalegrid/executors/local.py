@@ -1,7 +1,7 @@
 """Trials in worker processes of this machine.
 
-Each worker has a pipe of its own and nothing is shared between workers, so one that is killed at
-any moment takes nothing with it but its trial. Workers outlive trials: they import torch once.
+Each worker has its own pipe and workers share nothing, so killing a worker at any moment ends its
+trial and disturbs no other. Workers outlive trials: they import torch once.
 """
 
 from __future__ import annotations
@@ -17,19 +17,19 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from scalegrid.executors.attempt import TRAIN, attempt, describe, find
 from scalegrid.executors.base import Event
-from scalegrid.training.cpu.memory import keep_freed_memory
+from scalegrid.training.attempt import TRAIN, attempt, find
+from scalegrid.training.cpu import keep_freed_memory
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util import processes
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import UserError, one_line
 
 KILLED = "worker killed"
 """How the error of a trial begins whose worker was ended from outside."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 _STARTS = 3  # attempts at starting a worker before giving up
-_GLANCE = 1.0  # seconds between looks at whether the workers are alive
+_CHECK_EVERY = 1.0  # seconds between checks whether the workers are alive
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ _Message = _Ready | _Broken | Epoch | Outcome
 
 @dataclass(eq=False)
 class _Worker:
-    """The parent's side of one worker process."""
+    """The parent's side of a worker process."""
 
     process: SpawnProcess
     pipe: Connection
@@ -59,18 +59,50 @@ class _Worker:
     began: float = 0.0
     epochs: list[Epoch] = field(default_factory=list)
 
+    def start_trial(self, trial: Trial) -> None:
+        """Send a trial to the process.
+
+        Raises:
+            OSError: the process is dead.
+        """
+        self.pipe.send(trial)
+        self.trial, self.began, self.epochs = trial, time.monotonic(), []
+
+    def received(self) -> list[_Message]:
+        """The messages that have arrived."""
+        messages: list[_Message] = []
+        with suppress(EOFError, OSError):
+            while self.pipe.poll():
+                messages.append(self.pipe.recv())
+        return messages
+
+    def failure(self, reason: str) -> list[Event]:
+        """The failed outcome of the trial that the process was training, if any."""
+        if self.trial is None:
+            return []
+        return [
+            Outcome(
+                trial=self.trial.trial,
+                status="failed",
+                history=tuple(self.epochs),
+                error=reason,
+                seconds=time.monotonic() - self.began,
+                device=self.device,
+            )
+        ]
+
 
 class LocalExecutor:
     """Runs trials in persistent processes; worker i uses ``devices[i % len(devices)]``.
 
-    A worker that is killed ends its trial with a failed outcome, and another takes its place.
-    Workers leave it to the parent what Ctrl-C and SIGTERM mean, and end when the parent does.
+    The trial of a killed worker ends with a failed outcome, and a new worker replaces it. Workers
+    ignore Ctrl-C and SIGTERM, which the parent handles, and end when the parent does.
 
     Args:
-        workers: processes.
+        workers: number of processes.
         devices: ``cpu``, ``cuda:0``, ...
         threads: CPU threads of each worker.
-        function: ``module:function`` that trains a trial, see `attempt.RunTrial`.
+        function: ``module:function`` that trains a trial, see `training.attempt.Train`.
     """
 
     def __init__(
@@ -107,110 +139,97 @@ class LocalExecutor:
         Returns at once when no trial is running or waiting.
 
         Raises:
-            UserError: workers do not get as far as their first trial.
+            UserError: workers end before their first trial.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         events: list[Event] = []
         while self._queue or any(worker.trial for worker in self._workers):
-            left = _GLANCE if deadline is None else deadline - time.monotonic()
+            left = _CHECK_EVERY if deadline is None else deadline - time.monotonic()
             sources = [s for w in self._workers for s in (w.pipe, w.process.sentinel)]
-            wait(sources, max(0.0, min(left, _GLANCE)))
+            wait(sources, max(0.0, min(left, _CHECK_EVERY)))
             for worker in list(self._workers):
-                events += self._listen(worker)
+                events += self._receive(worker)
             self._assign()
             if events or (deadline is not None and time.monotonic() >= deadline):
                 break
         return events
 
     def abandon(self) -> None:
-        """Forget all trials, waiting and running; workers that train one are replaced."""
+        """Discard all trials, waiting and running; workers that train are replaced."""
         self._queue.clear()
         for worker in [worker for worker in self._workers if worker.trial is not None]:
-            self._workers.remove(worker)
-            _end([worker])
-            self._start(worker.device)
+            self._replace(worker)
 
     def cancel(self) -> None:
         """Kill the workers; the executor is then closed."""
         self._queue.clear()
-        _end(self._workers)
+        _kill(self._workers)
         self._workers.clear()
 
     def _start(self, device: str) -> None:
         """Start another worker."""
         spawn = multiprocessing.get_context("spawn")
         ours, theirs = spawn.Pipe()
-        # Not a daemon: those may not have children, and a trial may load its data with some.
+        # Not a daemon: daemons have no children, and a trial may load its data with some.
         process = spawn.Process(target=_work, args=(theirs, *self._job, device))
-        with processes.uninterrupted():  # until it is known to `cancel`
+        with processes.uninterrupted():  # until `cancel` can end it
             process.start()
             theirs.close()
             self._workers.append(_Worker(process, ours, device))
 
+    def _replace(self, worker: _Worker) -> None:
+        self._workers.remove(worker)
+        _kill([worker])
+        self._start(worker.device)
+
     def _assign(self) -> None:
+        """Give waiting trials to idle workers."""
         for worker in self._workers:
             if not self._queue:
                 return
             if worker.ready and worker.trial is None:
-                try:
-                    worker.pipe.send(self._queue[0])
-                except OSError:  # it died idle; `_listen` replaces it
-                    continue
-                worker.trial, worker.began = self._queue.popleft(), time.monotonic()
-                worker.epochs = []
+                with suppress(OSError):  # it died idle, and `_receive` replaces it
+                    worker.start_trial(self._queue[0])
+                    self._queue.popleft()
 
-    def _listen(self, worker: _Worker) -> list[Event]:
-        """What ``worker`` has said, and the failure of its trial if it is dead."""
-        events: list[Event] = []
-        # Asked before reading, so that all a dead worker said has arrived.
+    def _receive(self, worker: _Worker) -> list[Event]:
+        """The events of a worker; a dead one is replaced, and its trial has failed."""
+        # Checked before the messages are read, so that all those of a dead worker have arrived.
         alive = worker.process.is_alive()
-        with suppress(EOFError, OSError):
-            while worker.pipe.poll():
-                events += self._take(worker, worker.pipe.recv())
+        events: list[Event] = []
+        for message in worker.received():
+            events += self._event(worker, message)
         if not alive:
-            events += self._bury(worker)
+            reason = _cause_of_death(worker.process.exitcode)
+            self._count_start(worker, reason)
+            events += worker.failure(reason)
+            self._replace(worker)
         return events
 
-    def _take(self, worker: _Worker, message: _Message) -> list[Event]:
+    def _event(self, worker: _Worker, message: _Message) -> list[Event]:
+        """What a message means for the caller."""
+        if isinstance(message, _Broken):
+            raise UserError(f"worker processes cannot start: {message.reason}.")
         if isinstance(message, _Ready):
             worker.ready = True
             self._failed_starts = 0
             return []
-        if isinstance(message, _Broken):
-            raise UserError(f"worker processes cannot start: {message.reason}.")
-        trial, worker.trial = worker.trial, None
-        assert trial is not None
         if isinstance(message, Outcome):
+            worker.trial = None
             return [message]
-        worker.trial = trial
+        assert worker.trial is not None
         worker.epochs.append(message)
-        return [(trial.trial, message)]
+        return [(worker.trial.trial, message)]
 
-    def _bury(self, worker: _Worker) -> list[Event]:
-        """Replace a dead worker; the failure of the trial it had."""
-        reason = _cause_of_death(worker.process.exitcode)
-        if not worker.ready:
+    def _count_start(self, dead: _Worker, reason: str) -> None:
+        """Raise UserError if workers die again and again before they are ready."""
+        if not dead.ready:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS:
                 raise UserError(f"worker processes cannot start: {reason}.")
-        self._workers.remove(worker)
-        _end([worker])
-        self._start(worker.device)
-        if worker.trial is None:
-            return []
-        return [
-            Outcome(
-                trial=worker.trial.trial,
-                status="failed",
-                history=tuple(worker.epochs),
-                error=reason,
-                seconds=time.monotonic() - worker.began,
-                device=worker.device,
-            )
-        ]
 
 
-def _end(workers: Sequence[_Worker]) -> None:
+def _kill(workers: Sequence[_Worker]) -> None:
     for worker in workers:
         worker.process.kill()
     for worker in workers:
@@ -229,7 +248,7 @@ def _cause_of_death(exit_code: int | None) -> str:
 
 
 def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
-    """The life of a worker process: trials in, epochs and outcomes out, until the pipe closes."""
+    """Run a worker process: trials in, epochs and outcomes out, until the pipe closes."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     processes.end_with_parent()
@@ -238,13 +257,13 @@ def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
     for variable in _THREAD_VARIABLES:
         os.environ[variable] = str(threads)
     keep_freed_memory()
-    with suppress(EOFError, OSError):  # the parent has gone, or has closed the pipe
+    with suppress(EOFError, OSError):  # the parent has ended, or has closed the pipe
         try:
-            run = find(function)
+            train = find(function)
         except BaseException as error:
-            pipe.send(_Broken(describe(error)))
+            pipe.send(_Broken(one_line(error)))
             return
         pipe.send(_Ready())
         while True:
             trial: Trial = pipe.recv()
-            pipe.send(attempt(run, trial, pipe.send, device))
+            pipe.send(attempt(train, trial, pipe.send, device))

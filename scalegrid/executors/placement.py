@@ -20,12 +20,12 @@ class Placement:
 
 
 def placement_for(spec: SweepSpec) -> Placement:
-    """Where the trials of a sweep run.
+    """The workers and devices of a sweep.
 
-    By default, on CPUs as many workers as cores allow, on GPUs ``trials_per_device`` on each.
+    By default there are as many workers as the cores allow, or ``trials_per_device`` on each GPU.
 
     Raises:
-        UserError: the device is unknown or not there, or cannot do what is asked.
+        UserError: the device is unknown or missing, or cannot do what is asked.
     """
     devices = find_devices(spec.device)
     if devices == ["cpu"] and spec.compile:

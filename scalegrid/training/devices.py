@@ -1,15 +1,18 @@
-"""Which devices there are to train on."""
+"""The devices to train on, and what an outcome notes of a device. Imports torch only for CUDA."""
 
 from __future__ import annotations
 
+import platform
 import re
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
+from scalegrid import __version__
 from scalegrid.util.errors import UserError
 
-# Where drivers leave their mark: NVIDIA's on Linux and under Windows, AMD's. Looking there spares
-# the seconds that importing torch takes on a machine without any.
+# Files of NVIDIA's drivers (on Linux and under Windows) and of AMD's. A machine without any of them
+# has no CUDA device, and is spared the seconds of importing torch.
 _DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 
@@ -43,3 +46,23 @@ def cuda_devices() -> int:
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
+def device_name(device: str) -> str:
+    """The kind of a device, which numbers depend on: ``cpu``, or ``cuda, NVIDIA H100 80GB``."""
+    kind = device.partition(":")[0]
+    if kind != "cuda":
+        return kind
+    import torch
+
+    try:
+        return f"cuda, {torch.cuda.get_device_name(device)}"
+    except Exception:  # CUDA does not start, which has failed the trial already
+        return device
+
+
+def versions(compiled: bool = False) -> str:
+    """The versions that numbers depend on, and whether the network was compiled."""
+    packages = ", ".join(f"{name} {version(name)}" for name in ("torch", "timm"))
+    text = f"scalegrid {__version__}, {packages}, python {platform.python_version()}"
+    return f"{text}, compiled" if compiled else text

@@ -1,4 +1,4 @@
-"""Where a brief training starts: from a network that has nothing to unlearn."""
+"""Initial weights that a brief training does not have to undo."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 
-def calm(model: nn.Module) -> None:
-    """Change the initial weights of a built network so that a few hundred updates suffice."""
-    silence_residuals(model)
-    silence_classifier(model)
+def zero_initialise(model: nn.Module) -> None:
+    """Zero-initialise the last norm of each residual block, and the classifier, of a model."""
+    zero_last_norms(model)
+    zero_classifier(model)
 
 
-def silence_residuals(model: nn.Module) -> int:
-    """Let every residual block start as the identity; returns how many blocks that were.
+def zero_last_norms(model: nn.Module) -> int:
+    """Let every residual block start as the identity; returns how many blocks.
 
-    The scale of the last batch norm of each block with a skip connection is set to zero (Goyal et
+    The scale of the last batch norm of each block with a skip connection becomes zero (Goyal et
     al., "Accurate, Large Minibatch SGD", 2017, section 5.1). A deeper variant then starts as
-    shallow as the baseline does. Blocks are timm's: a module that says ``has_skip``.
+    shallow as the baseline. Blocks are those of timm: modules with a true ``has_skip``.
     """
     count = 0
     for block in model.modules():
@@ -28,12 +28,12 @@ def silence_residuals(model: nn.Module) -> int:
     return count
 
 
-def silence_classifier(model: nn.Module) -> bool:
+def zero_classifier(model: nn.Module) -> bool:
     """Let every class start equally likely; returns whether the classifier was found.
 
-    EfficientNets draw the classifier's weights from a range that only suits about a thousand
-    classes: with ten, the initial loss is four times that of chance, and most of a brief training
-    goes into undoing it. The classifier is what timm's ``get_classifier`` gives.
+    EfficientNets draw the classifier's weights from a range that suits a thousand classes. With
+    ten, the initial loss is four times that of chance, and a brief training spends most of its
+    updates on reducing it. The classifier is what timm's ``get_classifier`` returns.
     """
     classifier = getattr(model, "get_classifier", lambda: None)()
     if not isinstance(classifier, nn.Linear):

@@ -1,4 +1,4 @@
-"""Batch-norm statistics that belong to the weights they are used with."""
+"""Precise batch-norm statistics: those of the present weights, not running averages."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from scalegrid.data.batching import Augment, batches
 from scalegrid.data.images import Images
 
 BATCH, BATCHES = 64, 4
-"""How many training images the statistics are taken from: enough to settle, cheap to pass."""
+"""Training images that the statistics are computed from: few, and enough for them to settle."""
 
 
-def estimate_statistics(
+def set_precise_statistics(
     model: nn.Module, images: Images, *, seed: int, device: torch.device
 ) -> None:
-    """Replace the running statistics of every batch norm by those of unaugmented training images.
+    """Replace the running statistics of every batch norm by precise ones, of unaugmented images.
 
-    Running averages lag behind weights that change quickly, and a brief training is all quick
-    change: evaluated with them, a network that has learnt can look like chance. Statistics are
-    averaged over batches with the present weights instead (Wu & Johnson, "Rethinking 'Batch' in
+    Running averages lag behind weights that change quickly, as they do in a brief training:
+    evaluated with them, a network that has learnt can look like chance. Precise statistics are
+    averaged over batches with the present weights (Wu & Johnson, "Rethinking 'Batch' in
     BatchNorm", 2021, section 3).
 
     Args:

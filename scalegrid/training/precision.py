@@ -12,7 +12,7 @@ from torch.optim import Optimizer
 class Precision:
     """Autocast to bfloat16 where the device computes in it, else to float16 with scaled losses.
 
-    On a CPU nothing is changed: its convolutions in float32 are as fast as any, on most.
+    On a CPU everything stays in float32, in which most CPUs convolve as fast as in any format.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -31,7 +31,7 @@ class Precision:
         torch.autograd.backward(self._scaler.scale(loss))
 
     def update(self, optimizer: Optimizer, clip_norm: float) -> None:
-        """Unscale the gradients, limit their norm, and update; overflowed updates are left out."""
+        """Unscale the gradients, limit their norm, and update; overflowed updates are skipped."""
         if clip_norm:
             self._scaler.unscale_(optimizer)
             parameters = [p for group in optimizer.param_groups for p in group["params"]]

@@ -17,10 +17,10 @@ from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
 
 SCHEDULES = ("onecycle", "cosine", "tanh", "poly", "step", "multistep", "none")
-"""Those to suggest; whatever else timm can step by update will do as well."""
+"""The names to suggest; any other schedule that timm can step by update works as well."""
 
-_STEP = 1 / 3  # share of the training after which `step` divides the rate by ten, again and again
-_MILESTONES = (1 / 2, 3 / 4)  # shares after which `multistep` does, once each
+_STEP = 1 / 3  # after each such share of the training `step` divides the rate by ten
+_MILESTONES = (1 / 2, 3 / 4)  # shares after each of which `multistep` divides it by ten
 
 
 class Schedule(Protocol):
@@ -49,7 +49,7 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     name = recipe.optimizer.lower()
     known = [str(name) for name in list_optimizers()]
     if name not in known:
-        raise UserError(f"unknown optimizer {name!r}: {_hint(name, known)}any of timm's will do.")
+        raise UserError(f"unknown optimizer {name!r}: {_hint(name, known)}use one of timm's.")
     try:
         optimizer: Optimizer = create_optimizer_v2(
             model, name, lr=recipe.learning_rate, weight_decay=recipe.weight_decay, **_fused(name)
@@ -70,9 +70,9 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
 def make_schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> Schedule:
     """The recipe's schedule over ``steps`` updates, of which the share ``warmup`` warms up.
 
-    ``onecycle`` is torch's, and leaves the momentum alone. All others are timm's, with their
-    lengths in shares of the training: ``step`` divides the rate by ten after each third,
-    ``multistep`` after a half and three quarters; ``poly`` falls linearly.
+    ``onecycle`` is torch's, at constant momentum. All others are timm's, with lengths that are
+    shares of the training: ``step`` divides the rate by ten after each third, ``multistep`` after
+    a half and three quarters; ``poly`` falls linearly.
 
     Raises:
         UserError: timm has no schedule of this name, or one that follows a metric.
@@ -99,11 +99,11 @@ def make_schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> Schedule:
     except (AssertionError, ValueError) as error:
         scheduler, reason = None, str(error).rstrip(".")
     else:
-        reason = "timm has none of this name"
+        reason = "timm has no schedule of this name"
     if scheduler is None and name != "none":
         raise UserError(
-            f"unknown schedule {name!r}: {_hint(name, SCHEDULES)}onecycle or any of timm's that "
-            f"steps by update will do ({reason})."
+            f"unknown schedule {name!r}: {_hint(name, SCHEDULES)}use onecycle, or one of timm's "
+            f"that steps by update ({reason})."
         )
     return _PerUpdate(scheduler)
 

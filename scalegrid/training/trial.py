@@ -1,4 +1,4 @@
-"""What a trial is, as plain data: its description, and what comes back. Imports no torch."""
+"""A trial as plain data: its description and its outcome. Imports no torch."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Trial:
-    """One brief training of one variant with one seed: all that a worker needs to know.
+    """One brief training of one variant with one seed: all that a worker needs.
 
     ``depth`` and ``width`` are multipliers of the baseline, ``resolution`` is in px.
     """
@@ -53,7 +53,11 @@ class Epoch:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a trial comes to. A failed one carries the reason and whatever epochs it finished."""
+    """How a trial ended. A failed one has the reason and the epochs that it finished.
+
+    ``device`` is its kind and ``versions`` those of scalegrid and the libraries: all that the
+    numbers depend on beside the description. ``seconds`` is wall time.
+    """
 
     trial: str
     status: Literal["finished", "failed"]
@@ -62,6 +66,10 @@ class Outcome:
     seconds: float = 0.0
     device: str = ""
     versions: str = ""
+
+
+class DivergenceError(Exception):
+    """A loss is no longer finite; the message says which, what and when, and is the error."""
 
 
 def trial_id(variant: str, seed: int, data_fingerprint: str, recipe: Recipe) -> str:

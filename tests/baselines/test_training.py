@@ -10,8 +10,8 @@ from scalegrid import baselines
 from scalegrid.coefficients import IDENTITY, corners
 from scalegrid.data import CachedData, open_source, prepare
 from scalegrid.spec import Recipe
-from scalegrid.training.loop import run_trial
-from scalegrid.training.trial import Outcome, Trial
+from scalegrid.training import Outcome, Trial, attempt
+from scalegrid.training.loop import train
 
 SCALINGS = {"baseline": IDENTITY, **corners()}
 SMALLEST = [members[0] for members in baselines.families().values()]
@@ -40,7 +40,7 @@ def outcome(name: str, role: str, data: CachedData) -> Outcome:
         data=data,
         recipe=RECIPE,
     )
-    return run_trial(trial)
+    return attempt(train, trial)
 
 
 def assert_trained(result: Outcome) -> None:

@@ -30,7 +30,7 @@ def picture(seed: int, width: int = 20, height: int = 16) -> Image.Image:
 
 
 def make_classes(root: Path, counts: dict[str, int], seed: int = 0) -> None:
-    """Fill `root` with one folder a class of PNG files."""
+    """Fill `root` with a folder of PNG files for each class."""
     for name, count in counts.items():
         (root / name).mkdir(parents=True)
         for index in range(count):
@@ -40,7 +40,7 @@ def make_classes(root: Path, counts: dict[str, int], seed: int = 0) -> None:
 
 @dataclass(frozen=True)
 class CountingReader:
-    """Reads as another reader does, and notes each image in a file; works in any process."""
+    """Reads like another reader, and writes a line to a file for each image, in any process."""
 
     read: Callable[[Split, int], Image.Image]
     log: Path
@@ -52,7 +52,7 @@ class CountingReader:
 
 
 def counted(source: Source, log: Path) -> Source:
-    """The same source, whose images are noted in `log` as they are read."""
+    """The same source, which writes a line to `log` for each image that is read."""
     return replace(source, read=CountingReader(source.read, log))
 
 

@@ -17,7 +17,7 @@ STILL = Augment(flip=False, shift=0.0)
 
 
 def images_of(count: int, side: int = 6) -> CachedImages:
-    """Image `i` of label `i`, its first pixel naming it."""
+    """Image `i` has the label `i`, and `i` in its first pixel."""
     pixels = torch.randint(
         0, 256, (count, side, side, 3), generator=torch.Generator().manual_seed(0)
     ).to(torch.uint8)
@@ -35,14 +35,14 @@ def labels_of(found: list[tuple[Tensor, Tensor]]) -> list[int]:
     return torch.cat([labels for _, labels in found]).tolist()
 
 
-def undone(batch: Tensor) -> Tensor:
+def denormalised(batch: Tensor) -> Tensor:
     """Pixels before normalisation."""
     mean, std = torch.tensor(MEAN), torch.tensor(STD)
     return ((batch.permute(0, 2, 3, 1) * std + mean) * 255).round().to(torch.uint8)
 
 
 def one_image(pixels: Tensor, down: int, right: int, mirrored: bool) -> Tensor:
-    """The slow way: reflect-pad widely, cut a window out, mirror it."""
+    """The same in a slow way: reflect-pad widely, cut a window out, mirror it."""
     side = len(pixels)
     wide = np.pad(pixels.numpy(), [(side - 1,) * 2, (side - 1,) * 2, (0, 0)], mode="reflect")
     top, left = side - 1 - down, side - 1 - right
@@ -64,19 +64,19 @@ def test_shift_and_flip_equal_a_loop_over_images(data: st.DataObject) -> None:
         assert torch.equal(found[index], expected)
 
 
-class Elsewhere:
-    """Stands for images that were copied to a device: how they are fetched is all that differs."""
+class OnDevice:
+    """A stand-in for images on a device: only how they are fetched differs."""
 
     def __init__(self, images: CachedImages) -> None:
         self._images = images
         self.labels, self.resolution = images.labels, images.resolution
 
     def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
-        """Pixels of the images `order`, one by one."""
+        """Pixels of the images `order`, stacked image by image."""
         for part in torch.split(order, batch_size):
             yield torch.stack([self._images.pixels[i] for i in part.tolist()])
 
-    def to(self, device: torch.device) -> Elsewhere:
+    def to(self, device: torch.device) -> OnDevice:
         """Themselves."""
         return self
 
@@ -84,14 +84,14 @@ class Elsewhere:
 def test_batches_do_not_depend_on_where_images_are_held() -> None:
     images, change = images_of(20), Augment(flip=True, shift=0.3)
     here = epoch_of(images, augment=change)
-    there = list(batches(Elsewhere(images), 4, seed=0, epoch=0, device=CPU, augment=change))
+    there = list(batches(OnDevice(images), 4, seed=0, epoch=0, device=CPU, augment=change))
     assert len(here) == len(there) == 5
     for (x, x_labels), (u, u_labels) in zip(here, there, strict=True):
         assert torch.equal(x, u)
         assert torch.equal(x_labels, u_labels)
 
 
-def test_a_batch_is_made_on_its_device_alone() -> None:
+def test_a_batch_is_computed_on_its_device_alone() -> None:
     """The meta device refuses to mix with the CPU, as any other does."""
     meta = torch.device("meta")
     images = CachedImages(torch.zeros(8, 6, 6, 3, dtype=torch.uint8, device=meta), torch.arange(8))
@@ -101,7 +101,7 @@ def test_a_batch_is_made_on_its_device_alone() -> None:
         assert pixels.shape == (4, 3, 6, 6)
 
 
-def test_normalisation_is_the_usual_one() -> None:
+def test_normalisation_uses_mean_and_standard_deviation() -> None:
     pixels = images_of(3).pixels
     found = normalise(pixels)
     for channel in range(3):
@@ -116,7 +116,7 @@ def test_an_epoch_shows_every_image_once_with_its_label() -> None:
     found = epoch_of(images)
     assert sorted(labels_of(found)) == list(range(12))
     for batch, labels in found:
-        assert torch.equal(undone(batch), images.pixels[labels])
+        assert torch.equal(denormalised(batch), images.pixels[labels])
 
 
 def test_batches_depend_on_seed_and_epoch_alone() -> None:
@@ -134,7 +134,7 @@ def test_batches_depend_on_seed_and_epoch_alone() -> None:
     assert labels_of(first) == orders[0]
 
 
-def test_drawing_batches_leaves_the_random_state_alone() -> None:
+def test_drawing_batches_keeps_the_random_state() -> None:
     state = torch.get_rng_state()
     epoch_of(images_of(8), augment=Augment(flip=True))
     assert torch.equal(torch.get_rng_state(), state)
@@ -149,7 +149,7 @@ def test_all_resolutions_get_the_same_order_and_flips_and_shifts_to_scale() -> N
         found = epoch_of(
             CachedImages(pixels, torch.arange(64)), 64, augment=Augment(flip=True, shift=0.25)
         )
-        white = undone(found[0][0])[..., 0].float().mean(dim=(1, 2)) / 255
+        white = denormalised(found[0][0])[..., 0].float().mean(dim=(1, 2)) / 255
         edges.append(white[found[0][1].argsort()])
     assert (edges[0] - edges[1]).abs().max() <= 1.5 / 16
     assert edges[0].std() > 0.1
@@ -162,7 +162,7 @@ def test_mirroring_is_a_setting(flip: bool) -> None:
     found = epoch_of(
         CachedImages(pixels, torch.arange(400)), 400, augment=Augment(flip=flip, shift=0.0)
     )
-    mirrored = (undone(found[0][0])[:, 0, 3, 0] == 255).float().mean().item()
+    mirrored = (denormalised(found[0][0])[:, 0, 3, 0] == 255).float().mean().item()
     assert mirrored == (pytest.approx(0.5, abs=0.1) if flip else 0.0)
 
 
@@ -171,8 +171,8 @@ def test_shifts_stay_within_their_share_and_use_all_of_it() -> None:
     pixels = torch.zeros(300, side, side, 3, dtype=torch.uint8)
     pixels[:, 8, 8] = 255
     found = epoch_of(CachedImages(pixels, torch.arange(300)), 300, augment=Augment(shift=0.125))
-    places = undone(found[0][0])[..., 0].nonzero()[:, 1:] - 8
-    assert set(places.flatten().tolist()) == {-2, -1, 0, 1, 2}
+    shifts = denormalised(found[0][0])[..., 0].nonzero()[:, 1:] - 8
+    assert set(shifts.flatten().tolist()) == {-2, -1, 0, 1, 2}
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_evaluation_sees_all_images_in_order() -> None:
     images = images_of(11)
     found = list(ordered_batches(images, 4, device=CPU))
     assert labels_of(found) == list(range(11))
-    assert torch.equal(torch.cat([undone(batch) for batch, _ in found]), images.pixels)
+    assert torch.equal(torch.cat([denormalised(batch) for batch, _ in found]), images.pixels)
 
 
 @pytest.mark.parametrize("shift", [-0.1, 0.6])

@@ -25,6 +25,7 @@ from scalegrid.data import (
     open_source,
     prepare,
 )
+from scalegrid.data.cache import cache_limit
 from scalegrid.data.glyphs import open_glyphs
 from scalegrid.util.errors import UserError
 
@@ -37,7 +38,7 @@ def pixels_of(data: CachedData, split: Split, resolution: int) -> torch.Tensor:
     return images.pixels
 
 
-def obvious_pixels(
+def plain_pixels(
     source: Source, split: Split, side: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     images = [source.image(split, i) for i in range(len(source.labels(split)))]
@@ -50,7 +51,7 @@ def files_below(root: Path) -> dict[str, tuple[int, bytes]]:
     return {str(path): (path.stat().st_ino, path.read_bytes()) for path in paths}
 
 
-def test_a_cache_holds_what_a_plain_loop_makes(tmp_path: Path) -> None:
+def test_a_cache_holds_the_pixels_of_a_plain_loop(tmp_path: Path) -> None:
     source = tiny_glyphs(70, 35)
     data = prepare(source, SIDES, cache_dir=tmp_path)
     assert (data.num_classes, data.resolutions, data.streaming, data.note) == (
@@ -62,14 +63,14 @@ def test_a_cache_holds_what_a_plain_loop_makes(tmp_path: Path) -> None:
     for split in SPLITS:
         for side in SIDES:
             images = load_split(data, split, side)
-            assert np.array_equal(pixels_of(data, split, side), obvious_pixels(source, split, side))
+            assert np.array_equal(pixels_of(data, split, side), plain_pixels(source, split, side))
             assert images.labels.tolist() == source.labels(split).tolist()
             assert images.labels.dtype == torch.int64
             assert images.resolution == side
 
 
 @pytest.mark.parametrize("workers", [2, 3])
-def test_processes_make_the_same_files(
+def test_any_number_of_processes_writes_the_same_files(
     tmp_path: Path, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     source = tiny_glyphs(70, 5)
@@ -88,7 +89,7 @@ def test_each_image_is_decoded_once_for_all_resolutions(tmp_path: Path) -> None:
     assert len(log.read_text().splitlines()) == 10
 
 
-def test_what_is_there_is_not_built_again(tmp_path: Path) -> None:
+def test_an_existing_cache_is_not_built_again(tmp_path: Path) -> None:
     log = tmp_path / "log"
     source = counted(tiny_glyphs(), log)
     prepare(source, [8], cache_dir=tmp_path)
@@ -104,12 +105,12 @@ def test_what_is_there_is_not_built_again(tmp_path: Path) -> None:
     )
 
 
-def test_progress_is_told(tmp_path: Path) -> None:
-    told: list[tuple[int, int]] = []
-    prepare(tiny_glyphs(70, 5), [8], cache_dir=tmp_path, progress=lambda *now: told.append(now))
-    assert [done for done, _ in told] == sorted({done for done, _ in told})
-    assert told[-1] == (75, 75)
-    assert {total for _, total in told} == {75}
+def test_progress_is_reported(tmp_path: Path) -> None:
+    calls: list[tuple[int, int]] = []
+    prepare(tiny_glyphs(70, 5), [8], cache_dir=tmp_path, progress=lambda *now: calls.append(now))
+    assert [done for done, _ in calls] == sorted({done for done, _ in calls})
+    assert calls[-1] == (75, 75)
+    assert {total for _, total in calls} == {75}
 
 
 @pytest.mark.parametrize("name", ["train.npy", "val.npy", "train-labels.npy", "record.json"])
@@ -126,10 +127,10 @@ def test_a_damaged_cache_is_built_again(tmp_path: Path, name: str, damage: str) 
         victim.write_bytes({"truncated": content[:-1], "one bit": flipped, "empty": b""}[damage])
     prepare(source, [8], cache_dir=tmp_path)
     assert victim.read_bytes() == content
-    assert np.array_equal(pixels_of(data, "train", 8), obvious_pixels(source, "train", 8))
+    assert np.array_equal(pixels_of(data, "train", 8), plain_pixels(source, "train", 8))
 
 
-def test_what_a_killed_build_left_is_cleared_away(tmp_path: Path) -> None:
+def test_the_remains_of_a_killed_build_are_removed(tmp_path: Path) -> None:
     data = prepare(tiny_glyphs(), [8], cache_dir=tmp_path)
     (data.directory / "building-abc" / "9").mkdir(parents=True)
     (data.directory / "building-abc" / "9" / "train.npy").write_bytes(b"half")
@@ -228,3 +229,17 @@ def test_training_cannot_change_the_cache(tmp_path: Path) -> None:
     before = files_below(tmp_path)
     pixels_of(data, "train", 8).zero_()
     assert files_below(tmp_path) == before
+
+
+def test_the_limit_is_in_gibibytes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("SCALEGRID_CACHE_LIMIT", raising=False)
+    assert cache_limit() == 8 * 1024**3
+    monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", "0.5")
+    assert cache_limit() == 2**29
+
+
+@pytest.mark.parametrize("text", ["many", "-1", "nan", "inf"])
+def test_a_limit_that_is_no_size_is_refused(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", text)
+    with pytest.raises(UserError, match=f"SCALEGRID_CACHE_LIMIT is '{text}'"):
+        cache_limit()

@@ -134,30 +134,30 @@ def test_an_unreadable_file_is_named(tmp_path: Path, content: bytes | None) -> N
         read_image(path)
 
 
-def test_a_file_that_went_away_is_named(tmp_path: Path) -> None:
+def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"image '.*gone\.png' cannot be read"):
         read_image(tmp_path / "gone.png")
 
 
 @pytest.mark.parametrize(("width", "height"), [(40, 40), (60, 40), (40, 61), (5, 9)])
 def test_fit_scales_the_short_side_and_crops_the_middle(width: int, height: int) -> None:
-    """Away from rounding, the two steps that a user would write give the same pixels."""
+    """The two steps that a user would write give the same pixels up to rounding."""
     ramp = np.linspace(0, 255, width)[None, :, None] + np.zeros((height, 1, 3))
     image = Image.fromarray(ramp.astype(np.uint8))
     scale = 20 / min(width, height)
     scaled = image.resize((round(width * scale), round(height * scale)), Image.Resampling.BICUBIC)
     left, top = (scaled.width - 20) // 2, (scaled.height - 20) // 2
     expected = np.asarray(scaled.crop((left, top, left + 20, top + 20))).astype(int)
-    assert np.abs(np.asarray(fit(image, 20)).astype(int) - expected).max() <= 255 / width / scale
+    assert np.abs(fit(image, 20).astype(int) - expected).max() <= 255 / width / scale
 
 
 def test_fit_averages_what_it_shrinks() -> None:
     """Antialiased: a fine chequerboard becomes even grey, not a coarser chequerboard."""
     board = (np.indices((64, 64)).sum(axis=0) % 2 * 255).astype(np.uint8)
-    small = np.asarray(fit(Image.fromarray(board).convert("RGB"), 8))
+    small = fit(Image.fromarray(board).convert("RGB"), 8)
     assert np.abs(small.astype(int) - 127).max() <= 3
 
 
-def test_an_image_of_the_right_size_is_left_alone() -> None:
+def test_an_image_of_the_right_size_keeps_its_pixels() -> None:
     image = picture(2, 9, 9)
     assert fit(image, 9).tobytes() == image.tobytes()

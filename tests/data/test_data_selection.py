@@ -16,7 +16,7 @@ COUNTS = st.lists(st.integers(2, 12), min_size=2, max_size=6)
 
 
 def labels_of(counts: list[int]) -> Labels:
-    """Labels in a jumbled but fixed order."""
+    """Labels in a random but fixed order."""
     labels = np.repeat(np.arange(len(counts), dtype=np.int64), counts)
     return np.random.default_rng(3).permutation(labels)
 
@@ -41,7 +41,7 @@ def test_every_prefix_is_stratified(counts: list[int], data: st.DataObject) -> N
 
 @given(COUNTS)
 def test_a_class_is_shuffled(counts: list[int]) -> None:
-    """Which image of a class comes first is not where it stands in the data."""
+    """The order within a class is not that of the data."""
     labels = labels_of([*counts, 200])
     order = stratified_order(labels)
     of_last = [index for index in order.tolist() if labels[index] == len(counts)]
@@ -77,7 +77,7 @@ def test_a_tenth_of_a_balanced_set_is_balanced() -> None:
     assert Counter(labels[train].tolist()) == dict.fromkeys(range(4), 20)
 
 
-def test_fewer_training_images_leave_the_selection_set_alone() -> None:
+def test_fewer_training_images_keep_the_validation_set() -> None:
     labels = labels_of([30, 20])
     all_train, val = hold_out(labels, None, 10, "ab")
     few_train, same_val = hold_out(labels, 12, 10, "ab")

@@ -62,7 +62,7 @@ def test_each_name_of_a_validation_folder_is_known(root: Path, name: str) -> Non
     assert val == {str(path) for path in (root / name).glob("*/*")}
 
 
-def test_a_test_folder_beside_a_validation_folder_is_left_alone(root: Path) -> None:
+def test_a_test_folder_beside_a_validation_folder_is_not_read(root: Path) -> None:
     before = opened(root)
     make_classes(root / "test", {"wasp": 3})
     after = opened(root)
@@ -71,7 +71,7 @@ def test_a_test_folder_beside_a_validation_folder_is_left_alone(root: Path) -> N
 
 
 @pytest.mark.parametrize("below", ["", "train"])
-def test_a_selection_set_is_held_out_where_there_is_none(tmp_path: Path, below: str) -> None:
+def test_a_validation_set_is_held_out_where_there_is_none(tmp_path: Path, below: str) -> None:
     make_classes(tmp_path / below, {"a": 30, "b": 10})
     source = opened(tmp_path)
     train, val = files(source)

@@ -37,13 +37,13 @@ def test_another_process_draws_the_same_images() -> None:
     code = (
         "from data_helpers import source_digest, tiny_glyphs; print(source_digest(tiny_glyphs()))"
     )
-    told = subprocess.run(
+    run = subprocess.run(
         [sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"],
         capture_output=True,
         text=True,
         check=True,
     )
-    assert told.stdout.strip() == source_digest(tiny_glyphs())
+    assert run.stdout.strip() == source_digest(tiny_glyphs())
 
 
 def test_an_image_does_not_depend_on_what_was_drawn_before() -> None:

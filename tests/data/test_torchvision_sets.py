@@ -117,7 +117,7 @@ def test_smaller_training_sets_are_part_of_larger_ones(tmp_path: Path) -> None:
         assert few.image("train", index).tobytes() == many.image("train", index).tobytes()
 
 
-def test_too_many_images_are_refused_with_what_is_left(tmp_path: Path) -> None:
+def test_too_many_images_are_refused_with_their_number(tmp_path: Path) -> None:
     write_mnist(tmp_path, "MNIST")
     with pytest.raises(UserError, match="train_images is 31, but there are only 30 images"):
         opened("mnist", tmp_path, train_images=31)
@@ -132,7 +132,7 @@ def test_without_network_one_sentence_says_so(tmp_path: Path, name: str) -> None
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_timm_knows_every_name(tmp_path: Path, name: str) -> None:
+def test_timm_has_every_name(tmp_path: Path, name: str) -> None:
     """A name that timm's factory did not take would fail an assertion there."""
     with pytest.raises(UserError, match=f"data set '{name}' is not in"):
         opened(name, tmp_path / "empty", download=False)

@@ -13,7 +13,7 @@ from typing import Any
 import light_training
 import pytest
 
-from scalegrid.data.cache import CachedData
+from scalegrid.data import CachedData
 from scalegrid.executors import KILLED, Executor, InlineExecutor, LocalExecutor, local
 from scalegrid.spec import Recipe
 from scalegrid.training.trial import Epoch, Outcome, Trial
@@ -23,7 +23,7 @@ PATIENCE = 60.0  # seconds; a busy machine starts processes slowly
 
 
 def trial(word: str, seed: int = 0) -> Trial:
-    """A trial that `light_training.misbehave` lets do what ``word`` says."""
+    """A trial that `light_training.misbehave` trains as ``word`` says."""
     data = CachedData(Path("nowhere"), "f", 10, (32,))
     recipe = Recipe(epochs=2)
     return Trial(f"{word}-{seed}", "v", seed, word, 1.0, 1.0, 32, data, recipe)
@@ -32,11 +32,11 @@ def trial(word: str, seed: int = 0) -> Trial:
 @contextmanager
 def executor(workers: int = 1, **settings: Any) -> Iterator[LocalExecutor]:
     settings.setdefault("function", "light_training:misbehave")
-    made = LocalExecutor(workers, **settings)
+    local_executor = LocalExecutor(workers, **settings)
     try:
-        yield made
+        yield local_executor
     finally:
-        made.cancel()
+        local_executor.cancel()
 
 
 def outcomes(of: Executor, count: int) -> dict[str, Outcome]:
@@ -49,17 +49,24 @@ def outcomes(of: Executor, count: int) -> dict[str, Outcome]:
     return found
 
 
-def test_trials_run_side_by_side_in_processes_that_last() -> None:
+def process_of(outcome: Outcome) -> int:
+    """The process that an ``environment`` trial ran in."""
+    return int(outcome.history[-1].seconds)
+
+
+def test_trials_run_side_by_side_in_lasting_processes() -> None:
     with executor(2, threads=3) as two:
         assert two.capacity == 2
         for seed in range(6):
             two.submit(trial("environment", seed))
         ended = outcomes(two, 6)
         assert all(outcome.status == "finished" for outcome in ended.values())
-        said = [outcome.versions.split() for outcome in ended.values()]
-        assert {tuple(words[:2]) for words in said} == {("3", "3")}  # threads, before any import
-        assert 1 <= len({process for *_, process in said}) <= 2
-        assert str(os.getpid()) not in {process for *_, process in said}
+        reports = [outcome.history[-1] for outcome in ended.values()]
+        # The numbers of threads, set before any import.
+        assert {(epoch.train_loss, epoch.val_loss) for epoch in reports} == {(3, 3)}
+        processes = {process_of(outcome) for outcome in ended.values()}
+        assert 1 <= len(processes) <= 2
+        assert os.getpid() not in processes
 
 
 def test_epochs_come_before_the_outcome_and_belong_to_its_trial() -> None:
@@ -92,8 +99,8 @@ FAILURES = [
 ]
 
 
-def test_a_trial_that_fails_in_any_way_gives_its_reason_and_the_others_go_on() -> None:
-    with executor(2, devices=["cpu", "cuda:0"]) as two:
+def test_a_failed_trial_gives_its_reason_and_the_others_continue() -> None:
+    with executor(2, devices=["cpu", "other"]) as two:
         for word, _, _ in FAILURES:
             two.submit(trial(word))
         for seed in range(4):
@@ -105,7 +112,7 @@ def test_a_trial_that_fails_in_any_way_gives_its_reason_and_the_others_go_on() -
         assert outcome.status == "failed"
         assert str(outcome.error).startswith(reason)
         assert len(outcome.history) == epochs
-        assert outcome.device in ("cpu", "cuda:0")
+        assert outcome.device in ("cpu", "other")
         assert outcome.seconds >= 0
     assert all(ended[f"none-{seed}"].status == "finished" for seed in range(4))
 
@@ -113,18 +120,18 @@ def test_a_trial_that_fails_in_any_way_gives_its_reason_and_the_others_go_on() -
 def test_a_worker_that_dies_idle_is_replaced_and_fails_no_trial() -> None:
     with executor() as one:
         one.submit(trial("environment"))
-        process = int(outcomes(one, 1)["environment-0"].versions.split()[2])
+        process = process_of(outcomes(one, 1)["environment-0"])
         os.kill(process, signal.SIGKILL)
         time.sleep(0.2)
         one.submit(trial("none", 1))
         assert outcomes(one, 1)["none-1"].status == "finished"
 
 
-def test_abandoned_trials_are_never_heard_of() -> None:
+def test_abandoned_trials_give_no_events() -> None:
     with executor(2) as two:
         for word in ("sleep", "sleep", "none"):
             two.submit(trial(word))
-        while not two.collect(timeout=1.0):  # the first epoch of the one that sleeps
+        while not two.collect(timeout=1.0):  # the first epoch of a sleeping trial
             pass
         two.abandon()
         assert two.collect(timeout=60.0) == []
@@ -137,7 +144,7 @@ def test_abandoned_trials_are_never_heard_of() -> None:
 def test_all_workers_end_even_if_one_cannot_be_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
     with executor(2) as two:
         two.submit(trial("environment", 1))
-        idle = int(outcomes(two, 1)["environment-1"].versions.split()[2])
+        idle = process_of(outcomes(two, 1)["environment-1"])
         two.submit(trial("sleep"))
         while not two.collect(timeout=1.0):
             pass
@@ -153,16 +160,16 @@ def test_all_workers_end_even_if_one_cannot_be_replaced(monkeypatch: pytest.Monk
         two.cancel()  # for the second time
 
 
-def test_abandoning_nothing_keeps_the_workers() -> None:
+def test_idle_workers_outlive_abandoning() -> None:
     with executor() as one:
         one.submit(trial("environment", 1))
-        before = outcomes(one, 1)["environment-1"].versions
+        before = process_of(outcomes(one, 1)["environment-1"])
         one.abandon()
         one.submit(trial("environment", 2))
-        assert outcomes(one, 1)["environment-2"].versions == before
+        assert process_of(outcomes(one, 1)["environment-2"]) == before
 
 
-def test_collect_returns_in_time_with_what_there_is() -> None:
+def test_collect_returns_in_time_with_the_events_so_far() -> None:
     with executor() as one:
         assert one.collect(timeout=60.0) == []  # nothing to wait for
         one.submit(trial("sleep"))
@@ -208,7 +215,7 @@ def test_cancel_stops_running_trials_at_once() -> None:
 PARENT = """
 import sys, time
 from executors.test_local import trial
-from scalegrid.executors import LocalExecutor
+from scalegrid.executors.local import LocalExecutor
 if __name__ == "__main__":
     executor = LocalExecutor(2, function="light_training:misbehave")
     executor.submit(trial("sleep"))
@@ -219,7 +226,7 @@ if __name__ == "__main__":
 """
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_workers_end_by_themselves_when_the_parent_is_killed() -> None:
     tests = Path(__file__).parent.parent
     path = os.pathsep.join([str(tests), str(tests.parent)])
@@ -237,8 +244,8 @@ def test_workers_end_by_themselves_when_the_parent_is_killed() -> None:
         wait_until(lambda: not any(alive(worker) for worker in workers))
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_workers_ignore_ctrl_c_from_their_first_moment() -> None:
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_workers_ignore_ctrl_c_from_the_start() -> None:
     with executor(2) as two:
         # Whatever they are doing by now: starting the interpreter, importing, waiting.
         for worker in two._workers:
@@ -250,18 +257,18 @@ def test_workers_ignore_ctrl_c_from_their_first_moment() -> None:
 
 
 @pytest.mark.parametrize(
-    ("function", "said"),
+    ("function", "reason"),
     [
         ("no_such_module:run", "No module named 'no_such_module'"),
         ("light_training:no_such_function", "no_such_function"),
     ],
 )
 def test_workers_that_cannot_start_are_an_error_and_no_failed_trial(
-    function: str, said: str
+    function: str, reason: str
 ) -> None:
     with executor(function=function) as one:
         one.submit(trial("none"))
-        with pytest.raises(UserError, match=said):
+        with pytest.raises(UserError, match=reason):
             outcomes(one, 1)
 
 
@@ -289,8 +296,13 @@ def test_inline_runs_in_this_process_and_survives_an_exception() -> None:
     (name, _), failed = inline.collect()  # type: ignore[misc]
     assert name == "raise-0"
     assert isinstance(failed, Outcome)
-    assert "light_training.py" in str(failed.error)
+    assert failed.error == "ValueError: no such layer"
     assert len(inline.collect()) == 3
     inline.submit(trial("none"))
     inline.cancel()
     assert inline.collect() == []
+
+
+def test_executors_import_no_torch() -> None:
+    code = "import sys, scalegrid.executors; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

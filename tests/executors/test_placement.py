@@ -1,27 +1,32 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from light_sweep import light_spec
 
 from scalegrid.executors import Placement, placement_for
+from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores
 
 
+def spec_of(**settings: Any) -> SweepSpec:
+    return SweepSpec(**{"device": "cpu", **settings})
+
+
 def test_there_is_a_worker_for_each_core_by_default() -> None:
     cores = available_cores()
-    assert placement_for(light_spec("results", workers=None)) == Placement(cores, ("cpu",), 1)
-    threaded = light_spec("results", workers=None, threads=2 * cores)
-    assert placement_for(threaded) == Placement(1, ("cpu",), 2 * cores)
-    assert placement_for(light_spec("results", workers=7)).workers == 7
+    assert placement_for(spec_of()) == Placement(cores, ("cpu",), 1)
+    assert placement_for(spec_of(threads=2 * cores)) == Placement(1, ("cpu",), 2 * cores)
+    assert placement_for(spec_of(workers=7)).workers == 7
 
 
 def test_each_gpu_gets_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 2)
-    spec = light_spec("results", workers=None, device="auto", trials_per_device=3)
+    spec = spec_of(device="auto", trials_per_device=3)
     assert placement_for(spec) == Placement(6, ("cuda:0", "cuda:1"), 1)
 
 
 def test_compiling_needs_a_gpu() -> None:
     with pytest.raises(UserError, match="--compile is for CUDA devices"):
-        placement_for(light_spec("results", compile=True, device="cpu"))
+        placement_for(spec_of(compile=True))

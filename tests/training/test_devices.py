@@ -25,7 +25,7 @@ def test_a_device_is_found_by_its_name(
 
 
 @pytest.mark.parametrize(
-    ("cards", "device", "said"),
+    ("cards", "device", "reason"),
     [
         (0, "cuda", "--device cpu"),
         (0, "cuda:0", "finds no CUDA device"),
@@ -34,11 +34,11 @@ def test_a_device_is_found_by_its_name(
         (2, "cuda:x", "unknown"),
     ],
 )
-def test_a_device_that_is_not_there_is_an_error(
-    monkeypatch: pytest.MonkeyPatch, cards: int, device: str, said: str
+def test_a_missing_device_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, cards: int, device: str, reason: str
 ) -> None:
     monkeypatch.setattr(devices, "cuda_devices", lambda: cards)
-    with pytest.raises(UserError, match=said):
+    with pytest.raises(UserError, match=reason):
         find_devices(device)
 
 

@@ -8,7 +8,7 @@ from torch import nn
 from training_helpers import Small
 
 from scalegrid import baselines
-from scalegrid.training.initialisation import calm, silence_classifier, silence_residuals
+from scalegrid.training.initialisation import zero_classifier, zero_initialise, zero_last_norms
 
 
 @pytest.fixture(scope="module")
@@ -19,9 +19,8 @@ def b0() -> nn.Module:
 
 
 def test_residual_blocks_start_as_the_identity(b0: nn.Module) -> None:
-    assert (
-        silence_residuals(b0) == 9
-    )  # of B0's 16 blocks, the first of each of 7 stages has no skip
+    # Of the 16 blocks of B0, the first of each of the 7 stages has no skip connection.
+    assert zero_last_norms(b0) == 9
     changed: list[bool] = []
 
     def compare(block: Any, args: Any, output: torch.Tensor) -> None:
@@ -37,14 +36,14 @@ def test_residual_blocks_start_as_the_identity(b0: nn.Module) -> None:
 
 
 def test_every_class_starts_equally_likely(b0: nn.Module) -> None:
-    assert silence_classifier(b0)
+    assert zero_classifier(b0)
     with torch.no_grad():
         outputs = b0.eval()(torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)))
     assert torch.count_nonzero(outputs) == 0
 
 
-def test_other_networks_are_left_alone() -> None:
+def test_other_networks_keep_their_weights() -> None:
     model = Small(3)
     before = {k: v.clone() for k, v in model.state_dict().items()}
-    calm(model)
+    zero_initialise(model)
     assert all(torch.equal(before[k], v) for k, v in model.state_dict().items())

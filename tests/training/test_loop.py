@@ -12,9 +12,8 @@ from torch import nn
 from training_helpers import CPU, Small, make_trial, shades
 
 from scalegrid.data import CachedData
-from scalegrid.training import loop
-from scalegrid.training.loop import build_model, run_trial
-from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.training import Epoch, Outcome, Trial, attempt, loop
+from scalegrid.training.loop import build_model, train
 
 
 @pytest.fixture(scope="module")
@@ -40,22 +39,22 @@ def numbers(outcome: Outcome) -> list[tuple[float, ...]]:
     ]
 
 
-def test_the_same_description_gives_the_same_bits_whatever_ran_before(data: CachedData) -> None:
-    first = run_trial(make_trial(data))
+def test_equal_descriptions_give_the_same_bits(data: CachedData) -> None:
+    first = attempt(train, make_trial(data))
     torch.rand(5)
-    other = run_trial(make_trial(data, seed=1, ema_decay=0.9, flip=True))
-    again = run_trial(make_trial(data))
+    other = attempt(train, make_trial(data, seed=1, ema_decay=0.9, flip=True))
+    again = attempt(train, make_trial(data))
     assert first.status == other.status == "finished"
     assert numbers(first) == numbers(again)
     assert numbers(first) != numbers(other)
 
 
 @pytest.mark.usefixtures("small")
-def test_seeds_differ_and_global_generators_do_not_notice(data: CachedData) -> None:
+def test_seeds_differ_and_global_generators_keep_their_state(data: CachedData) -> None:
     torch.manual_seed(7)
     expected = torch.rand(3)
     torch.manual_seed(7)
-    outcomes = [run_trial(make_trial(data, seed=seed)) for seed in (0, 1, 0)]
+    outcomes = [attempt(train, make_trial(data, seed=seed)) for seed in (0, 1, 0)]
     assert torch.equal(torch.rand(3), expected)
     assert numbers(outcomes[0]) == numbers(outcomes[2]) != numbers(outcomes[1])
 
@@ -64,7 +63,7 @@ def test_seeds_differ_and_global_generators_do_not_notice(data: CachedData) -> N
 @pytest.mark.parametrize("recipe", [{}, {"ema_decay": 0.8}, {"optimizer": "sgd"}], ids=str)
 def test_it_learns(data: CachedData, recipe: dict[str, Any]) -> None:
     trial = make_trial(data, epochs=30, batch_size=8, learning_rate=0.03, **recipe)
-    outcome = run_trial(trial)
+    outcome = attempt(train, trial)
     assert outcome.history[-1].top1 > 0.75  # chance is 0.25
     assert outcome.history[-1].val_loss < outcome.history[0].val_loss
     assert [e.epoch for e in outcome.history] == list(range(1, 31))
@@ -73,7 +72,9 @@ def test_it_learns(data: CachedData, recipe: dict[str, Any]) -> None:
 @pytest.mark.usefixtures("small")
 def test_each_epoch_is_reported_as_it_ends(data: CachedData) -> None:
     reported: list[Epoch] = []
-    outcome = run_trial(make_trial(data, epochs=3, warmup=0.5, learning_rate=0.01), reported.append)
+    outcome = attempt(
+        train, make_trial(data, epochs=3, warmup=0.5, learning_rate=0.01), reported.append
+    )
     assert tuple(reported) == outcome.history
     assert [e.epoch for e in reported] == [1, 2, 3]
     assert reported[-1].learning_rate < 1e-6 < reported[0].learning_rate <= 0.01
@@ -87,15 +88,15 @@ def test_each_epoch_is_reported_as_it_ends(data: CachedData) -> None:
 
 @pytest.mark.usefixtures("small")
 def test_the_training_loss_is_the_mean_cross_entropy_with_smoothing(data: CachedData) -> None:
-    # At rate 0 (almost) nothing is learnt, so a constant prediction's loss is known.
-    outcome = run_trial(make_trial(data, epochs=1, learning_rate=1e-12, label_smoothing=0.3))
+    # At a rate of almost 0 nothing is learnt, and the loss of a constant prediction is known.
+    outcome = attempt(train, make_trial(data, epochs=1, learning_rate=1e-12, label_smoothing=0.3))
     assert outcome.history[0].train_loss == pytest.approx(math.log(4), abs=0.5)
 
 
 @pytest.mark.usefixtures("small")
 def test_a_diverged_loss_is_a_failure_with_its_reason(data: CachedData) -> None:
     recipe: dict[str, Any] = {"optimizer": "sgd", "schedule": "none", "learning_rate": 1e30}
-    outcome = run_trial(make_trial(data, epochs=3, **recipe))
+    outcome = attempt(train, make_trial(data, epochs=3, **recipe))
     assert outcome.status == "failed"
     assert outcome.error is not None
     assert outcome.error.startswith("the ")
@@ -115,14 +116,14 @@ def test_an_exception_is_a_failure_with_the_epochs_before_it(
             return super().forward(x)
 
     monkeypatch.setattr(loop, "build_model", lambda trial, device: Faulty(4))
-    outcome = run_trial(make_trial(data))
+    outcome = attempt(train, make_trial(data))
     assert outcome.status == "failed"
     assert outcome.error == "RuntimeError: out of patience"
     assert len(outcome.history) == 1
 
 
 def test_an_unknown_baseline_is_a_failure(data: CachedData) -> None:
-    outcome = run_trial(replace(make_trial(data), baseline="b99"))
+    outcome = attempt(train, replace(make_trial(data), baseline="b99"))
     assert outcome.status == "failed"
     assert outcome.error is not None
     assert "b99" in outcome.error
@@ -134,14 +135,14 @@ def test_interruption_is_not_a_failure(data: CachedData, monkeypatch: pytest.Mon
 
     monkeypatch.setattr(loop, "build_model", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        run_trial(make_trial(data))
+        attempt(train, make_trial(data))
 
 
 @pytest.mark.usefixtures("small")
 def test_threads_are_as_described(data: CachedData) -> None:
     before = torch.get_num_threads()
     try:
-        run_trial(replace(make_trial(data, epochs=1), threads=2))
+        attempt(train, replace(make_trial(data, epochs=1), threads=2))
         assert torch.get_num_threads() == 2
     finally:
         torch.set_num_threads(before)
@@ -171,7 +172,7 @@ def test_compiled_steps_change_no_number_beyond_rounding_and_are_named_in_the_ro
 
     monkeypatch.setattr(torch, "compile", compile_here)
     trial = make_trial(data, ema_decay=0.5)
-    plain, compiled = run_trial(trial), run_trial(replace(trial, compile=True))
+    plain, compiled = attempt(train, trial), attempt(train, replace(trial, compile=True))
     assert asked == [{"mode": "reduce-overhead", "dynamic": False}]
     assert compiled.status == "finished", compiled.error
     assert compiled.versions == f"{plain.versions}, compiled"
@@ -179,6 +180,6 @@ def test_compiled_steps_change_no_number_beyond_rounding_and_are_named_in_the_ro
         assert ours == pytest.approx(theirs, rel=1e-4)
 
 
-def test_importing_the_description_imports_no_torch() -> None:
-    code = "import sys, scalegrid.training.trial; sys.exit('torch' in sys.modules)"
+def test_descriptions_and_attempts_import_no_torch() -> None:
+    code = "import sys, scalegrid.training; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

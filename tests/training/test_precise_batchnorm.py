@@ -5,16 +5,16 @@ from torch import nn
 from training_helpers import CPU, Small, noise_images
 
 from scalegrid.data import ordered_batches
-from scalegrid.training.precise_batchnorm import BATCH, estimate_statistics
+from scalegrid.training.precise_batchnorm import BATCH, set_precise_statistics
 
 
-def test_statistics_are_those_of_all_images_whatever_was_there() -> None:
+def test_statistics_are_those_of_the_images() -> None:
     images = noise_images(2 * BATCH, side=6)
     model = nn.Sequential(nn.BatchNorm2d(3, momentum=0.3))
     norm = model[0]
     assert isinstance(norm, nn.BatchNorm2d)
     norm.running_mean, norm.running_var = torch.full((3,), 99.0), torch.full((3,), 99.0)
-    estimate_statistics(model, images, seed=0, device=CPU)
+    set_precise_statistics(model, images, seed=0, device=CPU)
     pixels, _ = next(iter(ordered_batches(images, 2 * BATCH, device=CPU)))
     assert norm.running_mean is not None
     assert norm.running_var is not None
@@ -29,7 +29,7 @@ def test_weights_and_mode_are_kept_and_the_seed_chooses_the_images() -> None:
     weights = [p.clone() for p in model.parameters()]
     found = []
     for seed in (0, 0, 1):
-        estimate_statistics(model, images, seed=seed, device=CPU)
+        set_precise_statistics(model, images, seed=seed, device=CPU)
         found.append([b.clone() for b in model.buffers()])
     assert not model.training
     assert all(torch.equal(a, b) for a, b in zip(weights, model.parameters(), strict=True))
@@ -37,5 +37,5 @@ def test_weights_and_mode_are_kept_and_the_seed_chooses_the_images() -> None:
     assert not torch.equal(found[0][0], found[2][0])
 
 
-def test_a_network_without_batch_norm_is_fine() -> None:
-    estimate_statistics(nn.Conv2d(3, 1, 3), noise_images(10), seed=0, device=CPU)
+def test_a_network_without_batch_norm_is_accepted() -> None:
+    set_precise_statistics(nn.Conv2d(3, 1, 3), noise_images(10), seed=0, device=CPU)

@@ -46,7 +46,7 @@ def test_norms_and_biases_do_not_decay() -> None:
 
 
 @pytest.mark.parametrize(
-    ("recipe", "said"),
+    ("recipe", "reason"),
     [
         ({"optimizer": "adamww"}, "did you mean 'adamw'"),
         ({"optimizer": "no such thing"}, "'no such thing'"),
@@ -55,8 +55,8 @@ def test_norms_and_biases_do_not_decay() -> None:
         ({"schedule": "plateau"}, "'plateau'"),
     ],
 )
-def test_unusable_names_are_the_users_error(recipe: dict[str, str], said: str) -> None:
-    with pytest.raises(UserError, match=said) as caught:
+def test_unusable_names_are_the_users_error(recipe: dict[str, str], reason: str) -> None:
+    with pytest.raises(UserError, match=reason) as caught:
         check_recipe(Recipe.model_validate(recipe))
     assert "\n" not in str(caught.value)
 
@@ -105,7 +105,7 @@ def test_steps_are_shares_of_the_training() -> None:
     assert found.count(0.1) == pytest.approx(50, abs=1)
 
 
-def test_none_is_constant() -> None:
+def test_the_schedule_none_is_constant() -> None:
     assert set(rates(7, schedule="none", learning_rate=0.5)) == {0.5}
 
 

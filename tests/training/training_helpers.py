@@ -13,14 +13,14 @@ from torch import nn
 
 from scalegrid.data import CachedData, CachedImages, Source, Split, prepare
 from scalegrid.spec import Recipe
-from scalegrid.training.trial import Trial
+from scalegrid.training import Trial
 
 CPU = torch.device("cpu")
 
 
 @dataclass(frozen=True)
 class ShadeReader:
-    """Noisy images whose brightness tells the class: image i is of class i modulo ``classes``."""
+    """Noisy images whose brightness shows the class: image i is of class i modulo ``classes``."""
 
     classes: int
     side: int = 32
@@ -55,7 +55,7 @@ def noise_images(count: int, side: int = 8, classes: int = 3) -> CachedImages:
 
 
 def make_trial(data: CachedData, seed: int = 0, **recipe: Any) -> Trial:
-    """A trial of b0 at 32 px: two epochs of three updates unless told otherwise."""
+    """A trial of b0 at 32 px, of two epochs of three updates by default."""
     settings = {"epochs": 2, "batch_size": 16, "learning_rate": 1e-3, **recipe}
     return Trial(
         trial=f"trial-{seed}",

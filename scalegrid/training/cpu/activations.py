@@ -1,11 +1,11 @@
-"""Activations that autograd would copy their input for.
+"""Activations whose input autograd need not copy.
 
-Backward of SiLU, hard swish, Mish and ReLU6 needs their input, as PyTorch has it. Applied in place
-they overwrite it, so autograd copies it first: one more pass over memory than not working in place,
-and no memory saved. Those are better out of place (measured on EfficientNet-B0 on a CPU: 5 % of a
-training step). The gradient of ReLU6 can be told from its output, so that it may stay in place
-without a copy where nothing overwrites that output: in timm's mobile networks (3 % of a step of
-MobileNetV2). PyTorch itself treats ReLU so.
+PyTorch computes the gradients of SiLU, hard swish, Mish and ReLU6 from their input. Applied in
+place they overwrite it, so autograd copies it first: one more pass over memory than out of place,
+and no memory saved. They are faster out of place (EfficientNet-B0 on a CPU: 5 % of a training
+step). The gradient of ReLU6 can be computed from its output. It stays in place without a copy where
+nothing overwrites that output: in timm's mobile networks (3 % of a step of MobileNetV2). PyTorch
+itself treats ReLU in this way.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ _NEEDING_THEIR_INPUT = (nn.SiLU, nn.Hardswish, nn.Hardtanh, nn.Mish)
 
 
 def accelerate(model: nn.Module) -> int:
-    """Stop activations of ``model`` that work in place from being copied; returns how many were.
+    """Spare in-place activations of ``model`` the copy of their input; returns how many changed.
 
     Values and gradients are the same bits. Evaluation without gradients takes the memory of one
     more activation map, except where ReLU6 stays in place. Structure and printed form stay.
@@ -54,7 +54,7 @@ class _ReLU6(nn.ReLU6):
 
 
 class _Clamped(torch.autograd.Function):
-    """ReLU6 in place: its output is within 0 and 6 exactly where its input was."""
+    """ReLU6 in place: its output lies between 0 and 6 exactly where its input does."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor) -> Tensor:

@@ -1,15 +1,15 @@
-"""Depthwise convolutions whose weight gradient does not fall into the library's slow path.
+"""Depthwise convolutions whose weight gradient avoids the library's slow path.
 
 PyTorch computes depthwise convolutions on a CPU with oneDNN (3.12 as of PyTorch 2.14). Forward and
 input gradient are fast there at every size. The weight gradient has a depthwise kernel only for
 kernels up to three columns wide on maps that are not tiny; every other case runs as a *dense* or
-GEMM convolution, 7 to 100 times slower than the forward. Those cases are computed here otherwise:
+GEMM convolution, 7 to 100 times slower than the forward. Here those cases are computed by
 
-- **correlation**, small maps: per channel, the products of all input and output positions, summed
-  over the images, are one small matrix product, of which each kernel tap is the sum over the
-  position pairs it connects;
-- **strips**, larger maps: the kernel is cut into strips of at most three columns, and each strip's
-  gradient is the library's, with the map padded (or cropped) to suit.
+- **correlation**, for small maps: per channel, one small matrix product gives the products of all
+  input and output positions, summed over the images; the gradient of a kernel tap is the sum over
+  the pairs of positions that it connects;
+- **strips**, for larger maps: the kernel is cut into strips of at most three columns, and the
+  library computes the gradient of each strip, with the map padded (or cropped) to match.
 
 Measured: float32, channels_last, batch 64, one thread of a Xeon with AVX-512, PyTorch 2.14.1, all
 cores busy; ms of processor time for the weight gradient alone, beside the forward's.
@@ -39,11 +39,10 @@ map      kernel  stride  channels  library  correlation  strips  (forward)
 16 × 16  7       1             96    17.07           --    9.21       1.59
 =======  ======  ======  ========  =======  ===========  ======  =========
 
-On an EPYC with AVX2 the same methods win, except that strips are a quarter faster than correlation
-at 8 × 8 with stride 2, and the library is slower still on maps of 1 × 1 and 2 × 2 (20 to 43 ms).
-
-Hence `choose_method`. Up to three columns, the library's own kernel applies at a side of 3
-(stride 1) or 4 (stride 2).
+On an EPYC with AVX2 the same methods are the fastest, except that strips are a quarter faster than
+correlation at 8 × 8 with stride 2, and the library is even slower on maps of 1 × 1 and 2 × 2 (20 to
+43 ms). `choose_method` follows from this. For kernels of up to three columns, the library's own
+kernel applies from a side of 3 (stride 1) or 4 (stride 2).
 """
 
 from __future__ import annotations
@@ -64,17 +63,17 @@ Method = Literal["library", "correlation", "strips"]
 
 # Widest kernel, in columns, for which oneDNN has a depthwise weight-gradient kernel.
 _LIBRARY_COLUMNS = 3
-# Most products of input and output positions for which the correlation wins: 8 × 8 to 8 × 8.
+# Most pairs of input and output positions for which the correlation is faster: 8 × 8 to 8 × 8.
 _CORRELATION_LIMIT = 64 * 64
 
 
 def accelerate(model: nn.Module) -> int:
     """Let every depthwise convolution of ``model`` use the fast weight gradient; returns how many.
 
-    Concerned are plain `torch.nn.Conv2d` with one input channel a group, as many outputs as inputs,
+    These are plain `torch.nn.Conv2d` with one input channel per group, as many outputs as inputs,
     stride 1 or 2, dilation 1 and numeric zero padding. They compute the library's forward and input
-    gradient, and its weight gradient to rounding; where the library is faster (`choose_method`),
-    on other devices, in other precisions and under autocast they are the library's convolution.
+    gradient, and its weight gradient to rounding. Where the library is faster (`choose_method`),
+    on other devices, in other precisions and under autocast they call the library.
 
     The model's structure and ``state_dict`` stay as they are. Idempotent.
     """
@@ -110,7 +109,7 @@ def weight_gradient_by_strips(
     channels, height, width = x.shape[1:]
     out_height, out_width = grad.shape[2:]
     rows, columns = kernel
-    # The library's own padding is free, but its fast kernel wants maps no smaller than the kernel.
+    # The library pads at no cost, but its fast kernel needs maps no smaller than the kernel.
     inside = height >= rows and _output(height, rows, stride[0], padding[0]) == out_height
     above = 0 if inside else padding[0]
     below = 0 if inside else (out_height - 1) * stride[0] + rows - height - above
@@ -120,7 +119,7 @@ def weight_gradient_by_strips(
         left = padding[1] - start
         right = (out_width - 1) * stride[1] + strip - width - left
         if max(-left, -right) >= width or -below >= height:
-            continue  # These taps only ever meet padding.
+            continue  # these taps cover padding alone
         result[..., start : start + strip] = _library_backward(
             grad,
             functional.pad(x, (left, right, above, below)),
@@ -205,10 +204,9 @@ def _library_backward(
 
 
 def _positions(x: Tensor) -> Tensor:
-    """(N, C, h, w) as C matrices of images by positions, of which rows may lie far apart.
+    """(N, C, h, w) as C matrices of images by positions, a view with strided rows.
 
-    Making the maps contiguous and leaving the stride to the matrix product takes half the time of
-    transposing into the order C, N, h, w.
+    Contiguous maps and a strided product take half the time of a copy in the order C, N, h, w.
     """
     return x.contiguous().view(*x.shape[:2], -1).transpose(0, 1)
 
@@ -217,7 +215,7 @@ def _positions(x: Tensor) -> Tensor:
 def _taps(
     size: Pair, out: Pair, kernel: Pair, stride: Pair, padding: Pair, dtype: torch.dtype
 ) -> Tensor:
-    """A 0/1 matrix: which tap (column) connects which pair of input and output position (row)."""
+    """A 0/1 matrix: which tap (column) connects which pair of input and output positions (row)."""
     rows, columns = (
         torch.arange(n)[:, None, None] - s * torch.arange(o)[:, None] + p == torch.arange(k)
         for n, o, k, s, p in zip(size, out, kernel, stride, padding, strict=True)

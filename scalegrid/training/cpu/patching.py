@@ -1,7 +1,7 @@
-"""Give convolutions of a built model another way of computing the same thing.
+"""Give convolutions of a built model a faster way of computing the same values.
 
-A patched convolution changes its class and nothing else: its place in the model, its parameters,
-its hooks, its ``state_dict`` keys and its printed form stay, and it can be copied and pickled.
+A patched convolution changes its class and nothing else: its position in the model, its parameters,
+hooks, ``state_dict`` keys and printed form stay, and it can be copied and pickled.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class PatchedConv2d(nn.Conv2d):
 def patch(model: nn.Module, cls: type[PatchedConv2d], eligible: Callable[[nn.Conv2d], bool]) -> int:
     """Turn the eligible plain `torch.nn.Conv2d` of ``model`` into ``cls``, in place.
 
-    Subclasses of Conv2d (other than ``cls``) are left alone, since their forward means something
-    else. Returns how many modules of the model are now ``cls``; calling it again changes nothing.
+    Subclasses of Conv2d (other than ``cls``) stay, since their forward computes something else.
+    Returns how many modules of the model are now ``cls``. Idempotent.
     """
     count = 0
     for module in model.modules():
@@ -45,7 +45,7 @@ def patch(model: nn.Module, cls: type[PatchedConv2d], eligible: Callable[[nn.Con
 def runs_eagerly_on_cpu(x: Tensor, weight: Tensor) -> bool:
     """Whether this call is plain CPU arithmetic in single or double precision.
 
-    Autocast, tracing and compilation are left to the library.
+    Calls under autocast, tracing and compilation are left to the library.
     """
     return (
         x.dim() == 4

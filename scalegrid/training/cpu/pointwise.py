@@ -1,10 +1,9 @@
-"""1×1 convolutions of small maps as the matrix products that they are.
+"""1×1 convolutions of small maps as matrix products.
 
-oneDNN re-orders the weight for every call of a convolution, forward and twice backward. With few
-positions to spread that over, it costs more than the product itself. In channels_last memory the
-same numbers already lie as a matrix of positions by channels. Measured: forward and backward of
-EfficientNet-B0's shapes, float32, one thread of a Xeon with AVX-512, PyTorch 2.14.1, time of the
-convolution over that of the product.
+oneDNN re-orders the weight in every call of a convolution, forward and twice backward. On small
+maps that takes longer than the product itself. In channels_last memory a map already is a matrix of
+positions by channels. Measured: forward and backward of EfficientNet-B0's shapes, float32, one
+thread of a Xeon with AVX-512, PyTorch 2.14.1, time of the convolution over that of the product.
 
 =====  =====  =========  =========  ===============  =========
 batch  1 × 1  2 × 2      3 × 3      4 × 4 and 6 × 6  8 × 8
@@ -14,8 +13,8 @@ batch  1 × 1  2 × 2      3 × 3      4 × 4 and 6 × 6  8 × 8
 256    3.6    1.30       --         0.95-1.04        0.89-1.14
 =====  =====  =========  =========  ===============  =========
 
-On an EPYC with AVX2 it is up to twice that for 1 × 1 to 4 × 4; there the product wins at 8 × 8 too
-(1.0 to 1.9), but whole steps became no faster by it.
+On an EPYC with AVX2 the ratios are up to twice as large for 1 × 1 to 4 × 4. The product is faster
+at 8 × 8 too (1.0 to 1.9), but whole training steps are not.
 """
 
 from __future__ import annotations
@@ -29,17 +28,17 @@ from scalegrid.training.cpu.patching import PatchedConv2d, patch, runs_eagerly_o
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-# 6 × 6: the largest map on which the product won for every shape at batch 64.
+# 6 × 6: the largest map on which the product is faster for every shape at batch 64.
 _MOST_POSITIONS = 36
 
 
 def accelerate(model: nn.Module) -> int:
     """Let every 1×1 convolution of ``model`` run as a matrix product where that is faster.
 
-    Concerned are plain `torch.nn.Conv2d` with one group, stride 1 and no padding, which includes
-    those of squeeze-and-excitation; on a CPU, in single or double precision, for maps in
-    channels_last memory. Values and gradients equal the library's to rounding. The model's
-    structure and ``state_dict`` stay as they are. Returns how many convolutions; idempotent.
+    These are plain `torch.nn.Conv2d` with one group, stride 1 and no padding, those of
+    squeeze-and-excitation included. It is faster on a CPU, in single or double precision, for small
+    maps in channels_last memory. Values and gradients equal the library's to rounding. The model's
+    structure and ``state_dict`` stay as they are. Returns how many convolutions. Idempotent.
     """
     return patch(model, _PointwiseConv2d, _eligible)
 

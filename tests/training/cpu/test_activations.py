@@ -1,4 +1,4 @@
-"""Working out of place gives the same bits, and only where it saves a copy."""
+"""Activations out of place, or ReLU6 without a copy, give the same bits."""
 
 from __future__ import annotations
 
@@ -48,16 +48,16 @@ def test_relu6_of_a_mobile_network_stays_in_place_with_the_same_bits() -> None:
         output = network(x)
         inputs = list(network.parameters())
         grads.append([output, *torch.autograd.grad(output.square().sum(), inputs)])
-    assert all(torch.equal(one, other) for one, other in zip(*grads, strict=True))
+    assert all(torch.equal(plain, fast) for plain, fast in zip(*grads, strict=True))
     source = torch.linspace(-1, 7, 9) * 1
     assert relus[0](source).data_ptr() == source.data_ptr()
 
 
-def test_relu6_out_of_place_is_left_alone() -> None:
+def test_relu6_out_of_place_stays_as_it_is() -> None:
     assert activations.accelerate(nn.Sequential(nn.ReLU6())) == 0
 
 
-def test_what_is_overwritten_after_relu6_still_trains() -> None:
+def test_a_network_that_overwrites_the_output_of_relu6_still_trains() -> None:
     model = nn.Sequential(nn.Linear(4, 4), nn.ReLU6(inplace=True), nn.Dropout(0.5, inplace=True))
     activations.accelerate(model)
     model(torch.ones(2, 4)).sum().backward()

@@ -1,4 +1,4 @@
-"""The fast weight gradient equals the library's, and patching changes nothing else."""
+"""The fast weight gradient equals the library's; patching changes nothing else."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def random_map(side: int, images: int = 3, dtype: torch.dtype = torch.float64) -
 def gradients(conv: nn.Module, x: Tensor) -> list[Tensor]:
     x = x.clone().requires_grad_()
     result = conv(x)
-    # A loss that is not linear, so that the incoming gradient differs between positions.
+    # A loss that is not linear gives each position another gradient.
     return list(torch.autograd.grad(result.sin().sum(), [x, *conv.parameters()]))
 
 
@@ -194,21 +194,21 @@ def test_accelerating_twice_is_accelerating_once() -> None:
 
 
 @pytest.mark.parametrize("duplicate", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
-def test_copies_are_fast_too_and_their_own(duplicate: type) -> None:
+def test_copies_are_fast_too_and_have_their_own_weights(duplicate: type) -> None:
     conv = make_conv(5)
     depthwise.accelerate(conv)
-    twin = duplicate(conv)
+    copied = duplicate(conv)
     x = random_map(4)
-    assert "_Depthwise" in twin(x).grad_fn.name()
+    assert "_Depthwise" in copied(x).grad_fn.name()
     with torch.no_grad():
-        twin.weight.zero_()
-        twin.bias.zero_()
-    assert twin(x).abs().max() == 0
+        copied.weight.zero_()
+        copied.bias.zero_()
+    assert copied(x).abs().max() == 0
     assert conv(x).abs().max() > 0
 
 
 class OtherConv(nn.Conv2d):
-    """Stands for any subclass with a forward of its own, such as TensorFlow's 'same' padding."""
+    """A stand-in for any subclass with another forward, such as TensorFlow's 'same' padding."""
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ class OtherConv(nn.Conv2d):
     ],
     ids=str,
 )
-def test_other_convolutions_are_left_alone(conv: nn.Module) -> None:
+def test_other_convolutions_stay_as_they_are(conv: nn.Module) -> None:
     kind = type(conv)
     assert depthwise.accelerate(conv) == 0
     assert type(conv) is kind

@@ -43,6 +43,6 @@ def test_a_freed_block_is_not_faulted_in_again() -> None:
     assert faults_per_page("default") > 0.5
 
 
-def test_elsewhere_it_does_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_other_platforms_keep_their_allocator(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "platform", "darwin")
     assert keep_freed_memory() is False

@@ -16,7 +16,7 @@ TOLERANCE = {torch.float32: 1e-5, torch.float64: 1e-12}
 
 def random_map(side: int, dtype: torch.dtype = torch.float64) -> Tensor:
     generator = torch.Generator().manual_seed(side)
-    # Strides of channels_last even where one position makes every layout alike.
+    # These strides are those of channels_last even for a single position.
     return torch.randn(3, side, side, 5, generator=generator, dtype=dtype).permute(0, 3, 1, 2)
 
 
@@ -48,9 +48,9 @@ def test_values_and_gradients_are_the_librarys(side: int, bias: bool, dtype: tor
     assert actual.is_contiguous(memory_format=torch.channels_last)
     theirs = torch.autograd.grad(expected.sin().sum(), [x, *conv.parameters()])
     ours = torch.autograd.grad(actual.sin().sum(), [x, *fast.parameters()])
-    for mine, other in zip(ours, theirs, strict=True):
-        assert mine.shape == other.shape
-        assert close(mine, other, dtype)
+    for our, their in zip(ours, theirs, strict=True):
+        assert our.shape == their.shape
+        assert close(our, their, dtype)
 
 
 def test_gradients_agree_with_finite_differences() -> None:
@@ -81,7 +81,7 @@ def test_the_library_keeps_large_maps_other_layouts_and_other_precisions() -> No
     ],
     ids=str,
 )
-def test_other_convolutions_are_left_alone(conv: nn.Conv2d) -> None:
+def test_other_convolutions_stay_as_they_are(conv: nn.Conv2d) -> None:
     assert pointwise.accelerate(conv) == 0
     assert type(conv) is nn.Conv2d
 

@@ -9,7 +9,9 @@ from data_helpers import make_classes
 
 import scalegrid.data
 from scalegrid.data import open_source
+from scalegrid.data.sources import data_root
 from scalegrid.util.errors import UserError
+from scalegrid.util.files import cache_root
 
 
 def test_glyphs_by_name() -> None:
@@ -38,9 +40,27 @@ def test_a_folder_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         (__file__, "is a file; give a folder"),
     ],
 )
-def test_what_is_no_data_set_is_refused(data: str, sentence: str) -> None:
+def test_anything_else_is_refused(data: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
         open_source(data)
+
+
+def test_caches_and_data_sets_have_folders_of_the_platform_or_of_the_user(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ("SCALEGRID_CACHE", "XDG_CACHE_HOME", "SCALEGRID_DATA"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("HOME", "/home/someone")
+    assert cache_root() == Path("/home/someone/.cache/scalegrid")
+    monkeypatch.setenv("XDG_CACHE_HOME", "relative/is/ignored")
+    assert cache_root() == Path("/home/someone/.cache/scalegrid")
+    monkeypatch.setenv("XDG_CACHE_HOME", "/fast")
+    assert cache_root() == Path("/fast/scalegrid")
+    assert data_root() == Path("/fast/scalegrid/datasets")
+    monkeypatch.setenv("SCALEGRID_CACHE", "~/own")
+    assert cache_root() == Path("/home/someone/own")
+    monkeypatch.setenv("SCALEGRID_DATA", "/data")
+    assert data_root() == Path("/data")
 
 
 def test_planning_needs_no_torch() -> None:
@@ -48,15 +68,15 @@ def test_planning_needs_no_torch() -> None:
         "import sys; from scalegrid.data import open_source; open_source('glyphs');"
         "print({'torch', 'torchvision', 'timm', 'pandas'} & set(sys.modules))"
     )
-    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert told.stdout.strip() == "set()"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert run.stdout.strip() == "set()"
 
 
 @pytest.mark.parametrize("name", scalegrid.data.__all__)
-def test_everything_promised_is_there(name: str) -> None:
+def test_every_public_name_exists(name: str) -> None:
     assert getattr(scalegrid.data, name) is not None
 
 
-def test_nothing_else_is_there() -> None:
+def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="nonsense"):
         scalegrid.data.nonsense  # noqa: B018

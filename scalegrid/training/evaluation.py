@@ -11,7 +11,7 @@ from scalegrid.data.batching import ordered_batches
 from scalegrid.data.images import Images
 
 BATCH = 125
-"""Images at once; decides the speed and, through rounding, the last digits."""
+"""Images of a batch; it decides the speed and, through rounding, the last digits."""
 
 
 class Evaluation(NamedTuple):
@@ -27,7 +27,7 @@ def evaluate(model: nn.Module, images: Images, device: torch.device) -> Evaluati
     """Evaluate ``model`` in evaluation mode on every image, the last incomplete batch included.
 
     Top-5 counts the right label among the five highest outputs, or among all if there are fewer.
-    The model's mode is put back afterwards.
+    The model's mode is restored afterwards.
     """
     was_training = model.training
     model.eval()

@@ -31,7 +31,9 @@ def streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> CachedData:
     return prepare(tiny_glyphs(10, 5), [8], cache_dir=tmp_path / "other")
 
 
-def test_size_decides_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_larger_than_the_limit_are_streamed_with_a_note(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = tiny_glyphs(10, 5)
     size = cache_bytes(source, [8, 4, 8])
     assert size == 15 * 3 * (64 + 16)
@@ -44,7 +46,9 @@ def test_size_decides_and_it_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert not prepare(source, [8, 4], cache_dir=tmp_path / "a").streaming
 
 
-def test_a_full_disk_decides_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_data_larger_than_the_disk_are_streamed_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("scalegrid.data.cache._free_bytes", lambda root: 100)
     data = prepare(tiny_glyphs(10, 5), [8], cache_dir=tmp_path)
     assert data.streaming
@@ -78,8 +82,8 @@ def test_evaluation_streams_every_image(cached: CachedData, streamed: CachedData
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_stream_leaves_the_random_state_alone(streamed: CachedData, workers: int) -> None:
-    """The network draws from it: a stream must not change a trial's numbers."""
+def test_a_stream_keeps_the_random_state(streamed: CachedData, workers: int) -> None:
+    """The network draws from it, and a stream must not change a trial's numbers."""
     state = torch.get_rng_state()
     images = load_split(streamed, "train", 8, loader_workers=workers)
     list(images.fetch(torch.arange(5), 2))

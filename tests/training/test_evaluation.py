@@ -8,12 +8,12 @@ from torch import nn
 from training_helpers import CPU, Small, noise_images
 
 from scalegrid.data import CachedImages, ordered_batches
-from scalegrid.training import evaluate as module
-from scalegrid.training.evaluate import evaluate
+from scalegrid.training import evaluation
+from scalegrid.training.evaluation import evaluate
 
 
 def slowly(model: nn.Module, images: CachedImages) -> tuple[float, float, float]:
-    """One image after the other, by sorting."""
+    """The same figures from one image after the other, by sorting."""
     model.eval()
     first = five = 0
     loss = 0.0
@@ -31,22 +31,22 @@ def slowly(model: nn.Module, images: CachedImages) -> tuple[float, float, float]
 
 @given(count=st.integers(1, 40), classes=st.integers(2, 12), batch=st.integers(1, 17))
 @settings(deadline=None, max_examples=25)
-def test_equals_the_slow_way_whatever_the_batches(count: int, classes: int, batch: int) -> None:
+def test_any_batches_give_the_figures_of_a_slow_loop(count: int, classes: int, batch: int) -> None:
     with torch.random.fork_rng():
         torch.manual_seed(count)
         model = Small(classes)
     images = noise_images(count, classes=classes)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "BATCH", batch)
+        patch.setattr(evaluation, "BATCH", batch)
         found = evaluate(model, images, CPU)
     assert tuple(found) == pytest.approx(slowly(model, images))
 
 
-def test_top5_of_fewer_classes_is_everything() -> None:
+def test_top5_of_fewer_classes_is_one() -> None:
     assert evaluate(Small(4), noise_images(10, classes=4), CPU).top5 == 1.0
 
 
-def test_the_mode_is_put_back_and_statistics_are_left_alone() -> None:
+def test_mode_and_statistics_are_kept() -> None:
     model = Small(3).train()
     before = {k: v.clone() for k, v in model.state_dict().items()}
     evaluate(model, noise_images(10), CPU)

@@ -1,0 +1,55 @@
+"""Running a trial: an outcome comes back even if the training raises. Imports no torch."""
+
+from __future__ import annotations
+
+import importlib
+import time
+from collections.abc import Callable
+from typing import TypeAlias
+
+from scalegrid.training.devices import device_name, versions
+from scalegrid.training.trial import DivergenceError, Epoch, Outcome, Trial
+from scalegrid.util.errors import one_line
+
+Report: TypeAlias = Callable[[Epoch], None]
+Train: TypeAlias = Callable[[Trial, Report, str], None]
+"""Trains a trial on a device (``cpu``, ``cuda:1``) and reports each epoch as it ends."""
+
+TRAIN = "scalegrid.training.loop:train"
+"""The training itself as ``module:function``, which names it without importing torch."""
+
+
+def find(function: str) -> Train:
+    """The function that ``module:function`` names."""
+    module, _, name = function.partition(":")
+    found: Train = getattr(importlib.import_module(module), name)
+    return found
+
+
+def attempt(
+    train: Train, trial: Trial, report: Report = lambda epoch: None, device: str = "cpu"
+) -> Outcome:
+    """Train and return the outcome; an exception fails the trial, and earlier epochs are kept."""
+    history: list[Epoch] = []
+    error = None
+    start = time.perf_counter()
+
+    def record(epoch: Epoch) -> None:
+        history.append(epoch)
+        report(epoch)
+
+    try:
+        train(trial, record, device)
+    except DivergenceError as divergence:
+        error = str(divergence)
+    except Exception as exception:  # of a model, a library, the data: a row, not a crash
+        error = one_line(exception)
+    return Outcome(
+        trial=trial.trial,
+        status="failed" if error else "finished",
+        history=tuple(history),
+        error=error,
+        seconds=time.perf_counter() - start,
+        device=device_name(device),
+        versions=versions(trial.compile),
+    )

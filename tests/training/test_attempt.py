@@ -1,0 +1,66 @@
+"""Whatever a trainer does, one outcome comes back. The trainers here are stand-ins."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import light_training
+import pytest
+
+from scalegrid.data import CachedData
+from scalegrid.spec import Recipe
+from scalegrid.training import Epoch, Train, Trial, attempt, find
+from scalegrid.training.trial import DivergenceError
+
+EPOCH = Epoch(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.01)
+TRIAL = Trial(
+    *("trial", "variant", 0, "b0", 1.0, 1.0, 32),
+    data=CachedData(Path("nowhere"), "f", 10, (32,)),
+    recipe=Recipe(),
+)
+
+
+def train_then(raised: BaseException | None) -> Train:
+    """Reports an epoch, then raises."""
+
+    def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+        report(EPOCH)
+        if raised is not None:
+            raise raised
+
+    return train
+
+
+def test_a_training_that_returns_has_finished() -> None:
+    reported: list[Epoch] = []
+    outcome = attempt(train_then(None), TRIAL, reported.append, "cpu:0")
+    assert (outcome.trial, outcome.status, outcome.error) == ("trial", "finished", None)
+    assert outcome.history == tuple(reported) == (EPOCH,)
+    assert outcome.device == "cpu"
+    assert outcome.seconds >= 0
+
+
+@pytest.mark.parametrize(
+    ("raised", "error"),
+    [
+        (DivergenceError("the loss became nan in epoch 2"), "the loss became nan in epoch 2"),
+        (ValueError("no such layer.\nsecond line"), "ValueError: no such layer"),
+        (KeyError(), "KeyError"),
+    ],
+)
+def test_an_exception_is_a_failed_outcome_in_one_line(raised: Exception, error: str) -> None:
+    outcome = attempt(train_then(raised), TRIAL)
+    assert (outcome.status, outcome.error, outcome.history) == ("failed", error, (EPOCH,))
+    assert outcome.device == "cpu"
+    assert outcome.versions.startswith("scalegrid ")
+
+
+@pytest.mark.parametrize("raised", [KeyboardInterrupt(), SystemExit(7)])
+def test_interruptions_and_exits_pass_through(raised: BaseException) -> None:
+    with pytest.raises(type(raised)):
+        attempt(train_then(raised), TRIAL)
+
+
+def test_a_trainer_is_found_by_module_and_name() -> None:
+    assert find("light_training:run_trial") is light_training.run_trial

@@ -1,67 +1,103 @@
-"""The README's commands and code, run in the order in which a reader would."""
+"""The commands and code of the README and of docs/tables.md, run in a reader's order."""
 
 import re
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import torch
 from click.testing import CliRunner
 
+import scalegrid
 from scalegrid.cli.main import main
+from scalegrid.cli.options import spec_from_flags
 from scalegrid.results import schema as tables
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```(console|python)\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
-BRIEF = (
-    "--train-images 48 --val-images 24 --batch-size 16 --epochs 1 --candidates 4 --resolution 32 "
-    "--max-trials 8"
+TABLES = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+BLOCKS = re.findall(
+    r"^```(console|python|text)\n(.*?)^```", README + TABLES, re.MULTILINE | re.DOTALL
 )
-LIMITS = ("--max-trials",)
+BRIEF = {
+    "train_images": 48,
+    "val_images": 24,
+    "batch_size": 16,
+    "epochs": 1,
+    "candidates": 4,
+    "resolution": 32,
+    "max_trials": 8,
+}
+LIMITS = ("max_trials",)
 
 
-def run(command: str) -> None:
-    """Run one command of the README, a sweep or plan of it on few and small images."""
+def run(command: str) -> str:
+    """What a command of the README prints; sweeps and plans take few and small images."""
+    output = ""
     for part in command.split(" && "):
         words = shlex.split(part)
         if words[0] in ("pip", "ruff", "mypy", "pytest"):
             continue  # what runs this test
         assert words[0] == "scalegrid", part
         if words[1] in ("sweep", "plan"):
-            # Those given last win; a limit is made smaller, and where there is none stays away.
-            brief = [p for p in _pairs(BRIEF) if p[0] not in words or p[0] in LIMITS]
-            words += [
-                w for pair in brief if pair[0] not in LIMITS or pair[0] in words for w in pair
-            ]
+            given = {word[2:].replace("-", "_") for word in words if word.startswith("--")}
+            for key, value in brief(given).items():
+                words += ["--" + key.replace("_", "-"), str(value)]
+            if "cuda" in words and not torch.cuda.is_available():
+                flags = dict(main.commands[words[1]].make_context(words[1], words[2:]).params)
+                assert spec_from_flags(flags.pop("spec_file"), flags).device == "cuda"
+                continue
         result = CliRunner().invoke(main, words[1:])
         assert result.exit_code == 0, f"{part}\n{result.output}\n{result.exception}"
         assert result.output
+        output += result.output
+    return output
 
 
-def _pairs(flags: str) -> list[tuple[str, str]]:
-    words = flags.split()
-    return list(zip(words[::2], words[1::2], strict=True))
+def brief(given: set[str]) -> dict[str, int]:
+    """What shortens a sweep: a limit that is given becomes smaller, none is added."""
+    return {key: n for key, n in BRIEF.items() if (key in given) == (key in LIMITS)}
 
 
-def test_every_example_runs(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+@pytest.fixture
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of a reader, with the committed sweeps and specifications."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("scalegrid.sweep.machine_rate", lambda *_: None)  # see test_timing
     monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr("scalegrid.sweep.machine_rate", lambda *_: None)  # has tests of its own
     (tmp_path / "sweeps").symlink_to(ROOT / "sweeps")
+    (tmp_path / "results").mkdir()
+    (tmp_path / "results" / "published").symlink_to(ROOT / "results" / "published")
+    spec: Callable[..., object] = scalegrid.SweepSpec
+    monkeypatch.setattr(
+        scalegrid, "SweepSpec", lambda **given: spec(**{**given, **brief(set(given))})
+    )
+    return tmp_path
+
+
+def test_every_example_runs(reader: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    printed = ""
     for language, text in BLOCKS:
         if language == "console":
-            for command in text.splitlines():
-                run(command)
+            printed = "".join(run(command) for command in text.splitlines())
+        elif language == "text":
+            assert re.search(pattern(text), printed, re.DOTALL), printed
         elif "def mynet" in text:
             Path("mynet.py").write_text(text)
         else:
-            exec(compile(text, "README.md", "exec"), {})
-            assert "best with probability" in capsys.readouterr().out
+            exec(compile(text, "README.md", "exec"), {"__name__": "__main__"})
+            says = "best with probability" if "best with" in text else "probability_best="
+            assert says in capsys.readouterr().out
     for figure in ("accuracy-flops", "single-axis", "triangle", "ranking", "architecture"):
-        assert (tmp_path / "results/mynet/figures" / f"{figure}.png").stat().st_size > 10_000
-    assert (tmp_path / "pictures/plan.png").exists()
+        assert (reader / "results/mynet/figures" / f"{figure}.png").stat().st_size > 10_000
+    assert (reader / "pictures/plan.png").exists()
+
+
+def pattern(shown: str) -> str:
+    """Of an output as the README shows it: … is for what it leaves out, and spaces do not count."""
+    words = re.sub("─+", "─", shown).split()
+    return r"\s+".join(".*" if w == "…" else "─+" if w == "─" else re.escape(w) for w in words)
 
 
 def test_the_own_network_is_about_forty_lines() -> None:
@@ -73,9 +109,19 @@ def test_the_own_network_is_about_forty_lines() -> None:
 def test_every_column_is_documented(schema: object) -> None:
     for field in schema:  # type: ignore[attr-defined]
         meaning = field.metadata[b"description"].decode()
-        assert f"| `{field.name}` | {field.type} | {meaning} |" in README
+        assert f"| `{field.name}` | {field.type} | {meaning} |" in TABLES
 
 
-def test_links_and_pictures_exist() -> None:
-    for target in re.findall(r"\]\(([^)#]+)\)", README):
-        assert (ROOT / target).exists(), target
+@pytest.mark.parametrize(
+    "page",
+    ["README.md", "CONTRIBUTING.md", *(f"docs/{p.name}" for p in (ROOT / "docs").glob("*.md"))],
+)
+def test_links_and_pictures_exist(page: str) -> None:
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / page).read_text(encoding="utf-8")):
+        assert target.startswith("https://") or (ROOT / page).parent.joinpath(target).exists(), (
+            target
+        )
+
+
+def test_the_readme_is_short() -> None:
+    assert len(README.splitlines()) < 200

@@ -1,0 +1,105 @@
+"""Results that earlier versions wrote open for ever, and are not trained again.
+
+A new version of the schema adds a folder of its own to ``fixtures/results``, written by the program
+as it then is, and never touches the others.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+
+from scalegrid.analysis import recommend
+from scalegrid.results import load_sweep, read_stored
+from scalegrid.results.schema import HISTORY, SCHEMA_VERSION, TRIALS, VARIANTS
+from scalegrid.util.errors import UserError
+
+ROOT = Path(__file__).parent.parent.parent
+FIXTURES = ROOT / "tests" / "fixtures" / "results"
+VERSIONS = sorted(path.name for path in FIXTURES.iterdir())
+PUBLISHED = sorted(path.parent for path in (ROOT / "results").glob("**/sweep.yaml"))
+
+
+def test_every_version_of_the_schema_has_a_fixture() -> None:
+    assert {f"v{number}" for number in range(1, SCHEMA_VERSION + 1)} == set(VERSIONS)
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_sweep_of_an_earlier_version_loads(version: str) -> None:
+    sweep = load_sweep(version, FIXTURES)
+    assert [list(frame) for frame in (sweep.variants, sweep.trials, sweep.history)] == [
+        schema.names for schema in (VARIANTS, TRIALS, HISTORY)
+    ]
+    stored = read_stored(FIXTURES / version)
+    assert stored is not None
+    stored.check(stored.spec, stored.planned[0]["variant"], stored.data)
+    assert recommend(sweep.planned, sweep.trials).best.variant in set(sweep.planned["variant"])
+
+
+def test_the_values_of_the_first_version_are_those_written() -> None:
+    sweep = load_sweep("v1", FIXTURES)
+    assert (sweep.spec["baseline"], sweep.spec["resolution"], sweep.spec["seeds"]) == (
+        "nano",
+        16,
+        2,
+    )
+    variants = sweep.variants.set_index("role")
+    assert variants.loc["baseline", "layers"] == "1-1-2-3-2-1"
+    assert variants.loc["baseline", "params"] == 76924
+    trials = sweep.trials
+    assert (len(trials), set(trials["status"]), set(trials["seed"])) == (10, {"finished"}, {0, 1})
+    assert len(sweep.history) == 20
+    first = trials.iloc[0]
+    assert (first["trial"], first["top1"]) == ("3263e2976fdd", 0.025)
+    assert first["val_loss"] == pytest.approx(3.015260, abs=1e-6)
+
+
+def test_a_newer_schema_is_refused_in_one_sentence(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / VERSIONS[-1], tmp_path / "newer")
+    path = tmp_path / "newer" / "trials.parquet"
+    table = pq.read_table(path)
+    metadata = {**table.schema.metadata, b"scalegrid.schema": str(SCHEMA_VERSION + 1)}
+    pq.write_table(table.replace_schema_metadata(metadata), path)
+    with pytest.raises(UserError, match=r"trials\.parquet was written by a newer scalegrid") as it:
+        load_sweep("newer", tmp_path)
+    assert "\n" not in str(it.value)
+
+
+SCRIPT = """
+import sys
+from scalegrid import SweepSpec, load_sweep, run_sweep
+from scalegrid.progress import Silence
+
+class Printed(Silence):
+    def note(self, text):
+        print(text)
+
+def forbidden(_placement):
+    raise AssertionError("nothing is to be trained")
+
+name, results = sys.argv[1:]
+values = {k: tuple(v) if isinstance(v, list) else v for k, v in load_sweep(name, results).spec.items()}
+spec = SweepSpec(**{**values, "results": results, "name": name})
+outcome = run_sweep(spec, display=Printed(), make_executor=forbidden)
+assert (outcome.trained, outcome.exit_status) == (0, 0), outcome
+assert "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: path.name)
+def test_a_committed_sweep_is_finished_already_and_left_as_it_is(
+    folder: Path, tmp_path: Path
+) -> None:
+    shutil.copytree(folder, tmp_path / folder.name)
+    command = [sys.executable, "-c", SCRIPT, folder.name, str(tmp_path)]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert "is finished already" in ran.stdout
+    for path in folder.glob("*.*"):
+        if path.is_file():
+            assert (tmp_path / folder.name / path.name).read_bytes() == path.read_bytes()

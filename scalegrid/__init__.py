@@ -17,6 +17,8 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from scalegrid.util.version import __version__
+
 if TYPE_CHECKING:
     from scalegrid.analysis import Recommendation, recommend
     from scalegrid.baselines import Baseline
@@ -28,8 +30,6 @@ if TYPE_CHECKING:
     from scalegrid.spec import Recipe, SweepSpec
     from scalegrid.sweep import SweepOutcome, run_sweep
     from scalegrid.util.errors import UserError
-
-__version__ = "0.1.0"
 
 # The room of each name, and what it is called there if that differs.
 _ROOMS = {

@@ -12,11 +12,11 @@ from typing import Any, TypeVar, get_args
 
 import click
 
-from scalegrid import __version__
 from scalegrid.cli.options import spec_from_flags, spec_options
 from scalegrid.cli.output import FORMATS, Format
 from scalegrid.spec import Metric
 from scalegrid.util.errors import UserError
+from scalegrid.util.version import __version__
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

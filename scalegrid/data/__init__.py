@@ -10,7 +10,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.data.cache import CachedData, cache_bytes, prepare
-from scalegrid.data.sources import EMBEDDED, SPLITS, Source, Split, open_source
+from scalegrid.data.opening import EMBEDDED, open_source
+from scalegrid.data.sources import SPLITS, Source, Split
 
 if TYPE_CHECKING:
     from scalegrid.data.batching import Augment, batches, ordered_batches, steps_per_epoch

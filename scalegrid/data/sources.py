@@ -1,19 +1,13 @@
-"""What a data set is: labelled images in two splits with a fingerprint; opened by name or path."""
+"""What a data set is: labelled images in two splits with a fingerprint."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-
-from scalegrid.util.errors import UserError
-from scalegrid.util.files import cache_root
-from scalegrid.util.text import did_you_mean
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -21,9 +15,6 @@ if TYPE_CHECKING:
 Split = Literal["train", "val"]
 Labels: TypeAlias = npt.NDArray[np.int64]
 SPLITS: tuple[Split, Split] = ("train", "val")
-
-EMBEDDED = "glyphs"
-"""The data set that comes with the package."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,59 +64,3 @@ class Source:
     def image(self, split: Split, index: int) -> Image.Image:
         """Image `index` of `split`: mode RGB, native pixels."""
         return self.read(split, index)
-
-
-def open_source(
-    data: str,
-    *,
-    train_images: int | None = None,
-    val_images: int | None = None,
-    download: bool = True,
-    data_dir: Path | None = None,
-) -> Source:
-    """Open a data set by name or path, without decoding its images.
-
-    Args:
-        data: `glyphs`; a name that timm's data set factory takes (`cifar10`, `mnist`, ..., with
-            or without its `torch/`); or the path of a folder of images (`./cifar10` for a folder
-            with the name of a data set).
-        train_images: number of training images; None for all.
-        val_images: number of images to measure accuracy on; None for all of a folder's own
-            validation set, else a tenth of the training images, held out.
-        download: whether a named data set may be downloaded.
-        data_dir: where named data sets are kept; None for `data_root`.
-
-    Raises:
-        UserError: nothing of that name, bad data, or numbers that do not fit it.
-    """
-    from scalegrid.data import folder, glyphs, torchvision
-
-    name = data.removeprefix("torch/")
-    name = {"inat": "inaturalist"}.get(name, name)
-    if name == EMBEDDED:
-        return glyphs.open_glyphs(train_images, val_images)
-    if name in torchvision.NAMES:
-        return torchvision.open_torchvision(
-            name,
-            data_dir or data_root(),
-            train_images=train_images,
-            val_images=val_images,
-            download=download,
-        )
-    path = Path(os.path.expanduser(data))
-    if not path.is_dir():
-        raise UserError(_unknown(data, path, (EMBEDDED, *torchvision.NAMES)))
-    return folder.open_folder(path, train_images=train_images, val_images=val_images)
-
-
-def data_root() -> Path:
-    """The folder of downloaded data sets: `SCALEGRID_DATA`, or `datasets` in the cache folder."""
-    own = os.environ.get("SCALEGRID_DATA")
-    return Path(os.path.expanduser(own)) if own else cache_root() / "datasets"
-
-
-def _unknown(data: str, path: Path, names: tuple[str, ...]) -> str:
-    if path.exists():
-        return f"data {data!r} is a file; give a folder of images"
-    hint = did_you_mean(data, names, f"give a folder, or one of {', '.join(names)}")
-    return f"data {data!r} is neither a folder nor the name of a data set; {hint}"

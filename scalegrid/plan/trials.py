@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
+from scalegrid.data import CachedData
+from scalegrid.plan.variants import Plan, Variant
 from scalegrid.spec import Recipe
 from scalegrid.training.trial import Trial, trial_id
-
-if TYPE_CHECKING:
-    from scalegrid.data import CachedData
-    from scalegrid.plan.variants import Plan, Variant
 
 
 def make_trial(plan: Plan, variant: Variant, seed: int, data: CachedData, recipe: Recipe) -> Trial:
@@ -43,14 +39,6 @@ def planned_trials(plan: Plan) -> int:
     """How many trials a sweep has; of a race the most it may have, or if unlimited the first."""
     spec = plan.spec
     return spec.seeds * len(plan.variants) if spec.max_trials is None else spec.max_trials
-
-
-def limit_note(plan: Plan) -> str | None:
-    """A sentence if a race is too short for every variant's first trial."""
-    limit = plan.spec.max_trials
-    if limit is None or limit >= len(plan.variants):
-        return None
-    return f"--max-trials {limit} leaves some of the {len(plan.variants)} variants untrained"
 
 
 def trial_work(activations: int, recipe: Recipe, num_train: int, num_val: int) -> float:

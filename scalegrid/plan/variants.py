@@ -17,7 +17,6 @@ from scalegrid.plan.picks import ROLES, Pick
 from scalegrid.plan.realisable import Cell, Realisable, measured_shares
 from scalegrid.plan.resolve import check_training, open_data, resolve
 from scalegrid.plan.soundness import check
-from scalegrid.plan.trials import limit_note
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 
@@ -126,8 +125,7 @@ def make_plan(spec: SweepSpec) -> Plan:
     for one in plan.variants:
         planned = Cost(one.flops, one.params, one.activations)
         costs.check(one.depth, one.width, one.resolution, planned)
-    limit = [note for note in (limit_note(plan),) if note]
-    return replace(plan, notes=(*notes, *plan.notes, *limit))
+    return replace(plan, notes=(*notes, *plan.notes, *_limit_notes(spec, len(plan.variants))))
 
 
 def classic_plan(plan: Plan) -> Plan:
@@ -178,6 +176,13 @@ def _resolution(spec: SweepSpec, baseline: Baseline) -> int:
             f"least {baseline.total_stride} px."
         )
     return resolution
+
+
+def _limit_notes(spec: SweepSpec, variants: int) -> list[str]:
+    """A sentence if a race is too short for every variant's first trial."""
+    if spec.max_trials is None or spec.max_trials >= variants:
+        return []
+    return [f"--max-trials {spec.max_trials} leaves some of the {variants} variants untrained"]
 
 
 def _distinct(picks: list[Pick], spec: SweepSpec) -> list[Pick]:

@@ -8,8 +8,8 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
-from scalegrid import __version__
 from scalegrid.util.errors import UserError
+from scalegrid.util.version import __version__
 
 # Files of NVIDIA's drivers (on Linux and under Windows) and of AMD's. A machine without any of them
 # has no CUDA device, and is spared the seconds of importing torch.

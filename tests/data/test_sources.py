@@ -9,7 +9,7 @@ from data_helpers import make_classes
 
 import scalegrid.data
 from scalegrid.data import open_source
-from scalegrid.data.sources import data_root
+from scalegrid.data.opening import data_root
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root
 

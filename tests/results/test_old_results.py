@@ -83,7 +83,8 @@ def forbidden(_placement):
     raise AssertionError("nothing is to be trained")
 
 name, results = sys.argv[1:]
-values = {k: tuple(v) if isinstance(v, list) else v for k, v in load_sweep(name, results).spec.items()}
+items = load_sweep(name, results).spec.items()
+values = {key: tuple(value) if isinstance(value, list) else value for key, value in items}
 spec = SweepSpec(**{**values, "results": results, "name": name})
 outcome = run_sweep(spec, display=Printed(), make_executor=forbidden)
 assert (outcome.trained, outcome.exit_status) == (0, 0), outcome

@@ -134,7 +134,7 @@ class SweepSpec(Recipe):
     allocation: Literal["uniform", "racing"] | None = Field(
         None,
         description="uniform: the same seeds for all; racing: more where they decide something. "
-        "Default: racing if one of the next three is given, else uniform.",
+        "Default: racing if one of its limits is given, else uniform.",
     )
     confidence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
@@ -264,6 +264,28 @@ def check_name(name: str) -> None:
     if len(os.fsencode(name)) > _LONGEST_NAME:
         raise ValueError(f"a name of {len(name)} characters is too long for a folder")
 
+
+GROUPS: dict[str, tuple[str, ...]] = {
+    "What is scaled": ("baseline", "resolution", "resolution_step"),
+    "Data": ("data", "train_images", "val_images", "num_classes", "data_dir", "download"),
+    "Recipe": (
+        *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "weight_decay"),
+        *("warmup", "label_smoothing", "clip_norm", "ema_decay", "flip", "shift"),
+    ),
+    "Candidates": (
+        *("candidates", "grid", "flops_factor", "curves", "match", "cost_tolerance"),
+        *("alpha_range", "beta_range", "gamma_range", "divisions", "step", "tolerance"),
+    ),
+    "Allocation": (
+        *("seeds", "allocation", "max_trials", "max_hours", "confidence"),
+        *("metric", "indifference"),
+    ),
+    "Where it runs": (
+        *("workers", "device", "trials_per_device", "threads", "fast_depthwise", "compile"),
+    ),
+    "Results": ("name", "results"),
+}
+"""Every key under a heading, most used first, for help."""
 
 JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
 """Keys that say how results are compared; `scalegrid recommend` goes by them."""

@@ -12,6 +12,7 @@ from click.testing import CliRunner
 import scalegrid
 from scalegrid.cli.main import main
 from scalegrid.cli.options import spec_from_flags
+from scalegrid.cli.sweep import sweep
 from scalegrid.results import schema as tables
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +46,7 @@ def run(command: str) -> str:
             for key, value in brief(given).items():
                 words += ["--" + key.replace("_", "-"), str(value)]
             if "cuda" in words and not torch.cuda.is_available():
-                flags = dict(main.commands[words[1]].make_context(words[1], words[2:]).params)
+                flags = dict(sweep.make_context("sweep", words[2:]).params)
                 assert spec_from_flags(flags.pop("spec_file"), flags).device == "cuda"
                 continue
         result = CliRunner().invoke(main, words[1:])

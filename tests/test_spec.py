@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalegrid.spec import Recipe, SweepSpec
+from scalegrid.spec import GROUPS, Recipe, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 
@@ -156,3 +156,7 @@ def test_the_example_specifications_are_valid(path: Path) -> None:
     spec = load(path)
     assert f"scalegrid sweep sweeps/{path.name}" in path.read_text(encoding="utf-8")
     assert load(path, {"epochs": 1}) == spec.model_copy(update={"epochs": 1})
+
+
+def test_every_field_is_in_one_group() -> None:
+    assert sorted(key for keys in GROUPS.values() for key in keys) == sorted(SweepSpec.model_fields)

@@ -7,63 +7,69 @@ from collections.abc import Sequence
 from contextlib import redirect_stdout
 from typing import Any
 
-from scalegrid import baselines
+import click
+
+from scalegrid.baselines import get, layer_table, listing
+from scalegrid.cli.options import format_option, name_argument
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count
 
 
-def list_baselines(form: Format) -> None:
-    """Print every baseline with its cost at the authors' resolution, 1,000 classes."""
-    listing = baselines.listing()
-    if form != "table":
-        _print_records([row._asdict() for row in listing], form)
-        return
-    print_table(
-        [
-            {
-                "family": row.family,
-                "name": row.name,
-                "resolution": _or_dash(row.resolution),
-                "FLOPs": "–" if row.flops is None else count(row.flops),
-                "parameters": "–" if row.params is None else count(row.params),
-            }
-            for row in listing
-        ]
-    )
-    print(
-        "Also: timm/NAME for a model of timm, the path of a YAML block definition, and\n"
-        "package.module:factory for a network of your own."
-    )
+@click.command()
+@name_argument
+@click.option("--resolution", type=int, help="Input side in px; default: the authors' own.")
+@format_option
+def baselines(name: str | None, resolution: int | None, form: Format) -> None:
+    """List what can be scaled, or show the layer table of one baseline."""
+    if name is not None:
+        rows = _layers(name, resolution)
+    elif resolution is not None:
+        raise UserError("--resolution is for the layer table of one baseline; give its NAME.")
+    else:
+        rows = [row._asdict() for row in listing()]
+    if form == "json":
+        print_json(rows)
+    elif form == "csv":
+        print_csv(rows)
+    elif name is not None:
+        print_table(rows)
+    else:
+        _print_listing(rows)
 
 
-def show_layers(name: str, resolution: int | None, form: Format) -> None:
-    """Print the layer table of a baseline as the paper's Table 1.
-
-    Raises:
-        UserError: there is no such baseline, or it cannot take the resolution.
-    """
-    with redirect_stdout(sys.stderr):  # one's own network may print; the table is to be alone
-        baseline = baselines.get(name)
+def _layers(name: str, resolution: int | None) -> list[dict[str, Any]]:
+    """The layer table of a baseline as the paper's Table 1."""
+    with redirect_stdout(sys.stderr):  # a user's network may print; the table is to be alone
+        baseline = get(name)
         side = baseline.resolution if resolution is None else resolution
         if side < baseline.total_stride:
             raise UserError(
                 f"--resolution {side} px is too small for {name}: its strides need at least "
                 f"{baseline.total_stride} px."
             )
-        rows = [row._asdict() for row in baselines.layer_table(baseline, resolution=side)]
-    if form == "table":
-        print_table(rows)
-    else:
-        _print_records(rows, form)
+        return [row._asdict() for row in layer_table(baseline, resolution=side)]
 
 
-def _print_records(records: Sequence[dict[str, Any]], form: Format) -> None:
-    if form == "json":
-        print_json(records)
-    else:
-        print_csv(records)
+def _print_listing(rows: Sequence[dict[str, Any]]) -> None:
+    """Every baseline with its cost at the authors' resolution, 1,000 classes."""
 
+    def shown(number: int | None) -> str:
+        return "–" if number is None else count(number)
 
-def _or_dash(value: int | None) -> str:
-    return "–" if value is None else str(value)
+    print_table(
+        [
+            {
+                "family": row["family"],
+                "name": row["name"],
+                "resolution": "–" if row["resolution"] is None else str(row["resolution"]),
+                "FLOPs": shown(row["flops"]),
+                "parameters": shown(row["params"]),
+            }
+            for row in rows
+        ]
+    )
+    print(
+        "Also: timm/NAME for a model of timm, the path of a YAML block definition, and\n"
+        "package.module:factory for your own network."
+    )

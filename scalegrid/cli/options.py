@@ -1,4 +1,4 @@
-"""The flags of the command line, made from the fields of the specification."""
+"""The options that commands share, above all a flag for each field of the specification."""
 
 from __future__ import annotations
 
@@ -10,10 +10,22 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 import click
 
 from scalegrid.baselines import locate
-from scalegrid.spec import SweepSpec
+from scalegrid.cli.output import FORMATS
+from scalegrid.spec import GROUPS, SweepSpec
 from scalegrid.util import yaml
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+format_option = click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="table", help="How to print the result."
+)
+results_option = click.option(
+    "--results", default="results", show_default=True, help="Folder that holds the sweeps."
+)
+name_argument = click.argument("name", required=False)
+
+
+_FLAG_COLUMN = 28  # characters
 
 
 class FloatList(click.ParamType[tuple[float, ...]]):
@@ -46,6 +58,20 @@ class IntOrWord(click.ParamType[int | str]):
             return int(value)
         except ValueError:
             return str(value)
+
+
+class SpecCommand(click.Command):
+    """A command whose help lists the keys of a specification under their headings."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write a section for each of `scalegrid.spec.GROUPS`, and one for the other options."""
+        options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
+        records = {p.name: r for p in options if (r := p.get_help_record(ctx))}
+        sections = {heading: [records.pop(key) for key in keys] for heading, keys in GROUPS.items()}
+        for heading, rows in (*sections.items(), ("Other", list(records.values()))):
+            (flag, text), *others = rows
+            with formatter.section(heading):  # the second column starts at the same place in all
+                formatter.write_dl([(flag.ljust(_FLAG_COLUMN), text), *others], _FLAG_COLUMN)
 
 
 def spec_options(command: Command) -> Command:

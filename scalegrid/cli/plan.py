@@ -9,61 +9,78 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from scalegrid.cli.options import SpecCommand, format_option, spec_from_flags, spec_options
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
-from scalegrid.coefficients import Shares
-from scalegrid.executors import placement_for
-from scalegrid.plan import Plan, Variant, classic_plan, make_plan, planned_trials
-from scalegrid.plan.summary import CostSummary, summarise
-from scalegrid.progress.estimate import estimate_seconds
-from scalegrid.results.rows import variant_rows
-from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count, duration, sentence
 
 if TYPE_CHECKING:
-    import pandas as pd
+    from scalegrid.coefficients import Shares
+    from scalegrid.plan import Plan, Variant
+    from scalegrid.plan.summary import CostSummary
 
 
-def show_plan(spec: SweepSpec, form: Format, pictures: Path | None) -> None:
-    """Plan a sweep and print it; draw its candidates beside the classic grid's into a folder.
+@click.command(cls=SpecCommand)
+@spec_options
+@format_option
+@click.option(
+    "--plot",
+    "pictures",
+    type=click.Path(path_type=Path, file_okay=False),
+    is_flag=False,
+    flag_value=Path(),
+    help="Draw the candidates on the budget triangle, into DIR or the working directory.",
+    metavar="[DIR]",
+)
+def plan(spec_file: Path | None, form: Format, pictures: Path | None, **flags: Any) -> None:
+    """Show what a sweep would train, what that costs, and how long it takes."""
+    spec = spec_from_flags(spec_file, flags)
 
-    Raises:
-        UserError: the specification cannot be planned, or the folder cannot be written.
-    """
+    from scalegrid.executors import placement_for
+    from scalegrid.plan import classic_plan, make_plan
+    from scalegrid.results.rows import variant_rows
+
     placement_for(spec)  # an unknown device is refused before anything is printed
     with redirect_stdout(sys.stderr):  # a user's network may print; the table is to be alone
         plans = [make_plan(spec)]
         if spec.grid != "classic" and (pictures or form != "csv"):
             with suppress(UserError):  # it may be empty where the matched one is not
                 plans.append(classic_plan(plans[0]))
-    plan = plans[0]
     if pictures:
-        from scalegrid.figures import draw_plans
-
-        frames: dict[str, Any] = {one.spec.grid: plan_frame(one) for one in reversed(plans)}
-        for path in draw_plans(frames, pictures, flops_factor=spec.flops_factor):
-            print(f"drawn: {path}", file=sys.stderr)
-    if form != "table":
-        for note in plan.notes:
-            print(f"Note: {sentence(note)}", file=sys.stderr)
-    if form == "csv":
-        print_csv(variant_rows(plan))
-    elif form == "json":
-        print_json(_document(plans))
-    else:
+        _draw(plans, pictures)
+    if form == "table":
         _print(plans)
+        return
+    for note in plans[0].notes:
+        print(f"Note: {sentence(note)}", file=sys.stderr)
+    if form == "csv":
+        print_csv(variant_rows(plans[0]))
+    else:
+        print_json(_document(plans))
 
 
-def plan_frame(plan: Plan) -> pd.DataFrame:
-    """The candidates of a plan as the columns of variants.parquet."""
+def _draw(plans: Sequence[Plan], folder: Path) -> None:
     import pandas as pd
 
-    rows = [row for row in variant_rows(plan) if row["variant"] in plan.of_grid]
-    frame: pd.DataFrame = pd.DataFrame(rows)
-    return frame
+    from scalegrid.figures import draw_plans
+    from scalegrid.results.rows import variant_rows
+
+    frames: dict[str, pd.DataFrame] = {
+        plan.spec.grid: pd.DataFrame(
+            [row for row in variant_rows(plan) if row["variant"] in plan.of_grid]
+        )
+        for plan in reversed(plans)
+    }
+    for path in draw_plans(frames, folder, flops_factor=plans[0].spec.flops_factor):
+        print(f"drawn: {path}", file=sys.stderr)
 
 
 def _document(plans: Sequence[Plan]) -> dict[str, Any]:
+    from scalegrid.plan.summary import summarise
+    from scalegrid.progress.estimate import estimate_seconds
+
     plan = plans[0]
     return {
         "baseline": plan.spec.baseline,
@@ -76,6 +93,10 @@ def _document(plans: Sequence[Plan]) -> dict[str, Any]:
 
 
 def _print(plans: Sequence[Plan]) -> None:
+    from scalegrid.plan import planned_trials
+    from scalegrid.plan.summary import summarise
+    from scalegrid.progress.estimate import estimate_seconds
+
     plan, spec = plans[0], plans[0].spec
     print_table([_row(variant) for variant in plan.variants])
     print_table([_summary_row(summarise(one), spec.flops_factor) for one in plans])

@@ -3,23 +3,34 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
-from pathlib import Path
 
-from scalegrid.results import load_sweep
+import click
+
+from scalegrid.cli.options import name_argument, results_option
 
 
-def plot_sweep(
-    name: str | None, results: Path, names: Sequence[str], formats: Sequence[str]
+@click.command()
+@name_argument
+@results_option
+@click.option("--figure", "figures", multiple=True, help="Draw this figure alone; may be repeated.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    default=("png", "svg"),
+    show_default=True,
+    help="File format (png, svg, pdf); may be repeated.",
+)
+def plot(
+    name: str | None, results: str, figures: tuple[str, ...], formats: tuple[str, ...]
 ) -> None:
-    """Draw into the sweep's ``figures`` folder, and print the files.
-
-    Raises:
-        UserError: there is no such sweep or figure, or not enough trials have finished.
-    """
+    """Draw the figures of a sweep into its folder; of the newest without NAME."""
     from scalegrid.figures import draw
+    from scalegrid.results import load_sweep
+
+    def say(reason: str) -> None:
+        print(f"left out: {reason}", file=sys.stderr)
 
     tables = load_sweep(name, results)
-    say = lambda reason: print(f"left out: {reason}", file=sys.stderr)  # noqa: E731
-    for path in draw(names or None, tables, tables.folder / "figures", formats, say=say):
+    for path in draw(figures or None, tables, tables.folder / "figures", formats, say=say):
         print(path)

@@ -3,29 +3,37 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
+from typing import get_args
 
-from scalegrid.analysis import recommend_as_planned, rows, sentences
+import click
+
+from scalegrid.cli.options import format_option, name_argument, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
-from scalegrid.results import load_sweep
 from scalegrid.spec import Metric
 
 
-def show_recommendation(
+@click.command()
+@name_argument
+@results_option
+@format_option
+@click.option("--metric", type=click.Choice(get_args(Metric)), help="What to compare by.")
+@click.option("--indifference", type=float, help="Points (nats for val_loss) that do not matter.")
+@click.option("--confidence", type=float, help="Probability that counts as clear.")
+def recommend(
     name: str | None,
-    results: Path,
+    results: str,
     form: Format,
-    *,
-    metric: Metric | None = None,
-    indifference: float | None = None,
-    confidence: float | None = None,
+    metric: Metric | None,
+    indifference: float | None,
+    confidence: float | None,
 ) -> None:
-    """Print what the trials of a sweep recommend; settings not given are the sweep's own.
+    """Print the best coefficients, and how sure that is; of the newest sweep without NAME.
 
-    Raises:
-        UserError: there is no such sweep, no candidate has a finished trial, or a setting is out
-            of range.
+    Options that are not given are the sweep's own.
     """
+    from scalegrid.analysis import recommend_as_planned, rows, sentences
+    from scalegrid.results import load_sweep
+
     tables = load_sweep(name, results)
     earlier = len(tables.variants) - len(tables.planned)
     if earlier:

@@ -3,35 +3,43 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import click
+
+from scalegrid.cli.options import format_option, name_argument, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
-from scalegrid.progress.display import certainty
-from scalegrid.progress.status import Status, read_status
-from scalegrid.results import sweep_folder
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import duration
 
+if TYPE_CHECKING:
+    from scalegrid.progress import Status
 
-def show_status(name: str | None, results: Path, form: Format) -> None:
-    """Print the state of a sweep.
 
-    Raises:
-        UserError: there is no such sweep, or it has not started.
-    """
+@click.command()
+@name_argument
+@results_option
+@format_option
+def status(name: str | None, results: str, form: Format) -> None:
+    """Show how far a sweep is; the newest without NAME."""
+    from scalegrid.progress import read_status
+    from scalegrid.results import sweep_folder
+
     folder = sweep_folder(name, results)
-    status = read_status(folder)
-    if status is None:
+    found = read_status(folder)
+    if found is None:
         raise UserError(f"{folder} has no status yet; `scalegrid sweep` writes it as it runs.")
     if form == "json":
-        print_json(asdict(status))
+        print_json(asdict(found))
     elif form == "csv":
-        print_csv([{k: v for k, v in asdict(status).items() if k not in ("best", "running")}])
+        print_csv([{k: v for k, v in asdict(found).items() if k not in ("best", "running")}])
     else:
-        _print(status)
+        _print(found)
 
 
 def _print(status: Status) -> None:
+    from scalegrid.progress.display import certainty
+
     left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
     failed = f", {status.failed} failed" if status.failed else ""
     print(

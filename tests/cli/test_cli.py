@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,10 +14,10 @@ from click.testing import CliRunner, Result
 from light_sweep import light_spec, run_light_sweep
 
 from scalegrid import baselines
-from scalegrid.cli.main import main
+from scalegrid.cli.main import COMMANDS, main
 from scalegrid.cli.options import FloatList
 from scalegrid.progress.estimate import Estimate
-from scalegrid.spec import SweepSpec
+from scalegrid.spec import GROUPS
 
 PLAN = ("plan", "--baseline", "b0", "--resolution", "64", "--candidates", "5")
 BOUNDED_TO_ONE = (
@@ -24,7 +25,6 @@ BOUNDED_TO_ONE = (
     *("--beta-range", "1", "1"),
     *("--gamma-range", "1", "1"),
 )
-COMMANDS = ("sweep", "plan", "status", "recommend", "plot", "baselines")
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,9 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _known_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's speed is measured elsewhere; here it is given."""
-    monkeypatch.setattr("scalegrid.cli.plan.estimate_seconds", lambda *_: Estimate(120.0, True))
+    monkeypatch.setattr(
+        "scalegrid.progress.estimate.estimate_seconds", lambda *_: Estimate(120.0, True)
+    )
 
 
 def run(*arguments: str) -> Result:
@@ -56,23 +58,33 @@ def refused(*arguments: str) -> str:
     return str(sentence)
 
 
-def test_every_key_of_a_spec_is_a_flag_of_sweep_and_plan() -> None:
-    for command in ("sweep", "plan"):
-        flags = {o for p in main.commands[command].params for o in p.opts}
-        assert {"--" + key.replace("_", "-") for key in SweepSpec.model_fields} <= flags
+@pytest.mark.parametrize("command", ["sweep", "plan"])
+def test_help_has_a_flag_for_every_key_under_the_heading_of_its_group(command: str) -> None:
+    shown = run(command, "--help").stdout
+    sections = dict(re.findall(r"^(\w[\w ]*):\n((?:  .*\n|\n(?=  ))+)", shown, re.MULTILINE))
+    assert list(sections) == [*GROUPS, "Other"]
+    for heading, keys in GROUPS.items():
+        flags = re.findall(r"^  (--[a-z-]+)", sections[heading], re.MULTILINE)
+        assert flags == ["--" + key.replace("_", "-") for key in keys]
 
 
-def test_help_imports_nothing_slow_and_every_command_has_some() -> None:
+@pytest.mark.parametrize("arguments", [(), *((command,) for command in COMMANDS)])
+def test_help_imports_nothing_slow(arguments: tuple[str, ...]) -> None:
     code = (
         "import sys\nfrom scalegrid.cli.main import main\n"
-        "main(['--help'], standalone_mode=False)\n"
-        "print([m for m in ('torch', 'timm', 'pandas', 'matplotlib') if m in sys.modules])"
+        f"main([*{arguments!r}, '--help'], standalone_mode=False)\n"
+        "slow = 'torch', 'timm', 'pandas', 'pyarrow', 'matplotlib', 'scipy', 'numpy', 'rich'\n"
+        "print([m for m in slow if m in sys.modules])"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.splitlines()[-1] == "[]"
-    for command in COMMANDS:
-        assert command in shown.stdout
-        assert run(command, "--help").exit_code == 0
+
+
+def test_help_lists_every_command_with_a_whole_sentence() -> None:
+    shown = run("--help").stdout.split("Commands:\n")[1]
+    assert re.findall(r"^  (\w+) ", shown, re.MULTILINE) == list(COMMANDS)
+    assert "..." not in shown
+    assert " ".join(shown.split()).count(". ") == len(COMMANDS) - 1
 
 
 def test_a_plan_of_block_strings_imports_neither_torch_nor_timm(tmp_path: Path) -> None:

@@ -6,9 +6,10 @@ Everything a program needs is here; each name is imported from its room on first
 ```python
 from scalegrid import SweepSpec, load_sweep, recommend, run_sweep
 
-outcome = run_sweep(SweepSpec(baseline="b0"))
-sweep = load_sweep(outcome.name)
-best = recommend(sweep.planned, sweep.trials).best
+if __name__ == "__main__":  # workers are processes of their own that import this file
+    outcome = run_sweep(SweepSpec(baseline="nano"))
+    sweep = load_sweep(outcome.name)
+    print(recommend(sweep.planned, sweep.trials).best)
 ```
 """
 

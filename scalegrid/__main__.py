@@ -7,7 +7,7 @@ import sys
 
 
 def run() -> None:
-    """Run the command line; an interruption while it is still being imported is one, too."""
+    """Run the command line; an interruption during its imports exits with status 130 as well."""
     try:
         if sys.stdout is None or sys.stderr is None:
             if sys.stderr is not None:

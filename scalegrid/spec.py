@@ -22,7 +22,7 @@ from pydantic import (
 from scalegrid.coefficients import Bounds
 
 LARGEST_FACTOR = 16.0
-"""The largest FLOPs factor: what costs more is a family's business, not a brief sweep's."""
+"""The largest FLOPs factor of a brief sweep."""
 
 CONFIDENCE = 0.95
 """Probability of being good enough that counts as clear, unless another is asked for."""
@@ -49,7 +49,7 @@ class Recipe(BaseModel):
         "sgd", description="Any timm optimiser by name (sgd has Nesterov momentum)."
     )
     learning_rate: PositiveFloat = Field(
-        0.5, description="Peak learning rate; an adaptive optimiser wants about 0.01."
+        0.5, description="Peak learning rate; about 0.01 suits adaptive optimisers."
     )
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         5e-4, description="Weight decay; norms and biases are exempt."
@@ -102,7 +102,8 @@ class SweepSpec(Recipe):
 
     # Which variants
     grid: Literal["matched", "simplex", "classic"] = Field(
-        "matched", description="How candidates are chosen: at equal measured cost, or as the paper."
+        "matched",
+        description="How candidates are chosen: at equal measured cost, or as in the paper.",
     )
     candidates: Annotated[int, Field(ge=4)] | Literal["all"] = Field(
         16, description="Matched grid: how many scaled networks, corners included; or all."
@@ -146,8 +147,8 @@ class SweepSpec(Recipe):
     )
     max_hours: PositiveFloat | None = Field(
         None,
-        description="Racing starts no trial after so many hours of training, earlier runs'"
-        " included.",
+        description="Racing starts no trial after this many hours of training, "
+        "earlier runs included.",
     )
     seeds: Annotated[int, Field(gt=0, le=10_000)] = Field(
         1, description="Replicates of each variant; racing: those that all start with."
@@ -157,8 +158,8 @@ class SweepSpec(Recipe):
     )
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None,
-        description="A loss of so many points of accuracy (nats for val_loss) does not matter; "
-        f"default: {INDIFFERENCE:g} points, {LOSS_INDIFFERENCE:g} nats.",
+        description="Differences of this many points of accuracy (nats for val_loss) do not "
+        f"matter; default: {INDIFFERENCE:g} points, {LOSS_INDIFFERENCE:g} nats.",
     )
     workers: Parallel | None = Field(
         None, description="Worker processes; default: one per core, or trials-per-device per GPU."
@@ -174,7 +175,9 @@ class SweepSpec(Recipe):
     )
 
     # Where results go
-    name: str | None = Field(None, description="Name of the sweep; default: made of its settings.")
+    name: str | None = Field(
+        None, description="Name of the sweep; default: baseline, data and resolution."
+    )
     results: str = Field("results", description="Folder that holds the sweeps.")
 
     @field_validator("alpha_range", "beta_range", "gamma_range")
@@ -216,7 +219,7 @@ class SweepSpec(Recipe):
     @field_validator("results", "data_dir", "baseline")
     @classmethod
     def _path(cls, path: str | None) -> str | None:
-        # A shell does so only for a flag that stands apart from its value.
+        # A shell expands ~ only where a flag stands apart from its value.
         return path and os.path.expanduser(path)
 
     @field_validator("name")
@@ -288,12 +291,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
 """Every key under a heading, most used first, for help."""
 
 JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
-"""Keys that say how results are compared; `scalegrid recommend` goes by them."""
+"""Keys that decide how results are compared; `scalegrid recommend` uses them."""
 
 RUNTIME_KEYS = frozenset(
     {"workers", "threads", "trials_per_device", "device", "name", "results", "data_dir", "download"}
 )
-"""Keys that say where and how trials run, not what they are."""
+"""Keys that decide where and how trials run, not their numbers."""
 
 ALLOCATION_KEYS = frozenset(
     {
@@ -301,7 +304,7 @@ ALLOCATION_KEYS = frozenset(
         *("seeds", "metric", "indifference"),
     }
 )
-"""Keys that say how many trials each variant gets."""
+"""Keys that decide how many trials each variant gets."""
 
 EXTENDABLE_KEYS = ALLOCATION_KEYS | frozenset(
     {

@@ -1,4 +1,4 @@
-"""A network of one's own for `sweeps/own_code.yaml`: three stages of residual blocks."""
+"""A user's network for `sweeps/own_code.yaml`: three stages of residual blocks."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def baselines(name: str | None, resolution: int | None, form: Format) -> None:
 
 def _layers(name: str, resolution: int | None) -> list[dict[str, Any]]:
     """The layer table of a baseline as the paper's Table 1."""
-    with redirect_stdout(sys.stderr):  # a user's network may print; the table is to be alone
+    with redirect_stdout(sys.stderr):  # a user's network may print
         baseline = get(name)
         side = baseline.resolution if resolution is None else resolution
         if side < baseline.total_stride:

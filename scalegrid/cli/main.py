@@ -44,20 +44,20 @@ class _Group(click.Group):
         except click.exceptions.NoArgsIsHelpError:
             raise
         except click.UsageError as error:  # of an option before the command
-            _tell(error.format_message())
+            _report(error.format_message())
             raise click.exceptions.Exit(2) from None
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
         except UserError as error:
-            _tell(str(error))
+            _report(str(error))
             ctx.exit(2)
         except click.UsageError as error:
-            _tell(error.format_message())
+            _report(error.format_message())
             ctx.exit(2)
         except BrokenPipeError:
-            # The reader of a pipe has gone; nothing more can be said to it.
+            # The reader of a pipe has gone; no message can reach it.
             sys.stderr.close()
             ctx.exit(1)
         except OSError as error:
@@ -68,8 +68,8 @@ class _Group(click.Group):
             ctx.exit(130)
 
 
-def _tell(message: str) -> None:
-    """Say in a sentence what is wrong."""
+def _report(message: str) -> None:
+    """Print what is wrong as one sentence on standard error."""
     end = "" if message.endswith((".", "?")) else "."
     click.echo(f"scalegrid: {message}{end}", err=True)
 

@@ -53,7 +53,7 @@ class IntOrWord(click.ParamType[int | str]):
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
     ) -> int | str:
-        """Turn ``16`` into a number; leave a word to the specification to judge."""
+        """Turn ``16`` into a number; leave a word for the specification to check."""
         try:
             return int(value)
         except ValueError:

@@ -43,10 +43,12 @@ def plan(spec_file: Path | None, form: Format, pictures: Path | None, **flags: A
     from scalegrid.results.rows import variant_rows
 
     placement_for(spec)  # an unknown device is refused before anything is printed
-    with redirect_stdout(sys.stderr):  # a user's network may print; the table is to be alone
+    with redirect_stdout(
+        sys.stderr
+    ):  # a user's network may print; standard output is for the table
         plans = [make_plan(spec)]
         if spec.grid != "classic" and (pictures or form != "csv"):
-            with suppress(UserError):  # it may be empty where the matched one is not
+            with suppress(UserError):  # the classic grid may be empty where the matched grid is not
                 plans.append(classic_plan(plans[0]))
     if pictures:
         _draw(plans, pictures)
@@ -86,7 +88,7 @@ def _document(plans: Sequence[Plan]) -> dict[str, Any]:
         "baseline": plan.spec.baseline,
         "resolution": plan.resolution,
         "variants": [_nested(variant) for variant in plan.variants],
-        "spread": [asdict(summarise(one)) for one in plans],
+        "spread": [asdict(summarise(plan)) for plan in plans],
         "notes": list(plan.notes),
         "seconds_estimated": estimate_seconds(plan).seconds,
     }
@@ -99,7 +101,7 @@ def _print(plans: Sequence[Plan]) -> None:
 
     plan, spec = plans[0], plans[0].spec
     print_table([_row(variant) for variant in plan.variants])
-    print_table([_summary_row(summarise(one), spec.flops_factor) for one in plans])
+    print_table([_summary_row(summarise(p), spec.flops_factor) for p in plans])
     print("FLOPs are multiply-adds of convolution and linear layers, for one image.")
     if not all(variant.matched for variant in plan.variants):
         tolerance = f"{100 * spec.cost_tolerance:g} %"
@@ -153,14 +155,14 @@ def _nested(variant: Variant) -> dict[str, Any]:
     return record
 
 
-def _summary_row(one: CostSummary, factor: float) -> dict[str, str]:
+def _summary_row(summary: CostSummary, factor: float) -> dict[str, str]:
     return {
-        "grid": one.grid,
-        "chosen from": str(one.considered),
-        "networks": str(one.networks),
-        "min ratio": f"{one.minimum:.2f}×",
-        "median": f"{one.median:.2f}×",
-        "max": f"{one.maximum:.2f}×",
-        f"within 5 % of {factor:g}×": f"{one.near:.0%}",
-        "largest gap": f"{one.gap:.2f}",
+        "grid": summary.grid,
+        "chosen from": str(summary.considered),
+        "networks": str(summary.networks),
+        "min ratio": f"{summary.minimum:.2f}×",
+        "median": f"{summary.median:.2f}×",
+        "max": f"{summary.maximum:.2f}×",
+        f"within 5 % of {factor:g}×": f"{summary.near:.0%}",
+        "largest gap": f"{summary.gap:.2f}",
     }

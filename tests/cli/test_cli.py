@@ -1,4 +1,4 @@
-"""The command line as a user meets it: what it prints, where, and how it exits."""
+"""The command line from outside: what it prints, where, and how it exits."""
 
 import csv
 import io
@@ -211,7 +211,7 @@ def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], says: str) -> Non
     assert says in refused(*arguments)
 
 
-def test_an_unreadable_image_is_all_that_is_said_and_nothing_stays(tmp_path: Path) -> None:
+def test_an_unreadable_image_is_one_sentence_and_leaves_no_file(tmp_path: Path) -> None:
     from PIL import Image
 
     for label in "ab":

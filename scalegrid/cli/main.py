@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import did_you_mean
 from scalegrid.util.version import __version__
 
 COMMANDS = ("sweep", "plan", "status", "recommend", "plot", "baselines")
@@ -30,6 +31,14 @@ class _Group(click.Group):
         module = importlib.import_module(f"scalegrid.cli.{cmd_name}")
         command: click.Command = getattr(module, cmd_name)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            hint = did_you_mean(args[0], COMMANDS, f"there are {', '.join(COMMANDS)}.")
+            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the first sentence of every command's help, however long."""

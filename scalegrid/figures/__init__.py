@@ -87,7 +87,7 @@ def draw(
         tables: of one sweep.
         folder: where the files go, named after figure and format; old ones are replaced.
         formats: some of `FORMATS`.
-        say: with ``names`` None, is told in a sentence why a figure was left out.
+        say: with ``names`` None, gets a sentence about each figure that is left out.
 
     Returns:
         The files, figure by figure. Nothing is written unless all can be drawn.

@@ -46,7 +46,7 @@ def check_training(spec: SweepSpec) -> None:
     The default ones do; to ask timm about others takes seconds.
 
     Raises:
-        UserError: one does not.
+        UserError: either does not.
     """
     default = Recipe()
     if (spec.optimizer, spec.schedule) != (default.optimizer, default.schedule):

@@ -1,4 +1,4 @@
-"""Everything that can be wrong with someone's network, found before any training."""
+"""Everything that can be wrong with a user's network, found before any training."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ RowDict = dict[str, Any]
 
 def variant_rows(plan: Plan) -> list[RowDict]:
     """The rows of ``variants.parquet`` for a plan, in its order."""
-    return [_variant_row(variant, place) for place, variant in enumerate(plan.variants)]
+    return [_variant_row(variant, order) for order, variant in enumerate(plan.variants)]
 
 
 def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) -> RowDict:
@@ -60,15 +60,7 @@ def history_rows(outcome: Outcome) -> list[RowDict]:
     return [{"trial": outcome.trial, **asdict(epoch)} for epoch in outcome.history]
 
 
-def label(variant: Variant) -> str:
-    """What a person calls a variant: ``width β=1.41  64 px``; multipliers of the baseline."""
-    multipliers = (("α", variant.depth), ("β", variant.width), ("γ", variant.gamma**variant.phi))
-    texts = [(axis, f"{value:.3g}") for axis, value in multipliers]
-    scaled = [f"{axis}={text}" for axis, text in texts if text != "1"]
-    return "  ".join([" ".join([variant.role, *scaled]), f"{variant.resolution} px"])
-
-
-def _variant_row(variant: Variant, place: int) -> RowDict:
+def _variant_row(variant: Variant, order: int) -> RowDict:
     row = {field.name: getattr(variant, field.name) for field in fields(variant)}
     del row["shares"], row["nominal"]
     for prefix, shares in (("share", variant.shares), ("nominal", variant.nominal)):
@@ -77,5 +69,5 @@ def _variant_row(variant: Variant, place: int) -> RowDict:
         "layers": variant.layers,
         "channels": variant.channels,
         "layout": json.dumps([asdict(one) for one in variant.layout]),
-        "order": place,
+        "order": order,
     }

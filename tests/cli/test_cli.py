@@ -196,6 +196,7 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
         (("sweep", "--baseline", "b00"), "unknown baseline 'b00'"),
         (("sweep", "--name", "a/b"), "plain folder name"),
         (("sweep", "--train-images", "8", "--batch-size", "16"), "8"),
+        (("swep",), "no command 'swep'; did you mean 'sweep'?"),
         (("status",), "there are no results"),
         (("status", "nothing"), "nothing"),
         (("plot", "../up"), "path separators"),

@@ -20,6 +20,6 @@ def plot_sweep(
     from scalegrid.figures import draw
 
     tables = load_sweep(name, results)
-    say = lambda reason: print(f"left out: {reason}", file=sys.stderr)  # noqa: E731
-    for path in draw(names or None, tables, tables.folder / "figures", formats, say=say):
+    warn = lambda reason: print(f"left out: {reason}", file=sys.stderr)  # noqa: E731
+    for path in draw(names or None, tables, tables.folder / "figures", formats, warn=warn):
         print(path)

@@ -28,9 +28,9 @@ def plot(
     from scalegrid.figures import draw
     from scalegrid.results import load_sweep
 
-    def say(reason: str) -> None:
+    def warn(reason: str) -> None:
         print(f"left out: {reason}", file=sys.stderr)
 
     tables = load_sweep(name, results)
-    for path in draw(figures or None, tables, tables.folder / "figures", formats, say=say):
+    for path in draw(figures or None, tables, tables.folder / "figures", formats, warn=warn):
         print(path)

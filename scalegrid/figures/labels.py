@@ -1,7 +1,8 @@
-"""Keeping text apart: spreading labels along a line, and finding room beside points."""
+"""Labels that do not overlap: of logarithmic ticks, of lines along a margin, of points."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
@@ -12,21 +13,58 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
-from matplotlib.text import Text
-from matplotlib.textpath import text_to_path
+from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import Bbox
 
 from scalegrid.figures import style
+from scalegrid.figures.text import text_width
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
+_DECADE_PARTS = ((1, 2, 3, 4, 5, 6, 7, 8, 9), (1, 2, 3, 5, 7), (1, 2, 5), (1, 3), (1,))
 
-def spread(centres: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+
+def log_ticks(low: float, high: float, most: int = 6) -> list[float]:
+    """Up to ``most`` round numbers in [low, high], both positive, for a logarithmic axis.
+
+    Within a factor of four the steps are equal; beyond, the digits repeat in every decade.
+    """
+    if high < 4 * low:
+        steps = MaxNLocator(most - 1, steps=[1, 2, 2.5, 5, 10]).tick_values(low, high)
+        ticks = [float(step) for step in steps if low <= step <= high]
+    else:
+        decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+        for parts in _DECADE_PARTS:
+            ticks = [part * 10.0**decade for decade in decades for part in parts]
+            ticks = [tick for tick in ticks if low <= tick <= high]
+            if len(ticks) <= most:
+                break
+    return ticks[:: max(1, math.ceil(len(ticks) / most))]
+
+
+def labelled_log_ticks(
+    low: float, high: float, form: str, width: float
+) -> tuple[list[float], list[str]]:
+    """As many `log_ticks` as an axis of ``width`` points has room for, and their labels.
+
+    ``form`` formats a label, such as ``{:g}×``.
+    """
+    for most in range(6, 1, -1):
+        ticks = log_ticks(low, high, most)
+        labels = [form.format(tick) for tick in ticks]
+        centres = [width * math.log(tick / low) / math.log(high / low) for tick in ticks]
+        halves = [text_width(label, style.SMALL) / 2 for label in labels]
+        gaps = np.diff(centres) - [a + b for a, b in pairwise(halves)]
+        if np.all(gaps >= 4):
+            break
+    return ticks, labels
+
+
+def separate(centres: Sequence[float], gap: float, low: float, high: float) -> list[float]:
     """Move ``centres`` as little as possible (least squares) until ``gap`` apart, order kept.
 
-    The result lies in [low, high]; when that is too short for all, the gap shrinks to fit. Ties
-    keep the order given. Same units throughout.
+    The result lies in [low, high]; where that is too short for all, the gap shrinks to fit. Ties
+    keep the order given. All arguments have the same unit.
     """
     from scipy.optimize import isotonic_regression
 
@@ -34,72 +72,46 @@ def spread(centres: Sequence[float], gap: float, low: float, high: float) -> lis
     if count > 1:
         gap = min(gap, (high - low) / (count - 1))
     order = np.argsort(centres, kind="stable")
-    # Take the gaps out, and what is left to ask for is that positions do not decrease.
+    # Less the gaps, the positions only have to be non-decreasing.
     gaps = gap * np.arange(count)
     positions = isotonic_regression(np.asarray(centres, dtype=float)[order] - gaps).x
-    placed = np.empty(count)
-    placed[order] = np.clip(positions, low, high - gaps[-1]) + gaps
-    return [float(place) for place in placed]
+    moved = np.empty(count)
+    moved[order] = np.clip(positions, low, high - gaps[-1]) + gaps
+    return [float(position) for position in moved]
 
 
-def text_width(text: str, size: float) -> float:
-    """The printed width of ``text`` in points."""
-    font = FontProperties(size=size)
-    width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
-    return float(width)
-
-
-def wrap(sentences: Sequence[str], width: float, size: float) -> str:
-    """Break ``sentences``, joined, into lines of at most ``width`` points; words stay whole."""
-    lines: list[str] = []
-    for word in " ".join(sentences).split(" "):
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return "\n".join(lines)
-
-
-def add_note(figure: Figure, sentences: Sequence[str]) -> Text:
-    """Write what a reader must know under the figure, wrapped to its width."""
-    margin = 0.04
-    width = (figure.get_figwidth() - 2 * margin) * 72
-    text = wrap([s.replace(" = ", "\u00a0=\u00a0") for s in sentences], width, style.FINE)
-    x = margin / figure.get_figwidth()
-    return figure.supxlabel(text, x=x, ha="left", fontsize=style.FINE, linespacing=1.25)
-
-
-def freeze(figure: Figure) -> None:
-    """Lay ``figure`` out once and for all; from then on text can be measured."""
+def fix_layout(figure: Figure) -> None:
+    """Lay ``figure`` out for the last time; from then on positions in px are final."""
     FigureCanvasAgg(figure)
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
 
 
-def annotate_points(
+def label_points(
     axes: Axes,
     points: Sequence[tuple[float, float]],
     texts: Sequence[str],
-    bars: Sequence[float],
+    half_widths: Sequence[float],
 ) -> None:
-    """Write each text by its point of a line, over or under its error bar where there is room.
+    """Write each text near its point of a line, clear of the line, of error bars and other texts.
 
-    ``points`` (data coordinates) are joined by straight segments in the order given and carry error
-    bars of half-width ``bars`` (NaN for none). The figure must be laid out already.
+    Args:
+        axes: of a figure after `fix_layout`.
+        points: vertices of the line, in data coordinates.
+        texts: one for each point.
+        half_widths: of the error bar at each point; NaN for none.
     """
     pixel = axes.figure.dpi / 72
     to_screen = axes.transData.transform
     on_screen = to_screen(points)
-    reach = to_screen([(x, y + b) for (x, y), b in zip(points, np.nan_to_num(bars), strict=True)])
-    half_bars = reach[:, 1] - on_screen[:, 1]
-    up = np.array([0.0, 1.0])
-    strokes = [_along(a, b) for a, b in pairwise(on_screen)]
-    strokes += [_along(p - h * up, p + h * up) for p, h in zip(on_screen, half_bars, strict=True)]
+    tops = [(x, y + h) for (x, y), h in zip(points, np.nan_to_num(half_widths), strict=True)]
+    bars = to_screen(tops) - on_screen
+    strokes = [_samples(a, b) for a, b in pairwise(on_screen)]
+    strokes += [_samples(p - bar, p + bar) for p, bar in zip(on_screen, bars, strict=True)]
     scene = _Scene(axes.get_window_extent(), np.concatenate(strokes), pixel)
 
-    for point, text, half_bar in zip(points, texts, half_bars, strict=True):
-        note = axes.annotate(
+    for point, text, bar in zip(points, texts, bars, strict=True):
+        label = axes.annotate(
             text,
             point,
             (0, 0),
@@ -108,23 +120,21 @@ def annotate_points(
             ha="center",
             va="center",
         )
-        box = note.get_window_extent()
-        options = _offsets(box.width, box.height, half_bar, pixel)
-        costs = [
-            scene.cost(Bbox(box.get_points() + offset)) + 0.5 * rank
-            for rank, offset in enumerate(options)
-        ]
-        best = options[int(np.argmin(costs))]
-        scene.placed.append(Bbox(box.get_points() + best))
-        note.set_position(tuple(best / pixel))
+        box = label.get_window_extent()
+        offsets = _offsets(box.width, box.height, bar[1], pixel)
+        moved = [Bbox(box.get_points() + offset) for offset in offsets]
+        costs = [scene.cost(box) + 0.5 * rank for rank, box in enumerate(moved)]
+        best = int(np.argmin(costs))
+        scene.labels.append(moved[best])
+        label.set_position(tuple(offsets[best] / pixel))
 
 
-def _along(a: Array, b: Array) -> Array:
-    return a + np.linspace(0, 1, 80)[:, None] * (b - a)
+def _samples(start: Array, end: Array) -> Array:
+    return start + np.linspace(0, 1, 80)[:, None] * (end - start)
 
 
 def _offsets(width: float, height: float, half_bar: float, pixel: float) -> list[Array]:
-    """Where a text may sit around its point, as shifts of its centre in px, best places first."""
+    """Candidate shifts of a text's centre from its point in px, in order of preference."""
     side = width / 2 + 4 * pixel
     found = []
     for distance in (3.5, 10.0, 17.0):
@@ -139,18 +149,18 @@ def _offsets(width: float, height: float, half_bar: float, pixel: float) -> list
 
 @dataclass
 class _Scene:
-    """What a text must not hide, in px: lines, earlier texts, and all beyond the frame."""
+    """What a label must not cover, in px: points of lines, earlier labels, the frame's outside."""
 
     frame: Bbox
     ink: Array
     pixel: float
-    placed: list[Bbox] = field(default_factory=list)
+    labels: list[Bbox] = field(default_factory=list)
 
     def cost(self, box: Bbox) -> float:
-        """How bad it is to put a text into ``box``."""
+        """How bad it is to put a label into ``box``."""
         near = box.padded(1.0 * self.pixel)
         hidden = np.count_nonzero(np.all((self.ink > near.p0) & (self.ink < near.p1), axis=1))
-        clashes = sum(near.overlaps(other) for other in self.placed)
+        clashes = sum(near.overlaps(other) for other in self.labels)
         outside = (
             box.x0 < self.frame.x0
             or box.x1 > self.frame.x1 + 4 * self.pixel

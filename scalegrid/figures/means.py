@@ -1,7 +1,7 @@
-"""What trials say about variants: mean accuracy, and how far to trust it.
+"""The mean accuracy of each variant over its seeds, with an interval.
 
-Seed noise is pooled over the variants: few seeds of one variant say little about its own spread,
-all variants together say enough. With V variants of n_v trials each, mean m_v,
+Seed noise is pooled over the variants, since each has few seeds. With V variants of n_v trials
+each, mean m_v,
 
     s² = Σ_v Σ_i (y_vi − m_v)² / Σ_v (n_v − 1),
 
@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -22,12 +22,9 @@ import pandas as pd
 
 from scalegrid.util.errors import UserError
 
-Row: TypeAlias = "pd.Series[Any]"
-"""One variant: a row of the table of variants."""
-
 
 class Tables(Protocol):
-    """The tables of a sweep, with the columns that the README documents."""
+    """The tables that figures read, such as `scalegrid.results.load_sweep` returns."""
 
     @property
     def spec(self) -> Mapping[str, Any]:
@@ -39,7 +36,7 @@ class Tables(Protocol):
 
     @property
     def planned(self) -> pd.DataFrame:
-        """Those of the plan last run."""
+        """The variants of the plan last run."""
 
     @property
     def trials(self) -> pd.DataFrame:
@@ -47,13 +44,13 @@ class Tables(Protocol):
 
 
 @dataclass(frozen=True)
-class Means:
+class MeanAccuracies:
     """The variants that have a finished trial, in plan order, with their accuracies.
 
     ``table`` has the columns of `Tables.variants` and: ``accuracy`` (mean top-1 in %), ``seeds``
     (finished trials) and ``half_width`` (of the 95 % interval in percentage points; NaN for a
-    variant with one trial). ``degrees`` are those of freedom of the pooled noise, ``failed``
-    counts the trials left out.
+    variant with one trial). ``degrees`` are the degrees of freedom of the pooled noise; ``failed``
+    is the number of failed trials, which are left out.
     """
 
     table: pd.DataFrame
@@ -61,21 +58,21 @@ class Means:
     failed: int
 
     @property
-    def baseline(self) -> Row:
+    def baseline(self) -> pd.Series[Any]:
         """The row of the baseline."""
         return self.of("baseline").iloc[0]
 
     def of(self, role: str) -> pd.DataFrame:
-        """The variants of one role, in plan order."""
+        """The variants of a role, in plan order."""
         rows: pd.DataFrame = self.table[self.table["role"] == role]
         return rows
 
     def line(self, role: str) -> pd.DataFrame:
-        """The baseline and the variants of one role, in order of FLOPs; empty if there are none."""
+        """The baseline and the variants of a role in order of FLOPs; empty if the role has none."""
         return self.from_baseline(self.of(role))
 
     def from_baseline(self, rows: pd.DataFrame) -> pd.DataFrame:
-        """``rows`` in order of FLOPs after the baseline's; empty if there are none."""
+        """The baseline and ``rows`` in order of FLOPs; empty if ``rows`` are."""
         if rows.empty:
             return rows
         line = pd.concat([self.of("baseline"), rows]).drop_duplicates("variant")
@@ -83,8 +80,8 @@ class Means:
         return ordered
 
 
-def summarise(tables: Tables, figure: str) -> Means:
-    """Average the finished trials of each variant; failed trials count as not run.
+def mean_accuracies(tables: Tables, figure: str) -> MeanAccuracies:
+    """Average the finished trials of each variant.
 
     Raises:
         UserError: nothing but the baseline, or not even that, has a finished trial; the message
@@ -102,7 +99,7 @@ def summarise(tables: Tables, figure: str) -> Means:
     degrees = int((table["seeds"] - 1).sum())
     squares = float((accuracies.var(ddof=0) * accuracies.size()).sum())
     table["half_width"] = _half_widths(table["seeds"].to_numpy(), squares, degrees)
-    return Means(table.reset_index(drop=True), degrees, failed=len(trials) - len(finished))
+    return MeanAccuracies(table.reset_index(drop=True), degrees, failed=len(trials) - len(finished))
 
 
 def _half_widths(
@@ -128,62 +125,63 @@ def _require(table: pd.DataFrame, figure: str) -> None:
 
 @dataclass(frozen=True)
 class Compound:
-    """The compound variants to show, without the baseline, and how they were chosen."""
+    """The compound variants to draw, without the baseline, and a sentence on their choice."""
 
     rows: pd.DataFrame
     note: str
 
 
-def choose_compound(means: Means) -> Compound:
+def choose_compound(means: MeanAccuracies) -> Compound:
     """The recommended coefficients at every φ if they were trained, else the best grid variant.
 
-    Only networks that differ from the baseline in two axes or more are compound. Rows are empty
+    Only networks that differ from the baseline in two axes or more are compound. Variants are empty
     when none has finished.
     """
     table = means.table
     recommended = means.of("compound")
     if not recommended.empty:
-        # At φ = 1 the same coefficients may be in the plan for another reason.
-        triples = {coefficients(row) for _, row in recommended.iterrows()}
-        rows = table.loc[[coefficients(row) in triples for _, row in table.iterrows()]]
-        return Compound(rows, f"Compound:\u00a0{coefficients(recommended.iloc[0])}, recommended.")
+        # A variant of another role may have the same coefficients at φ = 1.
+        triples = {coefficients_text(row) for _, row in recommended.iterrows()}
+        rows = table.loc[[coefficients_text(row) in triples for _, row in table.iterrows()]]
+        triple = coefficients_text(recommended.iloc[0])
+        return Compound(rows, f"Compound:\u00a0{triple}, recommended.")
     grid = means.of("grid")
     grid = grid.loc[[scaled_axes(row, means.baseline) >= 2 for _, row in grid.iterrows()]]
     if grid.empty:
         return Compound(grid, "")
     best = grid.loc[[grid["accuracy"].idxmax()]]
     origin = f"the best of {len(grid)} in the grid" if len(grid) > 1 else "the only one in the grid"
-    return Compound(best, f"Compound:\u00a0{coefficients(best.iloc[0])}, {origin}.")
+    return Compound(best, f"Compound:\u00a0{coefficients_text(best.iloc[0])}, {origin}.")
 
 
-def scaled_axes(row: Row, baseline: Row) -> int:
-    """In how many of depth, width and resolution a realised network differs from the baseline."""
+def scaled_axes(row: pd.Series[Any], baseline: pd.Series[Any]) -> int:
+    """The number of axes (depth, width, resolution) in which a network and the baseline differ."""
     return sum(row[key] != baseline[key] for key in ("layers", "channels", "resolution"))
 
 
-def coefficients(row: Row | Mapping[str, float]) -> str:
-    """The triple of a variant, to three digits, in one unbroken piece."""
+def coefficients_text(row: pd.Series[Any] | Mapping[str, float]) -> str:
+    """The coefficients of a variant to three digits, without a space where a line could break."""
     triple = f"α = {row['alpha']:.3g}, β = {row['beta']:.3g}, γ = {row['gamma']:.3g}"
     return triple.replace(" ", "\u00a0")
 
 
-def describe_trials(means: Means, *, bars: bool = True) -> list[str]:
-    """Sentences for a figure's note: what points and bars are, and what was left out.
+def describe_trials(means: MeanAccuracies, *, bars: bool = True) -> list[str]:
+    """Sentences for a figure's note: what points and bars are, and how many trials are left out.
 
-    Without ``bars`` in the figure, the widest interval is given as a number.
+    Where the figure has no ``bars``, a sentence gives the half-width of the widest interval.
     """
     least, most = int(means.table["seeds"].min()), int(means.table["seeds"].max())
     if most == 1:
-        said = ["One seed each: differences may be noise."]
+        sentences = ["One seed each: differences may be noise."]
     else:
         count = f"{most}" if least == most else f"{least} to {most}"
         shown = "bars:" if bars else f"± {means.table['half_width'].max():.2g} or less,"
-        said = [
+        sentences = [
             f"Means of {count} seeds; {shown} 95 % t interval, seed noise pooled over variants "
             f"({means.degrees} degrees of freedom)."
         ]
         if least == 1:
-            said.append("No bar: one seed." if bars else "One seed: no interval.")
+            sentences.append("No bar: one seed." if bars else "One seed: no interval.")
     if means.failed:
-        said.append(f"{means.failed} failed trial{'s' if means.failed > 1 else ''} left out.")
-    return said
+        sentences.append(f"{means.failed} failed trial{'s' if means.failed > 1 else ''} left out.")
+    return sentences

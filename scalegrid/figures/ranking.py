@@ -1,6 +1,6 @@
-"""The candidates in order, with what is known of each: intervals and probabilities.
+"""The candidates in order, with their intervals and probabilities of being the best.
 
-What `scalegrid recommend` says, drawn; see docs/statistics.md.
+The numbers are those of `scalegrid recommend`; see docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ from matplotlib.transforms import offset_copy
 
 from scalegrid.analysis import Candidate, Recommendation, amount, recommend_as_planned
 from scalegrid.figures import style
-from scalegrid.figures.labels import add_note
 from scalegrid.figures.means import Tables
+from scalegrid.figures.text import add_note
 from scalegrid.spec import Metric
 from scalegrid.util.text import percent
 
 MOST = 30
-"""Candidates drawn; those further down have next to no chance."""
+"""The most candidates that are drawn."""
 
-_ROW = 0.155  # inches
+_ROW = 0.155  # height of a row in inches
 
 _UNITS: dict[Metric, tuple[float, str]] = {
     "top1": (100, "Top-1 accuracy (%)"),
@@ -30,11 +30,11 @@ _UNITS: dict[Metric, tuple[float, str]] = {
 
 
 def draw(tables: Tables) -> Figure:
-    """One row a candidate, the recommended one on top: posterior mean and 95 % interval.
+    """Draw one row a candidate, the recommended one on top: posterior mean and 95 % interval.
 
-    Candidates that together hold 95 % of the probability of being the best are drawn in the colour
-    of their role, the others are faint; the band is the indifference zone of the leader. The metric
-    is the sweep's.
+    The candidates that together hold 95 % of the probability of being the best have the colour of
+    their role, the others are faint. The band is the indifference zone of the leader. The metric is
+    the sweep's.
 
     Raises:
         UserError: no candidate has a finished trial.
@@ -48,8 +48,8 @@ def draw(tables: Tables) -> Figure:
     worse = found.indifference if found.metric == "val_loss" else -found.indifference
     band = sorted(unit * end for end in (found.best.accuracy, found.best.accuracy + worse))
     axes.axvspan(*band, color=style.ROLES["grid"].colour, alpha=0.35, linewidth=0, zorder=1)
-    for place, candidate in enumerate(shown):
-        _draw_row(axes, place, candidate, unit, tied=candidate.variant in ties)
+    for row, candidate in enumerate(shown):
+        _draw_row(axes, row, candidate, unit, tied=candidate.variant in ties)
     axes.set_ylim(len(shown) - 0.5, -0.5)
     axes.set_yticks(range(len(shown)), [_label(candidate) for candidate in shown])
     axes.tick_params(axis="y", length=0, labelsize=style.FINE)
@@ -61,12 +61,12 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def _draw_row(axes: Axes, place: int, candidate: Candidate, unit: float, *, tied: bool) -> None:
+def _draw_row(axes: Axes, row: int, candidate: Candidate, unit: float, *, tied: bool) -> None:
     look = style.ROLES["compound" if candidate.role == "grid" else candidate.role]
     low, middle, high = (unit * v for v in (candidate.low, candidate.accuracy, candidate.high))
     axes.errorbar(
         middle,
-        place,
+        row,
         xerr=[[max(0.0, middle - low)], [max(0.0, high - middle)]],
         color=look.colour if tied else style.ROLES["grid"].colour,
         marker=look.marker,
@@ -79,7 +79,7 @@ def _draw_row(axes: Axes, place: int, candidate: Candidate, unit: float, *, tied
 
 
 def _draw_probabilities(figure: Figure, axes: Axes, shown: tuple[Candidate, ...]) -> None:
-    """The probability of being the best, in a column at the right."""
+    """Write the probabilities of being the best in a column at the right."""
     column = axes.secondary_yaxis("right")
     column.set_yticks(range(len(shown)), [percent(c.probability_best) for c in shown])
     column.tick_params(length=0, labelsize=style.FINE)
@@ -99,18 +99,18 @@ def _label(candidate: Candidate) -> str:
 
 
 def _note(found: Recommendation) -> list[str]:
-    said = [
+    sentences = [
         "Rows: α, β, γ and pixels. Posterior means and 95 % intervals of the true values; in "
         "colour: those that hold 95 % of the probability of being the best.",
         f"Band: {amount(found, found.indifference)} from the first.",
     ]
     if len(found.ranking) > MOST:
-        said.append(f"The first {MOST} of {len(found.ranking)}.")
+        sentences.append(f"The first {MOST} of {len(found.ranking)}.")
     if found.repeats == 0:
-        said.append("One seed each: the intervals rest on a prior guess of the noise.")
+        sentences.append("One seed each: the intervals rest on a prior guess of the noise.")
     else:
-        said.append(
+        sentences.append(
             f"One trial has a standard deviation of {amount(found, found.sigma)} "
             f"({found.repeats} degrees of freedom)."
         )
-    return said
+    return sentences

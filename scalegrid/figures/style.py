@@ -1,18 +1,20 @@
-"""How every figure looks: sizes for a two-column paper, and one colour and marker per role.
+"""How every figure looks: sizes for a two-column paper, one colour and marker per role.
 
-The colours are Okabe and Ito's (2008), which stay apart for people with any of the usual forms of
-colour blindness; markers differ too, so that nothing depends on colour alone. Text is dark
-whatever it names: coloured letters of this size are hard to read.
+The colours are Okabe and Ito's (2008): readers with the usual forms of colour blindness can tell
+them apart. Markers differ too, so nothing depends on colour alone. All text is dark, since coloured
+letters of this size are hard to read.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
+import pandas as pd
+from matplotlib.axes import Axes
 
 COLUMN = 3.3
 """Width in inches of one column of a two-column paper."""
@@ -24,20 +26,20 @@ TEXT = 8.0
 """Font size in points of axis labels and panel titles."""
 
 SMALL = 7.0
-"""Font size in points of ticks, labels of lines, and annotations; the smallest in use is 6."""
+"""Font size in points of tick labels, labels of lines, and annotations."""
 
 FINE = 6.0
-"""Font size in points of notes under a figure."""
+"""Font size in points of notes under a figure; the smallest in use."""
 
 INK = "#222222"
 """Text and axes."""
 
 FAINT = "#8c8c8c"
-"""Leaders, rulers and other aids."""
+"""Leader lines and arrows."""
 
 
 class RoleStyle(NamedTuple):
-    """How a role is drawn, and what it is called in a figure."""
+    """How variants of a role are drawn, and the label of the role."""
 
     colour: str
     marker: str
@@ -92,11 +94,41 @@ _rc_is_global = threading.RLock()
 
 @contextmanager
 def context() -> Iterator[None]:
-    """The house style inside, whatever the user's matplotlibrc says; what was before, after.
+    """Set this style, whatever the user's matplotlibrc says; restore the settings on exit.
 
-    matplotlib's settings are shared by all threads, so one thread at a time may be inside.
+    matplotlib's settings are shared by all threads, so only one thread at a time is inside.
     """
     with _rc_is_global, matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)
         yield
+
+
+def draw_means(
+    axes: Axes,
+    x: Sequence[float] | pd.Series[float],
+    rows: pd.DataFrame,
+    role: str,
+    extra_size: float = 0.0,
+) -> None:
+    """Draw mean accuracies at ``x`` as markers with error bars, in the style of ``role``.
+
+    ``rows`` are of `scalegrid.figures.means.MeanAccuracies`; ``extra_size`` enlarges the markers,
+    in points. The grid is faint and lies behind.
+    """
+    look = ROLES[role]
+    behind = role == "grid"
+    axes.errorbar(
+        x,
+        rows["accuracy"],
+        rows["half_width"],
+        linestyle="none",
+        color=look.colour,
+        marker=look.marker,
+        markersize=look.size + extra_size,
+        markeredgewidth=0,
+        elinewidth=0.5 if behind else 0.9,
+        alpha=0.75 if behind else 1.0,
+        zorder=2 if behind else 4 if role == "baseline" else 3,
+        label=role,
+    )

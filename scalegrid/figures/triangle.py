@@ -1,7 +1,7 @@
-"""Variants on the triangle of budget shares: what a plan costs, and what a sweep found.
+"""Variants on the triangle of budget shares: FLOPs ratios of a plan, accuracies of a sweep.
 
 Each side is a share of log₂ FLOPs; the corners are pure depth, pure width and pure resolution
-scaling. The baseline spends nothing and has no place on it.
+scaling. The baseline has no shares and is not on the triangle.
 """
 
 from __future__ import annotations
@@ -19,24 +19,23 @@ from matplotlib.figure import Figure
 from matplotlib.transforms import offset_copy
 
 from scalegrid.figures import style
-from scalegrid.figures.labels import add_note
-from scalegrid.figures.means import Tables, describe_trials, summarise
-from scalegrid.figures.ticks import ratio_text
+from scalegrid.figures.means import Tables, describe_trials, mean_accuracies
+from scalegrid.figures.text import add_note, ratio_text
 from scalegrid.util.errors import UserError
 
 NAME = "triangle"
 SHARES = ("share_depth", "share_width", "share_resolution")
 
-_COLOURS = "cividis"  # even steps of lightness: safe for colour-blind readers and in grey
+_COLOURS = "cividis"  # even steps of lightness: legible to colour-blind readers and in grey
 
 
 def draw(tables: Tables) -> Figure:
-    """The variants at φ = 1, coloured by mean accuracy; the best of them ringed.
+    """Draw the variants at φ = 1, coloured by mean accuracy, with a ring around the best.
 
     Raises:
         UserError: nothing at φ = 1 but the baseline has a finished trial.
     """
-    means = summarise(tables, NAME)
+    means = mean_accuracies(tables, NAME)
     rows = _at_phi_one(means.table)
     if rows.empty:
         raise UserError(
@@ -61,17 +60,17 @@ def draw(tables: Tables) -> Figure:
     _add_legend(panel, rows)
     _add_colour_bar(figure, colours, "Top-1 accuracy (%)", 0.72)
     low, high = ratio_text(rows["flops_ratio"].min()), ratio_text(rows["flops_ratio"].max())
-    said = f"Shares of log₂ FLOPs at φ = 1; FLOPs {low} to {high} the baseline's. Ring: the best."
-    add_note(figure, [said, *describe_trials(means, bars=False)])
+    shares = f"Shares of log₂ FLOPs at φ = 1; FLOPs {low} to {high} the baseline's. Ring: the best."
+    add_note(figure, [shares, *describe_trials(means, bars=False)])
     return figure
 
 
 def draw_plans(plans: Mapping[str, pd.DataFrame], flops_factor: float = 2.0) -> Figure:
-    """One or two tables of variants side by side, coloured by FLOPs ratio; needs no trials.
+    """Draw one or two tables of variants side by side, coloured by FLOPs ratio.
 
     Args:
-        plans: a title and a table of variants for each panel, such as classic and matched.
-        flops_factor: the FLOPs ratio aimed at, F.
+        plans: the table of variants of each panel, by its title (classic, matched).
+        flops_factor: F, the target FLOPs ratio.
 
     Raises:
         UserError: a plan has no variant but the baseline.
@@ -99,13 +98,13 @@ def draw_plans(plans: Mapping[str, pd.DataFrame], flops_factor: float = 2.0) -> 
 
 
 def _at_phi_one(variants: pd.DataFrame) -> pd.DataFrame:
-    """The variants that spend one unit of φ; at other φ the same shares recur."""
+    """The variants at φ = 1; those at other φ have the same shares."""
     rows: pd.DataFrame = variants[np.isclose(variants["phi"], 1) & variants["share_depth"].notna()]
     return rows
 
 
 def _ternary(figure: Figure, left: float, bottom: float, side: float) -> Any:
-    """A triangle of this ``side``, its lower left corner at (left, bottom); all in inches."""
+    """Add a triangle with this ``side`` and lower left corner; lengths in inches."""
     width, height = figure.get_size_inches()
     box = (left / width, bottom / height, side / width, side * math.sqrt(0.75) / height)
     panel: Any = figure.add_axes(box, projection="ternary")
@@ -117,41 +116,46 @@ def _ternary(figure: Figure, left: float, bottom: float, side: float) -> Any:
         ("width", (0, 0), -7, "top"),
         ("resolution", (1, 0), -7, "top"),
     ):
-        place = offset_copy(panel.transAxes, figure, y=rise, units="points")
-        label = style.ROLES[role].label
-        figure.text(x, y, label, transform=place, ha="center", va=align, fontsize=style.TEXT)
+        _write(panel, x, y, rise, style.ROLES[role].label, style.TEXT, va=align)
     return panel
 
 
 def _write_title(panel: Any, title: str, ratios: pd.Series[float], flops_factor: float) -> None:
     low, middle, high = (ratio_text(r) for r in (ratios.min(), ratios.median(), ratios.max()))
     near = 100 * np.mean(np.abs(ratios / flops_factor - 1) <= 0.05)
-    figure = panel.figure
     for rise, size, text in (
         (45, style.TEXT, title),
         (36, style.SMALL, f"{len(ratios)} networks, {low} to {high}, median {middle}"),
         (27, style.SMALL, f"{near:.0f} % within 5 % of {flops_factor:g}×"),
     ):
-        place = offset_copy(panel.transAxes, figure, y=rise, units="points")
-        figure.text(0.5, 1, text, transform=place, ha="center", fontsize=size)
+        _write(panel, 0.5, 1, rise, text, size)
+
+
+def _write(
+    panel: Any, x: float, y: float, rise: float, text: str, size: float, **settings: str
+) -> None:
+    """Centre ``text`` ``rise`` points above a point of the panel, which is in fractions."""
+    figure = panel.figure
+    above = offset_copy(panel.transAxes, figure, y=rise, units="points")
+    figure.text(x, y, text, transform=above, ha="center", fontsize=size, **settings)
 
 
 def _draw_points(
     panel: Any, rows: pd.DataFrame, values: pd.Series[float], colours: Normalize
 ) -> None:
-    # Candidates first, so that the few landmarks lie on top.
+    # The grid first, so that the other roles lie on top.
     for role in sorted(rows["role"].unique(), key=lambda role: role != "grid"):
-        own = rows[rows["role"] == role]
-        landmark = role != "grid"
+        points = rows[rows["role"] == role]
+        behind = role == "grid"
         panel.scatter(
-            *(own[share] for share in SHARES),
-            c=values[own.index],
+            *(points[share] for share in SHARES),
+            c=values[points.index],
             norm=colours,
             cmap=_COLOURS,
             marker=style.ROLES[role].marker,
-            s=30 if landmark else 20,
+            s=20 if behind else 30,
             edgecolor=style.INK,
-            linewidth=0.8 if landmark else 0.3,
+            linewidth=0.3 if behind else 0.8,
             clip_on=False,
             zorder=3,
             gid=f"points-{role}",
@@ -159,7 +163,7 @@ def _draw_points(
 
 
 def _add_legend(panel: Any, rows: pd.DataFrame) -> None:
-    """Explain the shapes that are not at a corner which names them."""
+    """Name the markers of the roles that have no corner of their own."""
     samples = [
         panel.scatter(
             [],
@@ -189,11 +193,8 @@ def _add_legend(panel: Any, rows: pd.DataFrame) -> None:
 
 def _add_colour_bar(figure: Figure, colours: Normalize, label: str, bottom: float) -> None:
     width, height = figure.get_size_inches()
-    top = bottom + 1.6
-    box = ((width - 0.7) / width, bottom / height, 0.09 / width, 1.6 / height)
-    figure.colorbar(ScalarMappable(colours, _COLOURS), cax=figure.add_axes(box)).ax.grid(
-        visible=False
-    )
-    figure.text(
-        (width - 0.06) / width, (top + 0.1) / height, label, ha="right", fontsize=style.SMALL
-    )
+    axes = figure.add_axes(((width - 0.7) / width, bottom / height, 0.09 / width, 1.6 / height))
+    figure.colorbar(ScalarMappable(colours, _COLOURS), cax=axes)
+    axes.grid(visible=False)
+    x, y = (width - 0.06) / width, (bottom + 1.7) / height
+    figure.text(x, y, label, ha="right", fontsize=style.SMALL)

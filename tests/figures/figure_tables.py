@@ -1,4 +1,4 @@
-"""Made-up sweeps for the tests of the figures, with the columns of the real tables."""
+"""Artificial sweeps for the tests of figures, with the columns of the real tables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HISTORY = pd.DataFrame(columns=["trial", "epoch", "train_loss", "val_loss", "top
 
 @dataclass(frozen=True)
 class FakeTables:
-    """What `scalegrid.results.store.load_sweep` returns, as far as figures look at it."""
+    """What `scalegrid.results.load_sweep` returns, as far as figures read it."""
 
     variants: pd.DataFrame
     trials: pd.DataFrame
@@ -46,7 +46,7 @@ class FakeTables:
 
 
 def layout(depth: float, width: float) -> list[dict[str, Any]]:
-    """B0's layer table at these multipliers, rounded as its authors round."""
+    """The layer table of B0 at these multipliers, rounded as in the authors' code."""
     rows = []
     for index, (operator, kernel, stride, channels, layers) in enumerate(STAGES):
         inner = 0 < index < len(STAGES) - 1
@@ -65,7 +65,7 @@ def layout(depth: float, width: float) -> list[dict[str, Any]]:
 def variant(
     role: str, triple: Coefficients, phi: float, *, flops: float = 38e6, pixels: int = 64
 ) -> dict[str, Any]:
-    """One row of the variants table, of a baseline with these FLOPs and pixels."""
+    """A row of the variants table, for a baseline with these FLOPs and pixels."""
     depth, width, resolution = triple.scaling(phi)
     rows = layout(depth, width)
     side = max(pixels, 8 * round(pixels * resolution / 8))
@@ -125,7 +125,7 @@ def train(
     gain: float = 0.05,
     noise: float = 0.006,
 ) -> FakeTables:
-    """Trials of each variant: balanced scaling helps most, every doubling less than the last."""
+    """Trials of each variant; balanced scaling gains most, and gains diminish with FLOPs."""
     random = np.random.default_rng(0)
     rows = []
     for _, row in variants.iterrows():

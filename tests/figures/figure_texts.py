@@ -1,4 +1,4 @@
-"""What a reader sees of a figure's text: which strings are drawn, and where."""
+"""The text of a figure as drawn: which strings, and where."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from scalegrid.figures import style
 
 
 def drawn_texts(figure: Figure) -> dict[str, list[Bbox]]:
-    """The text that drawing puts on the page, with its boxes in px; ticks out of view are not."""
+    """The strings that are drawn, with their boxes in px; tick labels out of view are not drawn."""
     canvas: Any = FigureCanvasAgg(figure)
     drawn: list[Text] = []
     original = Text.draw
@@ -37,20 +37,20 @@ def drawn_texts(figure: Figure) -> dict[str, list[Bbox]]:
 
 
 def assert_legible(figure: Figure, *, turned: bool = False) -> None:
-    """No text is cut off, and none lies on another.
+    """Assert that no text is cut off or overlaps another.
 
-    Boxes of slanted text are larger than its ink; with ``turned``, only the centres of tick labels
-    (numbers) have to be clear of other text.
+    The box of a slanted text is larger than the text; with ``turned``, only the centres of tick
+    labels (numbers) must not overlap.
     """
     page = figure.bbox.padded(0.5)
     boxes = [(text, box) for text, many in drawn_texts(figure).items() for box in many]
     for text, box in boxes:
         inside = page.x0 <= box.x0 and page.y0 <= box.y0 and box.x1 <= page.x1 and box.y1 <= page.y1
         assert inside, f"{text!r} is cut off: {box} in {page}"
-    for (one, a), (other, b) in combinations(boxes, 2):
-        first = _core(a) if turned and _is_number(one) else a.padded(-0.5)
+    for (text, a), (other, b) in combinations(boxes, 2):
+        first = _core(a) if turned and _is_number(text) else a.padded(-0.5)
         second = _core(b) if turned and _is_number(other) else b.padded(-0.5)
-        assert not first.overlaps(second), f"{one!r} lies on {other!r}"
+        assert not first.overlaps(second), f"{text!r} lies on {other!r}"
 
 
 def _is_number(text: str) -> bool:

@@ -12,7 +12,7 @@ from matplotlib.patches import Polygon, Rectangle
 
 from scalegrid.figures import style
 from scalegrid.figures.architecture import Network, draw, draw_networks
-from scalegrid.figures.means import choose_compound, summarise
+from scalegrid.figures.means import choose_compound, mean_accuracies
 from scalegrid.util.errors import UserError
 
 
@@ -64,12 +64,12 @@ def bars_of(networks: list[Network]) -> list[tuple[Rectangle, float]]:
 
 
 def layers_of(networks: list[Network]) -> list[tuple[dict[str, Any], dict[str, Any], int]]:
-    """For each layer its row, the same row of the first network, and its place in the stage."""
+    """The stage of each layer, that of the first network, and the layer's number in the stage."""
     return [
-        (dict(row), dict(original), place)
+        (dict(stage), dict(original), number)
         for network in networks
-        for row, original in zip(network.rows, networks[0].rows, strict=True)
-        for place in range(row["layers"])
+        for stage, original in zip(network.stages, networks[0].stages, strict=True)
+        for number in range(stage["layers"])
     ]
 
 
@@ -96,10 +96,10 @@ def test_inputs_are_squares_as_large_as_their_pixels() -> None:
 
 
 def test_colour_shows_what_was_added() -> None:
-    for (bar, width), (row, original, place) in zip(
+    for (bar, width), (row, original, number) in zip(
         bars_of(SCALED), layers_of(SCALED), strict=True
     ):
-        assert (_hex(bar) == style.ROLES["depth"].colour) == (place >= original["layers"])
+        assert (_hex(bar) == style.ROLES["depth"].colour) == (number >= original["layers"])
         assert bar.get_width() / width == pytest.approx(original["channels"] / row["channels"])
     figure = drawn(SCALED)
     for key, role in (("added-channels", "width"), ("added-pixels", "resolution")):
@@ -112,7 +112,7 @@ def _hex(patch: Rectangle) -> str:
     return to_hex(patch.get_facecolor()).upper()
 
 
-def test_stages_follow_each_other_upwards_without_touching() -> None:
+def test_stages_lie_above_each_other_without_touching() -> None:
     figure = drawn([B0])
     bars = boxes(figure, "layer")
     for lower, upper in pairwise(bars):
@@ -147,7 +147,7 @@ def test_text_is_legible(networks: list[Network]) -> None:
     assert_legible(drawn(networks))
 
 
-def test_stages_of_another_kind_are_not_compared() -> None:
+def test_networks_with_different_stages_are_not_compared() -> None:
     figure = drawn([Network("a\n", layout(1, 1), 64), Network("b\n", resnet(1, 1), 64)])
     assert not boxes(figure, "added-channels")
     assert len({_hex(bar) for bar in boxes(figure, "layer")}) == 1
@@ -161,24 +161,24 @@ def titles(tables: FakeTables) -> str:
 
 def test_panels_are_the_papers() -> None:
     tables = train(plan(grid=5, factors=(1.5, 2, 3)))
-    said = titles(tables)
+    texts = titles(tables)
     for letter, role in zip(
         "abcde", ("baseline", "width", "depth", "resolution", "compound"), strict=True
     ):
-        assert f"({letter}) {role}" in said
+        assert f"({letter}) {role}" in texts
     corner = tables.variants[(tables.variants["role"] == "depth") & (tables.variants["phi"] == 1)]
-    assert f"{corner['flops_ratio'].iloc[0]:.2f}× FLOPs" in said
+    assert f"{corner['flops_ratio'].iloc[0]:.2f}× FLOPs" in texts
 
 
-def test_compound_is_the_best_once_trained_and_the_papers_before() -> None:
+def test_compound_is_the_best_of_the_trained_or_else_the_papers() -> None:
     tables = train(plan(grid=9), seeds=2)
-    best = choose_compound(summarise(tables, "x")).rows.iloc[0]
+    best = choose_compound(mean_accuracies(tables, "x")).rows.iloc[0]
     assert f"$d$ = {best['depth']:.3g}, $w$ = {best['width']:.3g}" in titles(tables)
     untrained = FakeTables(tables.variants, tables.trials.iloc[:0])
     assert "$d$ = 1.2, $w$ = 1.1" in titles(untrained)
 
 
-def test_nothing_to_compare_with_is_told() -> None:
+def test_a_sweep_of_the_baseline_alone_is_an_error() -> None:
     tables = train(plan())
     with pytest.raises(UserError, match="no variant to compare with its baseline"):
         titles(tables.where_variants(tables.variants["role"] == "baseline"))

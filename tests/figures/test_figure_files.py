@@ -44,7 +44,7 @@ def test_equal_tables_give_equal_bytes(paths: list[Path], tmp_path: Path) -> Non
         assert first.read_bytes() == again.read_bytes()
 
 
-def test_threads_and_settings_of_the_user_change_nothing(paths: list[Path], tmp_path: Path) -> None:
+def test_threads_and_user_settings_have_no_influence(paths: list[Path], tmp_path: Path) -> None:
     with matplotlib.rc_context({"font.size": 30, "lines.linewidth": 9, "axes.facecolor": "red"}):
         before = dict(matplotlib.rcParams)
         with ThreadPoolExecutor(3) as pool:
@@ -55,18 +55,18 @@ def test_threads_and_settings_of_the_user_change_nothing(paths: list[Path], tmp_
     assert all((f / "accuracy-flops.svg").read_bytes() == alone for f in folders)
 
 
-def test_only_figures_asked_for_are_drawn_each_once(tmp_path: Path) -> None:
+def test_only_the_named_figures_are_drawn_each_once(tmp_path: Path) -> None:
     paths = draw(["single-axis", "single-axis"], TABLES, tmp_path, ("svg",))
     assert [p.name for p in paths] == ["single-axis.svg"]
 
 
-def test_figures_that_lack_data_are_left_out_and_said(tmp_path: Path) -> None:
+def test_figures_without_data_are_left_out_with_a_warning(tmp_path: Path) -> None:
     untrained = train(plan(grid=5))
     untrained.trials["status"] = "failed"
-    said: list[str] = []
-    paths = draw(None, untrained, tmp_path, ("svg",), say=said.append)
+    warnings: list[str] = []
+    paths = draw(None, untrained, tmp_path, ("svg",), warn=warnings.append)
     assert [p.name for p in paths] == ["architecture.svg"]
-    assert [s.split(":")[0] for s in said] == [
+    assert [s.split(":")[0] for s in warnings] == [
         "cannot draw accuracy-flops",
         "cannot draw single-axis",
         "cannot draw triangle",
@@ -74,7 +74,7 @@ def test_figures_that_lack_data_are_left_out_and_said(tmp_path: Path) -> None:
     ]
 
 
-def test_a_figure_asked_for_must_have_data_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_named_figure_without_data_is_an_error_and_nothing_is_written(tmp_path: Path) -> None:
     untrained = train(plan(grid=5))
     untrained.trials["status"] = "failed"
     with pytest.raises(UserError, match="no trial has finished"):
@@ -97,7 +97,7 @@ def test_no_figure_at_all_is_an_error(tmp_path: Path) -> None:
         (None, ["sgv"], "unknown format 'sgv'; did you mean 'svg'?"),
     ],
 )
-def test_unknown_names_are_told(
+def test_unknown_names_are_errors(
     names: list[str] | None, formats: list[str], message: str, tmp_path: Path
 ) -> None:
     with pytest.raises(UserError) as caught:
@@ -105,7 +105,7 @@ def test_unknown_names_are_told(
     assert str(caught.value).startswith(message)
 
 
-def test_a_folder_that_cannot_be_written_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write figures to .*file"):
         draw(["accuracy-flops"], TABLES, tmp_path / "file", ("svg",))
@@ -118,7 +118,7 @@ def test_plans_are_written_too(tmp_path: Path) -> None:
     assert all(p.stat().st_size for p in paths)
 
 
-def test_importing_is_cheap_and_drawing_needs_neither_torch_nor_pyplot(tmp_path: Path) -> None:
+def test_importing_is_quick_and_drawing_needs_neither_torch_nor_pyplot(tmp_path: Path) -> None:
     code = f"""
 import sys
 import scalegrid.figures

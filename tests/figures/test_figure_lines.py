@@ -13,8 +13,8 @@ from matplotlib.axes import Axes
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 
-from scalegrid.figures import FIGURES, style
-from scalegrid.figures.means import choose_compound, summarise
+from scalegrid.figures import accuracy_flops, single_axis, style
+from scalegrid.figures.means import choose_compound, mean_accuracies
 from scalegrid.util.errors import UserError
 
 SWEEPS = {
@@ -41,8 +41,9 @@ SWEEPS = {
 
 
 def draw(name: str, tables: FakeTables) -> Figure:
+    draw_figure = {"accuracy-flops": accuracy_flops.draw, "single-axis": single_axis.draw}[name]
     with style.context():
-        return FIGURES[name](tables)
+        return draw_figure(tables)
 
 
 def bars(axes: Axes) -> dict[str, tuple[Any, Any]]:
@@ -64,7 +65,7 @@ def test_text_is_legible(name: str, sweep: str) -> None:
 @pytest.mark.parametrize("sweep", ["curves and five seeds", "recommended at other phi"])
 def test_points_and_bars_are_those_of_the_tables(sweep: str) -> None:
     tables = SWEEPS[sweep]
-    means = summarise(tables, "x")
+    means = mean_accuracies(tables, "x")
     axes = draw("accuracy-flops", tables).axes[0]
     unit = 1e9 if "billion" in axes.get_xlabel() else 1e6
     drawn = bars(axes)
@@ -80,9 +81,9 @@ def test_points_and_bars_are_those_of_the_tables(sweep: str) -> None:
             assert (high[1] - low[1]) / 2 == pytest.approx(halves[round((high[1] + low[1]) / 2, 9)])
 
 
-def test_lines_start_at_the_baseline_and_go_on_by_flops() -> None:
+def test_lines_start_at_the_baseline_in_order_of_flops() -> None:
     tables = SWEEPS["recommended at other phi"]
-    means = summarise(tables, "x")
+    means = mean_accuracies(tables, "x")
     axes = draw("accuracy-flops", tables).axes[0]
     lines = {str(line.get_gid()): np.asarray(line.get_xydata()) for line in axes.lines}
     compound = means.from_baseline(choose_compound(means).rows)
@@ -98,17 +99,17 @@ def test_one_seed_draws_no_bars() -> None:
         assert not np.isfinite([s for s in segments if len(s)]).any()
 
 
-def test_upper_axis_counts_in_baselines() -> None:
+def test_the_upper_axis_shows_flops_ratios() -> None:
     figure = draw("accuracy-flops", SWEEPS["curves and five seeds"])
     texts = drawn_texts(figure)
     axes = figure.axes[0]
-    means = summarise(SWEEPS["curves and five seeds"], "x")
+    means = mean_accuracies(SWEEPS["curves and five seeds"], "x")
     x = axes.transData.transform((2 * means.baseline["flops"] / 1e6, means.baseline["accuracy"]))[0]
     (box,) = texts["2×"]
     assert (box.x0 + box.x1) / 2 == pytest.approx(x, abs=1.5)
 
 
-def test_every_role_drawn_is_named_beside_and_no_other() -> None:
+def test_the_roles_drawn_have_a_label_and_no_others() -> None:
     names = {look.label for look in style.ROLES.values()}
     everything = drawn_texts(draw("accuracy-flops", SWEEPS["curves and five seeds"]))
     assert names <= set(everything)
@@ -116,9 +117,9 @@ def test_every_role_drawn_is_named_beside_and_no_other() -> None:
     assert names - set(lines_alone) == {"Compound", "Grid"}
 
 
-def test_names_stand_in_the_order_of_the_lines_ends() -> None:
+def test_labels_are_in_the_order_of_the_ends_of_lines() -> None:
     tables = SWEEPS["curves and five seeds"]
-    means = summarise(tables, "x")
+    means = mean_accuracies(tables, "x")
     texts = drawn_texts(draw("accuracy-flops", tables))
     roles = ("depth", "width", "resolution", "paper")
     by_end = sorted(roles, key=lambda role: means.line(role)["accuracy"].iloc[-1])
@@ -126,7 +127,7 @@ def test_names_stand_in_the_order_of_the_lines_ends() -> None:
     assert by_end == by_label
 
 
-def test_note_says_when_the_papers_network_is_only_near() -> None:
+def test_the_note_says_if_the_papers_network_is_only_approximate() -> None:
     def note(tables: FakeTables) -> str:
         texts = drawn_texts(draw("accuracy-flops", tables))
         return " ".join(texts).replace("\n", " ").replace("\u00a0", " ")
@@ -137,14 +138,14 @@ def test_note_says_when_the_papers_network_is_only_near() -> None:
     assert "Paper: networks nearest α = 1.2, β = 1.1, γ = 1.15." in note(tables)
 
 
-def test_failed_trials_are_said() -> None:
+def test_the_note_counts_failed_trials() -> None:
     texts = " ".join(drawn_texts(draw("accuracy-flops", SWEEPS["curves and five seeds"])))
     assert "2 failed trials left out." in texts.replace("\n", " ")
 
 
 def test_panels_show_multipliers_and_flops_ratios() -> None:
     tables = SWEEPS["recommended at other phi"]
-    means = summarise(tables, "x")
+    means = mean_accuracies(tables, "x")
     figure = draw("single-axis", tables)
     for role, axes in zip(("depth", "width", "resolution"), figure.axes, strict=True):
         rows = means.line(role)
@@ -170,21 +171,21 @@ def test_a_ratio_is_nearest_to_its_own_point() -> None:
             assert np.argmin(np.hypot(points[:, 0] - x, gaps)) == index
 
 
-def test_an_axis_without_trials_is_an_empty_panel_with_a_word() -> None:
+def test_an_axis_without_trials_is_an_empty_panel_that_says_so() -> None:
     tables = train(plan())
     tables = tables.where_variants(tables.variants["role"] != "width")
     texts = drawn_texts(draw("single-axis", tables))
     assert len(texts["no finished trial"]) == 1
 
 
-def test_no_axis_at_all_is_told() -> None:
+def test_a_sweep_without_single_axes_is_an_error() -> None:
     tables = train(plan())
     tables = tables.where_variants(tables.variants["role"].isin(["baseline", "grid"]))
     with pytest.raises(UserError, match="scaled in depth, width or resolution alone"):
         draw("single-axis", tables)
 
 
-def test_a_table_with_an_unnamed_index_is_fine() -> None:
+def test_the_index_of_the_table_does_not_matter() -> None:
     tables = train(plan())
     shuffled = FakeTables(
         tables.variants.set_index(pd.RangeIndex(100, 100 + len(tables.variants))), tables.trials

@@ -8,12 +8,17 @@ from figure_tables import FakeTables, plan, train
 from scipy import stats
 
 from scalegrid.coefficients import Coefficients
-from scalegrid.figures.means import choose_compound, coefficients, describe_trials, summarise
+from scalegrid.figures.means import (
+    choose_compound,
+    coefficients_text,
+    describe_trials,
+    mean_accuracies,
+)
 from scalegrid.util.errors import UserError
 
 
 def slow_half_widths(tables: FakeTables) -> dict[str, float]:
-    """The interval of each variant by the formula in words: pool, then spread by seeds."""
+    """The half-width of each variant's interval, computed in loops: pooled, then over √seeds."""
     by_variant: dict[str, list[float]] = {}
     for _, trial in tables.trials.iterrows():
         if trial["status"] == "finished":
@@ -40,7 +45,7 @@ def test_means_and_intervals_agree_with_the_formula() -> None:
         tables.trials["seed"] > 0
     )
     tables = without_trials(tables, single)
-    means = summarise(tables, "x")
+    means = mean_accuracies(tables, "x")
     slow = slow_half_widths(tables)
     for _, row in means.table.iterrows():
         own = tables.trials[tables.trials["variant"] == row["variant"]]
@@ -51,16 +56,16 @@ def test_means_and_intervals_agree_with_the_formula() -> None:
     assert means.failed == 2
 
 
-def test_one_seed_each_has_no_interval() -> None:
-    means = summarise(train(plan(), seeds=1), "x")
+def test_variants_with_one_seed_have_no_interval() -> None:
+    means = mean_accuracies(train(plan(), seeds=1), "x")
     assert means.degrees == 0
     assert means.table["half_width"].isna().all()
 
 
-def test_variants_keep_the_order_of_the_plan_and_of_flops_on_a_line() -> None:
+def test_variants_are_in_plan_order_and_on_a_line_in_order_of_flops() -> None:
     tables = train(plan(factors=(1.5, 2.0, 3.0)))
     tables.variants["order"] = tables.variants["order"].to_numpy()[::-1]
-    means = summarise(tables, "x")
+    means = mean_accuracies(tables, "x")
     assert means.table["order"].is_monotonic_increasing
     assert not means.of("width")["flops"].is_monotonic_increasing
     line = means.line("width")
@@ -76,16 +81,16 @@ def test_variants_keep_the_order_of_the_plan_and_of_flops_on_a_line() -> None:
         (["baseline"], "only the baseline has a finished trial"),
     ],
 )
-def test_too_few_trials_are_told_in_a_sentence(keep: list[str], complaint: str) -> None:
+def test_too_few_trials_are_an_error(keep: list[str], complaint: str) -> None:
     tables = train(plan())
     roles = tables.variants.set_index("variant")["role"]
     tables.trials.loc[~tables.trials["variant"].map(roles).isin(keep), "status"] = "failed"
     with pytest.raises(UserError, match=f"^cannot draw accuracy-flops: {complaint}.*\\.$"):
-        summarise(tables, "accuracy-flops")
+        mean_accuracies(tables, "accuracy-flops")
 
 
 def test_compound_is_the_best_of_the_grid() -> None:
-    means = summarise(train(plan(grid=9), seeds=2), "x")
+    means = mean_accuracies(train(plan(grid=9), seeds=2), "x")
     compound = choose_compound(means)
     grid = means.of("grid")
     assert compound.rows["accuracy"].tolist() == [grid["accuracy"].max()]
@@ -94,17 +99,17 @@ def test_compound_is_the_best_of_the_grid() -> None:
 
 def test_a_grid_variant_scaled_in_one_axis_is_not_compound() -> None:
     tables = train(plan(grid=4), noise=0)
-    best = choose_compound(summarise(tables, "x")).rows["variant"].iloc[0]
+    best = choose_compound(mean_accuracies(tables, "x")).rows["variant"].iloc[0]
     baseline = tables.variants.iloc[0]
     chosen = tables.variants["variant"] == best
     tables.variants.loc[chosen, ["layers", "channels"]] = baseline[["layers", "channels"]].tolist()
-    compound = choose_compound(summarise(tables, "x"))
+    compound = choose_compound(mean_accuracies(tables, "x"))
     assert compound.rows["variant"].tolist() != [best]
     assert "the best of 3 in the grid" in compound.note
 
 
 def test_recommended_coefficients_come_before_the_best_of_the_grid() -> None:
-    means = summarise(train(plan(compound=(1.0, 2.0, 3.0))), "x")
+    means = mean_accuracies(train(plan(compound=(1.0, 2.0, 3.0))), "x")
     compound = choose_compound(means)
     assert set(compound.rows["phi"]) >= {1.0, 2.0, 3.0}
     assert set(compound.rows["alpha"]) == {1.15}
@@ -112,12 +117,12 @@ def test_recommended_coefficients_come_before_the_best_of_the_grid() -> None:
 
 
 def test_without_a_grid_there_is_no_compound() -> None:
-    assert choose_compound(summarise(train(plan(grid=0)), "x")).rows.empty
+    assert choose_compound(mean_accuracies(train(plan(grid=0)), "x")).rows.empty
 
 
-def test_coefficients_are_one_word() -> None:
+def test_coefficients_are_written_without_breakable_spaces() -> None:
     row = pd.Series(Coefficients(1.2, 1.1, 1.15)._asdict())
-    assert coefficients(row) == "α = 1.2, β = 1.1, γ = 1.15".replace(" ", "\u00a0")
+    assert coefficients_text(row) == "α = 1.2, β = 1.1, γ = 1.15".replace(" ", "\u00a0")
 
 
 @pytest.mark.parametrize(
@@ -146,5 +151,6 @@ def test_coefficients_are_one_word() -> None:
         ),
     ],
 )
-def test_note_says_what_is_drawn(seeds: int, failed: int, expected: list[str]) -> None:
-    assert describe_trials(summarise(train(plan(), seeds=seeds, failed=failed), "x")) == expected
+def test_the_note_describes_the_trials(seeds: int, failed: int, expected: list[str]) -> None:
+    means = mean_accuracies(train(plan(), seeds=seeds, failed=failed), "x")
+    assert describe_trials(means) == expected

@@ -27,7 +27,7 @@ def swept(**settings: object) -> FakeTables:
 
 
 def rows(figure: Figure) -> dict[str, tuple[float, float]]:
-    """Of each candidate its value and its row."""
+    """The value and the row of each candidate."""
     bars = [c for c in figure.axes[0].containers if isinstance(c, ErrorbarContainer)]
     return {
         str(bar.get_label()): (float(np.ravel(x)[0]), float(np.ravel(y)[0]))
@@ -36,16 +36,16 @@ def rows(figure: Figure) -> dict[str, tuple[float, float]]:
     }
 
 
-def test_rows_are_what_recommend_says_in_its_order() -> None:
+def test_rows_are_the_ranking_of_recommend() -> None:
     tables = swept(seeds=3)
     found = recommend(tables.variants, tables.trials)
     drawn = rows(draw(tables))
-    for place, candidate in enumerate(found.ranking):
-        assert drawn[candidate.variant] == pytest.approx((100 * candidate.accuracy, place))
+    for row, candidate in enumerate(found.ranking):
+        assert drawn[candidate.variant] == pytest.approx((100 * candidate.accuracy, row))
     assert len(drawn) == len(found.ranking)
 
 
-def test_the_metric_and_zone_are_those_of_the_sweep() -> None:
+def test_metric_and_indifference_zone_are_those_of_the_sweep() -> None:
     tables = replace(swept(seeds=3), spec={"metric": "val_loss", "indifference": 0.02})
     found = recommend(tables.variants, tables.trials, metric="val_loss", indifference=0.02)
     figure = draw(tables)
@@ -54,7 +54,7 @@ def test_the_metric_and_zone_are_those_of_the_sweep() -> None:
     assert "Band: 0.02 nats from the first." in " ".join(" ".join(drawn_texts(figure)).split())
 
 
-def test_those_that_may_be_best_are_in_colour() -> None:
+def test_candidates_that_may_be_the_best_are_in_colour() -> None:
     tables = swept(seeds=4, noise=0.002)
     found = recommend(tables.variants, tables.trials)
     bars = [c for c in draw(tables).axes[0].containers if isinstance(c, ErrorbarContainer)]

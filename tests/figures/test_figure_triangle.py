@@ -10,7 +10,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 
 from scalegrid.figures import style, triangle
-from scalegrid.figures.means import summarise
+from scalegrid.figures.means import mean_accuracies
 from scalegrid.util.errors import UserError
 
 
@@ -25,28 +25,28 @@ def scattered(figure: Figure) -> dict[str, PathCollection]:
 
 
 def corner_weights(point: tuple[float, float]) -> list[float]:
-    """Depth, width and resolution shares of a place in a triangle of unit height, base centred."""
+    """Depth, width and resolution shares of a point in a triangle of unit height, base centred."""
     x, y = point
     return [y, (1 - y) / 2 - x * math.sqrt(0.75), (1 - y) / 2 + x * math.sqrt(0.75)]
 
 
 def test_points_lie_at_their_shares_in_the_colour_of_their_accuracy() -> None:
     tables = train(plan(grid=12), seeds=2)
-    grid = summarise(tables, "x").of("grid")
+    grid = mean_accuracies(tables, "x").of("grid")
     points = scattered(draw(tables))["points-grid"]
-    for place, (_, row) in zip(np.asarray(points.get_offsets()), grid.iterrows(), strict=True):
+    for point, (_, row) in zip(np.asarray(points.get_offsets()), grid.iterrows(), strict=True):
         shares = [row["share_depth"], row["share_width"], row["share_resolution"]]
-        assert corner_weights(place) == pytest.approx(shares)
+        assert corner_weights(point) == pytest.approx(shares)
     np.testing.assert_allclose(np.asarray(points.get_array()), grid["accuracy"])
 
 
-def test_the_ring_is_round_the_best() -> None:
+def test_the_ring_is_around_the_best() -> None:
     tables = train(plan(grid=12), seeds=2)
-    table = summarise(tables, "x").table
+    table = mean_accuracies(tables, "x").table
     best = table.sort_values("accuracy").iloc[-1]
-    place = np.asarray(scattered(draw(tables))["best"].get_offsets())[0]
+    point = np.asarray(scattered(draw(tables))["best"].get_offsets())[0]
     shares = [best["share_depth"], best["share_width"], best["share_resolution"]]
-    assert corner_weights(place) == pytest.approx(shares)
+    assert corner_weights(point) == pytest.approx(shares)
 
 
 def test_variants_at_other_phi_are_left_out() -> None:
@@ -63,7 +63,7 @@ def test_variants_at_other_phi_are_left_out() -> None:
     }
 
 
-def test_no_variant_at_phi_one_is_told() -> None:
+def test_no_variant_at_phi_one_is_an_error() -> None:
     tables = train(plan(grid=0, factors=(3.0,)))
     with pytest.raises(UserError, match="no variant at φ = 1 has a finished trial"):
         draw(tables)
@@ -83,7 +83,9 @@ def test_text_is_legible(tables: FakeTables) -> None:
 
 
 @pytest.mark.parametrize("titles", [("classic",), ("classic", "matched")])
-def test_plans_share_one_scale_of_colour_and_say_their_spread(titles: tuple[str, ...]) -> None:
+def test_plans_have_a_common_colour_scale_and_state_their_ratios(
+    titles: tuple[str, ...],
+) -> None:
     plans = {title: plan(grid=20 + 20 * i) for i, title in enumerate(titles)}
     with style.context():
         figure = triangle.draw_plans(plans)
@@ -96,10 +98,10 @@ def test_plans_share_one_scale_of_colour_and_say_their_spread(titles: tuple[str,
         ratio = rows["flops_ratio"].iloc[1:]
         near = sum(abs(r - 2) <= 0.1 for r in ratio) / len(ratio)
         assert f"{100 * near:.0f} % within 5 % of 2×" in texts
-        spread = f"{ratio.min():.2f}× to {ratio.max():.2f}×, median {ratio.median():.2f}×"
-        assert f"{len(ratio)} networks, {spread}" in texts
+        ratios_text = f"{ratio.min():.2f}× to {ratio.max():.2f}×, median {ratio.median():.2f}×"
+        assert f"{len(ratio)} networks, {ratios_text}" in texts
 
 
-def test_an_empty_plan_is_told() -> None:
+def test_an_empty_plan_is_an_error() -> None:
     with style.context(), pytest.raises(UserError, match="cannot draw the matched plan"):
         triangle.draw_plans({"classic": plan(), "matched": plan().iloc[:1]})

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from scalegrid.figures import style
-from scalegrid.figures.labels import add_note, annotate_points, freeze
-from scalegrid.figures.marks import mark
-from scalegrid.figures.means import Means, Row, Tables, describe_trials, summarise
-from scalegrid.figures.ticks import flops_text, ratio_text
+from scalegrid.figures.labels import fix_layout, label_points
+from scalegrid.figures.means import MeanAccuracies, Tables, describe_trials, mean_accuracies
+from scalegrid.figures.text import add_note, flops_text, ratio_text
 from scalegrid.util.errors import UserError
 
 NAME = "single-axis"
@@ -23,15 +24,14 @@ AXES = {
 
 
 def draw(tables: Tables) -> Figure:
-    """Three panels sharing the accuracy axis; each point carries its FLOPs ratio.
+    """Draw three panels with a common accuracy axis; each point is labelled with its FLOPs ratio.
 
-    Multipliers are relative to the baseline; that of the resolution is the realised one, in px
-    over px.
+    Multipliers are relative to the baseline; the resolution multiplier is a ratio of pixels.
 
     Raises:
         UserError: the baseline, or every single-axis variant, lacks a finished trial.
     """
-    means = summarise(tables, NAME)
+    means = mean_accuracies(tables, NAME)
     lines = {role: means.line(role) for role in AXES}
     if all(rows.empty for rows in lines.values()):
         raise UserError(
@@ -44,53 +44,47 @@ def draw(tables: Tables) -> Figure:
         _draw_line(panel, means, role, lines[role])
     panels[0].set_ylabel("Top-1 accuracy (%)")
     add_note(figure, _note(means))
-    freeze(figure)
+    fix_layout(figure)
     for role, panel in zip(AXES, panels, strict=True):
-        _annotate(panel, means, role, lines[role])
+        _label_ratios(panel, means, role, lines[role])
     return figure
 
 
-def multipliers(rows: pd.DataFrame, baseline: Row, role: str) -> list[float]:
-    """How much of ``role`` each variant has, in terms of the baseline's."""
+def multipliers(rows: pd.DataFrame, baseline: pd.Series[Any], role: str) -> list[float]:
+    """The depth, width or resolution (``role``) of each variant over the baseline's."""
     unit = baseline["resolution"] if role == "resolution" else 1
     return [float(value) for value in rows[role] / unit]
 
 
-def _draw_line(panel: Axes, means: Means, role: str, rows: pd.DataFrame) -> None:
+def _draw_line(panel: Axes, means: MeanAccuracies, role: str, rows: pd.DataFrame) -> None:
     panel.spines["top"].set_visible(False)
     panel.set_xlabel(AXES[role])
     if rows.empty:
+        inside = panel.transAxes
         panel.text(
-            0.5,
-            0.5,
-            "no finished trial",
-            transform=panel.transAxes,
-            ha="center",
-            fontsize=style.SMALL,
+            0.5, 0.5, "no finished trial", transform=inside, ha="center", fontsize=style.SMALL
         )
     else:
-        own = rows[rows["role"] == role]
         x = multipliers(rows, means.baseline, role)
         panel.plot(x, rows["accuracy"], color=style.ROLES[role].colour, linewidth=1.4)
-        mark(panel, multipliers(own, means.baseline, role), own, role, grow=0.6)
-    mark(panel, [1.0], means.of("baseline"), "baseline", grow=0.6)
+        scaled = rows[rows["role"] == role]
+        x = multipliers(scaled, means.baseline, role)
+        style.draw_means(panel, x, scaled, role, extra_size=0.6)
+    style.draw_means(panel, [1.0], means.of("baseline"), "baseline", extra_size=0.6)
     panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
     panel.margins(x=0.12, y=0.16)
 
 
-def _annotate(panel: Axes, means: Means, role: str, rows: pd.DataFrame) -> None:
+def _label_ratios(panel: Axes, means: MeanAccuracies, role: str, rows: pd.DataFrame) -> None:
     if rows.empty:
         return
     x = multipliers(rows, means.baseline, role)
-    annotate_points(
-        panel,
-        list(zip(x, rows["accuracy"], strict=True)),
-        [ratio_text(ratio) for ratio in rows["flops_ratio"]],
-        rows["half_width"].tolist(),
-    )
+    points = list(zip(x, rows["accuracy"], strict=True))
+    ratios = [ratio_text(ratio) for ratio in rows["flops_ratio"]]
+    label_points(panel, points, ratios, rows["half_width"].tolist())
 
 
-def _note(means: Means) -> list[str]:
+def _note(means: MeanAccuracies) -> list[str]:
     count, side = flops_text(means.baseline["flops"]), means.baseline["resolution"]
     flops = f"At the points: FLOPs over the baseline's (1× = {count} multiply-adds at {side} px)."
     return [flops, *describe_trials(means)]

@@ -1,0 +1,128 @@
+"""Figures by name: drawn in the common style and written to files."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from operator import methodcaller
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import replace_file
+from scalegrid.util.text import did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from scalegrid.figures.means import Tables
+
+FIGURES = ("accuracy-flops", "single-axis", "triangle", "ranking", "architecture")
+"""Every figure by name; the module of that name beside this one has a function ``draw(tables)``."""
+
+FORMATS = ("png", "svg", "pdf")
+"""File formats of figures; PDF is what LaTeX takes."""
+
+# Files carry no time of creation, so equal tables give equal bytes.
+_METADATA: dict[str, dict[str, Any]] = {
+    "png": {},
+    "svg": {"Date": None},
+    "pdf": {"CreationDate": None},
+}
+
+
+def draw(
+    names: Sequence[str] | None,
+    tables: Tables,
+    folder: Path,
+    formats: Sequence[str] = ("png", "svg"),
+    *,
+    warn: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Draw figures of a sweep into ``folder``, which is created if missing.
+
+    Args:
+        names: some of `FIGURES`, or None for all that the tables have data for.
+        tables: of one sweep.
+        folder: where the files go, named after figure and format; old ones are replaced.
+        formats: some of `FORMATS`.
+        warn: called with one sentence for each figure left out; only where ``names`` is None.
+
+    Returns:
+        The files, figure by figure. Nothing is written unless all can be drawn.
+
+    Raises:
+        UserError: unknown figure or format; no data for a named figure, or for any figure at all;
+            the folder cannot be written.
+    """
+    _check("figure", names or (), FIGURES)
+    _check("format", formats, FORMATS)
+    from scalegrid.figures import style
+
+    files: dict[str, bytes] = {}
+    reasons: list[str] = []
+    for name in dict.fromkeys(names or FIGURES):
+        module = import_module(f"scalegrid.figures.{name.replace('-', '_')}")
+        with style.context():
+            try:
+                files |= _render(module.draw(tables), name, formats)
+            except UserError as error:
+                if names:
+                    raise
+                reasons.append(str(error))
+    if reasons and not files:
+        raise UserError(reasons[0])
+    if warn is not None:
+        for reason in reasons:
+            warn(reason)
+    return _write(files, folder)
+
+
+def draw_plans(
+    plans: Mapping[str, pd.DataFrame],
+    folder: Path,
+    formats: Sequence[str] = ("png", "svg"),
+    *,
+    flops_factor: float = 2.0,
+) -> list[Path]:
+    """Draw the variants of plans (classic, matched) on the triangle, side by side, as ``plan.*``.
+
+    See `scalegrid.figures.triangle.draw_plans`; files and errors are as in `draw`.
+    """
+    _check("format", formats, FORMATS)
+    from scalegrid.figures import style, triangle
+
+    with style.context():
+        files = _render(triangle.draw_plans(plans, flops_factor), "plan", formats)
+    return _write(files, folder)
+
+
+def _check(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            hint = did_you_mean(name, known, f"there are {', '.join(known)}.")
+            raise UserError(f"unknown {kind} {name!r}; {hint}")
+
+
+def _render(figure: Figure, name: str, formats: Sequence[str]) -> dict[str, bytes]:
+    files = {}
+    for suffix in formats:
+        content = io.BytesIO()
+        figure.savefig(content, format=suffix, metadata=_METADATA[suffix])
+        files[f"{name}.{suffix}"] = content.getvalue()
+    return files
+
+
+def _write(files: Mapping[str, bytes], folder: Path) -> list[Path]:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in files.items():
+            replace_file(folder / name, methodcaller("write", content), durable=False)
+    except OSError as error:
+        raise UserError(
+            f"cannot write figures to {folder}: {error.strerror or error}; mend that or choose "
+            "another folder."
+        ) from error
+    return [folder / name for name in files]

@@ -1,0 +1,51 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+
+from scalegrid.figures.text import flops_text, flops_unit, ratio_text, text_width, wrap
+
+
+def test_wrap_fills_lines_and_keeps_words() -> None:
+    sentences = ["One seed each: differences may be noise.", "2 failed trials left out."]
+    lines = wrap(sentences, 100, 6).split("\n")
+    assert " ".join(lines) == " ".join(sentences)
+    assert all(text_width(line, 6) <= 100 for line in lines)
+    for line, following in pairwise(lines):
+        assert text_width(f"{line} {following.split()[0]}", 6) > 100
+
+
+def test_a_word_longer_than_the_width_has_its_own_line() -> None:
+    assert wrap(["a " + "m" * 50 + " b"], 40, 6).split("\n") == ["a", "m" * 50, "b"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "word"),
+    [
+        (9e4, 2e5, "thousand"),
+        (38e6, 1e8, "million"),
+        (390e6, 900e6, "million"),
+        (390e6, 1.6e9, "billion"),
+        (38e6, 3e9, "million"),
+        (37e9, 80e9, "billion"),
+        (2e12, 4e12, "trillion"),
+    ],
+)
+def test_the_unit_keeps_numbers_short(low: float, high: float, word: str) -> None:
+    assert flops_unit(low, high)[1] == word
+
+
+@pytest.mark.parametrize(
+    ("flops", "text"),
+    [(390e6, "390 M"), (4.2e9, "4.2 B"), (37.02e9, "37 B"), (90_400, "90.4 k"), (1.5e12, "1.5 T")],
+)
+def test_counts_of_flops_have_three_digits_and_a_unit(flops: float, text: str) -> None:
+    assert flops_text(flops) == text.replace(" ", "\u00a0")
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"), [(1, "1×"), (1.004, "1.00×"), (2.126, "2.13×"), (9.996, "10×"), (64, "64×")]
+)
+def test_ratios_have_three_digits(ratio: float, text: str) -> None:
+    assert ratio_text(ratio) == text

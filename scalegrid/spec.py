@@ -101,7 +101,7 @@ class SweepSpec(Recipe):
     # Candidates
     grid: Literal["matched", "simplex", "classic"] = Field(
         "matched",
-        description="Grid: at equal measured cost (matched, simplex), or as in the paper (classic).",
+        description="Grid: at equal measured cost (matched, simplex), or the paper's (classic).",
     )
     candidates: Annotated[int, Field(ge=4)] | Literal["all"] = Field(
         16, description="Matched grid: number of scaled networks, corners included, or all."

@@ -74,11 +74,11 @@ def test_the_file_is_valid_without_overrides(file: Path) -> None:
 
 
 def test_all_errors_of_a_file_are_in_one_sentence_with_lines(file: Path) -> None:
-    said = message(file, "name: 3\nheat-max: -1.0\nfann: true\n")
-    assert said.startswith(f"{file}: line 1: name should be a valid string (given 3); ")
-    assert "line 2: heat-max should be greater than 0 (given -1.0)" in said
-    assert "line 3: unknown key 'fann'; did you mean 'fan'?" in said
-    assert "\n" not in said
+    text = message(file, "name: 3\nheat-max: -1.0\nfann: true\n")
+    assert text.startswith(f"{file}: line 1: name should be a valid string (given 3); ")
+    assert "line 2: heat-max should be greater than 0 (given -1.0)" in text
+    assert "line 3: unknown key 'fann'; did you mean 'fan'?" in text
+    assert "\n" not in text
 
 
 def test_a_small_model_lists_its_keys_when_none_is_near(file: Path) -> None:

@@ -19,7 +19,7 @@ from itertools import count
 from pathlib import Path
 
 from benchmarks import stand_ins
-from benchmarks.timing import in_turn, publish, read_options, spread, stopwatch
+from benchmarks.timing import in_turn, median_range, publish, read_options, stopwatch
 from scalegrid.analysis import recommend
 from scalegrid.results import Store, load_sweep
 from scalegrid.results.rows import variant_rows
@@ -71,13 +71,13 @@ def sweep_row(trials: int, seconds: float, walls: list[float], workers: int) -> 
     """
     rounds = -(-trials // workers)
     spent = [wall - rounds * seconds for wall in walls]
-    overhead = spread(spent)
+    overhead = median_range(spent)
     share = overhead.median / (overhead.median + rounds * (seconds or TRIAL))
     return {
         "trials": trials,
         "s each": seconds,
         "workers": workers,
-        "wall s": spread(walls),
+        "wall s": median_range(walls),
         "overhead s": overhead,
         "ms per trial": 1000 * overhead.median / trials,
         "share": share,
@@ -100,7 +100,7 @@ def store_rows(sizes: tuple[int, ...]) -> list[dict[str, object]]:
                 1000 * stopwatch(partial(store.add, [trial], stand_ins.epoch_rows(trial)))
                 for trial in trials[size : size + _ADDITIONS]
             ]
-        rows.append({"stored trials": size, "ms to add a trial": spread(times)})
+        rows.append({"stored trials": size, "ms to add a trial": median_range(times)})
     return rows
 
 
@@ -126,7 +126,12 @@ def large_rows(variants: int, rounds: int) -> list[dict[str, object]]:
         times = in_turn(rounds, actions)
     shape = {"variants": len(tables.variants), "trials": len(tables.trials)}
     return [
-        {"what": what, **shape, "s": spread(seconds), "met": spread(seconds).median < _PATIENCE}
+        {
+            "what": what,
+            **shape,
+            "s": median_range(seconds),
+            "met": median_range(seconds).median < _PATIENCE,
+        }
         for what, seconds in times.items()
     ]
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from benchmarks.timing import in_turn, pairwise, publish, read_options, spread, stopwatch
+from benchmarks.timing import in_turn, median_range, pairwise, publish, read_options, stopwatch
 from scalegrid import baselines
 from scalegrid.coefficients import Coefficients, classic_grid
 from scalegrid.cost.table import Costs
@@ -89,10 +89,10 @@ def row_of(
     return {
         "plan": grid,
         "cache": state,
-        "process s": spread([one.process for one in ours]),
-        "without imports s": spread([one.work for one in ours]),
+        "process s": median_range([one.process for one in ours]),
+        "without imports s": median_range([one.work for one in ours]),
         "networks": networks,
-        "fvcore s (extrapolated)": spread(process),
+        "fvcore s (extrapolated)": median_range(process),
         "times faster": whole,
         "without imports": pairwise(work, [one.work for one in ours]),
         "target": TARGET,

@@ -1,4 +1,4 @@
-"""Stand-ins for training and for a large sweep, so that what is around trials can be measured."""
+"""Substitutes for training and for a large sweep, to measure everything but training."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from unittest import mock
 
 import numpy as np
 
-# Not used: a worker of a real sweep imports it, which takes most of its start.
+# Unused here, but imported by the workers of a real sweep; most of their start-up time.
 import scalegrid.training.loop  # noqa: F401
 from scalegrid.executors import LocalExecutor, Placement
 from scalegrid.plan import Plan, make_plan
@@ -26,10 +26,10 @@ from scalegrid.sweep import run_sweep
 from scalegrid.training.trial import Epoch, Trial
 
 SECONDS = "STAND_IN_SECONDS"
-"""The environment variable that says how many seconds a stand-in trial computes."""
+"""The environment variable with the computing time of a trial in seconds."""
 
 _EPOCHS = 2
-_LEVEL, _SPREAD, _NOISE = 0.6, 0.008, 0.007  # of top-1 accuracies
+_MEAN, _BETWEEN_VARIANTS, _BETWEEN_SEEDS = 0.6, 0.008, 0.007  # mean and sd of top-1
 
 
 def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
@@ -44,7 +44,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
 
 
 def run(results: Path, variants: int, seeds: int) -> None:
-    """A sweep of nano as the command runs it, of its first so many variants, with stand-ins."""
+    """Run a sweep of the first ``variants`` of nano as the command does, without training."""
 
     def first(spec: SweepSpec) -> Plan:
         made = make_plan(spec)
@@ -63,9 +63,9 @@ def run(results: Path, variants: int, seeds: int) -> None:
 
 
 def write_large_sweep(results: Path, variants: int, trials: int) -> str:
-    """A finished sweep of so many trials on disk; returns its name.
+    """Write a finished sweep with ``trials`` trials; return its name.
 
-    Accuracies differ between variants about as much as between seeds.
+    Variants differ in accuracy about as much as seeds do.
     """
     plan = large_plan(variants)
     with Store(results / "large") as store:
@@ -81,13 +81,13 @@ def write_large_sweep(results: Path, variants: int, trials: int) -> str:
 
 
 def trial_rows(plan: Plan, count: int) -> Iterator[dict[str, Any]]:
-    """Rows of ``count`` finished trials of a plan, seed after seed."""
+    """Rows of the first ``count`` trials of a plan, all finished, seed by seed."""
     generator = np.random.default_rng(0)
-    means = _LEVEL + _SPREAD * generator.standard_normal(len(plan.variants))
+    means = _MEAN + _BETWEEN_VARIANTS * generator.standard_normal(len(plan.variants))
     for number in range(count):
-        seed, place = divmod(number, len(plan.variants))
-        variant = plan.variants[place]
-        top1 = float(means[place] + _NOISE * generator.standard_normal())
+        seed, index = divmod(number, len(plan.variants))
+        variant = plan.variants[index]
+        top1 = float(means[index] + _BETWEEN_SEEDS * generator.standard_normal())
         yield {
             "trial": f"{variant.variant}-{seed}",
             "variant": variant.variant,
@@ -112,7 +112,7 @@ def trial_rows(plan: Plan, count: int) -> Iterator[dict[str, Any]]:
 
 
 def epoch_rows(trial: dict[str, Any]) -> list[dict[str, Any]]:
-    """The history of a trial's row."""
+    """The history of a trial, from its row."""
     return [
         {"trial": trial["trial"], **vars(_epoch(number, trial["top1"]))}
         for number in range(1, trial["epochs"] + 1)
@@ -125,7 +125,7 @@ def large_plan(variants: int) -> Plan:
 
 
 def large_spec(results: Path, variants: int) -> SweepSpec:
-    """A sweep of b0 at 224 px, of which there are enough networks, with so many candidates."""
+    """A sweep of b0 at 224 px, with ``variants`` candidates."""
     settings: dict[str, Any] = {"baseline": "b0", "resolution": 224, "candidates": variants}
     return resolve(SweepSpec(**settings, results=str(results), name="large", device="cpu"))
 

@@ -1,7 +1,7 @@
-"""What the timing benchmarks share: interleaved rounds, ratios pair by pair, tables.
+"""Common parts of the timing benchmarks: interleaved rounds, ratios within a round, tables.
 
-Contenders are measured in turn, round after round, so that a disturbance of the machine, or its
-drift, meets all of them; ratios are formed within a round, and their median is what counts.
+Contenders are measured in turn, round after round, so that disturbances and drift of the machine
+affect all of them. The result is the median of ratios, each formed within a round.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ import pandas as pd
 from scalegrid.cli.output import print_table
 
 
-class Spread(NamedTuple):
-    """The median of some figures, and the least and the greatest of them."""
+class MedianRange(NamedTuple):
+    """The median of some values, with the least and the greatest."""
 
     median: float
     low: float
@@ -30,46 +30,46 @@ class Spread(NamedTuple):
         return f"{self.median:.3g} ({low}–{high})"
 
 
-def spread(values: Sequence[float]) -> Spread:
-    """Of one or more figures.
+def median_range(values: Sequence[float]) -> MedianRange:
+    """The median and the range of one or more values.
 
     Raises:
-        ValueError: there are none.
+        ValueError: there is no value.
     """
     if not values:
         raise ValueError("nothing was measured")
-    return Spread(statistics.median(values), min(values), max(values))
+    return MedianRange(statistics.median(values), min(values), max(values))
 
 
-def pairwise(ones: Sequence[float], others: Sequence[float]) -> Spread:
-    """The ratios of ``ones`` to ``others``, formed between figures of the same round.
+def pairwise(values: Sequence[float], references: Sequence[float]) -> MedianRange:
+    """The ratios of ``values`` to ``references``, each formed within a round.
 
     Raises:
-        ValueError: their rounds are not the same.
+        ValueError: they have different numbers of rounds.
     """
-    return spread([one / other for one, other in zip(ones, others, strict=True)])
+    return median_range([value / other for value, other in zip(values, references, strict=True)])
 
 
 def in_turn(rounds: int, contenders: Mapping[str, Callable[[], float]]) -> dict[str, list[float]]:
-    """What each contender returns in each round; who is first changes from round to round."""
+    """What each contender returns in each round; the first contender changes in every round."""
     names = list(contenders)
-    figures: dict[str, list[float]] = {name: [] for name in names}
+    values: dict[str, list[float]] = {name: [] for name in names}
     for number in range(rounds):
         first = number % len(names)
         for name in names[first:] + names[:first]:
-            figures[name].append(contenders[name]())
-    return figures
+            values[name].append(contenders[name]())
+    return values
 
 
 def stopwatch(action: Callable[[], object]) -> float:
-    """Seconds that ``action`` takes."""
+    """The seconds that ``action`` takes."""
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
 
 
 def read_options(name: str, doc: str | None) -> argparse.Namespace:
-    """``quick`` and ``out`` from the command line."""
+    """The options ``quick`` and ``out`` of the command line."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=doc)
     parser.add_argument("--quick", action="store_true", help="a coarse answer within a minute")
     parser.add_argument(
@@ -79,19 +79,18 @@ def read_options(name: str, doc: str | None) -> argparse.Namespace:
 
 
 def publish(name: str, rows: Sequence[Mapping[str, object]], out: Path) -> None:
-    """Print a table, and write it to ``out/name.parquet``; a spread becomes three columns there."""
+    """Print a table and write it to ``out/name.parquet``, with three columns for a median."""
     print_table([{key: _shown(value) for key, value in row.items()} for row in rows])
     out.mkdir(parents=True, exist_ok=True)
     pd.DataFrame([flat(row) for row in rows]).to_parquet(out / f"{name}.parquet", index=False)
 
 
 def flat(row: Mapping[str, object]) -> dict[str, object]:
-    """A row with each `Spread` as its median, and its ends as columns of their own."""
+    """A row with each `MedianRange` as three columns: the median, ``_low`` and ``_high``."""
     cells: dict[str, object] = {}
     for key, value in row.items():
-        if isinstance(value, Spread):
-            ends = {f"{key}_low": value.low, f"{key}_high": value.high}
-            cells |= {key: value.median, **ends}
+        if isinstance(value, MedianRange):
+            cells |= {key: value.median, f"{key}_low": value.low, f"{key}_high": value.high}
         else:
             cells[key] = value
     return cells
@@ -102,8 +101,6 @@ def _shown(value: object) -> object:
         return "–"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return (
-        f"{value:.3g}"
-        if isinstance(value, float) and abs(value) < 1000
-        else (f"{value:.0f}" if isinstance(value, float) else str(value))
-    )
+    if isinstance(value, float):
+        return f"{value:.3g}" if abs(value) < 1000 else f"{value:.0f}"
+    return str(value)

@@ -50,7 +50,7 @@ from benchmarks.selection_worlds import (
     run_uniform,
     top_two,
 )
-from benchmarks.timing import publish, read_options, spread
+from benchmarks.timing import median_range, publish, read_options
 from scalegrid import baselines, cost
 from scalegrid.analysis.observations import Floats, Ints
 from scalegrid.cost.table import Costs
@@ -226,7 +226,7 @@ def _measure_rates() -> Rates:
     from benchmarks.train_throughput import measure
 
     figures = measure(BASELINE, MEASURED_AT, rounds=3, seconds=0.7).figures
-    rates = {name: spread(figures[name]).median for name in _LOOPS}
+    rates = {name: median_range(figures[name]).median for name in _LOOPS}
     return Rates(max(rates["plain"], rates["timm"]), rates["scalegrid"], available_cores())
 
 

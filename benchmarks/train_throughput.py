@@ -23,7 +23,7 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.contenders import BATCH, Job, Report, plain_loop, scalegrid_trial, timm_loop
-from benchmarks.timing import in_turn, pairwise, publish, read_options, spread
+from benchmarks.timing import in_turn, median_range, pairwise, publish, read_options
 from scalegrid import baselines, cost
 from scalegrid.data import EMBEDDED, CachedData, open_source, prepare
 from scalegrid.progress.estimate import TYPICAL_RATE
@@ -72,9 +72,9 @@ def compare(cell: Cell, target: float) -> dict[str, object]:
     """
     ours = cell.figures["scalegrid"]
     ratios = {name: pairwise(ours, cell.figures[name]) for name in RIVALS}
-    better = max(RIVALS, key=lambda name: spread(cell.figures[name]).median)
+    better = max(RIVALS, key=lambda name: median_range(cell.figures[name]).median)
     return {
-        **{f"{name} images/s": spread(cell.figures[name]).median for name in cell.figures},
+        **{f"{name} images/s": median_range(cell.figures[name]).median for name in cell.figures},
         **{f"{name} layout": cell.layouts[name] for name in RIVALS},
         **{f"over {name}": ratios[name] for name in RIVALS},
         "over the better": ratios[better],

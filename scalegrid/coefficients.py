@@ -16,7 +16,7 @@ from scalegrid.util.errors import UserError
 Bounds = tuple[float, float]
 
 MOST_LATTICE_POINTS = 2_000_000
-"""The most triples that `classic_grid` looks at; step 0.05 takes about a million at F = 16."""
+"""The most triples that `classic_grid` enumerates; step 0.05 has about a million at F = 16."""
 
 
 class Scaling(NamedTuple):
@@ -28,7 +28,7 @@ class Scaling(NamedTuple):
 
 
 class Shares(NamedTuple):
-    """A point of the budget triangle: what part of log₂ FLOPs each axis takes; sums to one."""
+    """Budget shares: the fraction of log₂ FLOPs due to each axis; they sum to one."""
 
     depth: float
     width: float
@@ -54,7 +54,7 @@ class Coefficients(NamedTuple):
     def shares(self) -> Shares:
         """Nominal budget shares (log₂α, 2·log₂β, 2·log₂γ), normalised to sum to one.
 
-        The identity (1, 1, 1) spends nothing; its shares are all NaN.
+        All are NaN for the identity (1, 1, 1).
         """
         return normalise_shares(
             math.log2(self.alpha), 2 * math.log2(self.beta), 2 * math.log2(self.gamma)
@@ -103,14 +103,14 @@ def classic_grid(
 ) -> list[Coefficients]:
     """Every (α, β, γ) on the lattice {1, 1 + step, …}³ within bounds and near the constraint.
 
-    Kept are the triples with |α·β²·γ² − flops_factor| ≤ tolerance, in ascending order. Bounds of
-    None reach from 1 to F for α and as far as the constraint allows for β and γ. Lattice
-    points are rounded to twelve digits, and the inequality allows for the same rounding, so that
-    what is printed as on the border is in.
+    The triples satisfy |α·β²·γ² − flops_factor| ≤ tolerance and are in ascending order. Bounds of
+    None are 1 to F for α and as the constraint allows for β and γ. Lattice points are rounded to
+    twelve digits, and the inequality has a margin of 1e-9, so rounding does not exclude triples on
+    the border.
 
     Raises:
-        UserError: no triple qualifies; the message says which tolerance or bound would admit one.
-            The lattice has more than `MOST_LATTICE_POINTS`.
+        UserError: no triple qualifies, and which tolerance or bound would change that; or the
+            lattice has more than `MOST_LATTICE_POINTS`.
     """
     root = math.sqrt(flops_factor + tolerance)
     ranges = (alpha or (1.0, flops_factor), beta or (1.0, root), gamma or (1.0, root))
@@ -134,7 +134,7 @@ def classic_grid(
     if not grid:
         raise UserError(
             f"the grid is empty: no (α, β, γ) at step {step:g} has |α·β²·γ² − {flops_factor:g}| ≤ "
-            f"{tolerance:g}; the nearest misses by {min(gaps):.3g}, so raise --tolerance to "
+            f"{tolerance:g}; the smallest is {min(gaps):.3g}, so raise --tolerance to "
             f"{math.ceil(min(gaps) * 1000) / 1000:g}, use a smaller --step, or widen the bounds."
         )
     return grid

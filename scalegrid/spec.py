@@ -11,13 +11,7 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import (
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationInfo,
-    field_validator,
-)
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from scalegrid.coefficients import Bounds
 
@@ -25,7 +19,7 @@ LARGEST_FACTOR = 16.0
 """The largest FLOPs factor of a brief sweep."""
 
 CONFIDENCE = 0.95
-"""Probability of being good enough that counts as clear, unless another is asked for."""
+"""Default probability of being good enough at which racing stops."""
 
 INDIFFERENCE, LOSS_INDIFFERENCE = 0.3, 0.01
 """Default width of the indifference zone: points of accuracy, and nats for the loss."""
@@ -39,32 +33,35 @@ Fraction = Annotated[float, Field(ge=0, lt=1)]
 
 
 class Recipe(BaseModel):
-    """How every trial of a sweep is trained; the same for every variant."""
+    """How the trials of a sweep are trained; the same for all variants."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     epochs: PositiveInt = Field(2, description="Passes over the training images.")
     batch_size: PositiveInt = Field(32, description="Images per optimiser step.")
     optimizer: str = Field(
-        "sgd", description="Any timm optimiser by name (sgd has Nesterov momentum)."
+        "sgd", description="Optimiser: any of timm by name (sgd has Nesterov momentum)."
     )
     learning_rate: PositiveFloat = Field(
         0.5, description="Peak learning rate; about 0.01 suits adaptive optimisers."
     )
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        5e-4, description="Weight decay; norms and biases are exempt."
+        5e-4, description="Weight decay; none for norms and biases."
     )
     schedule: str = Field(
-        "onecycle", description="onecycle, or any timm scheduler by name (cosine, step, …)."
+        "onecycle",
+        description="Learning rate schedule: onecycle, or any of timm by name (cosine, step, …).",
     )
-    warmup: Fraction = Field(0.2, description="Share of the steps spent warming up.")
+    warmup: Fraction = Field(0.2, description="Warm-up, as a share of the steps.")
     label_smoothing: Fraction = Field(0.1, description="Label smoothing of the training loss.")
     clip_norm: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
-        1.0, description="Largest norm of the gradient; 0 is no limit."
+        1.0, description="Largest norm of the gradient; 0: no limit."
     )
-    ema_decay: Fraction = Field(0.0, description="Decay of averaged weights per step; 0 is off.")
+    ema_decay: Fraction = Field(
+        0.0, description="Decay per step of averaged weights; 0: no averaging."
+    )
     flip: bool | None = Field(
-        None, description="Mirror training images at random; by default where the data allow it."
+        None, description="Mirror training images at random; default: where the data allow it."
     )
     shift: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.05, description="Largest random shift of a training image, as a share of its side."
@@ -72,63 +69,66 @@ class Recipe(BaseModel):
 
 
 class SweepSpec(Recipe):
-    """Everything a sweep is made of. Paths are relative to the working directory."""
+    """All settings of a sweep. Paths are relative to the working directory."""
 
     # What is scaled
-    baseline: str = Field("b0", description="Network at φ = 0; see `scalegrid baselines`.")
+    baseline: str = Field("b0", description="Network to scale; see `scalegrid baselines`.")
     resolution: Annotated[int, Field(gt=0, le=4096)] | None = Field(
-        None, description="Side of the baseline's input in px; default: the baseline's own choice."
+        None, description="Input side of the baseline in px; default: as the baseline defines."
     )
     resolution_step: PositiveInt | None = Field(
-        None, description="Px between allowed resolutions; default: a quarter of the total stride."
+        None, description="Step between resolutions in px; default: a quarter of the total stride."
     )
 
-    # What it is trained on
+    # Data
     data: str = Field(
-        "glyphs", description="glyphs, a folder of images, or a torchvision name such as cifar10."
+        "glyphs",
+        description="Data set: glyphs, a folder, or a torchvision name such as cifar10.",
     )
-    data_dir: str | None = Field(None, description="Where torchvision sets are kept.")
-    download: bool = Field(True, description="Let torchvision download a missing data set.")
+    data_dir: str | None = Field(
+        None, description="Folder of torchvision data sets; default: in the cache."
+    )
+    download: bool = Field(True, description="Download missing torchvision data sets.")
     num_classes: PositiveInt | None = Field(
-        None, description="Outputs of the classifier; default: the classes of the data."
+        None, description="Classes of the classifier; default: those of the data."
     )
     train_images: PositiveInt | None = Field(
         None, description="Training images per epoch; default: all (glyphs: 1,600)."
     )
     val_images: PositiveInt | None = Field(
-        None,
-        description="Images that accuracy is measured on; default: a folder's own, else a tenth.",
+        None, description="Validation images; default: the folder's own, else a tenth of all."
     )
 
-    # Which variants
+    # Candidates
     grid: Literal["matched", "simplex", "classic"] = Field(
         "matched",
         description="How candidates are chosen: at equal measured cost, or as in the paper.",
     )
     candidates: Annotated[int, Field(ge=4)] | Literal["all"] = Field(
-        16, description="Matched grid: how many scaled networks, corners included; or all."
+        16, description="Matched grid: number of scaled networks, corners included, or all."
     )
     divisions: Annotated[int, Field(gt=0, le=100)] = Field(
-        4, description="Simplex grid: shares in multiples of 1/N."
+        4, description="Simplex grid: N, where shares are multiples of 1/N."
     )
     match: Literal["flops", "params", "activations", "latency"] = Field(
-        "flops", description="Matched and simplex grids: the cost that is made equal."
+        "flops", description="Matched and simplex grids: the cost that is equal."
     )
     cost_tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
-        0.03, description="Matched and simplex grids: largest relative deviation from F."
+        0.03,
+        description="Matched and simplex grids: largest relative deviation from F.",
     )
     step: PositiveFloat = Field(0.05, description="Classic grid: lattice step of α, β and γ.")
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.1, description="Classic grid: largest |α·β²·γ² − F|."
     )
     flops_factor: Annotated[float, Field(ge=1.01, le=LARGEST_FACTOR)] = Field(
-        2.0, description="F, the FLOPs ratio of one unit of φ."
+        2.0, description="FLOPs ratio at φ = 1, called F."
     )
     alpha_range: Bounds | None = Field(None, description="Bounds of α; default: 1 to F.")
     beta_range: Bounds | None = Field(None, description="Bounds of β; default: as F allows.")
     gamma_range: Bounds | None = Field(None, description="Bounds of γ; default: as F allows.")
     curves: tuple[float, ...] = Field(
-        (), description="FLOPs factors at which the single axes are trained too, e.g. 1,1.5,2,3."
+        (), description="FLOPs factors of further single-axis variants, such as 1,1.5,2,3."
     )
 
     # Which trials, and where they run
@@ -139,11 +139,11 @@ class SweepSpec(Recipe):
     )
     confidence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,
-        description="Racing stops when the leader is good enough with this probability; "
+        description="Racing: probability that the leader is good enough at which it stops; "
         f"default: {CONFIDENCE:g}.",
     )
     max_trials: PositiveInt | None = Field(
-        None, description="Racing stops after this many trials, failed ones included."
+        None, description="Racing: largest number of trials, failed ones included."
     )
     max_hours: PositiveFloat | None = Field(
         None,
@@ -151,10 +151,11 @@ class SweepSpec(Recipe):
         "earlier runs included.",
     )
     seeds: Annotated[int, Field(gt=0, le=10_000)] = Field(
-        1, description="Replicates of each variant; racing: those that all start with."
+        1, description="Replicates of each variant; racing: at the start."
     )
     metric: Metric = Field(
-        "top1", description="What decides: an accuracy, the loss, or nas (accuracy paid in FLOPs)."
+        "top1",
+        description="Criterion: an accuracy, the loss, or nas (accuracy times a power of FLOPs).",
     )
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None,
@@ -164,14 +165,14 @@ class SweepSpec(Recipe):
     workers: Parallel | None = Field(
         None, description="Worker processes; default: one per core, or trials-per-device per GPU."
     )
-    threads: Parallel = Field(1, description="CPU threads of one worker.")
-    trials_per_device: Parallel = Field(1, description="Trials at once on one GPU.")
-    device: str = Field("auto", description="auto, cpu, cuda, or cuda:N.")
+    threads: Parallel = Field(1, description="CPU threads per worker.")
+    trials_per_device: Parallel = Field(1, description="Simultaneous trials per GPU.")
+    device: str = Field("auto", description="Device: auto, cpu, cuda, or cuda:N.")
     fast_depthwise: bool = Field(
-        True, description="Use scalegrid's faster CPU layers, depthwise convolutions above all."
+        True, description="Faster CPU kernels, mainly for depthwise convolutions."
     )
     compile: bool = Field(
-        False, description="Compile each network into CUDA graphs; pays when trainings are long."
+        False, description="Compile networks into CUDA graphs; useful for long trainings."
     )
 
     # Where results go
@@ -189,7 +190,7 @@ class SweepSpec(Recipe):
         if not (math.isfinite(low) and math.isfinite(high)) or low < 1:
             raise ValueError(f"the lower bound {low:g} must be at least 1 and both finite")
         if low > high:
-            raise ValueError(f"the bounds are crossed: {low:g} is above {high:g}")
+            raise ValueError(f"the lower bound {low:g} is above the upper bound {high:g}")
         return bounds
 
     @field_validator("curves")
@@ -206,7 +207,7 @@ class SweepSpec(Recipe):
     @classmethod
     def _needs_racing(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value is not None and info.data.get("allocation") == "uniform":
-            raise ValueError("is for racing alone; leave it out, or use --allocation racing")
+            raise ValueError("is only for racing; leave it out, or use --allocation racing")
         return value
 
     @field_validator("*")
@@ -231,7 +232,7 @@ class SweepSpec(Recipe):
 
     @property
     def racing(self) -> bool:
-        """Whether trials are given out by racing."""
+        """Whether racing allocates the trials."""
         if self.allocation is not None:
             return self.allocation == "racing"
         return any(
@@ -245,7 +246,7 @@ class SweepSpec(Recipe):
 
     @property
     def recipe(self) -> Recipe:
-        """The part of the specification that a trial's training depends on."""
+        """The part of the specification that determines how a trial is trained."""
         return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
 
 
@@ -257,7 +258,7 @@ def _encodes(text: str) -> bool:
     return True
 
 
-_LONGEST_NAME = 255  # bytes; what file systems allow
+_LONGEST_NAME = 255  # bytes, the limit of file systems
 
 
 def check_name(name: str) -> None:
@@ -312,4 +313,4 @@ EXTENDABLE_KEYS = ALLOCATION_KEYS | frozenset(
         *("step", "tolerance", "alpha_range", "beta_range", "gamma_range", "curves"),
     }
 )
-"""Keys that choose which trials a sweep has; changing them extends it."""
+"""Keys for which trials a sweep has; changing them extends the sweep."""

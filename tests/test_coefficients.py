@@ -30,7 +30,7 @@ def test_scaling_raises_each_coefficient_to_phi() -> None:
 
 
 @given(multipliers, multipliers, multipliers)
-def test_shares_sum_to_one_and_undo_from_shares(a: float, b: float, c: float) -> None:
+def test_shares_sum_to_one_and_invert_from_shares(a: float, b: float, c: float) -> None:
     triple = Coefficients(a, b, c)
     assume(triple.flops_factor > 1.01)
     shares = triple.shares()
@@ -81,14 +81,14 @@ def test_grid_equals_a_slow_enumeration(step: float, tolerance: float, factor: f
             classic_grid(step, tolerance, factor)
 
 
-def test_an_empty_grid_says_which_tolerance_would_do() -> None:
+def test_the_error_of_an_empty_grid_names_a_tolerance_that_works() -> None:
     with pytest.raises(UserError, match="raise --tolerance to") as caught:
         classic_grid(0.3, 0.001)
     suggested = float(str(caught.value).split("raise --tolerance to ")[1].split(",")[0])
     assert classic_grid(0.3, suggested)
 
 
-def test_bounds_between_lattice_points_are_named() -> None:
+def test_the_error_of_bounds_between_lattice_points_names_them() -> None:
     with pytest.raises(UserError, match=r"1\.01 to 1\.04 of β"):
         classic_grid(0.05, 0.1, beta=(1.01, 1.04))
 
@@ -98,6 +98,6 @@ def test_bounds_between_lattice_points_are_named() -> None:
     [{"step": 1e-9}, {"step": 5e-324}, {"tolerance": 1e300}, {"alpha": (1, 1e300)}],
     ids=str,
 )
-def test_a_grid_too_large_to_look_at_is_refused_at_once(arguments: dict[str, Any]) -> None:
+def test_a_grid_too_large_to_enumerate_is_an_error(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"too large.*larger --step"):
         classic_grid(**{"step": 0.05, "tolerance": 0.1, **arguments})

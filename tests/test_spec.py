@@ -58,7 +58,7 @@ def test_paths_may_start_at_home(monkeypatch: pytest.MonkeyPatch) -> None:
     assert paths == ("/somewhere/r", "/somewhere", "/somewhere/own.yaml")
 
 
-def test_the_recipe_is_the_part_that_training_depends_on() -> None:
+def test_the_recipe_holds_the_settings_of_training() -> None:
     spec = yaml.build(SweepSpec, {"epochs": 9, "seeds": 3})
     assert spec.recipe == Recipe(epochs=9)
 
@@ -75,10 +75,10 @@ def test_the_recipe_is_the_part_that_training_depends_on() -> None:
         ("learning_rate: .nan", "learning_rate"),
         ("learning_rate: .inf", "learning_rate"),
         ("alpha_range: [0.9, 2]", "alpha_range the lower bound 0.9 must be at least 1"),
-        ("beta_range: [1.4, 1.2]", "beta_range the bounds are crossed: 1.4 is above 1.2"),
+        ("beta_range: [1.4, 1.2]", "beta_range the lower bound 1.4 is above the upper bound 1.2"),
         ("gamma_range: [1]", "gamma_range should be two numbers"),
         ("curves: 3", "curves should be a list of numbers"),
-        ("learning_rate: 1e-3", "YAML wants a point in one, as in 1.0e-3"),
+        ("learning_rate: 1e-3", "YAML needs a decimal point in it, as in 1.0e-3"),
         ("threads: 10000000", "threads"),
         (f"name: {'x' * 300}", "too long"),
         (f"nam: {'x' * 300}", "did you mean 'name'"),
@@ -88,9 +88,9 @@ def test_the_recipe_is_the_part_that_training_depends_on() -> None:
         ("weight_decay: .inf", "weight_decay"),
         ("seeds: 1000000000", "seeds"),
         ("divisions: 1000000", "divisions"),
-        ("flip: !!bool foo", "not what it claims to be"),
-        ("epochs: !!int foo", "not what it claims to be"),
-        ("name: 2024-02-30", "not what it claims to be"),
+        ("flip: !!bool foo", "invalid for its type"),
+        ("epochs: !!int foo", "invalid for its type"),
+        ("name: 2024-02-30", "invalid for its type"),
         ('results: "a\\0b"', "without NUL characters"),
         ("grid: hexagonal", "grid should be"),
         ("candidates: 3", "candidates"),
@@ -103,7 +103,7 @@ def test_the_recipe_is_the_part_that_training_depends_on() -> None:
         ("epochs: 1\nepochs: 2", "line 2: epochs is given twice"),
     ],
 )
-def test_a_bad_file_is_one_sentence_that_names_the_place(
+def test_an_error_in_a_file_is_one_sentence_that_names_the_line(
     tmp_path: Path, text: str, says: str
 ) -> None:
     with pytest.raises(UserError) as caught:
@@ -140,14 +140,14 @@ def test_a_bad_flag_is_named_without_a_file() -> None:
         ({"allocation": "uniform", "seeds": 3}, False),
     ],
 )
-def test_a_limit_makes_it_a_race(keys: dict[str, object], racing: bool) -> None:
+def test_a_limit_selects_racing(keys: dict[str, object], racing: bool) -> None:
     assert yaml.build(SweepSpec, keys).racing is racing
 
 
 @pytest.mark.parametrize("limit", ["confidence: 0.9", "max_trials: 9", "max_hours: 2.0"])
-def test_equal_shares_have_no_limits(limit: str, tmp_path: Path) -> None:
+def test_uniform_allocation_has_no_limits(limit: str, tmp_path: Path) -> None:
     key = limit.split(":")[0]
-    with pytest.raises(UserError, match=rf"line 2: {key} is for racing alone"):
+    with pytest.raises(UserError, match=rf"line 2: {key} is only for racing"):
         load(write(tmp_path, f"allocation: uniform\n{limit}\n"))
 
 

@@ -146,7 +146,7 @@ def choose_compound(means: MeanAccuracies) -> Compound:
         triple = coefficients_text(recommended.iloc[0])
         return Compound(rows, f"Compound:\u00a0{triple}, recommended.")
     grid = means.of("grid")
-    grid = grid.loc[[scaled_axes(row, means.baseline) >= 2 for _, row in grid.iterrows()]]
+    grid = grid.loc[[_scaled_axes(row, means.baseline) >= 2 for _, row in grid.iterrows()]]
     if grid.empty:
         return Compound(grid, "")
     best = grid.loc[[grid["accuracy"].idxmax()]]
@@ -154,7 +154,7 @@ def choose_compound(means: MeanAccuracies) -> Compound:
     return Compound(best, f"Compound:\u00a0{coefficients_text(best.iloc[0])}, {origin}.")
 
 
-def scaled_axes(row: pd.Series[Any], baseline: pd.Series[Any]) -> int:
+def _scaled_axes(row: pd.Series[Any], baseline: pd.Series[Any]) -> int:
     """The number of axes (depth, width, resolution) in which a network and the baseline differ."""
     return sum(row[key] != baseline[key] for key in ("layers", "channels", "resolution"))
 

@@ -50,7 +50,7 @@ def draw(tables: Tables) -> Figure:
     return figure
 
 
-def multipliers(rows: pd.DataFrame, baseline: pd.Series[Any], role: str) -> list[float]:
+def _multipliers(rows: pd.DataFrame, baseline: pd.Series[Any], role: str) -> list[float]:
     """The depth, width or resolution (``role``) of each variant over the baseline's."""
     unit = baseline["resolution"] if role == "resolution" else 1
     return [float(value) for value in rows[role] / unit]
@@ -65,10 +65,10 @@ def _draw_line(panel: Axes, means: MeanAccuracies, role: str, rows: pd.DataFrame
             0.5, 0.5, "no finished trial", transform=inside, ha="center", fontsize=style.SMALL
         )
     else:
-        x = multipliers(rows, means.baseline, role)
+        x = _multipliers(rows, means.baseline, role)
         panel.plot(x, rows["accuracy"], color=style.ROLES[role].colour, linewidth=1.4)
         scaled = rows[rows["role"] == role]
-        x = multipliers(scaled, means.baseline, role)
+        x = _multipliers(scaled, means.baseline, role)
         style.draw_means(panel, x, scaled, role, extra_size=0.6)
     style.draw_means(panel, [1.0], means.of("baseline"), "baseline", extra_size=0.6)
     panel.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 2.5, 5, 10]))
@@ -78,7 +78,7 @@ def _draw_line(panel: Axes, means: MeanAccuracies, role: str, rows: pd.DataFrame
 def _label_ratios(panel: Axes, means: MeanAccuracies, role: str, rows: pd.DataFrame) -> None:
     if rows.empty:
         return
-    x = multipliers(rows, means.baseline, role)
+    x = _multipliers(rows, means.baseline, role)
     points = list(zip(x, rows["accuracy"], strict=True))
     ratios = [ratio_text(ratio) for ratio in rows["flops_ratio"]]
     label_points(panel, points, ratios, rows["half_width"].tolist())

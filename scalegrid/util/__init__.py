@@ -1,1 +1,1 @@
-"""What every room may need: errors, files, processes, text, strict YAML."""
+"""Errors, files, processes, text and strict YAML; nothing here knows about networks or sweeps."""

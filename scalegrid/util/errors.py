@@ -1,12 +1,12 @@
-"""The one exception a user should ever see, and other exceptions in one line."""
+"""The exception for errors that users can fix, and other exceptions in one line."""
 
 from __future__ import annotations
 
 
 class UserError(Exception):
-    """A mistake the user can mend; its message is one sentence saying what and how.
+    """An error that the user can fix; its message is one sentence: what is wrong, what to do.
 
-    The command line prints the message alone and exits with status 2.
+    The command line prints only the message and exits with status 2.
     """
 
 

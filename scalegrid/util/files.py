@@ -1,4 +1,4 @@
-"""Files: replaced in one step, named by their content, and cached where the user says."""
+"""Files: replaced atomically, digests of content, the cache folder, arrays."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _PREFIX, _SUFFIX = ".", ".partial"
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], object], *, durable: bool = True) -> None:
-    """Give ``path`` the content that ``write`` puts into a file, in one step.
+    """Replace ``path`` atomically with what ``write`` writes to a file.
 
-    A reader, or a machine that dies, sees the old file or the new one. When ``durable``, content
-    and name have reached the disk on return (two calls of fsync); otherwise only other processes
-    are sure to see them.
+    Readers see the old file or the new one, also after a crash of the process. If ``durable``,
+    content and name have reached the disk on return (two calls of fsync), and the same holds after
+    a crash of the machine.
 
     Raises:
-        OSError: the file cannot be written; the old one is left as it was.
+        OSError: the file cannot be written; the old one is unchanged.
     """
     partial = path.with_name(f"{_PREFIX}{path.name}.{os.getpid()}{_SUFFIX}")
     try:
@@ -56,41 +56,38 @@ def sync_folder(folder: Path) -> None:
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Delete what killed processes left half-written in ``folder``."""
+    """Delete the unfinished files of killed processes in ``folder``."""
     for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         path.unlink(missing_ok=True)
 
 
 def digest(content: Any) -> str:
-    """Twelve hex digits that identify ``content`` (anything JSON can hold), whatever key order."""
+    """Twelve hex digits that identify ``content``, a JSON value, whatever the order of keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def cache_root() -> Path:
-    """The folder of everything that can be computed again.
-
-    `SCALEGRID_CACHE`, else the platform's own cache folder (on Linux ``~/.cache/scalegrid``).
-    """
-    own = os.environ.get("SCALEGRID_CACHE")
-    if own:
-        return Path(os.path.expanduser(own))
+    """The cache folder: `SCALEGRID_CACHE`, else the platform's (Linux: ``~/.cache/scalegrid``)."""
+    chosen = os.environ.get("SCALEGRID_CACHE")
+    if chosen:
+        return Path(os.path.expanduser(chosen))
     return platformdirs.user_cache_path("scalegrid", appauthor=False)
 
 
 def load_arrays(path: Path, names: Sequence[str]) -> list[NDArray[Any]] | None:
-    """The named arrays of an ``.npz`` file; None if it is missing, cut short or corrupt."""
+    """The named arrays of an ``.npz`` file; None if the file is missing or damaged."""
     import numpy as np
 
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             return [stored[name] for name in names]
-    except Exception:  # whatever a damaged archive makes zipfile and numpy raise
+    except Exception:  # zipfile and numpy raise various errors for damaged files
         return None
 
 
 def save_arrays(path: Path, **arrays: NDArray[Any]) -> None:
-    """Write an ``.npz`` file; where that is impossible, the arrays are computed again next time."""
+    """Write an ``.npz`` file of a cache; failure is ignored, since the arrays can be recomputed."""
     import numpy as np
 
     with suppress(OSError):

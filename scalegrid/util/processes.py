@@ -15,7 +15,7 @@ from types import FrameType
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Processes started here never see Ctrl-C, not even before they can say that they ignore it."""
+    """Processes started inside ignore Ctrl-C from their first instruction on."""
     if sys.platform == "win32":
         yield
         return
@@ -28,11 +28,11 @@ def uninterrupted() -> Iterator[None]:
 
 
 def end_with_parent() -> None:
-    """Leave no process behind when the parent is killed; called in the child."""
-    threading.Thread(target=_outlive_nobody, daemon=True).start()
+    """End this child process when its parent ends, even if the parent is killed."""
+    threading.Thread(target=_exit_with_parent, daemon=True).start()
 
 
-def _outlive_nobody() -> None:
+def _exit_with_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -1,4 +1,4 @@
-"""Words and numbers as people read them."""
+"""Words and numbers in text for people."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ def did_you_mean(
 
     Args:
         word: what the user wrote.
-        known: what could be meant.
-        otherwise: what to say if nothing is near.
-        most: words to suggest.
-        cutoff: similarity from which on a word is near, from 0 to 1 (see `difflib`).
+        known: the valid words.
+        otherwise: the result if no word is near.
+        most: the largest number of suggestions.
+        cutoff: the least similarity of a suggestion, from 0 to 1 (see `difflib`).
     """
     spelling = {name.lower(): name for name in known}
     ratios = {name: SequenceMatcher(None, word.lower(), name).ratio() for name in spelling}
@@ -42,16 +42,16 @@ def count(value: float) -> str:
 
 
 def percent(probability: float) -> str:
-    """A probability in whole per cent, without claiming certainty."""
-    if probability > 0.995:
+    """A probability in whole per cent, from ``< 1 %`` to ``> 99 %``."""
+    if probability >= 0.995:
         return "> 99 %"
-    if probability < 0.005:
+    if probability <= 0.005:
         return "< 1 %"
     return f"{100 * probability:.0f} %"
 
 
 def duration(seconds: float) -> str:
-    """A time in words, to two figures or so: ``48 s``, ``6 min``, ``1 h 20 min``, ``2 d 3 h``."""
+    """A duration to about two digits: ``48 s``, ``6 min``, ``1 h 20 min``, ``2 d 3 h``."""
     if seconds < 90:
         return f"{max(0, round(seconds))} s"
     minutes = round(seconds / 60)

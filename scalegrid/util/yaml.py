@@ -1,7 +1,7 @@
 """Strict YAML: files of keys and values, validated by a pydantic model.
 
-Unknown and repeated keys, Python tags and values of other types are refused in one sentence that
-names the file, the line and the key. Keys may be written with dashes for underscores, as flags are.
+Unknown and repeated keys, Python tags and values of wrong types are errors of one sentence, which
+names the file, the line and the key. Keys may have dashes for underscores, like flags.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class Key(NamedTuple):
-    """A key as it is written in a file, and its line."""
+    """A key as written in the file, and its line."""
 
     written: str
     line: int
 
 
 class Document(NamedTuple):
-    """The keys and values of a file, with underscores, and how and where each key stands there."""
+    """The values of a file by key (with underscores), and each key as written there."""
 
     values: dict[str, Any]
     keys: dict[str, Key]
@@ -38,13 +38,13 @@ class Document(NamedTuple):
 def load(
     model: type[Model], path: Path, what: str, overrides: Mapping[str, Any] | None = None
 ) -> Model:
-    """Read a file into a ``model``; ``overrides`` win over what the file says.
+    """Read a file into a ``model``; ``overrides`` replace values of the file.
 
     Args:
-        model: the class that names and checks the keys.
-        path: the file; an empty one holds no keys.
-        what: what such a file is called in errors, such as ``specification``.
-        overrides: keys and values from elsewhere; the file must be valid without them.
+        model: the class that defines the keys.
+        path: the file; an empty file has no keys.
+        what: the kind of file in errors, such as ``specification``.
+        overrides: keys and values from elsewhere; the file must also be valid without them.
 
     Raises:
         UserError: the file is missing, is not plain YAML, or does not validate.
@@ -58,18 +58,18 @@ def build(model: type[Model], values: Mapping[str, Any], source: str = "") -> Mo
     """Validate ``values`` into a ``model``.
 
     Args:
-        model: the class that names and checks the keys.
-        values: what it is made of.
-        source: where they come from, named in errors.
+        model: the class that defines the keys.
+        values: by key.
+        source: where they come from, for errors.
 
     Raises:
-        UserError: an unknown key, a wrong type, a value out of range; one sentence, all named.
+        UserError: unknown keys, wrong types, values out of range; all in one sentence.
     """
     return _validated(model, values, source, {})
 
 
 def dump(instance: BaseModel) -> str:
-    """YAML that `load` reads back to an equal object."""
+    """YAML that `load` reads back as an equal object."""
     values = instance.model_dump(mode="json", exclude_none=True)
     return yaml.safe_dump(values, sort_keys=False, allow_unicode=True)
 
@@ -85,10 +85,10 @@ def _read(path: Path, what: str) -> Document:
         keys = _keys(text)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not a valid {what}: {_reason(error)}.") from None
-    except Exception:  # PyYAML raises anything for a date or a number that is none
+    except Exception:  # PyYAML raises various errors for invalid dates and numbers
         raise UserError(
-            f"{path} is not a valid {what}: it holds a value that is not what it claims to be, or "
-            "is nested too deeply."
+            f"{path} is not a valid {what}: it holds a value that is invalid for its type, or is "
+            "nested too deeply."
         ) from None
     values = {} if values is None else values
     if not isinstance(values, dict):
@@ -102,7 +102,7 @@ def _read(path: Path, what: str) -> Document:
 
 
 def _keys(text: str) -> list[Key]:
-    """The keys of the outermost mapping in order, repeated ones too."""
+    """The keys of the outermost mapping in order, with repeated ones."""
     node = yaml.compose(text, Loader=yaml.SafeLoader)
     pairs = node.value if isinstance(node, yaml.MappingNode) else ()
     return [Key(str(key.value), key.start_mark.line + 1) for key, _ in pairs]
@@ -116,7 +116,7 @@ def _reason(error: yaml.YAMLError) -> str:
     mark = getattr(error, "problem_mark", None)
     if isinstance(error, yaml.constructor.ConstructorError):
         where = f" on line {mark.line + 1}" if mark else ""
-        return f"only plain YAML is allowed, but{where} it says {str(error.problem).strip()}"
+        return f"only plain YAML is allowed, but{where} there is: {str(error.problem).strip()}"
     if isinstance(error, yaml.MarkedYAMLError) and mark:
         return f"invalid YAML on line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
     return f"invalid YAML ({str(error).splitlines()[0]})"
@@ -140,7 +140,7 @@ def _validated(
 
 
 def _without_lists(values: Mapping[str, Any]) -> dict[str, Any]:
-    """YAML has lists where a strict model wants tuples."""
+    """Replace YAML's lists by the tuples that a strict model needs."""
 
     def converted(value: Any) -> Any:
         return tuple(map(converted, value)) if isinstance(value, list) else value
@@ -149,7 +149,7 @@ def _without_lists(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _complaint(model: type[BaseModel], name: str, detail: Any) -> str:
-    """What is wrong with the key called ``name``, and the value that was given."""
+    """What is wrong with the value of the key ``name``, and that value."""
     if detail["type"] == "extra_forbidden":
         few = len(model.model_fields) < 12
         known = f"known are {', '.join(model.model_fields)}" if few else ""
@@ -163,7 +163,7 @@ def _complaint(model: type[BaseModel], name: str, detail: Any) -> str:
     if detail["type"] == "float_type" and re.fullmatch(
         r"[-+]?\d+[eE][-+]?\d+", str(detail["input"])
     ):
-        message += "; YAML wants a point in one, as in 1.0e-3"
+        message += "; YAML needs a decimal point in it, as in 1.0e-3"
     if detail["type"] in ("missing", "too_long"):  # of a pair of bounds
         message = "should be two numbers"
     return f"{name} {message[0].lower()}{message[1:]} (given {shown})"

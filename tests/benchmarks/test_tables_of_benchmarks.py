@@ -11,7 +11,7 @@ from benchmarks import to_the_answer
 from benchmarks.overhead import sweep_row
 from benchmarks.plan_speed import Timed, row_of, triples
 from benchmarks.selection_tables import trials_needed
-from benchmarks.timing import Spread
+from benchmarks.timing import MedianRange
 from benchmarks.to_the_answer import Grid, Rates, Step, draw, each_once, read_rates, work_of
 from benchmarks.train_throughput import Cell, compare
 
@@ -22,15 +22,15 @@ ONE = Grid(shares=np.eye(3)[2:], network=np.array([0]), work=np.array([3.0]), be
 def test_throughput_is_compared_with_the_rival_of_the_higher_median() -> None:
     figures = {"scalegrid": [300.0, 300.0], "plain": [100.0, 100.0], "timm": [60.0, 120.0]}
     row = compare(Cell(figures, dict.fromkeys(figures, "contiguous")), target=3.0)
-    assert row["over the better"] == Spread(3.0, 3.0, 3.0)
-    assert row["over timm"] == Spread(3.75, 2.5, 5.0)
+    assert row["over the better"] == MedianRange(3.0, 3.0, 3.0)
+    assert row["over timm"] == MedianRange(3.75, 2.5, 5.0)
     assert row["met"]
 
 
 def test_overhead_is_what_the_busiest_worker_does_not_train() -> None:
     # Three trials on two workers: one of them trains twice.
     row = sweep_row(3, 4.0, [10.0, 9.0, 11.0], workers=2)
-    assert row["overhead s"] == Spread(2.0, 1.0, 3.0)
+    assert row["overhead s"] == MedianRange(2.0, 1.0, 3.0)
     assert row["share"] == pytest.approx(0.2)
     assert row["met"] is False
 
@@ -44,9 +44,9 @@ def test_overhead_of_trials_that_do_nothing_is_set_against_ten_seconds_each() ->
 
 def test_fvcore_is_extrapolated_without_its_imports() -> None:
     row = row_of("classic", "cold", [Timed(5.0, 2.0)], [Timed(7.0, 3.0)], sample=3, networks=100)
-    assert row["fvcore s (extrapolated)"] == Spread(104.0, 104.0, 104.0)
-    assert row["times faster"] == Spread(20.8, 20.8, 20.8)
-    assert row["without imports"] == Spread(50.0, 50.0, 50.0)
+    assert row["fvcore s (extrapolated)"] == MedianRange(104.0, 104.0, 104.0)
+    assert row["times faster"] == MedianRange(20.8, 20.8, 20.8)
+    assert row["without imports"] == MedianRange(50.0, 50.0, 50.0)
     assert row["met"]
 
 

@@ -28,7 +28,7 @@ class Racing:
 
     What it asks for depends on the trials told and on those still running, not on their order, and
     not on chance: told the same trials after a restart, it asks for the same ones. Running trials
-    count as made with an outcome that surprises nobody, so that workers do not all repeat the same
+    count as made, with the expected outcome, so that workers do not all repeat the same
     candidate. A failed trial says nothing about accuracy; the variant is tried with its next seed,
     but not for ever.
 

@@ -25,7 +25,7 @@ def raced(
 ) -> list[bool]:
     """Which variants of a plan can be recommended: those scaled by φ = 1, at equal cost.
 
-    A variant whose cost is off is left out, since its accuracy would be compared at another price;
+    A variant whose cost is off is left out, since its accuracy would be compared at another cost;
     unless the metric pays for the cost (``nas``), or most of the plan is off, as in a classic grid.
     """
     scaled = [

@@ -9,7 +9,7 @@ from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.repeat import most_worth_repeating
 from scalegrid.analysis.selection import MIN_REPEATS, chances
 
-_FUTURES = 48
+_RACES = 48
 _DRAWS = 300
 HORIZON = 20
 """Trials a candidate beyond which the future is not imagined."""
@@ -18,14 +18,14 @@ HORIZON = 20
 def trials_needed(
     posterior: Posterior, indifference: float, confidence: float, repeats: int = MIN_REPEATS
 ) -> int | None:
-    """The number of further trials after which half of the imagined futures are clear.
+    """The number of further trials after which half of the simulated races are clear.
 
     At least as many as it takes to see the noise, of which there are ``repeats`` degrees of freedom
     so far; with one seed each, one more of every candidate.
 
-    In each future the truth is a draw from the posterior, the noise has its posterior mean, and the
-    trials are given out as racing does. A future is clear once its leader is within the zone with
-    probability ``confidence``; they are looked at whenever their trials have grown by a quarter.
+    In each race the truth is a draw from the posterior, the noise has its posterior mean, and the
+    trials are allocated as racing does. A race is clear once its leader is within the zone with
+    probability ``confidence``; they are evaluated whenever their trials have grown by a quarter.
 
     Returns:
         The number, or None if even twenty more trials a candidate would not do.
@@ -35,21 +35,21 @@ def trials_needed(
     covariance, noise = posterior.covariance, posterior.noise
     covariance = covariance + 1e-9 * np.trace(covariance) / size * np.eye(size)
     root = np.linalg.cholesky(covariance + 1e-300 * np.eye(size))
-    truth = posterior.expected + generator.standard_normal((_FUTURES, size)) @ root.T
-    futures = _Futures(posterior.expected, covariance, noise, truth, generator)
+    truth = posterior.expected + generator.standard_normal((_RACES, size)) @ root.T
+    races = _Races(posterior.expected, covariance, noise, truth, generator)
     least = size if repeats == 0 else MIN_REPEATS - repeats
     made = 0
     while made < HORIZON * size:
         step = max(1, made // 4)
         for _ in range(step):
-            futures.advance(indifference)
+            races.advance(indifference)
         made += step
-        if futures.clear(indifference, confidence) >= 0.5:
+        if races.clear(indifference, confidence) >= 0.5:
             return max(made, least)
     return None
 
 
-class _Futures:
+class _Races:
     """Many races at once, each a normal posterior that is updated trial by trial."""
 
     def __init__(
@@ -79,7 +79,7 @@ class _Futures:
         self._covariance -= gain[:, :, None] * column[:, None, :]
 
     def clear(self, indifference: float, confidence: float) -> float:
-        """The part of the futures whose leader is good enough with that confidence."""
+        """The part of the races whose leader is good enough with that confidence."""
         size = self._truth.shape[1]
         ridge = 1e-9 * np.trace(self._covariance, axis1=1, axis2=2).max() + 1e-300
         roots = np.linalg.cholesky(self._covariance + ridge * np.eye(size))

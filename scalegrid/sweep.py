@@ -7,12 +7,11 @@ about the trial; a trial that diverged or raised would do so again, and stays as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import ceil
 from operator import itemgetter
 from pathlib import Path
-from typing import Any
 
 from scalegrid import baselines
 from scalegrid.allocation import Allocator, make_allocator
@@ -24,12 +23,12 @@ from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.rows import history_rows, trial_row, variant_rows
+from scalegrid.results.schema import Row
 from scalegrid.spec import ALLOCATION_KEYS, EXTENDABLE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
 
 MakeExecutor = Callable[[Placement], Executor]
-Row = Mapping[str, Any]
 
 _HEARTBEAT = 1.0  # seconds between updates of the display and the status file
 

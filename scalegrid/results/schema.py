@@ -19,7 +19,7 @@ SCHEMA_VERSION = 1
 """Raised whenever a column is added, removed, or changes its type or meaning."""
 
 Table: TypeAlias = Any  # pyarrow ships no types
-Row = Mapping[str, object]
+Row = Mapping[str, Any]
 
 _VERSION_KEY = b"scalegrid.schema"
 _NAME_KEY = b"scalegrid.table"

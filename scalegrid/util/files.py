@@ -10,8 +10,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import platformdirs
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -72,6 +70,8 @@ def cache_root() -> Path:
     chosen = os.environ.get("SCALEGRID_CACHE")
     if chosen:
         return Path(os.path.expanduser(chosen))
+    import platformdirs  # here, since help does without
+
     return platformdirs.user_cache_path("scalegrid", appauthor=False)
 
 

@@ -196,19 +196,26 @@ def _train(
 def _finished_already(spec: SweepSpec, display: Display) -> SweepOutcome | None:
     """The outcome where stored tables alone show that nothing is left to train; needs no torch.
 
-    None where nothing is stored, where another plan is asked for, and for a user's own network,
-    which may have changed: then a new plan decides.
+    None where nothing is stored, and where another plan is asked for: then a new plan decides. A
+    network that is not built in may have changed, so its id is computed, which may need torch.
+
+    Raises:
+        UserError: settings, data or the network are not those of the stored sweep.
     """
     stored = read_stored(spec.folder)
     if stored is None:
         return None
     stored.check_settings(spec)
+    embedded = spec.data == EMBEDDED == stored.spec.data
+    data = stored.data if embedded else open_data(spec).fingerprint
+    baseline, network = baselines.get(spec.baseline), stored.planned[0]["variant"]
+    if baseline.origin != "built-in":
+        layout = baseline.layout(1.0, 1.0)
+        network = baselines.network_id(baseline, layout, int(spec.resolution or 0))
+    stored.check(spec, network, data)
     keys = (EXTENDABLE_KEYS - ALLOCATION_KEYS) | {"data"}
-    same_plan = all(getattr(stored.spec, key) == getattr(spec, key) for key in keys)
-    if not same_plan or baselines.get(spec.baseline).origin != "built-in":
+    if any(getattr(stored.spec, key) != getattr(spec, key) for key in keys):
         return None
-    data = stored.data if spec.data == EMBEDDED else open_data(spec).fingerprint
-    stored.check(spec, stored.planned[0]["variant"], data)
     made = _trials_made(stored.planned, stored)
     if not _replay(spec, stored.planned, made).done:
         return None

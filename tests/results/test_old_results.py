@@ -22,7 +22,11 @@ from scalegrid.util.errors import UserError
 ROOT = Path(__file__).parent.parent.parent
 FIXTURES = ROOT / "tests" / "fixtures" / "results"
 VERSIONS = sorted(path.name for path in FIXTURES.iterdir())
-PUBLISHED = sorted(path.parent for path in (ROOT / "results").glob("**/sweep.yaml"))
+PUBLISHED = sorted(path.parent for path in (ROOT / "results" / "published").glob("*/sweep.yaml"))
+
+
+def test_there_are_committed_sweeps() -> None:
+    assert PUBLISHED
 
 
 def test_every_version_of_the_schema_has_a_fixture() -> None:

@@ -20,6 +20,7 @@ from scalegrid.data import EMBEDDED, CachedData, prepare
 from scalegrid.executors import KILLED, Executor, LocalExecutor, Placement, placement_for
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
+from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.rows import history_rows, trial_row, variant_rows
@@ -29,8 +30,6 @@ from scalegrid.training.trial import Outcome, Trial
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
 
 MakeExecutor = Callable[[Placement], Executor]
-
-_HEARTBEAT = 1.0  # seconds between updates of the display and the status file
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ def _train(
     def collect() -> list[tuple[Trial, Outcome]]:
         """Wait for events; the trials that have ended, with what they came to."""
         ended = []
-        for event in executor.collect(timeout=_HEARTBEAT):
+        for event in executor.collect(timeout=HEARTBEAT):
             if isinstance(event, Outcome):
                 ended.append((running.pop(event.trial), event))
             else:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import did_you_mean
+from scalegrid.util.text import did_you_mean, sentence
 from scalegrid.util.version import __version__
 
 COMMANDS = ("sweep", "plan", "status", "recommend", "plot", "baselines")
@@ -79,8 +79,7 @@ class _Group(click.Group):
 
 def _report(message: str) -> None:
     """Print what is wrong as one sentence on standard error."""
-    end = "" if message.endswith((".", "?")) else "."
-    click.echo(f"scalegrid: {message}{end}", err=True)
+    click.echo(f"scalegrid: {sentence(message)}", err=True)
 
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 120}

@@ -17,7 +17,7 @@ from scalegrid.progress.status import Best, Running, State, Status, write_status
 from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.text import sentence
 
-_HEARTBEAT = 1.0  # seconds between updates of the display and the status file
+HEARTBEAT = 1.0  # seconds between updates of the display and the status file
 _MANY = 1000  # trials, from which on how they are packed onto workers no longer matters
 
 
@@ -106,7 +106,7 @@ class Progress:
     def show(self) -> None:
         """Update the display and the status file, at most once a second."""
         now = time.monotonic()
-        if now - self._last_shown >= _HEARTBEAT:
+        if now - self._last_shown >= HEARTBEAT:
             self._last_shown = now
             status = self.status("running")
             write_status(self._plan.spec.folder, status)

@@ -163,7 +163,7 @@ def table(steps: Sequence[Step], rates: Rates) -> list[dict[str, object]]:
 def work_of(step: Step) -> float:
     """Activations of all trials for one image each.
 
-    Candidates that get more trials than others are as likely dear as cheap ones.
+    Candidates that get more trials than others are as likely expensive as cheap.
     """
     return float(step.trials * step.grid.work.mean() + step.grid.besides)
 

@@ -165,7 +165,9 @@ class SweepSpec(Recipe):
     workers: Parallel | None = Field(
         None, description="Worker processes; default: one per core, or trials-per-device per GPU."
     )
-    threads: Parallel = Field(1, description="CPU threads per worker.")
+    threads: Parallel = Field(
+        1, description="CPU threads per worker; on a GPU, decoders of images that are not cached."
+    )
     trials_per_device: Parallel = Field(1, description="Simultaneous trials per GPU.")
     device: str = Field("auto", description="Device: auto, cpu, cuda, or cuda:N.")
     fast_depthwise: bool = Field(

@@ -98,19 +98,21 @@ def run_sweep(
 def _run(
     spec: SweepSpec, display: Display, make_executor: MakeExecutor, measure_rate: bool
 ) -> SweepOutcome:
-    finished = _finished_already(spec, display)
-    if finished is not None:
+    stored = read_stored(spec.folder)
+    if stored is not None and (finished := _without_plan(spec, stored, display)):
         return finished
     placement = placement_for(spec)
     plan = make_plan(spec)
     spec, planned = plan.spec, variant_rows(plan)
+    if stored is not None:
+        stored.check(spec, planned[0]["variant"], plan.source.fingerprint)
+        if finished := _finished_already(spec, planned, stored, display):
+            return finished
     with Store(spec.folder) as store:  # from here on no other process writes there
         if store.stored:
             store.stored.check(spec, planned[0]["variant"], plan.source.fingerprint)
         made = _trials_made(planned, store.stored)
         allocator = _replay(spec, planned, made)
-        if store.stored and allocator.done:
-            return _nothing_trained(spec, planned, store, display)
         executor = make_executor(_needed(placement, spec, allocator))
         try:  # workers take seconds to start, and what is left to prepare is prepared meanwhile
             plan.check_costs()
@@ -192,18 +194,15 @@ def _train(
     )
 
 
-def _finished_already(spec: SweepSpec, display: Display) -> SweepOutcome | None:
+def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOutcome | None:
     """The outcome where stored tables alone show that nothing is left to train; needs no torch.
 
-    None where nothing is stored, and where another plan is asked for: then a new plan decides. A
-    network that is not built in may have changed, so its id is computed, which may need torch.
+    None where another plan is asked for: then a new plan decides. A network that is not built in
+    may have changed, so its id is computed, which may need torch.
 
     Raises:
         UserError: settings, data or the network are not those of the stored sweep.
     """
-    stored = read_stored(spec.folder)
-    if stored is None:
-        return None
     stored.check_settings(spec)
     embedded = spec.data == EMBEDDED == stored.spec.data
     data = stored.data if embedded else open_data(spec).fingerprint
@@ -215,30 +214,19 @@ def _finished_already(spec: SweepSpec, display: Display) -> SweepOutcome | None:
     keys = (EXTENDABLE_KEYS - ALLOCATION_KEYS) | {"data"}
     if any(getattr(stored.spec, key) != getattr(spec, key) for key in keys):
         return None
-    made = _trials_made(stored.planned, stored)
-    if not _replay(spec, stored.planned, made).done:
+    return _finished_already(spec, stored.planned, stored, display)
+
+
+def _finished_already(
+    spec: SweepSpec, planned: Sequence[Row], stored: Stored, display: Display
+) -> SweepOutcome | None:
+    """Where nothing is left to train: keep the settings that `recommend` goes by, and say so."""
+    if not _replay(spec, planned, _trials_made(planned, stored)).done:
         return None
-    if all(getattr(stored.spec, key) == getattr(spec, key) for key in JUDGING_KEYS):
-        return _report_finished(spec, stored.planned, stored, display)
-    with Store(spec.folder) as store:
-        return _nothing_trained(spec, stored.planned, store, display)
-
-
-def _nothing_trained(
-    spec: SweepSpec, planned: Sequence[Row], store: Store, display: Display
-) -> SweepOutcome:
-    """Keep the settings that `recommend` goes by, and say that the sweep is finished."""
-    stored = store.stored
-    assert stored is not None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
     if judging != stored.spec:
-        store.start(judging, stored.planned, stored.data)
-    return _report_finished(spec, planned, stored, display)
-
-
-def _report_finished(
-    spec: SweepSpec, planned: Sequence[Row], stored: Stored, display: Display
-) -> SweepOutcome:
+        with Store(spec.folder) as store:
+            store.start(judging, stored.planned, stored.data)
     ids = {row["variant"] for row in planned}
     rows = [row for row in stored.trials.to_pylist() if row["variant"] in ids]
     failed = sum(row["status"] == "failed" for row in rows)

@@ -64,21 +64,23 @@ def light_baseline(name: str) -> Baseline:
 
 
 def run_light_sweep(
-    spec: SweepSpec, function: str = "light_training:run_trial", **arguments: Any
+    spec: SweepSpec, function: str = "light_training:train", **arguments: Any
 ) -> SweepOutcome:
     """`run_sweep` with stand-ins for the network, the plan and the training.
 
-    Trials run in this process unless ``make_executor`` is `in_workers`.
+    Trials run in this process unless ``make_executor`` is `in_workers`; the speed of the machine is
+    not measured unless ``measure_rate`` says so.
     """
     arguments.setdefault("make_executor", lambda _placement: InlineExecutor(function=function))
+    arguments.setdefault("measure_rate", False)
     with (
         mock.patch("scalegrid.sweep.make_plan", light_plan),
         mock.patch("scalegrid.baselines.get", light_baseline),
     ):
-        return run_sweep(spec, measure_rate=False, **arguments)
+        return run_sweep(spec, **arguments)
 
 
-def in_workers(placement: Placement, function: str = "light_training:run_trial") -> LocalExecutor:
+def in_workers(placement: Placement, function: str = "light_training:train") -> LocalExecutor:
     """Trials in worker processes."""
     return LocalExecutor(placement.workers, placement.devices, placement.threads, function)
 

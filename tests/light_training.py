@@ -13,7 +13,7 @@ from pathlib import Path
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
 
 
-def run_trial(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
     """Numbers that depend on variant and seed alone; each epoch sleeps LIGHT_SECONDS.
 
     Writes a line to the file LIGHT_LOG when it starts.
@@ -58,7 +58,7 @@ def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Non
         openmp, mkl = (int(os.environ[f"{name}_NUM_THREADS"]) for name in ("OMP", "MKL"))
         report(Epoch(2, openmp, mkl, 0.5, 0.5, 0.1, 1000.0, os.getpid()))
         return
-    run_trial(trial, report, device)
+    train(trial, report, device)
 
 
 def die(*_arguments: object) -> None:

@@ -1,7 +1,7 @@
 """Ids of variants and trials, as they were when the first results were published.
 
-A trial is found again by its id, so an id that changes makes everybody's results strangers to the
-program. `fixtures/ids.json` was written by scalegrid 0.1.0 and is never written again.
+A trial is found again by its id: results of an id that has changed are lost to their owners.
+`fixtures/ids.json` was written by scalegrid 0.1.0 and is never written again.
 """
 
 from __future__ import annotations

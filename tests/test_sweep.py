@@ -15,13 +15,22 @@ from typing import Any
 import pandas as pd
 import pytest
 import yaml
-from light_sweep import BATCH, TRAIN_IMAGES, in_workers, light_plan, light_spec, run_light_sweep
+from light_sweep import (
+    BATCH,
+    TRAIN_IMAGES,
+    in_workers,
+    light_baseline,
+    light_plan,
+    light_spec,
+    run_light_sweep,
+)
 
 from scalegrid.allocation import Uniform
+from scalegrid.baselines import network_id
 from scalegrid.executors import InlineExecutor
 from scalegrid.progress.display import Ended, Silence
 from scalegrid.progress.status import Status, read_status
-from scalegrid.results import load_sweep
+from scalegrid.results import Store, load_sweep
 from scalegrid.results.schema import MEASURED
 from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.errors import UserError
@@ -68,7 +77,7 @@ class Unused(InlineExecutor):
     """An executor that is closed without having been given a trial."""
 
     def __init__(self, _place: object) -> None:
-        super().__init__(function="light_training:run_trial")
+        super().__init__(function="light_training:train")
         self.closed = False
 
     def submit(self, trial: Trial) -> None:
@@ -155,6 +164,65 @@ def test_a_finished_sweep_is_left_alone_and_says_so(
     assert "finished already" in note
     assert "nothing was trained" in note
     assert before == {p: (p.stat().st_mtime_ns, p.read_bytes()) for p in before}
+
+
+def test_a_finished_sweep_of_another_plan_is_left_alone_while_its_folder_is_in_use(
+    results: Path,
+) -> None:
+    run_light_sweep(light_spec(results, seeds=2))
+    with Store(results / "light-glyphs-32"):
+        outcome = run_light_sweep(light_spec(results, candidates=4), make_executor=Forbidden)
+    assert (outcome.trained, outcome.finished) == (0, 8)
+
+
+@pytest.mark.parametrize("definition", ["light", "edited"])
+def test_a_finished_sweep_of_an_own_network_is_left_alone_unless_it_was_edited(
+    results: Path, monkeypatch: pytest.MonkeyPatch, definition: str
+) -> None:
+    def own(name: str, definition: str) -> Any:
+        stand_in = light_baseline(name)
+        vars(stand_in).update(origin="own code", definition=definition, layout=lambda *_: layout)
+        return stand_in
+
+    spec = light_spec(results)
+    layout = light_plan(spec).variants[0].layout
+    network = network_id(own("light", "light"), layout, 32)
+    plan = light_plan(spec)
+    plan = replace(plan, variants=(replace(plan.variants[0], variant=network), *plan.variants[1:]))
+    monkeypatch.setattr("light_sweep.light_plan", lambda _: plan)
+    run_light_sweep(spec)
+    monkeypatch.setattr("light_sweep.light_plan", Forbidden)
+    monkeypatch.setattr("light_sweep.light_baseline", partial(own, definition=definition))
+    if definition == "light":
+        assert run_light_sweep(spec, make_executor=Forbidden).finished == 5
+    else:
+        with pytest.raises(UserError, match="light has changed since the sweep"):
+            run_light_sweep(spec, make_executor=Forbidden)
+
+
+def test_the_speed_is_measured_once_where_it_is_not_known(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submitted: list[Trial] = []
+
+    class Counting(InlineExecutor):
+        def __init__(self, _placement: object) -> None:
+            super().__init__(function="light_training:train")
+
+        def submit(self, trial: Trial) -> None:
+            submitted.append(trial)
+            super().submit(trial)
+
+    def trials_on(folder: str, **settings: Any) -> tuple[int, int]:
+        """How many trials the executor got, and how many of them the sweep trained."""
+        submitted.clear()
+        spec = light_spec(results / folder, **settings)
+        outcome = run_light_sweep(spec, make_executor=Counting, measure_rate=True)
+        return len(submitted), outcome.trained
+
+    assert trials_on("a") == (6, 5), "one on noise first"
+    assert trials_on("a", seeds=2) == (5, 5), "the trials of before tell the speed"
+    assert trials_on("b") == (5, 5), "it was kept at the end"
 
 
 def test_a_network_that_was_edited_is_refused(
@@ -455,7 +523,7 @@ def test_the_metric_decides_what_a_race_is_told(
         "scalegrid.sweep.make_allocator", lambda *_, **__: Listener(["v000", "v001"], 1)
     )
     monkeypatch.setattr(
-        "light_training.run_trial",
+        "light_training.train",
         lambda trial, report, _: report(Epoch(1, 1, 1.5, 0.6, 0.9, 0, 1, 1)),
     )
     # The stand-ins cost about as much as the baseline, half of what nas pays for.

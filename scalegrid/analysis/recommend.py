@@ -132,7 +132,7 @@ def recommend_as_planned(
 class _Table:
     """The candidates that have finished trials, in the order of their ids, and their trials.
 
-    ``number`` is the place of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
+    ``number`` is the index of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
     finished trials of any variant, and ``untried`` counts the candidates that have none. ``sign``
     is -1 where less is better, and no value lies above ``ceiling``.
     """

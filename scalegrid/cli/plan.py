@@ -43,9 +43,7 @@ def plan(spec_file: Path | None, form: Format, pictures: Path | None, **flags: A
     from scalegrid.results.rows import variant_rows
 
     placement_for(spec)  # an unknown device is refused before anything is printed
-    with redirect_stdout(
-        sys.stderr
-    ):  # a user's network may print; standard output is for the table
+    with redirect_stdout(sys.stderr):  # where a user's network may print
         plans = [make_plan(spec)]
         if spec.grid != "classic" and (pictures or form != "csv"):
             with suppress(UserError):  # the classic grid may be empty where the matched grid is not

@@ -31,7 +31,7 @@ def closed_table(
     Raises:
         UserError: the network is absurdly large.
     """
-    positions = np.array([_positions(resolution) for resolution in resolutions]).T
+    positions = np.array([_map_sizes(resolution) for resolution in resolutions]).T
     table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
     for d, depth in enumerate(depths):
         for w, width in enumerate(widths):
@@ -66,7 +66,7 @@ def check_closed_form(baseline: Baseline, num_classes: int, resolution: int) -> 
             )
 
 
-def _positions(resolution: int) -> list[int]:
+def _map_sizes(resolution: int) -> list[int]:
     """Output positions of a map halved 0, 1, … times, rounding up; those of a pooled map last."""
     sides = [resolution]
     while len(sides) < _LEVELS:

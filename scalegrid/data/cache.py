@@ -64,11 +64,6 @@ class CachedData:
     source: Source | None = None
     note: str | None = None
 
-    @property
-    def streaming(self) -> bool:
-        """Whether trials decode images while they train, instead of reading a cache."""
-        return self.source is not None
-
 
 def prepare(
     source: Source,

@@ -10,6 +10,7 @@ import multiprocessing
 import os
 import signal
 import time
+import traceback
 from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
@@ -201,7 +202,7 @@ class LocalExecutor:
             events += self._event(worker, message)
         if not alive:
             reason = _cause_of_death(worker.process.exitcode)
-            self._count_start(worker, reason)
+            self._give_up_after_failed_starts(worker, reason)
             events += worker.failure(reason)
             self._replace(worker)
         return events
@@ -221,7 +222,7 @@ class LocalExecutor:
         worker.epochs.append(message)
         return [(worker.trial.trial, message)]
 
-    def _count_start(self, dead: _Worker, reason: str) -> None:
+    def _give_up_after_failed_starts(self, dead: _Worker, reason: str) -> None:
         """Raise UserError if workers die again and again before they are ready."""
         if not dead.ready:
             self._failed_starts += 1
@@ -261,7 +262,8 @@ def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
         try:
             train = find(function)
         except BaseException as error:
-            pipe.send(_Broken(one_line(error)))
+            frame = traceback.extract_tb(error.__traceback__)[-1]
+            pipe.send(_Broken(f"{one_line(error)} ({frame.filename}:{frame.lineno})"))
             return
         pipe.send(_Ready())
         while True:

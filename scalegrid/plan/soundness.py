@@ -15,7 +15,7 @@ _PROBES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (1.3, 1.3))
 """Depth and width of the networks that are tried; the last finds channels that do not divide."""
 
 _MOST_UNCOUNTED = 0.05
-"""Share of the weights that may lie outside counted layers without a word."""
+"""Share of the weights that may lie outside counted layers without a note."""
 
 
 def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
@@ -27,12 +27,12 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
         resolution: of the sweep's baseline, in px; a larger one is tried too.
 
     Returns:
-        Notes worth telling, one sentence each: an axis on which the network does not scale;
+        Notes for the user, a sentence each: an axis on which the network does not scale;
         weights whose use is not counted.
 
     Raises:
         UserError: one sentence, naming the network: it cannot be built, does not run at the
-            resolution or at no other, is another each time, returns something else than
+            resolution or at no other, differs between calls, returns something else than
             (N, num_classes), or has nothing that can be counted.
     """
     if baseline.origin == "built-in":

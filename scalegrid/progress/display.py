@@ -161,7 +161,7 @@ def line(trial: Ended, status: Status) -> str:
 
 
 def opening_note(status: Status, *, racing: bool = False) -> str:
-    """How much there is to train, and how long it will take, in a race as far as foreseen."""
+    """How much there is to train, and how long it will take; of a race, an estimate."""
     count = status.total - status.ended
     trials = f"{'at first ' * racing}{count} trial{'s' * (count != 1)} to train"
     if status.ended:

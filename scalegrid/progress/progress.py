@@ -1,4 +1,4 @@
-"""What is known of a running sweep: counted, timed, shown, and written for other processes."""
+"""The progress of a running sweep: counted, timed, shown, and written for other processes."""
 
 from __future__ import annotations
 

@@ -58,10 +58,10 @@ def machine_rate(plan: Plan, placement: Placement, executor: Executor) -> float 
         executor: the same, or as many of them as have something to do; idle, as afterwards.
 
     Returns:
-        None if a few steps take longer than 40 s, or fail.
+        None if a few steps take longer than 40 s, or fail. To compile a network takes longer.
     """
     rate = stored_rate(plan, placement)
-    if rate is None:
+    if rate is None and not plan.spec.compile:
         rate = _measure(plan, executor)
         if rate is not None:
             remember_rate(plan, placement, rate)

@@ -12,7 +12,7 @@ from scalegrid.util.errors import UserError
 from scalegrid.util.version import __version__
 
 # Files of NVIDIA's drivers (on Linux and under Windows) and of AMD's. A machine without any of them
-# has no CUDA device, and is spared the seconds of importing torch.
+# has no CUDA device, and does not take the seconds of importing torch.
 _DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/dev/kfd")
 
 

@@ -38,8 +38,11 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
     on = torch.device(device)
     torch.set_num_threads(trial.threads)
     with _seeded(trial.seed, on):
-        images = load_split(trial.data, "train", trial.resolution).to(on)
-        held_out = load_split(trial.data, "val", trial.resolution).to(on)
+        decoders = trial.threads if on.type == "cuda" else 0  # on a CPU all threads compute
+        images, held_out = (
+            load_split(trial.data, split, trial.resolution, loader_workers=decoders).to(on)
+            for split in ("train", "val")
+        )
         training = _Training(trial, images, on)
         for epoch in range(1, trial.recipe.epochs + 1):
             start = time.perf_counter()

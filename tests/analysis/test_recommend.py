@@ -151,11 +151,11 @@ def test_a_candidate_without_a_finished_trial_is_left_out_and_mentioned() -> Non
 
 
 def test_what_costs_more_cannot_be_recommended_but_is_compared() -> None:
-    dear = VARIANTS.copy()
-    dear.loc[dear["variant"] == "v00", ["matched", "flops_ratio"]] = [False, 3.0]
+    expensive = VARIANTS.copy()
+    expensive.loc[expensive["variant"] == "v00", ["matched", "flops_ratio"]] = [False, 3.0]
     values = noisy_trials(TRUTH, 4, 0.002)
     values["v00"] = [0.9, 0.91, 0.9, 0.91]
-    said = recommend(dear, trials_table(values))
+    said = recommend(expensive, trials_table(values))
     assert said.best.variant == BEST
     assert len(said.ranking) == len(SHARES) - 1
     gain = said.gains["depth"]

@@ -54,10 +54,10 @@ def files_below(root: Path) -> dict[str, tuple[int, bytes]]:
 def test_a_cache_holds_the_pixels_of_a_plain_loop(tmp_path: Path) -> None:
     source = tiny_glyphs(70, 35)
     data = prepare(source, SIDES, cache_dir=tmp_path)
-    assert (data.num_classes, data.resolutions, data.streaming, data.note) == (
+    assert (data.num_classes, data.resolutions, data.source, data.note) == (
         3,
         (8, 13),
-        False,
+        None,
         None,
     )
     for split in SPLITS:

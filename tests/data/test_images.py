@@ -39,11 +39,11 @@ def test_data_larger_than_the_limit_are_streamed_with_a_note(
     assert size == 15 * 3 * (64 + 16)
     monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", str((size - 1) / 2**30))
     data = prepare(source, [8, 4], cache_dir=tmp_path / "a")
-    assert data.streaming
+    assert data.source is not None
     assert "glyphs would take 3.35e-06 GiB, more than the limit of 3.35e-06 GiB" in str(data.note)
     assert not (tmp_path / "a").exists()
     monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", str(size / 2**30))
-    assert not prepare(source, [8, 4], cache_dir=tmp_path / "a").streaming
+    assert prepare(source, [8, 4], cache_dir=tmp_path / "a").source is None
 
 
 def test_data_larger_than_the_disk_are_streamed_too(
@@ -51,7 +51,7 @@ def test_data_larger_than_the_disk_are_streamed_too(
 ) -> None:
     monkeypatch.setattr("scalegrid.data.cache._free_bytes", lambda root: 100)
     data = prepare(tiny_glyphs(10, 5), [8], cache_dir=tmp_path)
-    assert data.streaming
+    assert data.source is not None
     assert "free in" in str(data.note)
 
 

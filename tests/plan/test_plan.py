@@ -1,4 +1,4 @@
-"""Plans hold for any baseline, and agree with what is known of EfficientNet-B0."""
+"""Plans hold for any baseline, and agree with published facts of EfficientNet-B0."""
 
 import math
 from functools import cache
@@ -259,7 +259,7 @@ def test_the_summary_counts_what_lies_near_the_factor() -> None:
     assert matched.minimum <= matched.median <= matched.maximum
 
 
-def test_too_few_trials_for_all_variants_are_remarked() -> None:
+def test_too_few_trials_for_all_variants_are_noted() -> None:
     spec = SweepSpec(resolution=224, max_trials=3)
     (note,) = planned(spec, baselines.get("b0"), CLASSES).notes
     assert note == "--max-trials 3 leaves some of the 17 variants untrained"

@@ -34,5 +34,5 @@ def test_both_ends_realise_what_the_step_does_and_outside_does_not(
     assert step.low == 1 or realise(step.low - 2 * PRECISION) != realise(at)
 
 
-def test_no_staircase_goes_beyond_the_limit() -> None:
+def test_no_step_goes_beyond_the_limit() -> None:
     assert all_steps(lambda _: "same", 2 * LIMIT) == [(1.0, LIMIT)]

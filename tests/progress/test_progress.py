@@ -125,7 +125,7 @@ def test_trials_given_up_are_expected_again_and_written(plan: Any) -> None:
     assert "run the same command again to go on" in display.notes[0]
 
 
-def test_the_plan_and_the_data_are_remarked_before_what_there_is_to_train(plan: Any) -> None:
+def test_the_plan_and_the_data_are_noted_before_the_trials(plan: Any) -> None:
     from dataclasses import replace
 
     display = Recorder()

@@ -157,7 +157,7 @@ def test_a_kill_before_the_specification_is_written_leaves_no_sweep(
 
 def test_a_finer_grid_keeps_the_variants_and_trials_of_the_coarser_one(tmp_path: Path) -> None:
     coarse = plan_rows(2)
-    fine = [{**row, "order": place} for place, row in enumerate(plan_rows(6)[1:])]
+    fine = [{**row, "order": order} for order, row in enumerate(plan_rows(6)[1:])]
     with Store(tmp_path / "s") as store:
         store.start(SPEC, coarse, "data")
         for row in (trial("v000", 0), trial("v001", 0)):

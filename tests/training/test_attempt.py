@@ -63,4 +63,4 @@ def test_interruptions_and_exits_pass_through(raised: BaseException) -> None:
 
 
 def test_a_trainer_is_found_by_module_and_name() -> None:
-    assert find("light_training:run_trial") is light_training.run_trial
+    assert find("light_training:train") is light_training.train

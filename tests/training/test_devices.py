@@ -42,6 +42,17 @@ def test_a_missing_device_is_an_error(
         find_devices(device)
 
 
+def test_a_device_that_does_not_start_goes_by_its_own_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: "a card")
+    assert devices.device_name("cuda:1") == "cuda, a card"
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: 1 / 0)
+    assert devices.device_name("cuda:1") == "cuda:1"
+    assert devices.device_name("cpu") == "cpu"
+
+
 def test_the_count_agrees_with_torch() -> None:
     torch = pytest.importorskip("torch")
     assert devices.cuda_devices() == torch.cuda.device_count()

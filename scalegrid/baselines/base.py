@@ -106,11 +106,30 @@ class Baseline(Protocol):
     def layout(self, depth: float, width: float) -> Layout:
         """The layer table after rounding."""
 
-    def known_layers(self, depth: float, width: float, num_classes: int) -> list[Layer] | None:
+    def known_layers(
+        self, depth: float, width: float, num_classes: int, in_chans: int = 3
+    ) -> list[Layer] | None:
         """The layers of the network in order, or None if they are known only by building it."""
 
-    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
-        """The network itself, freshly initialised, taking (N, 3, R, R) to (N, num_classes)."""
+    def build(
+        self,
+        depth: float,
+        width: float,
+        num_classes: int,
+        *,
+        resolution: int | None = None,
+        in_chans: int = 3,
+    ) -> nn.Module:
+        """The network itself, freshly initialised, taking (N, in_chans, R, R) to (N, num_classes).
+
+        Args:
+            depth: multiplier.
+            width: multiplier.
+            num_classes: outputs.
+            resolution: R in px, for networks that are built for one (position embeddings); others
+                take any.
+            in_chans: channels of the images.
+        """
 
 
 def network_id(baseline: Baseline, layout: Layout, resolution: int) -> str:

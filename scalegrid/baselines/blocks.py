@@ -108,12 +108,14 @@ class BlockBaseline:
             return (*rows, LayerRow(operator, 1, 1, head, 1))
         return (*rows, LayerRow("Pooling & FC", 1, 1, rows[-1].channels, 1))
 
-    def known_layers(self, depth: float, width: float, num_classes: int) -> list[Layer] | None:
+    def known_layers(
+        self, depth: float, width: float, num_classes: int, in_chans: int = 3
+    ) -> list[Layer] | None:
         """The layers that `build` builds; None if a block or the activation is not described."""
         if self.activation not in _WITHOUT_PARAMETERS or self.total_stride > MOST_STRIDE:
             return None
         channels = self._stem(width)
-        layers = [Layer(3, channels, kernel=3, stride=2)]
+        layers = [Layer(in_chans, channels, kernel=3, stride=2)]
         for stage in self._blocks(depth):
             stride = stage[0].stride
             for block in stage:
@@ -127,7 +129,15 @@ class BlockBaseline:
             layers.append(Layer(channels, head, norm=not after, pooled=after))
         return [*layers, Layer(head or channels, num_classes, norm=False, pooled=True)]
 
-    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
+    def build(
+        self,
+        depth: float,
+        width: float,
+        num_classes: int,
+        *,
+        resolution: int | None = None,
+        in_chans: int = 3,
+    ) -> nn.Module:
         """A `timm.models.efficientnet.EfficientNet` or `timm.models.mobilenetv3.MobileNetV3`."""
         from timm.layers.create_act import get_act_layer
         from timm.models._efficientnet_blocks import SqueezeExcite
@@ -140,6 +150,7 @@ class BlockBaseline:
         settings: dict[str, Any] = {
             "block_args": [[dict(_decode(block.string)) for block in stage] for stage in blocks],
             "num_classes": num_classes,
+            "in_chans": in_chans,
             "stem_size": self.stem,
             "fix_stem": self.fixed_stem,
             "num_features": self._head(width),

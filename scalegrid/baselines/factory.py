@@ -30,6 +30,8 @@ from scalegrid.util.files import digest
 
 Factory = Callable[..., Any]
 
+_OPTIONAL = frozenset({"resolution", "in_chans"})
+
 
 class FactoryBaseline(ModuleBaseline):
     """What a Python callable builds; its attribute ``resolution`` is the base resolution in px."""
@@ -74,13 +76,28 @@ class FactoryBaseline(ModuleBaseline):
             "structure": structure(self._skeleton(1.0, 1.0)),
         }
 
-    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
-        """What the factory returns.
+    def build(
+        self,
+        depth: float,
+        width: float,
+        num_classes: int,
+        *,
+        resolution: int | None = None,
+        in_chans: int = 3,
+    ) -> nn.Module:
+        """What the factory returns; ``resolution`` and ``in_chans`` are for those that take them.
 
         Raises:
             UserError: it cannot be called like this, raises, or returns no module; one sentence.
         """
-        arguments = {"depth": depth, "width": width, "num_classes": num_classes}
+        arguments: dict[str, Any] = {"depth": depth, "width": width, "num_classes": num_classes}
+        optional = {"resolution": resolution or self._given, "in_chans": in_chans}
+        arguments |= {key: optional[key] for key in self._takes}
+        if in_chans != 3 and "in_chans" not in self._takes:
+            raise UserError(
+                f"{self.name} has no parameter in_chans, so it takes images of 3 channels, not of "
+                f"{in_chans}; give the factory that parameter."
+            )
         self._check_signature(arguments)
         try:
             model = self._factory(**arguments)
@@ -102,6 +119,13 @@ class FactoryBaseline(ModuleBaseline):
                 "they run; use layers with a given number of inputs."
             )
         return model
+
+    @cached_property
+    def _takes(self) -> frozenset[str]:
+        """Which of the parameters that a factory may do without this one has."""
+        with suppress(ValueError, TypeError):
+            return _OPTIONAL.intersection(inspect.signature(self._factory).parameters)
+        return frozenset()
 
     def _check_signature(self, arguments: dict[str, Any]) -> None:
         with suppress(ValueError):  # without a signature, as in C: only calling it shows

@@ -38,7 +38,15 @@ class ModuleBaseline(ABC):
         self._sides = [256, *([side] if side else []), 224, 128, 96, 64, 32]
 
     @abstractmethod
-    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
+    def build(
+        self,
+        depth: float,
+        width: float,
+        num_classes: int,
+        *,
+        resolution: int | None = None,
+        in_chans: int = 3,
+    ) -> nn.Module:
         """The network itself; of all that can go wrong it raises `UserError`."""
 
     def layout(self, depth: float, width: float) -> Layout:
@@ -48,7 +56,9 @@ class ModuleBaseline(ABC):
             self._layouts[key] = self._read(depth, width)[0]
         return self._layouts[key]
 
-    def known_layers(self, depth: float, width: float, num_classes: int) -> list[Layer] | None:
+    def known_layers(
+        self, depth: float, width: float, num_classes: int, in_chans: int = 3
+    ) -> list[Layer] | None:
         """None: these networks are built and counted."""
         return None
 
@@ -63,8 +73,9 @@ class ModuleBaseline(ABC):
         return self._probe[0]
 
     def _skeleton(self, depth: float, width: float) -> nn.Module:
-        with bare(self.counting_device):
-            return self.build(depth, width, _CLASSES)
+        device, side = self._probe
+        with bare(device):
+            return self.build(depth, width, _CLASSES, resolution=side)
 
     def _read(self, depth: float, width: float) -> tuple[Layout, int]:
         """Layer table and total stride."""
@@ -105,7 +116,7 @@ class ModuleBaseline(ABC):
     def _problem(self, device: str, side: int) -> Exception | SystemExit | None:
         try:
             with bare(device):
-                model = self.build(1.0, 1.0, _CLASSES)
+                model = self.build(1.0, 1.0, _CLASSES, resolution=side)
             run(model, side)
         except (Exception, SystemExit) as error:  # the user's code may raise anything
             return error

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 
-def skeleton(baseline: Baseline, depth: float, width: float, num_classes: int) -> nn.Module:
+def skeleton(
+    baseline: Baseline,
+    depth: float,
+    width: float,
+    num_classes: int,
+    resolution: int | None = None,
+    in_chans: int = 3,
+) -> nn.Module:
     """The scaled network, uninitialised, on the baseline's ``counting_device``.
 
     Raises:
@@ -23,7 +30,9 @@ def skeleton(baseline: Baseline, depth: float, width: float, num_classes: int) -
     """
     try:
         with bare(baseline.counting_device):
-            return baseline.build(depth, width, num_classes)
+            return baseline.build(
+                depth, width, num_classes, resolution=resolution, in_chans=in_chans
+            )
     except UserError:
         raise
     except Exception as error:  # of timm or torch, for numbers that make no network

@@ -43,7 +43,9 @@ class StageBaseline(ABC):
         rows = list(self._body(self.depths(depth), self.channels(width)))
         return (*rows, self._head(rows[-1].channels))
 
-    def known_layers(self, depth: float, width: float, num_classes: int) -> list[Layer] | None:
+    def known_layers(
+        self, depth: float, width: float, num_classes: int, in_chans: int = 3
+    ) -> list[Layer] | None:
         """None: these networks are built and counted."""
         return None
 
@@ -66,17 +68,29 @@ class ResNetBaseline(StageBaseline):
         """The kind of block; the layer table says the rest."""
         return {"class": "ResNetBaseline", "bottleneck": self.bottleneck}
 
-    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
+    def build(
+        self,
+        depth: float,
+        width: float,
+        num_classes: int,
+        *,
+        resolution: int | None = None,
+        in_chans: int = 3,
+    ) -> nn.Module:
         """A `timm.models.resnet.ResNet`, its stem widened with the first stage."""
         from timm.models.resnet import BasicBlock, Bottleneck, ResNet
 
         widths = self.channels(width)
         block: Any = Bottleneck if self.bottleneck else BasicBlock
         model: nn.Module = ResNet(
-            block, self.depths(depth), num_classes=num_classes, channels=widths
+            block,
+            self.depths(depth),
+            num_classes=num_classes,
+            in_chans=in_chans,
+            channels=widths,
         )
         if widths[0] != self.widths[0]:
-            _widen_stem(model, widths[0], self.bottleneck)
+            _widen_stem(model, in_chans, widths[0], self.bottleneck)
         return model
 
     def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
@@ -86,11 +100,11 @@ class ResNetBaseline(StageBaseline):
             yield LayerRow(operator, 3, 2 if stage else 1, channels * expansion, n)
 
 
-def _widen_stem(model: Any, channels: int, bottleneck: bool) -> None:
+def _widen_stem(model: Any, in_chans: int, channels: int, bottleneck: bool) -> None:
     """Give the stem ``channels``; timm's constructor has no other plain stem than one of 64."""
     from torch import nn
 
-    model.conv1 = nn.Conv2d(3, channels, 7, stride=2, padding=3, bias=False)
+    model.conv1 = nn.Conv2d(in_chans, channels, 7, stride=2, padding=3, bias=False)
     model.bn1 = nn.BatchNorm2d(channels)
     first = model.layer1[0]
     if bottleneck:
@@ -113,12 +127,21 @@ class ConvNeXtBaseline(StageBaseline):
         """How pointwise layers are written; the layer table says the rest."""
         return {"class": "ConvNeXtBaseline", "conv_mlp": self.conv_mlp}
 
-    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
+    def build(
+        self,
+        depth: float,
+        width: float,
+        num_classes: int,
+        *,
+        resolution: int | None = None,
+        in_chans: int = 3,
+    ) -> nn.Module:
         """A `timm.models.convnext.ConvNeXt`."""
         from timm.models.convnext import ConvNeXt
 
         model: nn.Module = ConvNeXt(
             num_classes=num_classes,
+            in_chans=in_chans,
             depths=self.depths(depth),
             dims=self.channels(width),
             conv_mlp=self.conv_mlp,
@@ -157,7 +180,15 @@ class RegNetBaseline(StageBaseline):
         stages = zip(self.widths, self.groups, strict=True)
         return tuple(self._scale(channels, tidy(width), group) for channels, group in stages)
 
-    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
+    def build(
+        self,
+        depth: float,
+        width: float,
+        num_classes: int,
+        *,
+        resolution: int | None = None,
+        in_chans: int = 3,
+    ) -> nn.Module:
         """A `timm.models.regnet.RegNet`, given these stages instead of parameters for them."""
         from timm.models.regnet import RegNet
 
@@ -173,7 +204,7 @@ class RegNetBaseline(StageBaseline):
                 stages, common = super()._get_stage_args(*args, **kwargs)
                 return [a | b for a, b in zip(stages, own, strict=True)], common
 
-        return StagedRegNet(self._config, num_classes=num_classes)
+        return StagedRegNet(self._config, num_classes=num_classes, in_chans=in_chans)
 
     def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         operator = "SE-Bottleneck" if self._config.se_ratio else "Bottleneck"

@@ -51,7 +51,15 @@ class TimmBaseline(ModuleBaseline):
         """64 px, or twice the total stride."""
         return max(64, 2 * self.total_stride)
 
-    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
+    def build(
+        self,
+        depth: float,
+        width: float,
+        num_classes: int,
+        *,
+        resolution: int | None = None,
+        in_chans: int = 3,
+    ) -> nn.Module:
         """The timm model, its settings scaled.
 
         Raises:
@@ -59,7 +67,9 @@ class TimmBaseline(ModuleBaseline):
         """
         changed = self._scaled(depth, width)
         try:
-            return _create(self._model, lambda _, settings: settings | changed, num_classes)
+            return _create(
+                self._model, lambda _, settings: settings | changed, num_classes, in_chans
+            )
         except (Exception, SystemExit) as error:
             raise UserError(
                 f"{self.name} cannot be built at depth {depth:g}, width {width:g} "
@@ -112,7 +122,10 @@ def _settings(model: str) -> tuple[Any, Settings]:
 
 
 def _create(
-    model: str, change: Callable[[Any, Settings], Settings], num_classes: int = 1000
+    model: str,
+    change: Callable[[Any, Settings], Settings],
+    num_classes: int = 1000,
+    in_chans: int = 3,
 ) -> nn.Module:
     """The timm model whose constructor is given what ``change`` makes of it and its settings."""
     module: Any = sys.modules[timm.models.model_entrypoint(model).__module__]
@@ -126,7 +139,9 @@ def _create(
     with _lock:
         module.build_model_with_cfg = build
         try:
-            created: nn.Module = timm.create_model(model, num_classes=num_classes)
+            created: nn.Module = timm.create_model(
+                model, num_classes=num_classes, in_chans=in_chans
+            )
         finally:
             module.build_model_with_cfg = original
     return created

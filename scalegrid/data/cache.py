@@ -55,6 +55,7 @@ class CachedData:
         resolutions: those that are ready, px.
         source: the data set that trials decode while they train if it is too large for a cache.
         note: the sentence that tells the user so; None when cached.
+        channels: of each image.
     """
 
     directory: Path
@@ -63,6 +64,7 @@ class CachedData:
     resolutions: tuple[int, ...]
     source: Source | None = None
     note: str | None = None
+    channels: int = 3
 
 
 def prepare(

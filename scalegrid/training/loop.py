@@ -136,7 +136,14 @@ class _Training:
 def build_model(trial: Trial, device: torch.device) -> nn.Module:
     """The trial's network as training starts: zero-initialised, channels last, on ``device``."""
     baseline = baselines.get(trial.baseline)
-    model = baseline.build(trial.depth, trial.width, trial.data.num_classes)
+    data = trial.data
+    model = baseline.build(
+        trial.depth,
+        trial.width,
+        data.num_classes,
+        resolution=trial.resolution,
+        in_chans=data.channels,
+    )
     zero_initialise(model)
     model.to(device).to(memory_format=torch.channels_last)
     if trial.fast_depthwise and device.type == "cpu":

@@ -1,5 +1,6 @@
 from dataclasses import fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -75,8 +76,8 @@ def test_families_are_assembled_rather_than_counted_one_by_one(
 class Flat(BlockBaseline):
     """The same blocks without stages, so that names do not tell which block is which."""
 
-    def build(self, depth: float, width: float, num_classes: int) -> nn.Module:
-        model: nn.Module = super().build(depth, width, num_classes)
+    def build(self, *multipliers: Any, **settings: Any) -> nn.Module:
+        model: nn.Module = super().build(*multipliers, **settings)
         model.blocks = nn.Sequential(*(block for stage in model.blocks for block in stage))  # type: ignore[union-attr]
         return model
 

@@ -2,19 +2,11 @@
 
 `counting` counts one network that has been built. `table` has the costs of all depths, widths and
 resolutions of a baseline: in `closedform` where its layers are known without building it, else by
-`assembly` from few networks with `matching` modules. `latency` measures.
+what is `separable`, from few networks. `latency` measures.
 """
 
 from scalegrid.cost.closedform import check_closed_form
-from scalegrid.cost.counting import Cost, counted_layers, measure, output_positions
+from scalegrid.cost.counting import Cost, Trace, measure, trace
 from scalegrid.cost.table import Costs, Table
 
-__all__ = [
-    "Cost",
-    "Costs",
-    "Table",
-    "check_closed_form",
-    "counted_layers",
-    "measure",
-    "output_positions",
-]
+__all__ = ["Cost", "Costs", "Table", "Trace", "check_closed_form", "measure", "trace"]

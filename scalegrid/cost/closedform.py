@@ -25,6 +25,7 @@ def closed_table(
     widths: Sequence[float],
     resolutions: Sequence[int],
     num_classes: int,
+    in_chans: int = 3,
 ) -> NDArray[np.int64] | None:
     """(D, W, P, 3) costs as in `Cost`; None where the layers are not known.
 
@@ -35,7 +36,7 @@ def closed_table(
     table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
     for d, depth in enumerate(depths):
         for w, width in enumerate(widths):
-            layers = baseline.known_layers(depth, width, num_classes)
+            layers = baseline.known_layers(depth, width, num_classes, in_chans)
             if layers is None:
                 return None
             weights, outputs = _by_level(layers)
@@ -47,17 +48,20 @@ def closed_table(
     return table
 
 
-def check_closed_form(baseline: Baseline, num_classes: int, resolution: int) -> None:
+def check_closed_form(
+    baseline: Baseline, num_classes: int, resolution: int, in_chans: int = 3
+) -> None:
     """Build and count the unscaled network and a scaled one, where plans trust the closed form.
 
     Raises:
         UserError: another network is built, as a timm of other rules might.
     """
     for scale in (1.0, 1.3):
-        table = closed_table(baseline, [scale], [scale], [resolution], num_classes)
+        table = closed_table(baseline, [scale], [scale], [resolution], num_classes, in_chans)
         if table is None:
             return
-        built = measure(skeleton(baseline, scale, scale, num_classes), resolution)
+        model = skeleton(baseline, scale, scale, num_classes, resolution, in_chans)
+        built = measure(model, resolution, in_chans)
         if tuple(table[0, 0, 0]) != built:
             raise UserError(
                 f"{baseline.name} is planned with {Cost(*table[0, 0, 0])}, but timm "

@@ -1,24 +1,38 @@
-"""What a network costs: FLOPs, parameters and activations, counted without running it.
+"""What a network costs: FLOPs, parameters and activations, counted operator by operator.
 
-FLOPs are multiply-adds of convolution and linear layers, counted as fvcore counts those operators
-and as the paper's tables do (EfficientNet-B0 at 224 px: 0.39 B); normalisation, activation
-functions, pooling and the squeeze-and-excitation product are left out. Activations are the elements
-of the outputs of the same layers (Dollár et al. 2021, arXiv 2103.06877, count convolutions alone).
-A network on torch's meta device (`scalegrid.baselines.skeleton`) is counted without arithmetic.
+FLOPs are multiply-adds of convolutions and matrix products, however they are called: as layers,
+functions, einsum or attention. The counts are those of torch's own `flop_counter` with attention
+written out as matrix products, halved, since it counts two operations a multiply-add. They are what
+fvcore counts and what the papers' tables hold (EfficientNet-B0 at 224 px: 0.39 B). Normalisation,
+activation functions, pooling and elementwise products (squeeze-and-excitation) are left out.
+Activations are the elements of the outputs of the same operators (Dollár et al. 2021, arXiv
+2103.06877, count those of convolutions alone). A network on torch's meta device
+(`scalegrid.baselines.skeleton`) is counted without arithmetic.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+_IDLE = ["ReLU", "ReLU6", "LeakyReLU", "SiLU", "GELU", "Mish", "Sigmoid", "Tanh", "Hardswish"]
+_IDLE += ["Hardsigmoid", "LayerNorm", "GroupNorm", "Dropout"]
+"""Layers of torch.nn that keep the shape and count nothing."""
 
-_ELEMENTWISE = ["ReLU", "ReLU6", "LeakyReLU", "SiLU", "GELU", "Mish"]
-_ELEMENTWISE += ["Sigmoid", "Tanh", "Hardswish", "Hardsigmoid"]
-"""Activation functions of torch.nn that are common in vision networks."""
+_VECTOR_PRODUCTS = ("mv", "addmv", "dot", "vdot", "addr")
+"""Products that torch's counter leaves out: a multiply-add an element of the largest input."""
+
+_NOT_COUNTED = (
+    *("_fft_", "linalg_", "_linalg_", "cholesky", "grid_sampler_", "_cdist", "_trilinear"),
+    *("_thnn_", "_cudnn_rnn", "mkldnn_rnn", "_embedding_bag"),
+)
+"""How the names of torch's operators begin that do much arithmetic and are not counted."""
 
 
 class Cost(NamedTuple):
@@ -34,68 +48,125 @@ class Cost(NamedTuple):
         )
 
 
-def measure(model: nn.Module, resolution: int) -> Cost:
-    """Count ``model`` for one image of 3 × ``resolution`` × ``resolution`` px.
+@dataclass
+class Trace:
+    """The counted operators and the parameters of a network, in the order of use.
+
+    ``kinds`` are names of operators, and ``parameter``; ``costs`` what each adds to the network's.
+    ``uncounted`` are the elements of the outputs of operators that do arithmetic that is not
+    counted, by name.
+    """
+
+    kinds: list[str] = field(default_factory=list)
+    costs: list[Cost] = field(default_factory=list)
+    uncounted: Counter[str] = field(default_factory=Counter)
+
+    def add(self, kind: str, cost: Cost) -> None:
+        """Append an operator or a parameter."""
+        self.kinds.append(kind)
+        self.costs.append(cost)
+
+    @property
+    def total(self) -> Cost:
+        """The cost of the network."""
+        flops, params, activations = (sum(column) for column in zip(*self.costs, strict=True))
+        return Cost(flops, params, activations)
+
+
+def measure(model: nn.Module, resolution: int, in_chans: int = 3) -> Cost:
+    """Count ``model`` for one image of ``in_chans`` × ``resolution`` × ``resolution`` px."""
+    return trace(model, resolution, in_chans).total
+
+
+def trace(model: nn.Module, resolution: int, in_chans: int = 3) -> Trace:
+    """Run ``model`` on one image of ``in_chans`` × ``resolution`` × ``resolution`` px, and count.
 
     The model may be on any device, the meta device included, and is left as it was.
     """
-    flops = activations = 0
-    positions = output_positions(model, resolution)
-    for name, layer in counted_layers(model):
-        flops += layer.weight.numel() * positions.get(name, 0)
-        activations += layer.weight.shape[0] * positions.get(name, 0)
-    return Cost(flops, sum(p.numel() for p in model.parameters()), activations)
-
-
-def output_positions(model: nn.Module, resolution: int) -> dict[str, int]:
-    """At how many output positions each counted layer is applied: the pixels of its output map.
-
-    A layer used several times counts each use.
-    """
     import torch
-    from torch import nn
 
-    positions: dict[str, int] = {}
+    parameters = list(model.parameters())
+    found = Trace()
+    for parameter in parameters:
+        found.add("parameter", Cost(0, parameter.numel(), 0))
+    like = parameters[0]
+    shape = (1, in_chans, resolution, resolution)
+    image = torch.zeros(shape, device=like.device, dtype=like.dtype)
+    with _inferring(model), _counting(found):
+        model(image)
+    return found
 
-    def count(name: str) -> Callable[[nn.Module, Any, Tensor], None]:
-        def hook(layer: Any, _inputs: Any, output: Tensor) -> None:
-            positions[name] = positions.get(name, 0) + output.numel() // layer.weight.shape[0]
 
-        return hook
+def _counting(found: Trace) -> Any:
+    """A context within which every operator is added to ``found``."""
+    from torch.utils._python_dispatch import TorchDispatchMode
+    from torch.utils.flop_counter import flop_registry
 
-    hooks = [layer.register_forward_hook(count(name)) for name, layer in counted_layers(model)]
-    # These keep the shape, and are most of a meta forward's time.
-    keep_shape = [getattr(nn, name) for name in _ELEMENTWISE]
-    idle = [
-        m
-        for m in model.modules()
-        if (isinstance(m, nn.modules.batchnorm._BatchNorm) or type(m) in keep_shape)
-        and "forward" not in vars(m)
-    ]
-    for module in idle:
-        module.__dict__["forward"] = _unchanged
-    like = next(model.parameters())
-    image = torch.empty(1, 3, resolution, resolution, device=like.device, dtype=like.dtype)
-    was_training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(image)
-    finally:
-        model.train(was_training)
+    class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+        def __torch_dispatch__(
+            self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+        ) -> Any:
+            kwargs = kwargs or {}
+            output = func(*args, **kwargs)
+            name = func.overloadpacket.__name__
+            operations = flop_registry.get(func.overloadpacket)
+            if operations is not None:
+                count = operations(*args, **kwargs, out_val=output) // 2
+                found.add(name, Cost(count, 0, _elements(output)))
+            elif name in _VECTOR_PRODUCTS:
+                count = max(a.numel() for a in (*args, output) if hasattr(a, "numel"))
+                found.add(name, Cost(count, 0, _elements(output)))
+            elif func.namespace not in ("aten", "prim", "prims") or name.startswith(_NOT_COUNTED):
+                found.uncounted[name] += _elements(output)
+            return output
+
+    return Counting()  # type: ignore[no-untyped-call]
+
+
+def _elements(output: Any) -> int:
+    """Elements of an operator's output, of the first of several."""
+    first = output[0] if isinstance(output, (tuple, list)) else output
+    return int(first.numel()) if hasattr(first, "numel") else 0
+
+
+@contextmanager
+def _inferring(model: nn.Module) -> Iterator[None]:
+    """Within, ``model`` infers, and attention is written out as matrix products."""
+    import torch
+    from torch.backends import mha
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    was_training = {module: module.training for module in model.modules()}
+    was_fast = mha.get_fastpath_enabled()
+    idle = list(_idle_modules(model))
+    with ExitStack() as restored:
         for module in idle:
-            del module.__dict__["forward"]
-        for handle in hooks:
-            handle.remove()
-    return positions
+            module.__dict__["forward"] = _unchanged
+            restored.callback(module.__dict__.pop, "forward")
+        restored.callback(_set_training, was_training)
+        model.eval()
+        restored.callback(mha.set_fastpath_enabled, was_fast)
+        mha.set_fastpath_enabled(False)
+        restored.enter_context(sdpa_kernel(SDPBackend.MATH))
+        restored.enter_context(torch.no_grad())
+        yield
 
 
-def counted_layers(model: nn.Module) -> Iterator[tuple[str, Any]]:
-    """The convolution and linear layers of ``model`` with their dotted names."""
+def _idle_modules(model: nn.Module) -> Iterator[nn.Module]:
+    """Modules that keep the shape and count nothing; they are most of a meta forward's time."""
     from torch import nn
 
-    kinds = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
-    return ((name, m) for name, m in model.named_modules() if isinstance(m, kinds))
+    kinds = {getattr(nn, name) for name in _IDLE}
+    for module in model.modules():
+        keeps = isinstance(module, nn.modules.batchnorm._BatchNorm) or type(module) in kinds
+        if keeps and "forward" not in vars(module):
+            yield module
 
 
-def _unchanged(tensor: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
-    return tensor
+def _set_training(modes: dict[nn.Module, bool]) -> None:
+    for module, training in modes.items():
+        module.training = training
+
+
+def _unchanged(input: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
+    return input

@@ -1,7 +1,7 @@
 """The cost of every depth × width × resolution of a baseline, kept on disk.
 
-Networks whose layers are known are not built at all (`closedform`). Other tables are assembled from
-few networks (`assembly`) and checked against whole ones; a baseline that does not pass is counted
+Networks whose layers are known are not built at all (`closedform`). Other tables follow from few
+networks (`separable`) and are checked against whole ones; a baseline that does not pass is counted
 network by network. Tables are kept under a digest of what they are computed from: the networks'
 layer tables, not their names, and the versions of the libraries that build them.
 """
@@ -20,20 +20,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid.baselines import Baseline, skeleton
-from scalegrid.cost.assembly import Assembly
 from scalegrid.cost.closedform import closed_table
-from scalegrid.cost.counting import Cost, measure, output_positions
+from scalegrid.cost.counting import Cost, Trace, trace
+from scalegrid.cost.separable import separable_table
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root, digest, load_arrays, save_arrays
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-    from torch import nn
-
 Table = NDArray[np.int64]
 
-_FORMAT = 2
+_FORMAT = 3
 
 
 class Costs:
@@ -42,14 +40,14 @@ class Costs:
     Args:
         baseline: the network at φ = 0.
         num_classes: outputs of the classifier.
+        in_chans: channels of the images.
     """
 
-    def __init__(self, baseline: Baseline, num_classes: int) -> None:
+    def __init__(self, baseline: Baseline, num_classes: int, in_chans: int = 3) -> None:
         self.baseline = baseline
         self.num_classes = num_classes
-        self._assembly = Assembly(baseline, self._build, self._positions)
-        self._now: dict[int, Cost] = {}
-        self._last: tuple[Hashable, nn.Module] | None = None
+        self.in_chans = in_chans
+        self._traces: dict[Hashable, Trace] = {}
 
     def of(self, depth: float, width: float, resolution: int) -> Cost:
         """The cost of one network; arguments as of `table`.
@@ -68,7 +66,7 @@ class Costs:
         """
         if self.baseline.origin == "built-in":
             return
-        real = self._whole(depth, width, resolution)
+        real = self.of(depth, width, resolution)
         if real != planned:
             raise UserError(
                 f"{self.baseline.name} at depth {depth:.4g}, width {width:.4g} has {real}, not "
@@ -92,7 +90,7 @@ class Costs:
         Raises:
             UserError: the network does not run on images of one of these sizes.
         """
-        return self._kept(depths, widths, resolutions, self._assembled)
+        return self._kept(depths, widths, resolutions, self._from_few)
 
     def _kept(
         self,
@@ -102,7 +100,9 @@ class Costs:
         compute: Callable[[Sequence[float], Sequence[float], Sequence[int]], Table],
     ) -> Table:
         """A table in closed form, or from the disk, or computed and stored there."""
-        known = closed_table(self.baseline, depths, widths, resolutions, self.num_classes)
+        known = closed_table(
+            self.baseline, depths, widths, resolutions, self.num_classes, self.in_chans
+        )
         if known is not None:
             return known
         path = self._path(depths, widths, resolutions)
@@ -115,14 +115,14 @@ class Costs:
         save_arrays(path, costs=table)
         return table
 
-    def _assembled(
+    def _from_few(
         self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
     ) -> Table:
-        table = self._assembly.table(depths, widths, resolutions)
-        middle = (len(depths) // 2, len(widths) // 2, -1)
-        checked = ((0, 0, 0), (0, -1, -1), (-1, -1, 0), middle)
+        table = separable_table(self._trace, depths, widths, resolutions)
+        middle = tuple(len(axis) // 2 for axis in (depths, widths, resolutions))
+        checked = (middle, (0, -1, -1), (-1, -1, 0), (-1, -1, -1))
         if table is not None and all(
-            tuple(table[d, w, p]) == self._whole(depths[d], widths[w], resolutions[p])
+            tuple(table[d, w, p]) == self._trace(depths[d], widths[w], resolutions[p]).total
             for d, w, p in checked
         ):
             return table
@@ -135,25 +135,18 @@ class Costs:
         for d, depth in enumerate(depths):
             for w, width in enumerate(widths):
                 for p, resolution in enumerate(resolutions):
-                    table[d, w, p] = self._whole(depth, width, resolution)
+                    table[d, w, p] = self._trace(depth, width, resolution).total
         return table
 
-    def _whole(self, depth: float, width: float, resolution: int) -> Cost:
-        """The cost of one network, by counting all of it."""
-        model = self._build(depth, width)
-        with self._errors_named(resolution):
-            return measure(model, resolution)
-
-    def _positions(self, model: nn.Module, resolution: int) -> dict[str, int]:
-        with self._errors_named(resolution):
-            return output_positions(model, resolution)
-
-    def _build(self, depth: float, width: float) -> nn.Module:
-        """A network for its shapes alone; the last one is kept, since the next is often equal."""
-        key = (self.baseline.depths(depth), self.baseline.channels(width))
-        if self._last is None or self._last[0] != key:
-            self._last = (key, skeleton(self.baseline, depth, width, self.num_classes))
-        return self._last[1]
+    def _trace(self, depth: float, width: float, resolution: int) -> Trace:
+        """The operators of one network, counted once."""
+        key = (self.baseline.depths(depth), self.baseline.channels(width), resolution)
+        if key not in self._traces:
+            classes, in_chans = self.num_classes, self.in_chans
+            model = skeleton(self.baseline, depth, width, classes, resolution, in_chans)
+            with self._errors_named(resolution):
+                self._traces[key] = trace(model, resolution, in_chans)
+        return self._traces[key]
 
     @contextmanager
     def _errors_named(self, resolution: int) -> Iterator[None]:
@@ -174,9 +167,7 @@ class Costs:
         """
         if self.baseline.origin != "code":
             return None
-        if resolution not in self._now:
-            self._now[resolution] = self._whole(1.0, 1.0, resolution)
-        return self._now[resolution]
+        return self._trace(1.0, 1.0, resolution).total
 
     def _path(
         self, depths: Sequence[float], widths: Sequence[float], resolutions: Sequence[int]
@@ -189,6 +180,7 @@ class Costs:
             [[asdict(row) for row in self.baseline.layout(1.0, width)] for width in widths],
             list(resolutions),
             self.num_classes,
+            self.in_chans,
             self._unscaled(resolutions[0]),
         ]
         return cache_root() / "costs" / f"{digest(content)}.npz"

@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING
 
 from scalegrid.baselines import Baseline, skeleton
 from scalegrid.util.errors import UserError, one_line
+from scalegrid.util.text import percent
 
 if TYPE_CHECKING:
     from torch import nn
 
 _PROBES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (1.3, 1.3))
 """Depth and width of the networks that are tried; the last finds channels that do not divide."""
-
-_MOST_UNCOUNTED = 0.05
-"""Share of the weights that may lie outside counted layers without a note."""
 
 
 def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
@@ -28,7 +26,7 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
 
     Returns:
         Notes for the user, a sentence each: an axis on which the network does not scale;
-        weights whose use is not counted.
+        arithmetic that is not counted.
 
     Raises:
         UserError: one sentence, naming the network: it cannot be built, does not run at the
@@ -38,7 +36,6 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
     if baseline.origin == "built-in":
         return []
     plain = skeleton(baseline, 1.0, 1.0, num_classes)
-    notes = _uncounted(baseline.name, plain)
     if resolution < baseline.total_stride:
         raise UserError(
             f"{baseline.name} shrinks its maps {baseline.total_stride} times, too much for images "
@@ -50,7 +47,7 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
         _check_output(baseline.name, model, depth, width, num_classes, resolution)
     larger = baseline.total_stride * math.ceil(1.5 * resolution / baseline.total_stride)
     _check_output(baseline.name, plain, 1.0, 1.0, num_classes, larger)
-    return notes + _idle_axes(baseline)
+    return _uncounted(baseline.name, plain, resolution) + _idle_axes(baseline)
 
 
 def _check_repeatable(
@@ -102,27 +99,22 @@ def _idle_axes(baseline: Baseline) -> list[str]:
     ]
 
 
-def _uncounted(name: str, model: nn.Module) -> list[str]:
-    """A note if a good part of the weights is outside the layers that `scalegrid.cost` counts.
+def _uncounted(name: str, model: nn.Module, resolution: int) -> list[str]:
+    """A note if the network does arithmetic that `scalegrid.cost` does not count.
 
     Raises:
-        UserError: there are no such layers at all.
+        UserError: nothing of it is counted.
     """
-    from scalegrid.cost.counting import counted_layers
+    from scalegrid.cost.counting import trace
 
-    counted = {id(layer.weight) for _, layer in counted_layers(model)}
-    if not counted:
+    found = trace(model, resolution)
+    if not found.total.flops:
         raise UserError(
-            f"{name} builds no convolution or linear layer (torch.nn.Conv2d, torch.nn.Linear), so "
-            "its cost cannot be counted."
+            f"{name} has no convolution and no matrix product, so its cost cannot be counted."
         )
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    share = sum(p.numel() for p in matrices if id(p) not in counted) / sum(
-        p.numel() for p in matrices
-    )
-    if share <= _MOST_UNCOUNTED:
-        return []
+    everything = found.total.activations + found.uncounted.total()
     return [
-        f"{name} has {share:.0%} of its weights outside of torch.nn.Conv2d and torch.nn.Linear; "
-        "what these cost is not counted."
+        f"the cost of {operator} in {name} is not counted; its outputs are "
+        f"{percent(elements / everything)} of those of all operators that do arithmetic."
+        for operator, elements in found.uncounted.items()
     ]

@@ -165,9 +165,9 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     made: list[float] = []
     original = baselines.skeleton
 
-    def counting(baseline: baselines.Baseline, depth: float, width: float, n: int) -> nn.Module:
+    def counting(baseline: baselines.Baseline, depth: float, *settings: Any) -> nn.Module:
         made.append(depth)
-        return original(baseline, depth, width, n)
+        return original(baseline, depth, *settings)
 
     monkeypatch.setattr(costtable, "skeleton", counting)
     return made

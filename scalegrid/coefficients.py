@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from scalegrid.util.errors import UserError
 
 Bounds = tuple[float, float]
+
+DepthRounding = Literal["ceil", "round"]
+"""How multiplied layers become whole: up, or to the nearest."""
+
+DepthRule = Literal["ceil", "round", "authors"]
+"""Likewise; ``authors`` is the rule that a family's authors use."""
 
 MOST_LATTICE_POINTS = 2_000_000
 """The most triples that `classic_grid` enumerates; step 0.05 has about a million at F = 16."""

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from scalegrid.coefficients import Bounds
+from scalegrid.coefficients import Bounds, DepthRule
 
 LARGEST_FACTOR = 16.0
 """The largest FLOPs factor of a brief sweep."""
@@ -127,6 +127,11 @@ class SweepSpec(Recipe):
     alpha_range: Bounds | None = Field(None, description="Bounds of α; default: 1 to F.")
     beta_range: Bounds | None = Field(None, description="Bounds of β; default: as F allows.")
     gamma_range: Bounds | None = Field(None, description="Bounds of γ; default: as F allows.")
+    depth_rounding: DepthRule | None = Field(
+        None,
+        description="How multiplied layers become whole: ceil, round, or the authors' rule. "
+        "Default: round; classic grid: authors.",
+    )
     curves: tuple[float, ...] = Field(
         (), description="FLOPs factors of further single-axis variants, such as 1,1.5,2,3."
     )
@@ -280,7 +285,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Candidates": (
         *("candidates", "grid", "flops_factor", "curves", "match", "cost_tolerance"),
-        *("alpha_range", "beta_range", "gamma_range", "divisions", "step", "tolerance"),
+        *(
+            "depth_rounding",
+            "alpha_range",
+            "beta_range",
+            "gamma_range",
+            "divisions",
+            "step",
+            "tolerance",
+        ),
     ),
     "Allocation": (
         *("seeds", "allocation", "max_trials", "max_hours", "confidence"),
@@ -311,7 +324,7 @@ ALLOCATION_KEYS = frozenset(
 
 EXTENDABLE_KEYS = ALLOCATION_KEYS | frozenset(
     {
-        *("grid", "candidates", "divisions", "match", "cost_tolerance"),
+        *("grid", "candidates", "divisions", "match", "cost_tolerance", "depth_rounding"),
         *("step", "tolerance", "alpha_range", "beta_range", "gamma_range", "curves"),
     }
 )

@@ -105,9 +105,11 @@ def _variant(number: int) -> Variant:
         flops_ratio=1 + number / 1000,
         params=5000,
         activations=700 + number,
+        memory=None,
         matched=True,
         shares=triple.shares(),
         nominal=triple.shares(),
+        depth_rounding="authors",
         layout=(LayerRow("Conv", 3, 2, 8, 1),),
     )
 

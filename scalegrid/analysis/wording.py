@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
-from scalegrid.util.text import percent
+from scalegrid.util.text import coefficient, percent
 
 _NAMES = {"top1": "top-1", "top5": "top-5", "val_loss": "validation loss", "nas": "ACC·(FLOPs/T)^w"}
 _RIVALS = {
@@ -47,8 +47,8 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
         {
             "variant": one.variant,
             "role": one.role,
-            "α": f"{one.alpha:.3f}",
-            "β": f"{one.beta:.3f}",
+            "α": coefficient(one.alpha),
+            "β": coefficient(one.beta),
             "γ": f"{one.gamma:.3f}",
             "px": str(one.resolution),
             "ratio": f"{one.flops_ratio:.3f}×",
@@ -71,7 +71,7 @@ def amount(recommendation: Recommendation, difference: float) -> str:
 
 
 def _name(one: Candidate) -> str:
-    return f"α = {one.alpha:.3f}, β = {one.beta:.3f}, γ = {one.gamma:.3f}"
+    return f"α = {coefficient(one.alpha)}, β = {coefficient(one.beta)}, γ = {one.gamma:.3f}"
 
 
 def _value(recommendation: Recommendation, value: float) -> str:
@@ -83,7 +83,8 @@ def _ties(recommendation: Recommendation) -> str:
     if len(ties) == 1:
         return "No other candidate is needed to hold 95 % of the probability of being the best."
     listed = "; ".join(
-        f"{one.alpha:.2f} {one.beta:.2f} {one.gamma:.2f} ({percent(one.probability_best)})"
+        f"{coefficient(one.alpha, 2)} {coefficient(one.beta, 2)} {one.gamma:.2f} "
+        f"({percent(one.probability_best)})"
         for one in ties
     )
     return f"95 % of the probability of being the best is held by {len(ties)} candidates: {listed}."

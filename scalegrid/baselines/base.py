@@ -6,10 +6,12 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
+from scalegrid.coefficients import DepthRounding, DepthRule
 from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
     from torch import nn
+    from typing_extensions import Self
 
 Origin = Literal["built-in", "timm", "yaml", "code"]
 """Where a baseline comes from; built-in ones are sound, and ``code`` may change unnoticed."""
@@ -90,12 +92,26 @@ class Baseline(Protocol):
         """Input px per px of the last feature map; no input may be smaller."""
 
     @property
+    def depth_rounding(self) -> DepthRounding | None:
+        """How multiplied layers are rounded; None if that is not known, as of a user's code."""
+
+    @property
     def definition(self) -> Any:
         """What, beside the layer table, decides the network; anything JSON can hold."""
 
     @property
     def counting_device(self) -> str:
         """Where networks are built to be counted: ``meta``, or ``cpu`` if they need values."""
+
+    @property
+    def kept_per_activation(self) -> float | None:
+        """Elements that training keeps for each activation; None: to be measured by building."""
+
+    def rounded(self, rule: DepthRule, /) -> Self:
+        """The same networks, found by another rule of rounding layers; itself if it has no rule.
+
+        The rule is not part of a network's identity: equal layer tables are equal networks.
+        """
 
     def depths(self, depth: float, /) -> Hashable:
         """The realised depth: equal for two multipliers if and only if they build the same."""

@@ -15,10 +15,17 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin
 from scalegrid.baselines.blockstring import Block, block_layers, read_block
-from scalegrid.baselines.rounding import DepthRounding, scale_channels, scale_stage, tidy
+from scalegrid.baselines.rounding import (
+    scale_channels,
+    scale_stage,
+    tidy,
+    with_rule,
+)
+from scalegrid.coefficients import DepthRounding, DepthRule
 
 if TYPE_CHECKING:
     from torch import nn
+    from typing_extensions import Self
 
 MOST_STRIDE = 32
 """timm's builder replaces strides beyond this by dilation."""
@@ -40,13 +47,15 @@ class BlockBaseline:
     A ``head`` of 0 has no convolution before the pooling. ``fixed_stem`` and ``fixed_head`` keep
     their channels whatever the width, ``fixed_stages`` (indices) their layers whatever the depth.
 
+    ``authors_rounding`` is the family's rule where ``depth_rounding`` is another one.
+
     A subclass with its own `build` needs its own `definition` and `known_layers`.
     """
 
     name: str
     stages: Stages
     resolution: int
-    brief_resolution: int = 48
+    brief_resolution: int = 68
     stem: int = 32
     head: int = 1280
     activation: str = "swish"
@@ -59,6 +68,8 @@ class BlockBaseline:
     fixed_stages: tuple[int, ...] = ()
     head_after_pooling: bool = False
     origin: Origin = "yaml"
+    authors_rounding: DepthRounding | None = None
+    kept_per_activation: float | None = None
 
     counting_device: ClassVar[str] = "meta"
 
@@ -73,8 +84,14 @@ class BlockBaseline:
         fields = asdict(self)
         for key in ("name", "origin", "resolution", "brief_resolution", "depth", "width"):
             del fields[key]
+        del fields["kept_per_activation"]
+        fields["depth_rounding"] = fields.pop("authors_rounding") or self.depth_rounding
         other = fields.pop("head_after_pooling")
         return {"class": "MobileNetV3Baseline" if other else "BlockBaseline", **fields}
+
+    def rounded(self, rule: DepthRule, /) -> Self:
+        """The same blocks, their layers rounded by another rule."""
+        return with_rule(self, rule)
 
     def depths(self, depth: float) -> tuple[tuple[int, ...], ...]:
         """Repeats of each block string, stage by stage."""

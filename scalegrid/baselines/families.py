@@ -1,7 +1,8 @@
 """The built-in families as tables, with the source and the scaling rule of each.
 
 FLOPs and parameters are recorded, so that a list needs no torch: at the authors' resolution with
-1,000 classes, as `scalegrid.cost` counts them. The tests count them again.
+1,000 classes, as `scalegrid.cost` counts them. Likewise, of block-string families, what training
+keeps for each activation (`scalegrid.cost.memory`). The tests count them again.
 """
 
 from __future__ import annotations
@@ -38,7 +39,13 @@ _NANO: Stages = (
     ("ir_r3_k5_s2_e3_c32_se0.25",),
     ("ir_r2_k3_s1_e3_c48_se0.25",),
 )
-_nano = partial(_blocks, brief_resolution=32, channel_divisor=4, depth_rounding="round")
+_nano = partial(
+    _blocks,
+    brief_resolution=32,
+    channel_divisor=4,
+    depth_rounding="round",
+    kept_per_activation=3.18,
+)
 FAMILIES["nano"] = (
     Member(_nano("nano", _NANO, resolution=32, stem=16, head=128), 1_838_528, 203_344),
 )
@@ -57,7 +64,7 @@ B0_STAGES: Stages = (
     ("ir_r4_k5_s2_e6_c192_se0.25",),
     ("ir_r1_k3_s1_e6_c320_se0.25",),
 )
-_b0 = partial(_blocks, stages=B0_STAGES)
+_b0 = partial(_blocks, stages=B0_STAGES, kept_per_activation=3.32)
 FAMILIES["EfficientNet"] = (
     Member(_b0("b0"), 385_814_752, 5_288_548),
     Member(_b0("b1", width=1.0, depth=1.1, resolution=240), 686_802_832, 7_794_184),
@@ -80,6 +87,7 @@ _lite0 = partial(
     fixed_stem=True,
     fixed_head=True,
     fixed_stages=(0, len(B0_STAGES) - 1),
+    kept_per_activation=2.99,
 )
 FAMILIES["EfficientNet-Lite"] = (
     Member(_lite0("lite0"), 385_187_552, 4_652_008),
@@ -101,7 +109,11 @@ _V1: Stages = (
     ("dsa_r2_k3_s2_c1024",),
 )
 FAMILIES["MobileNetV1"] = (
-    Member(_blocks("mobilenetv1", _V1, head=0, activation="relu6"), 568_740_352, 4_231_976),
+    Member(
+        _blocks("mobilenetv1", _V1, head=0, activation="relu6", kept_per_activation=3.06),
+        568_740_352,
+        4_231_976,
+    ),
 )
 
 # MobileNetV2 (Sandler et al. 2018, arXiv 1801.04381, Table 2).
@@ -116,7 +128,11 @@ _V2: Stages = (
     ("ir_r1_k3_s1_e6_c320",),
 )
 FAMILIES["MobileNetV2"] = (
-    Member(_blocks("mobilenetv2", _V2, activation="relu6"), 300_774_272, 3_504_872),
+    Member(
+        _blocks("mobilenetv2", _V2, activation="relu6", kept_per_activation=2.98),
+        300_774_272,
+        3_504_872,
+    ),
 )
 
 # MobileNetV3 Small and Large (Howard et al. 2019, arXiv 1905.02244, Tables 1 and 2).
@@ -143,8 +159,20 @@ _V3_LARGE: Stages = (
     ("cn_r1_k1_s1_c960",),
 )
 _v3 = partial(_blocks, stem=16, activation="hard_swish", fixed_head=True, head_after_pooling=True)
-_v3_small = _v3("mobilenetv3_small", _V3_SMALL, head=1024, fixed_stages=(len(_V3_SMALL) - 1,))
-_v3_large = _v3("mobilenetv3_large", _V3_LARGE, head=1280, fixed_stages=(len(_V3_LARGE) - 1,))
+_v3_small = _v3(
+    "mobilenetv3_small",
+    _V3_SMALL,
+    head=1024,
+    fixed_stages=(len(_V3_SMALL) - 1,),
+    kept_per_activation=2.95,
+)
+_v3_large = _v3(
+    "mobilenetv3_large",
+    _V3_LARGE,
+    head=1280,
+    fixed_stages=(len(_V3_LARGE) - 1,),
+    kept_per_activation=2.6,
+)
 FAMILIES["MobileNetV3"] = (
     Member(_v3_small, 56_510_400, 2_542_856),
     Member(_v3_large, 216_589_760, 5_483_032),
@@ -183,9 +211,11 @@ _SMALL: Stages = (
 )
 _mnasnet = partial(_blocks, activation="relu", fixed_head=True)
 FAMILIES["MnasNet"] = (
-    Member(_mnasnet("mnasnet_a1", _A1), 311_579_072, 3_887_038),
-    Member(_mnasnet("mnasnet_b1", _B1), 314_415_872, 4_383_312),
-    Member(_mnasnet("mnasnet_small", _SMALL, stem=8), 68_339_184, 2_030_264),
+    Member(_mnasnet("mnasnet_a1", _A1, kept_per_activation=2.19), 311_579_072, 3_887_038),
+    Member(_mnasnet("mnasnet_b1", _B1, kept_per_activation=2.1), 314_415_872, 4_383_312),
+    Member(
+        _mnasnet("mnasnet_small", _SMALL, stem=8, kept_per_activation=2.3), 68_339_184, 2_030_264
+    ),
 )
 
 # ResNet-18 … 152 (He et al. 2016, arXiv 1512.03385, Table 1), with timm's stride in the 3×3.

@@ -5,13 +5,18 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Hashable
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from torch import nn
 
 from scalegrid.baselines.base import Layer, Layout
 from scalegrid.baselines.introspection import lengthened, read_layout, run
 from scalegrid.baselines.skeleton import bare
+from scalegrid.coefficients import DepthRounding, DepthRule
 from scalegrid.util.errors import UserError, one_line
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 _CLASSES = 10
 """Classes of the networks that are built to be read off; nothing depends on them."""
@@ -27,6 +32,8 @@ class ModuleBaseline(ABC):
         name: what the user calls it.
         side: px of images that it takes, if known; other sides are tried too.
     """
+
+    kept_per_activation: float | None = None
 
     depths: Callable[[float], Hashable]
     channels: Callable[[float], Hashable]
@@ -55,6 +62,15 @@ class ModuleBaseline(ABC):
         if key not in self._layouts:
             self._layouts[key] = self._read(depth, width)[0]
         return self._layouts[key]
+
+    @property
+    def depth_rounding(self) -> DepthRounding | None:
+        """None: what a multiplier means is known by building alone."""
+        return None
+
+    def rounded(self, rule: DepthRule, /) -> Self:
+        """Itself."""
+        return self
 
     def known_layers(
         self, depth: float, width: float, num_classes: int, in_chans: int = 3

@@ -4,9 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import replace
+from typing import Protocol, TypeVar
 
-DepthRounding = Literal["ceil", "round"]
+from scalegrid.coefficients import DepthRounding, DepthRule
+
+
+class _Rounding(Protocol):
+    """A dataclass with a rule, and the authors' where that is another."""
+
+    @property
+    def depth_rounding(self) -> DepthRounding: ...
+
+    @property
+    def authors_rounding(self) -> DepthRounding | None: ...
+
+
+Baseline = TypeVar("Baseline", bound=_Rounding)
+
+
+def with_rule(baseline: Baseline, rule: DepthRule) -> Baseline:
+    """A copy of a dataclass whose layers are rounded by ``rule``."""
+    authors = baseline.authors_rounding or baseline.depth_rounding
+    chosen = authors if rule == "authors" else rule
+    other = {"depth_rounding": chosen, "authors_rounding": None if chosen == authors else authors}
+    return replace(baseline, **other)  # type: ignore[type-var]
 
 
 def tidy(multiplier: float) -> float:

@@ -9,10 +9,17 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin
-from scalegrid.baselines.rounding import DepthRounding, scale_channels, scale_layers, tidy
+from scalegrid.baselines.rounding import (
+    scale_channels,
+    scale_layers,
+    tidy,
+    with_rule,
+)
+from scalegrid.coefficients import DepthRounding, DepthRule
 
 if TYPE_CHECKING:
     from torch import nn
+    from typing_extensions import Self
 
 
 @dataclass(frozen=True)
@@ -25,10 +32,16 @@ class StageBaseline(ABC):
     resolution: int = 224
     brief_resolution: int = 64
     origin: Origin = "timm"
+    depth_rounding: DepthRounding = "ceil"
+    authors_rounding: DepthRounding | None = None
+    kept_per_activation: float | None = None
 
     total_stride: ClassVar[int] = 32
     counting_device: ClassVar[str] = "meta"
-    depth_rounding: ClassVar[DepthRounding] = "ceil"
+
+    def rounded(self, rule: DepthRule, /) -> Self:
+        """The same stages, their layers rounded by another rule."""
+        return with_rule(self, rule)
 
     def depths(self, depth: float) -> tuple[int, ...]:
         """Layers of each stage."""
@@ -166,7 +179,7 @@ class RegNetBaseline(StageBaseline):
     groups: tuple[int, ...] = ()
     key: str = ""
 
-    depth_rounding: ClassVar[DepthRounding] = "round"
+    depth_rounding: DepthRounding = "round"
 
     @cached_property
     def definition(self) -> Any:

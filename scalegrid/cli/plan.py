@@ -14,7 +14,7 @@ import click
 from scalegrid.cli.options import SpecCommand, format_option, spec_from_flags, spec_options
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import count, duration, sentence
+from scalegrid.util.text import coefficient, count, duration, runs, sentence
 
 if TYPE_CHECKING:
     from scalegrid.coefficients import Shares
@@ -100,7 +100,11 @@ def _print(plans: Sequence[Plan]) -> None:
     plan, spec = plans[0], plans[0].spec
     print_table([_row(variant) for variant in plan.variants])
     print_table([_summary_row(summarise(p), spec.flops_factor) for p in plans])
-    print("FLOPs are multiply-adds of convolution and linear layers, for one image.")
+    print("FLOPs are multiply-adds of convolutions and matrix products, for one image.")
+    print(
+        f"Memory is what the activations of a training step of {spec.batch_size} images need, "
+        "estimated to within about a fifth."
+    )
     if not all(variant.matched for variant in plan.variants):
         tolerance = f"{100 * spec.cost_tolerance:g} %"
         print(f"* Not within {tolerance} of {spec.flops_factor:g}^φ times the baseline's cost.")
@@ -123,16 +127,17 @@ def _row(variant: Variant) -> dict[str, str]:
     return {
         "role": variant.role,
         "φ": f"{variant.phi:.3g}",
-        "α": f"{variant.alpha:.3f}",
-        "β": f"{variant.beta:.3f}",
+        "α": coefficient(variant.alpha),
+        "β": coefficient(variant.beta),
         "γ": f"{variant.gamma:.3f}",
-        "layers": variant.layers,
-        "channels": variant.channels,
+        "layers": runs(variant.layers),
+        "channels": runs(variant.channels),
         "px": str(variant.resolution),
         "FLOPs": count(variant.flops),
         "ratio": f"{variant.flops_ratio:.3f}×" + ("" if variant.matched else " *"),
         "params": count(variant.params),
         "activations": count(variant.activations),
+        "memory": "–" if variant.memory is None else f"{variant.memory / 2**20:.0f} MiB",
         "shares d/w/r": _shares(variant.shares),
     }
 

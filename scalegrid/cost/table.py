@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid.baselines import Baseline, skeleton
+from scalegrid.coefficients import DepthRule
 from scalegrid.cost.closedform import closed_table
 from scalegrid.cost.counting import Cost, Trace, trace
 from scalegrid.cost.separable import separable_table
@@ -48,6 +49,12 @@ class Costs:
         self.num_classes = num_classes
         self.in_chans = in_chans
         self._traces: dict[Hashable, Trace] = {}
+
+    def rounded(self, rule: DepthRule) -> Costs:
+        """The costs of the same networks, their layers rounded by another rule."""
+        other = Costs(self.baseline.rounded(rule), self.num_classes, self.in_chans)
+        other._traces = self._traces
+        return other
 
     def of(self, depth: float, width: float, resolution: int) -> Cost:
         """The cost of one network; arguments as of `table`.

@@ -41,6 +41,7 @@ class Source:
     native_resolution: int | None
     mirror: bool
     read: Callable[[Split, int], Image.Image] = field(repr=False)
+    channels: int = 3
 
     @property
     def num_classes(self) -> int:

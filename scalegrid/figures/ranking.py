@@ -14,7 +14,7 @@ from scalegrid.figures import style
 from scalegrid.figures.means import Tables
 from scalegrid.figures.text import add_note
 from scalegrid.spec import Metric
-from scalegrid.util.text import percent
+from scalegrid.util.text import coefficient, percent
 
 MOST = 30
 """The most candidates that are drawn."""
@@ -93,7 +93,8 @@ def _draw_probabilities(figure: Figure, axes: Axes, shown: tuple[Candidate, ...]
 def _label(candidate: Candidate) -> str:
     name = "" if candidate.role == "grid" else f"{style.ROLES[candidate.role].label}: "
     return (
-        f"{name}{candidate.alpha:.2f}, {candidate.beta:.2f}, {candidate.gamma:.2f}; "
+        f"{name}{coefficient(candidate.alpha, 2)}, {coefficient(candidate.beta, 2)}, "
+        f"{candidate.gamma:.2f}; "
         f"{candidate.resolution} px"
     )
 

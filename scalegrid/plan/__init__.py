@@ -1,14 +1,15 @@
 """From a specification to distinct variants of equal measured cost, before any training.
 
 `resolve` fills in defaults and opens the data; `realisable` enumerates the networks that rounding
-leaves; `matched` and `classic` choose among them; `variants` describes what was chosen,
-and `trials` what is to be trained.
+leaves; `matched` and `classic` choose among them; `variants` describes what was chosen, `plan` is
+all of it, and `trials` what is to be trained.
 """
 
 from scalegrid.plan.picks import ROLES
+from scalegrid.plan.plan import Plan, classic_plan, make_plan
 from scalegrid.plan.resolve import open_data, resolve
 from scalegrid.plan.trials import make_trial, planned_trials, trial_work, trial_works
-from scalegrid.plan.variants import Plan, Variant, classic_plan, make_plan
+from scalegrid.plan.variants import Variant
 
 __all__ = [
     "ROLES",

@@ -24,7 +24,7 @@ def pixels(resolution: int, multiplier: float, step: int) -> int:
     return max(resolution, step * math.floor(resolution * multiplier / step + 0.5))
 
 
-def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> tuple[Realisable, list[Pick]]:
+def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> list[Pick]:
     """Every triple of the grid, the corners, the paper's coefficients and the curves.
 
     Raises:
@@ -42,12 +42,14 @@ def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> tuple[Reali
         [step.high for step in depths.steps], [step.high for step in widths.steps], resolutions
     )
     ratios = cost_ratios(table, "flops")
-    networks = Realisable(depths.steps, widths.steps, tuple(resolutions), table, ratios)
+    networks = Realisable(
+        costs.baseline, depths.steps, widths.steps, tuple(resolutions), table, ratios
+    )
     picks = []
     for (role, _, phi), scaling, px in zip(wanted, scalings, sides, strict=True):
         cell = (depths.index(scaling.depth), widths.index(scaling.width), resolutions.index(px))
-        picks.append(Pick(role, phi, scaling, cell))
-    return networks, picks
+        picks.append(Pick(role, phi, scaling, networks, cell))
+    return picks
 
 
 def _candidates(spec: SweepSpec) -> list[tuple[str, Coefficients, float]]:

@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid.baselines import Baseline
 from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling
 from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
@@ -28,7 +27,6 @@ from scalegrid.util.errors import UserError
 class Matched(NamedTuple):
     """The picks of a matched plan, from how many equal networks, and what a user should know."""
 
-    networks: Realisable
     picks: list[Pick]
     equal: int
     notes: list[str]
@@ -37,25 +35,32 @@ class Matched(NamedTuple):
 def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
     """Candidates at F times the baseline's cost, and the curves at the other FLOPs factors.
 
+    The paper's coefficients are realised by the authors' rule of rounding layers, if that gives a
+    network of equal cost.
+
     Raises:
         UserError: no network costs F times the baseline within the tolerance.
     """
     factors = sorted({spec.flops_factor, *spec.curves} - {1.0})
     networks, notes = _networks(spec, costs, resolution, max(factors))
-    picks = [Pick("baseline", 0.0, Scaling(1.0, 1.0, 1.0), (0, 0, 0))]
+    published = networks
+    authors = costs.rounded("authors")
+    if spec.match != "latency" and authors.baseline.depth_rounding != costs.baseline.depth_rounding:
+        published, _ = _networks(spec, authors, resolution, max(factors))
+    picks = [Pick("baseline", 0.0, Scaling(1.0, 1.0, 1.0), networks, (0, 0, 0))]
     for factor in factors:
         phi = math.log(factor) / math.log(spec.flops_factor)
-        chosen = _fixed(spec, networks, factor)
+        fixed = _fixed(spec, networks, published, factor)
+        picks += [_pick(spec, role, phi, factor, *at) for role, at in fixed.items()]
         if factor == spec.flops_factor:
-            notes += _corner_notes(chosen, spec, networks)
+            notes += _corner_notes(fixed, spec)
             equal = _equal(spec, networks)
             if not equal:
-                raise UserError(_nothing_equal(spec, costs.baseline, networks))
-            for at in _grid(spec, networks, equal, list(chosen)):
-                chosen.setdefault(at, "grid")
-        for at, role in chosen.items():
-            picks.append(Pick(role, phi, _multipliers(spec, networks, at, factor), at))
-    return Matched(networks, picks, len(equal), notes)
+                raise UserError(_nothing_equal(spec, networks))
+            grid, more = _grid(spec, networks, equal, list(fixed.values()))
+            picks += [_pick(spec, "grid", phi, factor, networks, at) for at in grid]
+            notes += more
+    return Matched(picks, len(equal), notes)
 
 
 def _networks(
@@ -74,15 +79,23 @@ def _networks(
     return with_latencies(wide, spec, costs.baseline, costs.num_classes)
 
 
-def _fixed(spec: SweepSpec, networks: Realisable, factor: float) -> dict[Cell, str]:
+Place = tuple[Realisable, Cell]
+
+
+def _fixed(
+    spec: SweepSpec, networks: Realisable, published: Realisable, factor: float
+) -> dict[str, Place]:
     """The single axes nearest a FLOPs factor, and the equal network nearest the paper's shares."""
-    roles = {role: corner(networks, role, factor) for role in triangle.CORNERS}
-    equal = networks.within(factor, spec.cost_tolerance)
-    if equal:
-        points = _shares(networks, equal)
-        roles["paper"] = equal[triangle.nearest(points, PAPER.shares())]
-    # Reversed, so that a corner keeps its role where the paper's nearest is the same network.
-    return {at: role for role, at in reversed(roles.items()) if at is not None}
+    found: dict[str, Place] = {}
+    for role in triangle.CORNERS:
+        at = corner(networks, role, factor)
+        if at is not None:
+            found[role] = networks, at
+    for some in (published, networks):
+        equal = some.within(factor, spec.cost_tolerance)
+        if equal and "paper" not in found:
+            found["paper"] = some, equal[triangle.nearest(_shares(some, equal), PAPER.shares())]
+    return found
 
 
 def _equal(spec: SweepSpec, networks: Realisable) -> list[Cell]:
@@ -103,17 +116,35 @@ def _equal(spec: SweepSpec, networks: Realisable) -> list[Cell]:
 
 
 def _grid(
-    spec: SweepSpec, networks: Realisable, equal: list[Cell], fixed: list[Cell]
-) -> list[Cell]:
+    spec: SweepSpec, networks: Realisable, equal: list[Cell], fixed: list[Place]
+) -> tuple[list[Cell], list[str]]:
     """The candidates beside those with a role of their own, by the grid that was asked for."""
     points = _shares(networks, equal)
     if spec.grid == "simplex":
         inside = [s for s in triangle.simplex(spec.divisions) if s not in triangle.CORNERS.values()]
-        return [equal[triangle.nearest(points, shares)] for shares in inside]
-    everything = fixed + [at for at in equal if at not in fixed]
-    count = len(everything) if spec.candidates == "all" else spec.candidates
-    order = triangle.farthest_first(_shares(networks, everything), range(len(fixed)), count)
-    return [everything[i] for i in order]
+        return [equal[triangle.nearest(points, shares)] for shares in inside], []
+    others = [at for at in equal if (networks, at) not in fixed]
+    if spec.candidates == "all":
+        return others, []
+    shares = np.array([measured_shares(some.costs, at) for some, at in fixed])
+    everything = np.concatenate([shares, _shares(networks, others).reshape(-1, 3)])
+    order = triangle.cover(everything, len(fixed), spec.candidates)
+    gap = triangle.largest_gap(everything[order])
+    least = triangle.largest_gap(everything)
+    notes = []
+    if len(order) < min(spec.candidates, len(everything)):
+        notes.append(
+            f"{len(order)} scaled networks cover the budget triangle about as well as all "
+            f"{len(everything)} would (largest gap {gap:.2f}, of all {least:.2f}), so no more are "
+            "taken"
+        )
+    return [others[i - len(fixed)] for i in order[len(fixed) :]], notes
+
+
+def _pick(
+    spec: SweepSpec, role: str, phi: float, factor: float, networks: Realisable, at: Cell
+) -> Pick:
+    return Pick(role, phi, _multipliers(spec, networks, at, factor), networks, at)
 
 
 def _shares(networks: Realisable, cells: list[Cell]) -> NDArray[np.float64]:
@@ -135,41 +166,45 @@ def _multipliers(spec: SweepSpec, networks: Realisable, at: Cell, factor: float)
         return Step(low, high) if low <= high else step
 
     none = Step(1.0, 1.0)
-    alpha = none if single and not at[0] else clipped(networks.depths[at[0]], spec.alpha_range)
-    beta = none if single and not at[1] else clipped(networks.widths[at[1]], spec.beta_range)
+    free_depth = networks.scales("depth") and (at[0] or not single)
+    free_width = networks.scales("width") and (at[1] or not single)
+    alpha = clipped(networks.depths[at[0]], spec.alpha_range) if free_depth else none
+    beta = clipped(networks.widths[at[1]], spec.beta_range) if free_width else none
     gamma = networks.resolutions[at[2]] / networks.resolutions[0]
     return Scaling(*nearest_triple(alpha, beta, gamma, factor))
 
 
-def _corner_notes(chosen: dict[Cell, str], spec: SweepSpec, networks: Realisable) -> list[str]:
-    corners = {role: at for at, role in chosen.items()}
+def _corner_notes(fixed: dict[str, Place], spec: SweepSpec) -> list[str]:
     factor, tolerance = spec.flops_factor, spec.cost_tolerance
     notes = []
     for role in triangle.CORNERS:
-        if role not in corners:
+        if role not in fixed:
             notes.append(f"{role} cannot be scaled alone here, so there is no {role} corner")
-        elif abs(networks.ratios[corners[role]] / factor - 1) > tolerance:
+            continue
+        networks, at = fixed[role]
+        ratio = networks.ratios[at]
+        if abs(ratio / factor - 1) > tolerance:
             notes.append(
                 f"{role} alone does not reach {factor:g}× within {tolerance:.0%}; the nearest, "
-                f"{networks.ratios[corners[role]]:.2f}×, is taken and marked"
+                f"{ratio:.2f}×, is taken and marked"
             )
     return notes
 
 
-def _nothing_equal(spec: SweepSpec, baseline: Baseline, networks: Realisable) -> str:
+def _nothing_equal(spec: SweepSpec, networks: Realisable) -> str:
     gaps = np.abs(networks.ratios / spec.flops_factor - 1)
+    name = networks.baseline.name
     if networks.within(spec.flops_factor, spec.cost_tolerance):
         return (
-            f"the grid is empty: no network of {baseline.name} of {spec.flops_factor:g} times the "
+            f"the grid is empty: no network of {name} of {spec.flops_factor:g} times the "
             "baseline's cost lies within the bounds; widen --alpha-range, --beta-range or "
             "--gamma-range."
         )
     return (
-        f"the grid is empty: no network of {baseline.name} at {networks.resolutions[0]} px costs "
+        f"the grid is empty: no network of {name} at {networks.resolutions[0]} px costs "
         f"{spec.flops_factor:g} times the baseline within {spec.cost_tolerance:.1%}; the nearest "
-        f"misses by "
-        f"{np.nanmin(gaps):.1%}, so raise --cost-tolerance, allow more resolutions by a smaller "
-        "--resolution-step, or widen the bounds."
+        f"misses by {np.nanmin(gaps):.1%}, so raise --cost-tolerance, allow more resolutions by a "
+        "smaller --resolution-step, or widen the bounds."
     )
 
 

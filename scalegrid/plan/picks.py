@@ -5,16 +5,17 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from scalegrid.coefficients import Scaling
-from scalegrid.plan.realisable import Cell
+from scalegrid.plan.realisable import Cell, Realisable
 
 ROLES = ("baseline", "depth", "width", "resolution", "paper", "compound", "grid")
 """From the most telling role to the least; a network with several keeps the first."""
 
 
 class Pick(NamedTuple):
-    """A network chosen for a role, and the multipliers it is described by at φ."""
+    """The network at ``cell`` of ``networks``, its role, and the multipliers it goes by at φ."""
 
     role: str
     phi: float
     scaling: Scaling
+    networks: Realisable
     cell: Cell

@@ -9,10 +9,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from scalegrid.baselines import Baseline
 from scalegrid.coefficients import Shares, normalise_shares
 from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs, Table
-from scalegrid.plan.steps import Step, all_steps
+from scalegrid.plan.steps import LIMIT, Step, all_steps
 
 Cell = tuple[int, int, int]
 """A network of `Realisable`: indices of its depth, width and resolution."""
@@ -23,12 +24,13 @@ _FARTHEST = 4
 
 @dataclass(frozen=True)
 class Realisable:
-    """Every network a baseline can be scaled to within a budget, and what it costs.
+    """Every network that ``baseline`` can be scaled to within a budget, and what it costs.
 
     ``costs`` is (D, W, P, 3), the last axis as in `cost.Cost`; [0, 0, 0] is the baseline.
     ``ratios`` is (D, W, P): the cost that is to be equal over the baseline's, NaN where unknown.
     """
 
+    baseline: Baseline
     depths: tuple[Step, ...]
     widths: tuple[Step, ...]
     resolutions: tuple[int, ...]
@@ -44,6 +46,13 @@ class Realisable:
     def cost(self, at: Cell) -> Cost:
         """What one network costs."""
         return Cost(*(int(c) for c in self.costs[at]))
+
+    def scales(self, axis: str) -> bool:
+        """Whether there is more than one depth, width or resolution, and not for want of budget."""
+        if axis == "resolution":
+            return len(self.resolutions) > 1
+        steps = self.depths if axis == "depth" else self.widths
+        return len(steps) > 1 or steps[0].high < LIMIT
 
     def axis(self, role: str) -> list[Cell]:
         """The networks scaled along one axis alone, the baseline left out."""
@@ -113,7 +122,7 @@ def realisable(
         )
     table = costs.table([s.high for s in depths], [s.high for s in widths], sides)
     ratios = cost_ratios(table, matched_on)
-    return Realisable(tuple(depths), tuple(widths), tuple(sides), table, ratios)
+    return Realisable(costs.baseline, tuple(depths), tuple(widths), tuple(sides), table, ratios)
 
 
 def _reach(cost_of: Callable[[float], int], allowed: float, nominal: float) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from scalegrid import baselines
 from scalegrid.baselines import Baseline
+from scalegrid.coefficients import DepthRule
 from scalegrid.data import Source, open_source
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.util.errors import UserError
@@ -16,20 +17,21 @@ from scalegrid.util.files import digest
 
 
 def resolve(spec: SweepSpec) -> SweepSpec:
-    """The specification with the defaults that depend on the baseline: resolution, step and name.
+    """The specification with the defaults that depend on others: px, rounding and name.
 
     A resolved specification stays as it is.
 
     Raises:
         UserError: the baseline is unknown.
     """
-    if spec.resolution and spec.resolution_step and spec.name:
+    if spec.resolution and spec.resolution_step and spec.name and spec.depth_rounding:
         return spec
     baseline = baselines.get(spec.baseline)
     spec = spec.model_copy(
         update={
             "resolution": spec.resolution or baseline.brief_resolution,
             "resolution_step": spec.resolution_step or _step(baseline),
+            "depth_rounding": spec.depth_rounding or _rounding(spec),
         }
     )
     return spec.model_copy(update={"name": spec.name or default_name(spec)})
@@ -98,6 +100,15 @@ def _step(baseline: Baseline) -> int:
     quarter reaches those of the last three; for a stride of 32 that is the usual 8 px.
     """
     return max(1, baseline.total_stride // 4)
+
+
+def _rounding(spec: SweepSpec) -> DepthRule:
+    """The authors' rule for the authors' grid; else to the nearest.
+
+    Rounding up, B0 has no network between 1 and 1.48 times its cost along depth, and at many input
+    sizes none of equal cost that uses all three axes (docs/planning.md).
+    """
+    return "authors" if spec.grid == "classic" else "round"
 
 
 def _slug(text: str) -> str:

@@ -7,8 +7,9 @@ from statistics import median
 
 import numpy as np
 
+from scalegrid.plan.plan import Plan
 from scalegrid.plan.triangle import largest_gap
-from scalegrid.plan.variants import Plan, Variant
+from scalegrid.plan.variants import Variant
 
 NEAR = 0.05
 """A FLOPs ratio this near F, relatively, counts as equal cost in `CostSummary.near`."""

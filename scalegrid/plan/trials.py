@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from scalegrid.data import CachedData
-from scalegrid.plan.variants import Plan, Variant
+from scalegrid.plan.plan import Plan
+from scalegrid.plan.variants import Variant
 from scalegrid.spec import Recipe
 from scalegrid.training.trial import Trial, trial_id
 
@@ -31,6 +32,7 @@ def make_trial(plan: Plan, variant: Variant, seed: int, data: CachedData, recipe
         recipe=recipe,
         fast_depthwise=spec.fast_depthwise,
         compile=spec.compile,
+        depth_rounding=variant.depth_rounding,
         threads=spec.threads,
     )
 

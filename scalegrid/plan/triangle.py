@@ -12,6 +12,9 @@ from scalegrid.coefficients import Shares
 
 CORNERS = {"depth": Shares(1, 0, 0), "width": Shares(0, 1, 0), "resolution": Shares(0, 0, 1)}
 
+_COVERED = 0.01
+_TWIN = 0.5
+
 
 def nearest(points: NDArray[np.float64], target: Shares) -> int:
     """Index of the (N, 3) shares nearest ``target``; the first of equals."""
@@ -42,6 +45,51 @@ def farthest_first(points: NDArray[np.float64], chosen: Sequence[int], count: in
     return order
 
 
+def cover(points: NDArray[np.float64], fixed: int, most: int) -> list[int]:
+    """Indices of few points that cover the triangle: the ``fixed`` first ones, then the best each.
+
+    The best is the point that most reduces the mean square distance from anywhere in the triangle
+    to the nearest chosen point (greedy k-means of the triangle), so points inside come before
+    points on an edge, and near twins are not taken. It ends where the chosen leave 1 % of what all
+    points can reduce, and before two would be closer than half the median distance of neighbours.
+    Asking for more never drops one.
+
+    Args:
+        points: (N, 3) shares.
+        fixed: how many to begin with; at least one.
+        most: how many to return at most, the fixed included.
+    """
+    distances = np.linalg.norm(_lattice(points, 40)[:, None] - points[None], axis=2)
+    between = np.linalg.norm(points[:, None] - points[None], axis=2)
+    order, nearest = list(range(fixed)), distances[:, :fixed].min(1)
+    start, least = (nearest**2).mean(), (distances.min(1) ** 2).mean()
+    apart = fixed
+    while len(order) < min(most, len(points)):
+        if (nearest**2).mean() - least <= _COVERED * (start - least):
+            break
+        left = (np.minimum(nearest[:, None], distances) ** 2).mean(0)
+        left[order] = np.inf
+        twin = _twins(between, order, fixed)
+        if not (twin | np.isinf(left)).all():
+            left[twin] = np.inf
+        order.append(int(np.argmin(np.round(left, 12))))
+        nearest = np.minimum(nearest, distances[:, order[-1]])
+        apart = apart if twin[order[-1]] else len(order)
+    return order[:apart]
+
+
+def _twins(between: NDArray[np.float64], order: list[int], fixed: int) -> NDArray[np.bool_]:
+    """Whether each of N points would make two that are too close; the fixed ones may be."""
+    to_chosen = between[:, order]  # (N, n)
+    among = between[np.ix_(order, order)] + np.diag([np.inf] * len(order))
+    neighbours = np.minimum(among.min(1, initial=np.inf), to_chosen)
+    own = to_chosen.min(1, keepdims=True)
+    median = np.median(np.concatenate([neighbours, own], axis=1), axis=1)
+    added = np.concatenate([neighbours[:, fixed:], own], axis=1).min(1)
+    close: NDArray[np.bool_] = added < _TWIN * median
+    return close
+
+
 def simplex(divisions: int) -> list[Shares]:
     """The points of the budget triangle whose shares are multiples of 1/``divisions``."""
     n = divisions
@@ -50,7 +98,18 @@ def simplex(divisions: int) -> list[Shares]:
 
 
 def largest_gap(points: NDArray[np.float64], divisions: int = 60) -> float:
-    """The largest distance from a point of the triangle to the nearest of (N, 3) shares."""
-    lattice = np.array(simplex(divisions))
+    """The largest distance from a point of the triangle to the nearest of (N, 3) shares.
+
+    Where an axis has no share in any, the triangle is an edge.
+    """
+    lattice = _lattice(points, divisions)
     distances = np.linalg.norm(lattice[:, None, :] - points[None, :, :], axis=2)
     return float(distances.min(axis=1).max())
+
+
+def _lattice(points: NDArray[np.float64], divisions: int) -> NDArray[np.float64]:
+    """Points all over the triangle, or over its edge where an axis has no share in any point."""
+    lattice = np.array(simplex(divisions))
+    idle = (points < 1e-9).all(axis=0)
+    on: NDArray[np.float64] = lattice[(lattice[:, idle] == 0).all(axis=1)]
+    return on

@@ -15,11 +15,14 @@ import pyarrow.parquet as pq
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised whenever a column is added, removed, or changes its type or meaning."""
 
 Table: TypeAlias = Any  # pyarrow ships no types
 Row = Mapping[str, Any]
+
+_ADDED = {"memory": None, "depth_rounding": "authors"}
+"""Columns that tables of version 1 lack, and their values there."""
 
 _VERSION_KEY = b"scalegrid.schema"
 _NAME_KEY = b"scalegrid.table"
@@ -41,7 +44,9 @@ class SchemaError(ValueError):
 
 def _schema(table: str, **columns: tuple[Any, str]) -> Any:
     fields = [
-        pa.field(name, kind, nullable=name == "error", metadata={"description": description})
+        pa.field(
+            name, kind, nullable=name in ("error", "memory"), metadata={"description": description}
+        )
         for name, (kind, description) in columns.items()
     ]
     return pa.schema(fields, {_NAME_KEY: table, _VERSION_KEY: str(SCHEMA_VERSION)})
@@ -65,7 +70,8 @@ VARIANTS = _schema(
     flops=(_WHOLE, "multiply-adds of one image"),
     flops_ratio=(_REAL, "FLOPs over the baseline's"),
     params=(_WHOLE, "parameters"),
-    activations=(_WHOLE, "output elements of convolution and linear layers, one image"),
+    activations=(_WHOLE, "output elements of convolutions and matrix products, one image"),
+    memory=(_WHOLE, "bytes of activations at the peak of a training step, estimated; null if not"),
     matched=(_TRUTH, "whether its cost is as the plan wants it, within the tolerance"),
     share_depth=(_REAL, "measured budget share of depth; NaN for the baseline"),
     share_width=(_REAL, "measured budget share of width; NaN for the baseline"),
@@ -73,6 +79,7 @@ VARIANTS = _schema(
     nominal_depth=(_REAL, "budget share of depth by the coefficients; NaN for the baseline"),
     nominal_width=(_REAL, "budget share of width by the coefficients; NaN for the baseline"),
     nominal_resolution=(_REAL, "budget share of resolution, likewise; NaN for the baseline"),
+    depth_rounding=(_TEXT, "rule by which layers are rounded: ceil, round, or authors' if unknown"),
     layers=(_TEXT, "realised layers of each row of the layer table, joined by dashes"),
     channels=(_TEXT, "realised channels of each row of the layer table, joined by dashes"),
     layout=(_TEXT, "the layer table, JSON"),
@@ -178,6 +185,7 @@ def read_table(path: Path, schema: Any) -> Table:
             f"{path} was written by a newer scalegrid (schema {version}; this one reads up to "
             f"{SCHEMA_VERSION}); upgrade scalegrid."
         )
+    table = _upgraded(table, schema) if version == "1" else table
     ours = version.isdecimal() and metadata.get(_NAME_KEY) == schema.metadata[_NAME_KEY]
     if not ours or not table.schema.equals(schema, check_metadata=False):
         raise UserError(
@@ -185,3 +193,11 @@ def read_table(path: Path, schema: Any) -> Table:
             "away or choose another name."
         )
     return table
+
+
+def _upgraded(table: Table, schema: Any) -> Table:
+    """A table of version 1 with the columns of today."""
+    for name in set(_ADDED) & set(schema.names) - set(table.schema.names):
+        column = pa.array([_ADDED[name]] * len(table), schema.field(name).type)
+        table = table.append_column(schema.field(name), column)
+    return table.select(schema.names) if set(table.schema.names) == set(schema.names) else table

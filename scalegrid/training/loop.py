@@ -135,7 +135,7 @@ class _Training:
 
 def build_model(trial: Trial, device: torch.device) -> nn.Module:
     """The trial's network as training starts: zero-initialised, channels last, on ``device``."""
-    baseline = baselines.get(trial.baseline)
+    baseline = baselines.get(trial.baseline).rounded(trial.depth_rounding)
     data = trial.data
     model = baseline.build(
         trial.depth,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from scalegrid.coefficients import DepthRule
 from scalegrid.spec import Recipe
 from scalegrid.util.files import digest
 
@@ -16,7 +17,8 @@ if TYPE_CHECKING:
 class Trial:
     """One brief training of one variant with one seed: all that a worker needs.
 
-    ``depth`` and ``width`` are multipliers of the baseline, ``resolution`` is in px.
+    ``depth`` and ``width`` are multipliers of the baseline, whose layers are rounded by
+    ``depth_rounding``; ``resolution`` is in px.
     """
 
     trial: str
@@ -30,6 +32,7 @@ class Trial:
     recipe: Recipe
     fast_depthwise: bool = True
     compile: bool = False
+    depth_rounding: DepthRule = "authors"
     threads: int = 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from difflib import SequenceMatcher
+from itertools import groupby
 
 
 def did_you_mean(
@@ -39,6 +40,20 @@ def count(value: float) -> str:
             digits = 2 if value < 10 * limit else 1
             return f"{value / limit:.{digits}f} {unit}"
     return f"{value:.0f}"
+
+
+def coefficient(value: float, digits: int = 3) -> str:
+    """α, β or γ; a dash for NaN, where a network cannot be scaled along that axis."""
+    return "–" if value != value else f"{value:.{digits}f}"
+
+
+def runs(numbers: str, most: int = 48) -> str:
+    """Numbers joined by dashes; if more than ``most`` characters, equal neighbours as ``53×1``."""
+    if len(numbers) <= most:
+        return numbers
+    groups = [(number, len(list(run))) for number, run in groupby(numbers.split("-"))]
+    short = "-".join(number if n == 1 else f"{n}×{number}" for number, n in groups)
+    return short if len(short) <= most else f"{short[: most - 1]}…"
 
 
 def percent(probability: float) -> str:

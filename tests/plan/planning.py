@@ -17,6 +17,6 @@ def planned(spec: SweepSpec, baseline: Baseline, num_classes: int) -> Plan:
     source = replace(open_source("glyphs"), class_names=names)
     with (
         mock.patch("scalegrid.baselines.get", return_value=baseline),
-        mock.patch("scalegrid.plan.variants.open_data", return_value=source),
+        mock.patch("scalegrid.plan.plan.open_data", return_value=source),
     ):
         return make_plan(spec)

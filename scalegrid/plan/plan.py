@@ -1,0 +1,150 @@
+"""From coefficients to distinct, costed variants: what a sweep would train, before any training."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from scalegrid import baselines
+from scalegrid.baselines import Baseline
+from scalegrid.cost.closedform import check_closed_form
+from scalegrid.cost.counting import Cost
+from scalegrid.cost.memory import BYTES, kept_per_activation
+from scalegrid.cost.table import Costs
+from scalegrid.data import Source
+from scalegrid.plan.classic import classic_picks
+from scalegrid.plan.fit import memory_notes
+from scalegrid.plan.matched import matched_picks
+from scalegrid.plan.resolve import check_training, open_data, resolve
+from scalegrid.plan.soundness import check
+from scalegrid.plan.variants import Variant, place, plan_order, variants_of
+from scalegrid.spec import Recipe, SweepSpec
+from scalegrid.util.errors import UserError
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The distinct variants of a sweep, the baseline first.
+
+    ``spec`` is the resolved specification and ``source`` its data. ``considered`` counts what the
+    variants were chosen from: coefficient triples of a classic grid, and networks of equal cost of
+    the others. ``of_grid`` are the ids of the candidates at φ = 1: of a classic grid the networks
+    that its triples realise, whatever role they go by; of the others all scaled networks. ``notes``
+    are sentences a user should read. ``costs`` are shared with the `classic_plan` of comparison.
+    """
+
+    spec: SweepSpec
+    source: Source
+    variants: tuple[Variant, ...]
+    considered: int
+    of_grid: frozenset[str]
+    costs: Costs = field(repr=False, compare=False)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def resolution(self) -> int:
+        """The baseline's input side in px."""
+        return self.variants[0].resolution
+
+    def check_costs(self) -> None:
+        """Build and count two networks, where the plan trusts the closed form.
+
+        Raises:
+            UserError: other networks are built than planned, as a timm of other rules might.
+        """
+        source = self.source
+        check_closed_form(self.costs.baseline, source.num_classes, self.resolution, source.channels)
+
+    @property
+    def recipe(self) -> Recipe:
+        """How every trial is trained: images are mirrored where the data allow it, by default."""
+        flip = self.source.mirror if self.spec.flip is None else self.spec.flip
+        return self.spec.recipe.model_copy(update={"flip": flip})
+
+
+def make_plan(spec: SweepSpec) -> Plan:
+    """Choose, realise and cost the variants of a sweep; each distinct network once.
+
+    Args:
+        spec: the sweep's specification, as the user gave it or resolved.
+
+    Raises:
+        UserError: the specification cannot be resolved, the data cannot be opened, the grid is
+            empty, the resolution is too small for the network, or the network is not sound (see
+            `soundness`) or costs more or less than planned.
+    """
+    spec = resolve(spec)
+    check_training(spec)
+    source = open_data(spec)
+    baseline = baselines.get(spec.baseline)
+    costs = Costs(baseline, source.num_classes, source.channels)
+    notes = check(baseline, source.num_classes, _resolution(spec, baseline))
+    plan = _plan(spec, source, costs)
+    for one in plan.variants:
+        planned = Cost(one.flops, one.params, one.activations)
+        rounded = costs.rounded(one.depth_rounding)
+        rounded.check(one.depth, one.width, one.resolution, planned)
+    notes += [*plan.notes, *_limit_notes(spec, len(plan.variants))]
+    return replace(plan, notes=(*notes, *memory_notes(plan.variants, spec)))
+
+
+def classic_plan(plan: Plan) -> Plan:
+    """What the classic grid would be, the specification being the same otherwise.
+
+    It is for comparison with ``plan``, whose costs it shares, so the network is not checked again;
+    layers are rounded as the authors do.
+
+    Raises:
+        UserError: the grid is empty.
+    """
+    spec = plan.spec.model_copy(
+        update={"grid": "classic", "curves": (), "depth_rounding": "authors"}
+    )
+    return _plan(spec, plan.source, plan.costs)
+
+
+def _plan(spec: SweepSpec, source: Source, costs: Costs) -> Plan:
+    """As `make_plan`, for a network that has been found sound; without notes on that."""
+    rounded = costs.rounded(spec.depth_rounding or "authors")
+    resolution = _resolution(spec, costs.baseline)
+    notes: list[str] = []
+    if spec.grid == "classic":
+        picks = classic_picks(spec, rounded, resolution)
+        chosen = [pick for pick in picks if pick.role == "grid"]
+        considered = len(chosen)
+    else:
+        picks, considered, notes = matched_picks(spec, rounded, resolution)
+        chosen = [pick for pick in picks if pick.role != "baseline" and pick.phi == 1]
+    kept = kept_per_activation(rounded, resolution) * BYTES * spec.batch_size
+    named = variants_of(picks, spec, source.channels, kept)
+    variants = {variant.variant: variant for variant in reversed(named.values())}
+    return Plan(
+        spec=spec,
+        source=source,
+        variants=tuple(sorted(variants.values(), key=plan_order)),
+        considered=considered,
+        of_grid=frozenset(named[place(pick)].variant for pick in chosen),
+        costs=rounded,
+        notes=tuple(notes),
+    )
+
+
+def _resolution(spec: SweepSpec, baseline: Baseline) -> int:
+    """The baseline's input side in px.
+
+    Raises:
+        UserError: it is smaller than the network's total stride.
+    """
+    resolution = spec.resolution or baseline.brief_resolution
+    if resolution < baseline.total_stride:
+        raise UserError(
+            f"--resolution {resolution} px is too small for {baseline.name}: its strides need at "
+            f"least {baseline.total_stride} px."
+        )
+    return resolution
+
+
+def _limit_notes(spec: SweepSpec, variants: int) -> list[str]:
+    """A sentence if a race is too short for every variant's first trial."""
+    if spec.max_trials is None or spec.max_trials >= variants:
+        return []
+    return [f"--max-trials {spec.max_trials} leaves some of the {variants} variants untrained"]

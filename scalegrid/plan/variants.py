@@ -120,12 +120,14 @@ def make_plan(spec: SweepSpec) -> Plan:
     source = open_data(spec)
     baseline = baselines.get(spec.baseline)
     costs = Costs(baseline, source.num_classes)
-    notes = check(baseline, source.num_classes, _resolution(spec, baseline))
+    sound = check(baseline, source.num_classes, _resolution(spec, baseline), source.channels)
     plan = _plan(spec, source, costs)
     for one in plan.variants:
         planned = Cost(one.flops, one.params, one.activations)
         costs.check(one.depth, one.width, one.resolution, planned)
-    return replace(plan, notes=(*notes, *plan.notes, *_limit_notes(spec, len(plan.variants))))
+    return replace(
+        plan, notes=(*source.notes, *sound, *plan.notes, *_limit_notes(spec, len(plan.variants)))
+    )
 
 
 def classic_plan(plan: Plan) -> Plan:
@@ -154,7 +156,7 @@ def _plan(spec: SweepSpec, source: Source, costs: Costs) -> Plan:
         chosen = [pick for pick in picks if pick.role != "baseline" and pick.phi == 1]
     cells = {pick.cell for pick in chosen}
     distinct = _distinct(picks, spec)
-    variants = tuple(_variant(pick, spec, baseline, networks) for pick in distinct)
+    variants = tuple(_variant(pick, spec, baseline, networks, source.channels) for pick in distinct)
     of_grid = frozenset(
         variant.variant
         for pick, variant in zip(distinct, variants, strict=True)
@@ -201,7 +203,9 @@ def _nominal_ratio(scaling: Scaling) -> float:
     return Coefficients(*scaling).flops_factor
 
 
-def _variant(pick: Pick, spec: SweepSpec, baseline: Baseline, networks: Realisable) -> Variant:
+def _variant(
+    pick: Pick, spec: SweepSpec, baseline: Baseline, networks: Realisable, in_chans: int
+) -> Variant:
     depth, width, _ = pick.scaling
     d, w, p = pick.cell
     layout = baseline.layout(depth, width)
@@ -212,7 +216,7 @@ def _variant(pick: Pick, spec: SweepSpec, baseline: Baseline, networks: Realisab
     triple = Coefficients(*(m**root for m in pick.scaling))
     target = spec.flops_factor**pick.phi
     return Variant(
-        variant=network_id(baseline, layout, resolution),
+        variant=network_id(baseline, layout, resolution, in_chans),
         role=pick.role,
         phi=pick.phi,
         alpha=triple.alpha,

@@ -12,8 +12,6 @@ What the axes of a file mean follows from rules, since a file rarely says it:
 
 from __future__ import annotations
 
-import logging
-import warnings
 from math import prod
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -22,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
-from scalegrid.data.convert import is_deep, to_rgb, unreadable
+from scalegrid.data.convert import is_deep, quiet, to_rgb, unreadable
 from scalegrid.util.errors import UserError
 
 ARRAYS = frozenset({".npy"})
@@ -33,6 +31,7 @@ Bands: TypeAlias = npt.NDArray[Any]
 
 _TIFF = frozenset({".tif", ".tiff"})
 _ORIENTATION = 274  # of a TIFF file's tags
+_LARGEST = np.float64(1e30)  # the largest floats mark pixels without data
 
 
 def read_bands(path: Path, wanted: int | None) -> Bands:
@@ -47,8 +46,7 @@ def read_bands(path: Path, wanted: int | None) -> Bands:
             finite, or its order of axes is not clear; names it.
     """
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of damaged metadata, as in `convert`
+        with quiet():
             bands = _read(path, wanted)
         _check(bands)
     except UserError:
@@ -60,17 +58,11 @@ def read_bands(path: Path, wanted: int | None) -> Bands:
 
 def pillow_opens(path: Path) -> bool:
     """Whether Pillow knows how to read a file, by its header."""
-    log = logging.getLogger("PIL.TiffImagePlugin")  # prints what it cannot read
-    was, log.disabled = log.disabled, True
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            Image.open(path).close()
+        with quiet(), Image.open(path):
+            return True
     except Exception:
         return False
-    finally:
-        log.disabled = was
-    return True
 
 
 def needs_bands(path: Path) -> bool:
@@ -101,7 +93,7 @@ def _from_npy(path: Path, wanted: int | None) -> Bands:
         raise ValueError(f"its shape is {array.shape}, not (height, width, channels)")
     bands = np.atleast_3d(array)
     channels = bands.shape[2]
-    if channels not in (wanted, min(bands.shape)):
+    if channels not in (wanted, min(bands.shape)) and bands.size:
         raise UserError(
             f"array {str(path)!r} of shape {array.shape} would have {channels} channels as "
             f"(height, width, channels); save it in that order, or give --channels {channels} if "
@@ -134,5 +126,5 @@ def _check(bands: Bands) -> None:
         raise ValueError(f"its values are of type {bands.dtype}, which are no real numbers")
     if bands.size == 0:
         raise ValueError(f"it has no pixels, its shape is {bands.shape}")
-    if bands.dtype.kind == "f" and not np.isfinite(bands).all():
-        raise ValueError("it has values that are NaN or infinite")
+    if bands.dtype.kind == "f" and not (np.abs(bands) < _LARGEST).all():
+        raise ValueError(f"it has values that are NaN, infinite or beyond {_LARGEST:g}")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -20,13 +23,21 @@ def read_image(path: Path) -> Image.Image:
         UserError: the file cannot be read or decoded; names it.
     """
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of damaged metadata, which do not matter here.
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                return to_rgb(ImageOps.exif_transpose(image))
+        with quiet(), Image.open(path) as image:
+            return to_rgb(ImageOps.exif_transpose(image))
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
         raise unreadable(path, error) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within, decoders neither warn of damaged metadata, which do not matter, nor log errors."""
+    with warnings.catch_warnings(), ExitStack() as restored:
+        warnings.simplefilter("ignore")
+        for log in map(logging.getLogger, ("PIL.TiffImagePlugin", "tifffile")):
+            restored.callback(setattr, log, "disabled", log.disabled)
+            log.disabled = True
+        yield
 
 
 def unreadable(path: Path, error: Exception) -> UserError:

@@ -27,9 +27,10 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
 from scalegrid.data.bands import ARRAYS, needs_bands
-from scalegrid.data.convert import read_image
+from scalegrid.data.convert import quiet, read_image
 from scalegrid.data.multiband import in_bands
 from scalegrid.data.selection import hold_out, subset
 from scalegrid.data.sources import Labels, Source, Split
@@ -256,7 +257,7 @@ def _native_resolution(files: Sequence[str]) -> int | None:
     sides = []
     for file in files[:_SAMPLED]:
         try:
-            with Image.open(file) as image:
+            with quiet(), Image.open(file) as image:
                 sides.append(min(image.size))
         except Exception:  # noqa: PERF203  decoding reports an unreadable image
             continue
@@ -266,8 +267,12 @@ def _native_resolution(files: Sequence[str]) -> int | None:
 def _left_out(file: str) -> tuple[str, ...]:
     """A note if Pillow reads fewer channels of a TIFF file than are stored."""
     try:
-        with Image.open(file) as image:
-            stored, used = getattr(image, "tag_v2", {}).get(_SAMPLES, 1), len(image.getbands())
+        with quiet(), Image.open(file) as image:
+            if not isinstance(image, TiffImageFile):
+                return ()
+            used, stored = len(image.getbands()), image.tag_v2.get(_SAMPLES, 1)
+            if stored == 1 and image.n_frames > 1 and _size(image, 0) == _size(image, 1):
+                stored = image.n_frames
     except Exception:  # decoding reports an unreadable image
         return ()
     if stored <= used:
@@ -276,3 +281,8 @@ def _left_out(file: str) -> tuple[str, ...]:
         f"{used} of the {stored} channels of image {file!r} are used; give --channels {stored} to "
         "train on all",
     )
+
+
+def _size(image: TiffImageFile, page: int) -> tuple[int, int]:
+    image.seek(page)
+    return image.size

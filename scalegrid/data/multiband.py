@@ -23,7 +23,6 @@ class BandReader:
     Attributes:
         train_files: of the training images.
         val_files: of the validation images.
-        wanted: channels that the user asks for.
         channels: of each image; the stored ones, or luminance of three, or one repeated.
         stored: channels and type of number of every file.
         levels: how numbers become 8 bits; None for those that are.
@@ -31,7 +30,6 @@ class BandReader:
 
     train_files: tuple[str, ...]
     val_files: tuple[str, ...]
-    wanted: int | None
     channels: int
     stored: tuple[int, str]
     levels: Levels | None = None
@@ -56,7 +54,7 @@ class BandReader:
         Raises:
             UserError: it cannot be read, or is not like the first training image; names it.
         """
-        numbers = read_bands(Path(file), self.wanted)
+        numbers = read_bands(Path(file), self.channels)
         if (found := _stored(numbers)) != self.stored:
             raise UserError(
                 f"image {file!r} has {_described(found)}, but {self.train_files[0]!r} has "
@@ -84,7 +82,7 @@ def in_bands(
             f"--channels is {channels}, but image {train[0]!r} has {_described(stored)}; "
             f"give --channels {can}"
         )
-    reader = BandReader(train, val, wanted, channels, stored)
+    reader = BandReader(train, val, channels, stored)
     levels, statistics, notes = None, None, source.notes
     if kind != "uint8" or channels not in (1, 3):
         pixels = sample(train, reader.numbers)

@@ -110,7 +110,7 @@ def open_folder(
         native_resolution=_native_resolution(reader.train_files),
         mirror=True,
         read=reader,
-        notes=() if channels else _left_out(reader.train_files[0]),
+        notes=_left_out(reader.train_files[0]) if channels in (None, 1, 3) else (),
     )
     if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
         return source
@@ -277,9 +277,9 @@ def _left_out(file: str) -> tuple[str, ...]:
         return ()
     if stored <= used:
         return ()
+    remedy = "save all in one page" if stored == 3 else f"give --channels {stored}"
     return (
-        f"{used} of the {stored} channels of image {file!r} are used; give --channels {stored} to "
-        "train on all",
+        f"{used} of the {stored} channels of image {file!r} are used; {remedy} to train on them",
     )
 
 

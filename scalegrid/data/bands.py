@@ -117,7 +117,7 @@ def _from_tiff(path: Path) -> Bands:
         turned = file.pages.first.tags.valueof(_ORIENTATION, 1)
         if turned != 1:
             raise ValueError(f"it is stored turned or mirrored, with orientation {turned}")
-        values: Bands = image.asarray()
+        values: Bands = image.asarray(maxworkers=1)  # processes decode, not threads
     return np.moveaxis(values, others[0], -1) if others else values[..., None]
 
 

@@ -172,7 +172,8 @@ def classic_grid_of_b0() -> Grid:
     """Every triple as a candidate of its own; several may be one network."""
     spec = _spec("classic")
     side = int(spec.resolution or 0)
-    networks, picks = classic_picks(spec, Costs(baselines.get(BASELINE), CLASSES), side)
+    picks = classic_picks(spec, Costs(baselines.get(BASELINE), CLASSES), side)
+    networks = picks[0].networks
     places = [pick.cell for pick in picks if pick.role == "grid"]
     distinct = list(dict.fromkeys(places))
     return Grid(

@@ -89,6 +89,10 @@ class SweepSpec(Recipe):
         None, description="Folder of torchvision data sets; default: in the cache."
     )
     download: bool = Field(True, description="Download missing torchvision data sets.")
+    channels: Annotated[int, Field(gt=0, le=4096)] | None = Field(
+        None,
+        description="Channels of the images, 1 for grey; default: 3, or those of multi-band files.",
+    )
     num_classes: PositiveInt | None = Field(
         None, description="Classes of the classifier; default: those of the data."
     )
@@ -278,7 +282,10 @@ def check_name(name: str) -> None:
 
 GROUPS: dict[str, tuple[str, ...]] = {
     "What is scaled": ("baseline", "resolution", "resolution_step"),
-    "Data": ("data", "train_images", "val_images", "num_classes", "data_dir", "download"),
+    "Data": (
+        *("data", "train_images", "val_images", "channels", "num_classes"),
+        *("data_dir", "download"),
+    ),
     "Recipe": (
         *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "weight_decay"),
         *("warmup", "label_smoothing", "clip_norm", "ema_decay", "flip", "shift"),
@@ -313,6 +320,9 @@ RUNTIME_KEYS = frozenset(
     {"workers", "threads", "trials_per_device", "device", "name", "results", "data_dir", "download"}
 )
 """Keys that decide where and how trials run, not their numbers."""
+
+IMAGE_KEYS = frozenset({"data", "channels"})
+"""Keys that decide the images: two values may mean the same, so their fingerprint is compared."""
 
 ALLOCATION_KEYS = frozenset(
     {

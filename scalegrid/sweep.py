@@ -25,7 +25,7 @@ from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.rows import history_rows, trial_row, variant_rows
 from scalegrid.results.schema import Row
-from scalegrid.spec import ALLOCATION_KEYS, EXTENDABLE_KEYS, JUDGING_KEYS, SweepSpec
+from scalegrid.spec import ALLOCATION_KEYS, EXTENDABLE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
 
@@ -204,17 +204,22 @@ def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOut
         UserError: settings, data or the network are not those of the stored sweep.
     """
     stored.check_settings(spec)
-    embedded = spec.data == EMBEDDED == stored.spec.data
-    data = stored.data if embedded else open_data(spec).fingerprint
+    known = spec.data == EMBEDDED and _images(spec) == _images(stored.spec)
+    source = None if known else open_data(spec)
     baseline, network = baselines.get(spec.baseline), stored.planned[0]["variant"]
     if baseline.origin != "built-in":
         layout = baseline.layout(1.0, 1.0)
-        network = baselines.network_id(baseline, layout, int(spec.resolution or 0))
-    stored.check(spec, network, data)
-    keys = (EXTENDABLE_KEYS - ALLOCATION_KEYS) | {"data"}
+        channels = source.channels if source else spec.channels or 3
+        network = baselines.network_id(baseline, layout, int(spec.resolution or 0), channels)
+    stored.check(spec, network, source.fingerprint if source else stored.data)
+    keys = (EXTENDABLE_KEYS - ALLOCATION_KEYS) | IMAGE_KEYS
     if any(getattr(stored.spec, key) != getattr(spec, key) for key in keys):
         return None
     return _finished_already(spec, stored.planned, stored, display)
+
+
+def _images(spec: SweepSpec) -> tuple[object, ...]:
+    return tuple(getattr(spec, key) for key in sorted(IMAGE_KEYS))
 
 
 def _finished_already(

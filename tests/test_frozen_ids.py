@@ -38,6 +38,13 @@ def test_variant_ids_stay(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert variant_ids(name) == FROZEN["variants"][name]
 
 
+def test_the_channels_of_the_images_are_part_of_an_id_unless_three() -> None:
+    nano = get("nano")
+    ids = [network_id(nano, nano.layout(1.0, 1.0), 64, channels) for channels in (1, 3, 13)]
+    assert ids[1] == FROZEN["variants"]["nano"][0]
+    assert len(set(ids)) == 3
+
+
 def test_trial_ids_stay() -> None:
     recipes = {"default": Recipe(flip=False), "other": Recipe(epochs=7, optimizer="adamw")}
     found = {

@@ -238,6 +238,26 @@ def test_a_network_that_was_edited_is_refused(
     assert before == {p: p.read_bytes() for p in before}
 
 
+@pytest.mark.parametrize("first", [None, 1])
+def test_other_channels_are_refused_in_the_same_folder(results: Path, first: int | None) -> None:
+    run_light_sweep(light_spec(results, channels=first))
+    there, here = ("None", "1") if first is None else ("1", "None")
+    with pytest.raises(UserError, match=f"channels is {there} there and {here} here"):
+        run_light_sweep(light_spec(results, channels=None if first else 1), make_executor=Forbidden)
+
+
+def test_three_channels_are_the_default_and_a_sweep_from_before_them_stays_finished(
+    results: Path,
+) -> None:
+    run_light_sweep(light_spec(results))
+    file = results / "light-glyphs-32" / "sweep.yaml"
+    lines = [line for line in file.read_text().splitlines() if not line.startswith("channels")]
+    file.write_text("\n".join(lines))
+    for channels in (None, 3):
+        spec = light_spec(results, channels=channels)
+        assert run_light_sweep(spec, make_executor=Forbidden).finished == 5
+
+
 def test_fewer_seeds_or_a_coarser_grid_than_there_are_is_finished_too(results: Path) -> None:
     run_light_sweep(light_spec(results, seeds=2))
     before = (results / "light-glyphs-32" / "sweep.yaml").read_bytes()

@@ -148,6 +148,7 @@ class Baseline(Protocol):
         """
 
 
-def network_id(baseline: Baseline, layout: Layout, resolution: int) -> str:
-    """The digest of a realised network at a resolution in px: a variant's id."""
-    return digest([baseline.definition, [asdict(row) for row in layout], resolution])
+def network_id(baseline: Baseline, layout: Layout, resolution: int, in_chans: int = 3) -> str:
+    """The digest of a realised network for images of a resolution in px: a variant's id."""
+    others = [] if in_chans == 3 else [in_chans]
+    return digest([baseline.definition, [asdict(row) for row in layout], resolution, *others])

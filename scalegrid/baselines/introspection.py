@@ -34,10 +34,10 @@ def lengthened(shallow: nn.Module, deep: nn.Module) -> frozenset[str]:
     return frozenset(name for name in grown if not grown.intersection(_ancestors(name)))
 
 
-def run(model: nn.Module, resolution: int, images: int = 1) -> Any:
+def run(model: nn.Module, resolution: int, images: int = 1, in_chans: int = 3) -> Any:
     """The output of ``model`` for black images, in evaluation mode, without gradients."""
     parameter = next(model.parameters())
-    shape = (images, 3, resolution, resolution)
+    shape = (images, in_chans, resolution, resolution)
     batch = torch.zeros(shape, device=parameter.device, dtype=parameter.dtype)
     was_training = model.training
     try:

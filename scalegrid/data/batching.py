@@ -15,13 +15,21 @@ import torch
 from torch import Tensor
 
 from scalegrid.data.images import Images
+from scalegrid.data.sources import Statistics
 
 MEAN = (0.485, 0.456, 0.406)
 STD = (0.229, 0.224, 0.225)
 """Mean and standard deviation of ImageNet's channels, for intensities from 0 to 1.
 
-Every data set uses these: the batch norm after a network's first convolution undoes any other
-choice, and a trial's description needs no statistics of its data.
+Every data set of three channels uses these: the batch norm after a network's first convolution
+undoes any other choice, and a trial's description needs no statistics of its data.
+"""
+
+GREY_MEAN, GREY_STD = 0.459, 0.226
+"""The luminance of those (0.299, 0.587 and 0.114 of red, green and blue).
+
+Images of one channel use these. Others bring statistics of their own, since channels such as
+infrared may lie anywhere in their range.
 """
 
 
@@ -78,7 +86,7 @@ def batches(
         augment: the random changes.
 
     Yields:
-        Images, float32 `(B, 3, R, R)` in channels-last memory, normalised; labels, int64 `(B,)`.
+        Images, float32 `(B, C, R, R)` in channels-last memory, normalised; labels, int64 `(B,)`.
     """
     draws = _draw(len(images.labels), images.resolution, seed, epoch, augment)
     used = steps_per_epoch(len(draws.order), batch_size) * batch_size
@@ -91,7 +99,7 @@ def batches(
     for step, pixels in enumerate(images.fetch(order, batch_size)):
         now = slice(step * batch_size, step * batch_size + len(pixels))
         moved = shift_and_flip(_move(pixels, device), down[now], right[now], mirrored[now])
-        yield normalise(moved), labels[now]
+        yield normalise(moved, images.statistics), labels[now]
 
 
 def ordered_batches(
@@ -101,7 +109,7 @@ def ordered_batches(
     labels = _move(images.labels, device)
     for step, pixels in enumerate(images.fetch(torch.arange(len(labels)), batch_size)):
         now = slice(step * batch_size, step * batch_size + len(pixels))
-        yield normalise(_move(pixels, device)), labels[now]
+        yield normalise(_move(pixels, device), images.statistics), labels[now]
 
 
 def _draw(count: int, resolution: int, seed: int, epoch: int, augment: Augment) -> _Draws:
@@ -152,20 +160,28 @@ def _reflect(indices: Tensor, side: int) -> Tensor:
     return torch.where(inside < side, inside, 2 * (side - 1) - inside)
 
 
-def normalise(pixels: Tensor) -> Tensor:
-    """From uint8 `(B, R, R, 3)` to float32 `(B, 3, R, R)`, channels last, by `MEAN` and `STD`."""
-    mean, scale = _constants(pixels.shape[1], pixels.device)
+def normalise(pixels: Tensor, statistics: Statistics | None = None) -> Tensor:
+    """From uint8 `(B, R, R, C)` to float32 `(B, C, R, R)`, channels last.
+
+    Without `statistics`, by `MEAN` and `STD`, or those of grey where C is not 3.
+    """
+    channels = pixels.shape[3]
+    if statistics is None and channels == 3:
+        statistics = Statistics(MEAN, STD)
+    if statistics is None:
+        statistics = Statistics((GREY_MEAN,) * channels, (GREY_STD,) * channels)
+    mean, scale = _constants(pixels.shape[1], statistics, pixels.device)
     values = pixels.flatten(2).float().sub_(mean).mul_(scale)
     return values.view(pixels.shape).permute(0, 3, 1, 2)
 
 
 @lru_cache(maxsize=64)
-def _constants(side: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """Mean and scale of a whole line of pixels, which vectorises better than three channels.
+def _constants(side: int, statistics: Statistics, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Mean and scale of a whole line of pixels, which vectorises better than few channels.
 
     Kept, since a copy to a GPU waits for all earlier work.
     """
     with torch.inference_mode(False):
-        mean = torch.tensor(MEAN).mul_(255).repeat(side)
-        scale = torch.tensor(STD).mul_(255).reciprocal_().repeat(side)
+        mean = torch.tensor(statistics.mean).mul_(255).repeat(side)
+        scale = torch.tensor(statistics.std).mul_(255).reciprocal_().repeat(side)
         return mean.to(device), scale.to(device)

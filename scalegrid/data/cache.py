@@ -2,7 +2,7 @@
 
 Each data set and resolution has a folder, `<cache>/v1/<fingerprint>/<resolution>/`, with
 
-- `train.npy`, `val.npy`: uint8, shape `(images, resolution, resolution, 3)`;
+- `train.npy`, `val.npy`: uint8, shape `(images, resolution, resolution, channels)`;
 - `train-labels.npy`, `val-labels.npy`: int64, shape `(images,)`;
 - `record.json`: the size and CRC-32 of each of these files.
 
@@ -20,7 +20,7 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,7 +29,7 @@ import numpy.typing as npt
 from filelock import FileLock
 
 from scalegrid.data.decoding import decode
-from scalegrid.data.sources import SPLITS, Source, Split
+from scalegrid.data.sources import SPLITS, Source, Split, Statistics
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root
 
@@ -56,6 +56,7 @@ class CachedData:
         source: the data set that trials decode while they train if it is too large for a cache.
         note: the sentence that tells the user so; None when cached.
         channels: of each image.
+        statistics: as in `Source`.
     """
 
     directory: Path
@@ -65,6 +66,7 @@ class CachedData:
     source: Source | None = None
     note: str | None = None
     channels: int = 3
+    statistics: Statistics | None = None
 
 
 def prepare(
@@ -95,15 +97,20 @@ def prepare(
     wanted = tuple(sorted(set(resolutions)))
     root = cache_dir or cache_root()
     directory = root / f"v{FORMAT}" / source.fingerprint[:32]
-    ready = CachedData(directory, source.fingerprint, source.num_classes, wanted)
+    ready = CachedData(
+        directory,
+        source.fingerprint,
+        source.num_classes,
+        wanted,
+        channels=source.channels,
+        statistics=source.statistics,
+    )
     missing = [side for side in wanted if not _is_whole(directory / str(side))]
     if not missing:
         return ready
     note = _too_large(source, wanted, missing, root)
     if note is not None:
-        return CachedData(
-            directory, source.fingerprint, source.num_classes, wanted, source=source, note=note
-        )
+        return replace(ready, source=source, note=note)
     with _writable(root):
         directory.mkdir(parents=True, exist_ok=True)
         with FileLock(directory / "lock"):
@@ -116,7 +123,7 @@ def prepare(
 def cache_bytes(source: Source, resolutions: Iterable[int]) -> int:
     """The size of the cache of `source` at `resolutions`, to within its few labels."""
     images = source.num_train + source.num_val
-    return sum(images * 3 * side * side for side in set(resolutions))
+    return sum(images * source.channels * side * side for side in set(resolutions))
 
 
 def cache_limit() -> int:
@@ -250,7 +257,7 @@ def _write_images(
             files = [stack.enter_context((path / f"{split}.npy").open("wb")) for path in folders]
             writers[split] = [_Writer(file) for file in files]
             for writer, side in zip(writers[split], resolutions, strict=True):
-                images = (len(source.labels(split)), side, side, 3)
+                images = (len(source.labels(split)), side, side, source.channels)
                 writer.write(_npy_header(np.broadcast_to(np.uint8(0), images)))
         total = source.num_train + source.num_val
         done = 0

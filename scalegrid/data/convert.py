@@ -1,17 +1,19 @@
-"""From an image file of any format to a square of RGB pixels."""
+"""From an image file of any format to a square of pixels."""
 
 from __future__ import annotations
 
+import logging
 import warnings
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageOps
 
+from scalegrid.data.sources import Picture, Pixels
 from scalegrid.util.errors import UserError
-
-Pixels = npt.NDArray[np.uint8]
 
 
 def read_image(path: Path) -> Image.Image:
@@ -21,16 +23,35 @@ def read_image(path: Path) -> Image.Image:
         UserError: the file cannot be read or decoded; names it.
     """
     try:
-        with warnings.catch_warnings():
-            # Pillow warns of damaged metadata, which do not matter here.
-            warnings.simplefilter("ignore")
-            with Image.open(path) as image:
-                return to_rgb(ImageOps.exif_transpose(image))
+        with quiet(), Image.open(path) as image:
+            return to_rgb(ImageOps.exif_transpose(image))
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
-        reason = str(error).replace(str(path), "the file") or type(error).__name__
-        raise UserError(
-            f"image {str(path)!r} cannot be read ({reason}); mend or remove the file"
-        ) from error
+        raise unreadable(path, error) from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Within, decoders neither warn of damaged metadata, which do not matter, nor log errors."""
+    with warnings.catch_warnings(), ExitStack() as restored:
+        warnings.simplefilter("ignore")
+        for log in map(logging.getLogger, ("PIL.TiffImagePlugin", "tifffile")):
+            restored.callback(setattr, log, "disabled", log.disabled)
+            log.disabled = True
+        yield
+
+
+def unreadable(path: Path, error: Exception) -> UserError:
+    """The error that names a file which cannot be decoded."""
+    reason = str(error).replace(str(path), "the file") or type(error).__name__
+    remedy = "mend or remove the file"
+    if "imagecodecs" in reason:
+        remedy = "pip install imagecodecs, or save the file uncompressed"
+    return UserError(f"image {str(path)!r} cannot be read ({reason}); {remedy}")
+
+
+def is_deep(image: Image.Image) -> bool:
+    """Whether the values of an image of one channel are integers or floats of more than 8 bits."""
+    return image.mode.startswith("I") or image.mode == "F"
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -59,20 +80,24 @@ def _from_array(values: npt.NDArray[np.float64]) -> Image.Image:
     return Image.fromarray(whole.astype(np.uint8))
 
 
-def fit(image: Image.Image, resolution: int) -> Pixels:
+def fit(image: Picture, resolution: int) -> Pixels:
     """Scale the short side to `resolution` px and keep the central square.
 
-    This is one antialiased bicubic resampling of the native pixels.
+    This is one antialiased bicubic resampling of the native pixels, of each channel alone.
 
     Args:
-        image: mode RGB.
+        image: mode RGB or L, or an array of C channels.
         resolution: side of the square, px.
 
     Returns:
-        uint8, shape `(resolution, resolution, 3)`.
+        uint8, shape `(resolution, resolution, C)`.
     """
+    if not isinstance(image, Image.Image):
+        bands = (Image.fromarray(image[..., band]) for band in range(image.shape[2]))
+        return np.concatenate([fit(band, resolution) for band in bands], axis=2)
     width, height = image.size
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, left + side, top + side)
-    return np.asarray(image.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box))
+    square = image.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box)
+    return np.atleast_3d(np.asarray(square))

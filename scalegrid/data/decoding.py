@@ -46,7 +46,7 @@ def decode(
         workers: processes to decode in; 1 decodes in this one.
 
     Yields:
-        Chunks whose `pixels[i]` are uint8, `(images, side, side, 3)` at `resolutions[i]`.
+        Chunks whose `pixels[i]` are uint8, `(images, side, side, channels)` at `resolutions[i]`.
 
     Raises:
         UserError: an image cannot be read (names it), or a worker process was killed.

@@ -9,7 +9,8 @@ Layouts, the first that fits:
   held out for validation.
 
 Classes are sorted by name. Images are also found in nested folders, by the suffixes of the formats
-that Pillow can open. Hidden files and folders are ignored.
+that Pillow can open. Where there are none, NumPy files (`.npy`) are the images. Hidden files and
+folders are ignored.
 """
 
 from __future__ import annotations
@@ -26,8 +27,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.TiffImagePlugin import TiffImageFile
 
-from scalegrid.data.convert import read_image
+from scalegrid.data.bands import ARRAYS, needs_bands
+from scalegrid.data.convert import quiet, read_image
+from scalegrid.data.multiband import in_bands
 from scalegrid.data.selection import hold_out, subset
 from scalegrid.data.sources import Labels, Source, Split
 from scalegrid.util.errors import UserError
@@ -38,6 +42,7 @@ HASHED_BYTES = 2 * 2**30
 """Up to this total size the fingerprint covers every byte of every image."""
 
 _SAMPLED = 64  # images whose headers are read for the native resolution
+_SAMPLES = 277  # of a TIFF file's tags: channels
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,13 @@ class FolderReader:
         return read_image(Path(files[index]))
 
 
-def open_folder(root: Path, *, train_images: int | None, val_images: int | None) -> Source:
+def open_folder(
+    root: Path, *, train_images: int | None, val_images: int | None, channels: int | None = None
+) -> Source:
     """The source `folder`: images below `root`, in one of the layouts above.
+
+    Images that Pillow opens have three `channels` by default, others those that they have (three
+    for one); the first training image decides.
 
     The fingerprint covers, in the order of use, each image's path within its split, its label, its
     size and, in sets of up to `HASHED_BYTES`, its bytes. It does not depend on the folder's own
@@ -74,23 +84,24 @@ def open_folder(root: Path, *, train_images: int | None, val_images: int | None)
 
     Raises:
         UserError: no folder, no images, one class, an empty class, classes that differ between
-            the splits, numbers of images that do not fit, an unreadable file.
+            the splits, numbers of images or channels that do not fit, an unreadable file.
     """
     root = root.absolute()
     train_root, val_root = _split_roots(root)
     names = _class_names(train_root)
-    found = _entries(train_root, names)
+    suffixes = _suffixes(train_root)
+    found = _entries(train_root, names, suffixes)
     if val_root is None:
         chosen = hold_out(_labels(found), train_images, val_images, names)
         train, val = ([found[index] for index in indices] for indices in chosen)
         val_root = train_root
     else:
         _check_same_classes(train_root, val_root, names)
-        found_val = _entries(val_root, names)
+        found_val = _entries(val_root, names, suffixes)
         train = [found[i] for i in subset(_labels(found), train_images, "train_images")]
         val = [found_val[i] for i in subset(_labels(found_val), val_images, "val_images")]
     reader = FolderReader(_files(train_root, train), _files(val_root, val))
-    return Source(
+    source = Source(
         name="folder",
         fingerprint=_fingerprint(names, train, val, reader),
         class_names=tuple(names),
@@ -99,7 +110,11 @@ def open_folder(root: Path, *, train_images: int | None, val_images: int | None)
         native_resolution=_native_resolution(reader.train_files),
         mirror=True,
         read=reader,
+        notes=_left_out(reader.train_files[0]) if channels in (None, 1, 3) else (),
     )
+    if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
+        return source
+    return in_bands(source, reader.train_files, reader.val_files, channels)
 
 
 def _split_roots(root: Path) -> tuple[Path, Path | None]:
@@ -155,14 +170,23 @@ def _visible(entry: os.DirEntry[str]) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _suffixes() -> frozenset[str]:
+def _pillow_suffixes() -> frozenset[str]:
     """The file name endings of the formats that Pillow can open."""
     return frozenset(
         suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN
     )
 
 
-def _walk(folder: str, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterator[str]:
+def _suffixes(root: Path) -> frozenset[str]:
+    """The file name endings of images below `root`: those of arrays if it holds nothing else."""
+    images = _pillow_suffixes()
+    only_arrays = not any(_walk(str(root), images)) and any(_walk(str(root), ARRAYS))
+    return ARRAYS if only_arrays else images
+
+
+def _walk(
+    folder: str, suffixes: frozenset[str], seen: frozenset[tuple[int, int]] = frozenset()
+) -> Iterator[str]:
     """Paths of the image files below `folder`, sorted; links are followed, but not in circles."""
     status = os.stat(folder)
     seen |= {(status.st_dev, status.st_ino)}
@@ -170,8 +194,8 @@ def _walk(folder: str, seen: frozenset[tuple[int, int]] = frozenset()) -> Iterat
         if entry.is_dir():
             inner = entry.stat()
             if (inner.st_dev, inner.st_ino) not in seen:
-                yield from _walk(entry.path, seen)
-        elif os.path.splitext(entry.name)[1].lower() in _suffixes() and _readable(entry):
+                yield from _walk(entry.path, suffixes, seen)
+        elif os.path.splitext(entry.name)[1].lower() in suffixes and _readable(entry):
             yield entry.path
 
 
@@ -180,11 +204,11 @@ def _readable(entry: os.DirEntry[str]) -> bool:
     return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
 
 
-def _entries(root: Path, names: Sequence[str]) -> list[Entry]:
+def _entries(root: Path, names: Sequence[str], suffixes: frozenset[str]) -> list[Entry]:
     """All images below `root`, by class, then by path."""
     entries: list[Entry] = []
     for label, name in enumerate(names):
-        paths = list(_walk(str(root / name)))
+        paths = list(_walk(str(root / name), suffixes))
         if not paths:
             raise UserError(
                 f"class folder {str(root / name)!r} has no images; add some or remove the folder"
@@ -233,8 +257,32 @@ def _native_resolution(files: Sequence[str]) -> int | None:
     sides = []
     for file in files[:_SAMPLED]:
         try:
-            with Image.open(file) as image:
+            with quiet(), Image.open(file) as image:
                 sides.append(min(image.size))
         except Exception:  # noqa: PERF203  decoding reports an unreadable image
             continue
     return int(statistics.median(sides)) if sides else None
+
+
+def _left_out(file: str) -> tuple[str, ...]:
+    """A note if Pillow reads fewer channels of a TIFF file than are stored."""
+    try:
+        with quiet(), Image.open(file) as image:
+            if not isinstance(image, TiffImageFile):
+                return ()
+            used, stored = len(image.getbands()), image.tag_v2.get(_SAMPLES, 1)
+            if stored == 1 and image.n_frames > 1 and _size(image, 0) == _size(image, 1):
+                stored = image.n_frames
+    except Exception:  # decoding reports an unreadable image
+        return ()
+    if stored <= used:
+        return ()
+    remedy = "save all in one page" if stored == 3 else f"give --channels {stored}"
+    return (
+        f"{used} of the {stored} channels of image {file!r} are used; {remedy} to train on them",
+    )
+
+
+def _size(image: TiffImageFile, page: int) -> tuple[int, int]:
+    image.seek(page)
+    return image.size

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from scalegrid.data.cache import CachedData
 from scalegrid.data.convert import fit
-from scalegrid.data.sources import Source, Split
+from scalegrid.data.sources import Source, Split, Statistics
 
 _SHARE = 0.5  # of a device's free memory that images may take
 
@@ -29,8 +29,12 @@ class Images(Protocol):
     def resolution(self) -> int:
         """Side of the squares, px."""
 
+    @property
+    def statistics(self) -> Statistics | None:
+        """What they are normalised by; None for the constants of `batching`."""
+
     def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
-        """Pixels of the images `order`, uint8 `(B, R, R, 3)`, `batch_size` at a time."""
+        """Pixels of the images `order`, uint8 `(B, R, R, C)`, `batch_size` at a time."""
 
     def to(self, device: torch.device) -> Images:
         """The same images, held on `device` if they fit there."""
@@ -41,13 +45,15 @@ class CachedImages:
     """Images in memory: mapped from a cache, or copied to a device.
 
     Attributes:
-        pixels: uint8, shape `(N, R, R, 3)`: channels last, as convolutions prefer, and a whole
+        pixels: uint8, shape `(N, R, R, C)`: channels last, as convolutions prefer, and a whole
             pixel at a time, as crops do.
         labels: int64, shape `(N,)`.
+        statistics: as in `Images`.
     """
 
     pixels: Tensor
     labels: Tensor
+    statistics: Statistics | None = None
 
     @property
     def resolution(self) -> int:
@@ -55,7 +61,7 @@ class CachedImages:
         return self.pixels.shape[1]
 
     def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
-        """Pixels of the images `order`, uint8 `(B, R, R, 3)`, `batch_size` at a time."""
+        """Pixels of the images `order`, uint8 `(B, R, R, C)`, `batch_size` at a time."""
         order = order.to(self.pixels.device)
         for start in range(0, len(order), batch_size):
             yield self.pixels.index_select(0, order[start : start + batch_size])
@@ -67,7 +73,7 @@ class CachedImages:
         free, _ = torch.cuda.mem_get_info(device)
         if self.pixels.numel() > _SHARE * free:
             return self
-        return CachedImages(self.pixels.to(device), self.labels)
+        return replace(self, pixels=self.pixels.to(device))
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,13 +99,18 @@ class StreamedImages(Dataset[Tensor]):
         """Labels: int64, shape `(N,)`, on the CPU."""
         return torch.from_numpy(self.source.labels(self.split))
 
+    @property
+    def statistics(self) -> Statistics | None:
+        """Those of the source."""
+        return self.source.statistics
+
     def __getitem__(self, indices: Sequence[int]) -> Tensor:
-        """Pixels of some images: uint8, shape `(B, R, R, 3)`."""
+        """Pixels of some images: uint8, shape `(B, R, R, C)`."""
         images = (self.source.image(self.split, index) for index in indices)
         return torch.from_numpy(np.stack([fit(image, self.resolution) for image in images]))
 
     def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
-        """Pixels of the images `order`, uint8 `(B, R, R, 3)`, `batch_size` at a time."""
+        """Pixels of the images `order`, uint8 `(B, R, R, C)`, `batch_size` at a time."""
         loader = DataLoader(
             self,
             batch_size=None,  # the sampler's items are batches already
@@ -134,4 +145,4 @@ def load_split(
     # Copy-on-write: torch needs writable memory, but nothing writes to it.
     pixels = np.load(folder / f"{split}.npy", mmap_mode="c")
     labels = np.load(folder / f"{split}-labels.npy")
-    return CachedImages(torch.from_numpy(pixels), torch.from_numpy(labels))
+    return CachedImages(torch.from_numpy(pixels), torch.from_numpy(labels), data.statistics)

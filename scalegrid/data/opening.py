@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+from PIL import Image
 
 from scalegrid.data.folder import open_folder
 from scalegrid.data.glyphs import open_glyphs
-from scalegrid.data.sources import Source
+from scalegrid.data.sources import Picture, Source, Split
 from scalegrid.data.torchvision import NAMES, open_torchvision
 from scalegrid.util.errors import UserError
-from scalegrid.util.files import cache_root
+from scalegrid.util.files import cache_root, digest
 from scalegrid.util.text import did_you_mean
 
 EMBEDDED = "glyphs"
@@ -24,6 +28,7 @@ def open_source(
     val_images: int | None = None,
     download: bool = True,
     data_dir: Path | None = None,
+    channels: int | None = None,
 ) -> Source:
     """Open a data set by name or path, without decoding its images.
 
@@ -36,26 +41,54 @@ def open_source(
             validation set, else a tenth of the training images, held out.
         download: whether a named data set may be downloaded.
         data_dir: where named data sets are kept; None for `data_root`.
+        channels: of each image; None for those of a folder's multi-band files, else three.
 
     Raises:
-        UserError: nothing of that name, bad data, or numbers that do not fit it.
+        UserError: nothing of that name, bad data, or numbers (of channels too) that do not fit it.
     """
     name = data.removeprefix("torch/")
     name = {"inat": "inaturalist"}.get(name, name)
     if name == EMBEDDED:
-        return open_glyphs(train_images, val_images)
+        return _in_channels(open_glyphs(train_images, val_images), channels)
     if name in NAMES:
-        return open_torchvision(
+        source = open_torchvision(
             name,
             data_dir or data_root(),
             train_images=train_images,
             val_images=val_images,
             download=download,
         )
+        return _in_channels(source, channels)
     path = Path(os.path.expanduser(data))
     if not path.is_dir():
         raise UserError(_unknown(data, path, (EMBEDDED, *NAMES)))
-    return open_folder(path, train_images=train_images, val_images=val_images)
+    return open_folder(path, train_images=train_images, val_images=val_images, channels=channels)
+
+
+@dataclass(frozen=True)
+class GreyReader:
+    """The luminance of what another reader reads; picklable."""
+
+    read: Callable[[Split, int], Picture]
+
+    def __call__(self, split: Split, index: int) -> Picture:
+        """Image `index` of `split`: mode L."""
+        image = self.read(split, index)
+        assert isinstance(image, Image.Image)
+        return image.convert("L")
+
+
+def _in_channels(source: Source, channels: int | None) -> Source:
+    """A source of RGB images, or their luminance if `channels` is 1."""
+    if channels in (None, source.channels):
+        return source
+    if channels != 1:
+        raise UserError(
+            f"--channels is {channels}, but the images of {source.name} have {source.channels}; "
+            "leave it out, or give 1 for grey"
+        )
+    fingerprint = digest([source.fingerprint, "channels", 1])
+    return replace(source, read=GreyReader(source.read), channels=1, fingerprint=fingerprint)
 
 
 def data_root() -> Path:

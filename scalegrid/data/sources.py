@@ -12,9 +12,21 @@ import numpy.typing as npt
 if TYPE_CHECKING:
     from PIL import Image
 
+Pixels: TypeAlias = npt.NDArray[np.uint8]
+Picture: TypeAlias = "Image.Image | Pixels"
+"""An image of mode RGB or L; of another number of channels C, its pixels, shape `(H, W, C)`."""
+
 Split = Literal["train", "val"]
 Labels: TypeAlias = npt.NDArray[np.int64]
 SPLITS: tuple[Split, Split] = ("train", "val")
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """Mean and standard deviation of each channel, for intensities from 0 to 1."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +43,9 @@ class Source:
         native_resolution: short side in px of the (median) image; None if only decoding shows it.
         mirror: whether a mirrored image keeps its label (letters and digits do not).
         read: `(split, index) -> image`; picklable, so that worker processes can decode.
+        channels: of each image.
+        statistics: what images are normalised by; None for the constants of `batching`.
+        notes: sentences on the images that a user should read.
     """
 
     name: str
@@ -40,8 +55,10 @@ class Source:
     val_labels: Labels = field(repr=False)
     native_resolution: int | None
     mirror: bool
-    read: Callable[[Split, int], Image.Image] = field(repr=False)
+    read: Callable[[Split, int], Picture] = field(repr=False)
     channels: int = 3
+    statistics: Statistics | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def num_classes(self) -> int:
@@ -62,6 +79,6 @@ class Source:
         """Labels of a split: int64, shape `(number of images,)`."""
         return self.train_labels if split == "train" else self.val_labels
 
-    def image(self, split: Split, index: int) -> Image.Image:
-        """Image `index` of `split`: mode RGB, native pixels."""
+    def image(self, split: Split, index: int) -> Picture:
+        """Image `index` of `split`, native pixels: mode L or RGB if of one or three channels."""
         return self.read(split, index)

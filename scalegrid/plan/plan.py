@@ -77,14 +77,14 @@ def make_plan(spec: SweepSpec) -> Plan:
     source = open_data(spec)
     baseline = baselines.get(spec.baseline)
     costs = Costs(baseline, source.num_classes, source.channels)
-    notes = check(baseline, source.num_classes, _resolution(spec, baseline))
+    sound = check(baseline, source.num_classes, _resolution(spec, baseline), source.channels)
     plan = _plan(spec, source, costs)
     for one in plan.variants:
         planned = Cost(one.flops, one.params, one.activations)
         rounded = costs.rounded(one.depth_rounding)
         rounded.check(one.depth, one.width, one.resolution, planned)
-    notes += [*plan.notes, *_limit_notes(spec, len(plan.variants))]
-    return replace(plan, notes=(*notes, *memory_notes(plan.variants, spec)))
+    limits = [*_limit_notes(spec, len(plan.variants)), *memory_notes(plan.variants, spec)]
+    return replace(plan, notes=(*source.notes, *sound, *plan.notes, *limits))
 
 
 def classic_plan(plan: Plan) -> Plan:

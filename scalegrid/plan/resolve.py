@@ -69,6 +69,7 @@ def open_data(spec: SweepSpec) -> Source:
         val_images=spec.val_images,
         download=spec.download,
         data_dir=Path(spec.data_dir) if spec.data_dir else None,
+        channels=spec.channels,
     )
     if source.num_train < spec.batch_size:
         raise UserError(

@@ -16,13 +16,14 @@ _PROBES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (1.3, 1.3))
 """Depth and width of the networks that are tried; the last finds channels that do not divide."""
 
 
-def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
+def check(baseline: Baseline, num_classes: int, resolution: int, in_chans: int = 3) -> list[str]:
     """Build and run ``baseline`` unscaled, deeper, wider, and on larger images.
 
     Args:
         baseline: built-in ones are known to be sound and are not tried.
         num_classes: of the data set.
         resolution: of the sweep's baseline, in px; a larger one is tried too.
+        in_chans: channels of the images.
 
     Returns:
         Notes for the user, a sentence each: an axis on which the network does not scale;
@@ -35,28 +36,33 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
     """
     if baseline.origin == "built-in":
         return []
-    plain = skeleton(baseline, 1.0, 1.0, num_classes)
+    plain = skeleton(baseline, 1.0, 1.0, num_classes, in_chans=in_chans)
     if resolution < baseline.total_stride:
         raise UserError(
             f"{baseline.name} shrinks its maps {baseline.total_stride} times, too much for images "
             f"of {resolution} px."
         )
     for depth, width in _PROBES:
-        model = skeleton(baseline, depth, width, num_classes)
-        _check_repeatable(baseline, model, depth, width, num_classes)
-        _check_output(baseline.name, model, depth, width, num_classes, resolution)
+        model = skeleton(baseline, depth, width, num_classes, in_chans=in_chans)
+        _check_repeatable(baseline, model, depth, width, num_classes, in_chans)
+        _check_output(baseline.name, model, depth, width, num_classes, resolution, in_chans)
     larger = baseline.total_stride * math.ceil(1.5 * resolution / baseline.total_stride)
-    _check_output(baseline.name, plain, 1.0, 1.0, num_classes, larger)
-    return _uncounted(baseline.name, plain, resolution) + _idle_axes(baseline)
+    _check_output(baseline.name, plain, 1.0, 1.0, num_classes, larger, in_chans)
+    return _uncounted(baseline.name, plain, resolution, in_chans) + _idle_axes(baseline)
 
 
 def _check_repeatable(
-    baseline: Baseline, model: nn.Module, depth: float, width: float, num_classes: int
+    baseline: Baseline,
+    model: nn.Module,
+    depth: float,
+    width: float,
+    num_classes: int,
+    in_chans: int,
 ) -> None:
     """Raise UserError if another network is built when asked for the same once more."""
     from scalegrid.baselines.introspection import structure
 
-    again = skeleton(baseline, depth, width, num_classes)
+    again = skeleton(baseline, depth, width, num_classes, in_chans=in_chans)
     if structure(model) != structure(again):
         raise UserError(
             f"{baseline.name} builds different networks each time it is asked for depth {depth:g}, "
@@ -65,7 +71,13 @@ def _check_repeatable(
 
 
 def _check_output(
-    name: str, model: nn.Module, depth: float, width: float, num_classes: int, resolution: int
+    name: str,
+    model: nn.Module,
+    depth: float,
+    width: float,
+    num_classes: int,
+    resolution: int,
+    in_chans: int,
 ) -> None:
     import torch
 
@@ -73,12 +85,13 @@ def _check_output(
 
     which = f"{name} at depth {depth:g}, width {width:g}"
     try:
-        output = run(model, resolution, images=2)
+        output = run(model, resolution, images=2, in_chans=in_chans)
     except (Exception, SystemExit) as error:  # the user's code may raise anything
         unscaled = (depth, width) == (1.0, 1.0)
+        channels = "" if in_chans == 3 else f" and channels: {in_chans}"
         rule = "; a baseline must take square images of any size above its total stride"
         raise UserError(
-            f"{which} does not run on images of {resolution} px ({one_line(error)})"
+            f"{which} does not run on images of {resolution} px{channels} ({one_line(error)})"
             f"{rule if unscaled else ''}."
         ) from error
     if not isinstance(output, torch.Tensor):
@@ -99,7 +112,7 @@ def _idle_axes(baseline: Baseline) -> list[str]:
     ]
 
 
-def _uncounted(name: str, model: nn.Module, resolution: int) -> list[str]:
+def _uncounted(name: str, model: nn.Module, resolution: int, in_chans: int) -> list[str]:
     """A note if the network does arithmetic that `scalegrid.cost` does not count.
 
     Raises:
@@ -107,7 +120,7 @@ def _uncounted(name: str, model: nn.Module, resolution: int) -> list[str]:
     """
     from scalegrid.cost.counting import trace
 
-    found = trace(model, resolution)
+    found = trace(model, resolution, in_chans)
     if not found.total.flops:
         raise UserError(
             f"{name} has no convolution and no matrix product, so its cost cannot be counted."

@@ -108,7 +108,7 @@ def _variant(pick: Pick, spec: SweepSpec, in_chans: int, kept: float) -> Variant
     target = spec.flops_factor**pick.phi
     depth_scales, width_scales = networks.scales("depth"), networks.scales("width")
     return Variant(
-        variant=network_id(baseline, layout, resolution),
+        variant=network_id(baseline, layout, resolution, in_chans),
         role=pick.role,
         phi=pick.phi,
         alpha=triple.alpha if depth_scales else math.nan,

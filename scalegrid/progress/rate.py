@@ -16,16 +16,14 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from scalegrid.data import CachedData, Source, prepare
+from scalegrid.data.sources import Pixels
 from scalegrid.executors import Executor, Placement
 from scalegrid.plan import Plan, make_trial, trial_work, trial_works
 from scalegrid.training.trial import Outcome
 from scalegrid.util.files import cache_root, digest, replace_file
-
-if TYPE_CHECKING:
-    from PIL import Image
 
 _STEPS = 3  # of an epoch; the second epoch counts, when all memory is allocated and cached
 _PATIENCE = 40.0  # seconds, what is left of the workers' start included
@@ -103,7 +101,7 @@ def _measure(plan: Plan, executor: Executor) -> float | None:
     recipe = plan.recipe.model_copy(update={"epochs": 2, "batch_size": batch, "flip": False})
     with tempfile.TemporaryDirectory() as folder:
         counts = (_STEPS * batch, batch)
-        data = _noise(counts, plan.source.num_classes, baseline.resolution, Path(folder))
+        data = _noise(counts, plan.source, baseline.resolution, Path(folder))
         for seed in range(executor.capacity):
             executor.submit(make_trial(plan, baseline, seed, data, recipe))
         speeds = _speeds(executor)
@@ -126,30 +124,32 @@ def _speeds(executor: Executor) -> list[float]:
 
 @dataclass(frozen=True)
 class _Noise:
-    """Reads images of noise."""
+    """Reads arrays of noise."""
 
     side: int
+    channels: int
 
-    def __call__(self, _split: str, index: int) -> Image.Image:
+    def __call__(self, _split: str, index: int) -> Pixels:
         import numpy as np
-        from PIL import Image
 
-        pixels = np.random.default_rng(index).integers(0, 256, (self.side, self.side, 3), np.uint8)
-        return Image.fromarray(pixels)
+        shape = (self.side, self.side, self.channels)
+        return np.random.default_rng(index).integers(0, 256, shape, np.uint8)
 
 
-def _noise(counts: tuple[int, int], classes: int, side: int, folder: Path) -> CachedData:
+def _noise(counts: tuple[int, int], like: Source, side: int, folder: Path) -> CachedData:
+    """Data as those of the sweep, with their classes and channels."""
     import numpy as np
 
-    labels = [np.arange(count, dtype=np.int64) % classes for count in counts]
+    labels = [np.arange(count, dtype=np.int64) % like.num_classes for count in counts]
     source = Source(
         name="noise",
         fingerprint="noise",
-        class_names=tuple(str(i) for i in range(classes)),
+        class_names=like.class_names,
         train_labels=labels[0],
         val_labels=labels[1],
         native_resolution=side,
         mirror=False,
-        read=_Noise(side),
+        read=_Noise(side, like.channels),
+        channels=like.channels,
     )
     return prepare(source, [side], cache_dir=folder)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from scalegrid.results.schema import HISTORY, TRIALS, VARIANTS, Table, read_table
-from scalegrid.spec import EXTENDABLE_KEYS, RUNTIME_KEYS, SweepSpec, check_name
+from scalegrid.spec import EXTENDABLE_KEYS, IMAGE_KEYS, RUNTIME_KEYS, SweepSpec, check_name
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
@@ -90,8 +90,10 @@ class Stored:
         """
         self.check_settings(spec)
         if self.data != data:
-            if self.spec.data != spec.data:
-                raise self._other_settings("data", self.spec.data, spec.data)
+            for key in sorted(IMAGE_KEYS, reverse=True):
+                old, new = getattr(self.spec, key), getattr(spec, key)
+                if old != new:
+                    raise self._other_settings(key, old, new)
             raise UserError(
                 f"the images of {spec.data} have changed since the sweep in {self.folder} was "
                 "started; choose another --name, or restore them."
@@ -105,13 +107,13 @@ class Stored:
     def check_settings(self, spec: SweepSpec) -> None:
         """Refuse settings that decide what a trial is, and are not those of this sweep.
 
-        Whether the data are the same is for their fingerprint to say, not for their name.
+        Whether the images are the same is for their fingerprint to say, not for `IMAGE_KEYS`.
 
         Raises:
             UserError: naming the first such setting.
         """
         for key in SweepSpec.model_fields:
-            if key in RUNTIME_KEYS or key in EXTENDABLE_KEYS or key == "data":
+            if key in RUNTIME_KEYS | EXTENDABLE_KEYS | IMAGE_KEYS:
                 continue
             old, new = getattr(self.spec, key), getattr(spec, key)
             if old != new:
@@ -180,6 +182,8 @@ def read_stored(folder: Path) -> Stored | None:
             )
         return None
     spec = yaml.load(SweepSpec, folder / SPEC_FILE, "specification")
+    if "depth_rounding" not in spec.model_fields_set:  # of a scalegrid that had no choice
+        spec = spec.model_copy(update={"depth_rounding": "authors"})
     # In the reverse of the order of writing: what a row refers to is there when it is read.
     trials = read_table(folder / TRIALS_FILE, TRIALS)
     history = read_table(folder / HISTORY_FILE, HISTORY)

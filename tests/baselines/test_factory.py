@@ -276,6 +276,19 @@ def test_what_is_built_into_python_is_no_factory(name: str) -> None:
         baselines.get(name).layout(1.0, 1.0)
 
 
+def test_a_factory_takes_images_of_other_channels_if_it_has_the_parameter(write: Writer) -> None:
+    fixed = good(write)
+    with pytest.raises(UserError, match="images of 3 channels, not of 13; give the factory that"):
+        soundness.check(fixed, 7, 32, in_chans=13)
+    text = GOOD.replace("num_classes):", "num_classes, in_chans=3):")
+    assert soundness.check(baselines.get(f"{write(text)}:factory"), 7, 32) == []
+    deaf = baselines.get(f"{write(text)}:factory")
+    with pytest.raises(UserError, match="does not run on images of 32 px and channels: 13"):
+        soundness.check(deaf, 7, 32, in_chans=13)
+    text = text.replace("nn.Conv2d(3, c,", "nn.Conv2d(in_chans, c,")
+    assert soundness.check(baselines.get(f"{write(text)}:factory"), 7, 32, in_chans=13) == []
+
+
 def test_lazy_layers_are_refused(write: Writer) -> None:
     name = write(GOOD.replace("nn.Flatten()", "nn.Flatten(), nn.LazyLinear(8)"))
     with pytest.raises(UserError, match="lazy layers"):

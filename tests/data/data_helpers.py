@@ -14,6 +14,7 @@ from PIL import Image
 
 from scalegrid.data import SPLITS, Source, Split
 from scalegrid.data.glyphs import GlyphTask, open_glyphs
+from scalegrid.data.sources import Picture
 
 TINY = GlyphTask(classes="CGE", size=24)
 
@@ -42,10 +43,10 @@ def make_classes(root: Path, counts: dict[str, int], seed: int = 0) -> None:
 class CountingReader:
     """Reads like another reader, and writes a line to a file for each image, in any process."""
 
-    read: Callable[[Split, int], Image.Image]
+    read: Callable[[Split, int], Picture]
     log: Path
 
-    def __call__(self, split: Split, index: int) -> Image.Image:
+    def __call__(self, split: Split, index: int) -> Picture:
         with self.log.open("a") as log:
             log.write(f"{split} {index} {os.getpid()}\n")
         return self.read(split, index)

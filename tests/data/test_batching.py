@@ -70,6 +70,7 @@ class OnDevice:
     def __init__(self, images: CachedImages) -> None:
         self._images = images
         self.labels, self.resolution = images.labels, images.resolution
+        self.statistics = images.statistics
 
     def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
         """Pixels of the images `order`, stacked image by image."""

@@ -41,8 +41,12 @@ def pixels_of(data: CachedData, split: Split, resolution: int) -> torch.Tensor:
 def plain_pixels(
     source: Source, split: Split, side: int
 ) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
-    images = [source.image(split, i) for i in range(len(source.labels(split)))]
-    return np.stack([np.asarray(i.resize((side, side), Image.Resampling.BICUBIC)) for i in images])
+    squares = []
+    for index in range(len(source.labels(split))):
+        image = source.image(split, index)
+        assert isinstance(image, Image.Image)
+        squares.append(np.asarray(image.resize((side, side), Image.Resampling.BICUBIC)))
+    return np.stack(squares)
 
 
 def files_below(root: Path) -> dict[str, tuple[int, bytes]]:

@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 from data_helpers import TINY, source_digest, tiny_glyphs
+from PIL import Image
 
 from scalegrid.data import glyphs
 from scalegrid.data.glyphs import FONTS, GlyphTask, open_glyphs, render
@@ -63,6 +64,7 @@ def test_all_images_differ_within_and_between_splits() -> None:
 def test_images_are_rgb_squares_of_the_native_size() -> None:
     source = tiny_glyphs()
     image = source.image("val", 0)
+    assert isinstance(image, Image.Image)
     assert (image.mode, image.size) == ("RGB", (24, 24))
     assert source.native_resolution == 24
 

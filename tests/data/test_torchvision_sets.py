@@ -97,6 +97,18 @@ def test_grey_sets_become_rgb(tmp_path: Path, name: str) -> None:
     assert source.mirror == (name == "fashion_mnist")
 
 
+def test_grey_sets_stay_grey_if_one_channel_is_asked_for(tmp_path: Path) -> None:
+    pixels = write_mnist(tmp_path, "MNIST")
+    one, three = (opened("mnist", tmp_path, channels=channels) for channels in (1, 3))
+    drawn = np.asarray(one.image("train", 3))
+    assert one.channels == 1
+    assert np.array_equal(drawn, np.asarray(three.image("train", 3))[..., 0])
+    assert any(np.array_equal(drawn, grey) for grey in pixels)
+    assert one.fingerprint != three.fingerprint == opened("mnist", tmp_path).fingerprint
+    with pytest.raises(UserError, match="--channels is 2, but the images of mnist have 3"):
+        opened("mnist", tmp_path, channels=2)
+
+
 def test_the_same_choice_has_the_same_fingerprint(tmp_path: Path) -> None:
     write_mnist(tmp_path / "here", "MNIST")
     write_mnist(tmp_path / "there", "MNIST")

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from light_sweep import in_workers, light_plan, light_spec
 from store_rows import failure
 from store_rows import trial as finished
 
+from scalegrid.data import load_split
 from scalegrid.executors import Placement
 from scalegrid.plan import make_trial, trial_works
 from scalegrid.progress import rate
@@ -95,6 +98,23 @@ def test_what_is_timed_is_trained_as_the_trials_of_the_run_are(settings: dict[st
     differing = {key for key in vars(real) if getattr(real, key) != getattr(timed, key)}
     assert differing == {"trial", "recipe"}
     assert timed.recipe == plan.recipe.model_copy(update={"epochs": 2, "flip": False})
+
+
+@pytest.mark.parametrize("channels", [1, 13])
+def test_noise_has_the_channels_of_the_data(channels: int) -> None:
+    plan = light_plan(light_spec("results"))
+    plan = replace(plan, source=replace(plan.source, channels=channels))
+
+    class Reader(Recorder):
+        def submit(self, trial: Trial) -> None:
+            super().submit(trial)
+            assert trial.data.channels == channels
+            (pixels,) = load_split(trial.data, "val", 32).fetch(torch.arange(2), 2)
+            assert pixels.shape == (2, 32, 32, channels)
+
+    reader = Reader()
+    assert machine_rate(plan, PLACEMENT, reader) is not None
+    assert len(reader.trials) == 1
 
 
 @pytest.mark.parametrize(

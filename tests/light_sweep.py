@@ -47,7 +47,8 @@ def light_plan(spec: SweepSpec) -> Plan:
     variants = tuple(_variant(number) for number in range(spec.candidates))
     of_grid = frozenset(variant.variant for variant in variants[1:])
     costs = Costs(light_baseline(spec.baseline), num_classes=10)
-    return Plan(spec, open_data(spec), variants, len(variants), of_grid, costs)
+    axes = ("depth", "width", "resolution")
+    return Plan(spec, open_data(spec), variants, len(variants), of_grid, axes, costs)
 
 
 def light_baseline(name: str) -> Baseline:

@@ -128,9 +128,10 @@ def _grid(
         return others, []
     shares = np.array([measured_shares(some.costs, at) for some, at in fixed])
     everything = np.concatenate([shares, _shares(networks, others).reshape(-1, 3)])
-    order = triangle.cover(everything, len(fixed), spec.candidates)
-    gap = triangle.largest_gap(everything[order])
-    least = triangle.largest_gap(everything)
+    axes = networks.axes
+    order = triangle.cover(everything, len(fixed), spec.candidates, axes)
+    gap = triangle.largest_gap(everything[order], axes)
+    least = triangle.largest_gap(everything, axes)
     notes = []
     if len(order) < min(spec.candidates, len(everything)):
         notes.append(
@@ -166,8 +167,8 @@ def _multipliers(spec: SweepSpec, networks: Realisable, at: Cell, factor: float)
         return Step(low, high) if low <= high else step
 
     none = Step(1.0, 1.0)
-    free_depth = networks.scales("depth") and (at[0] or not single)
-    free_width = networks.scales("width") and (at[1] or not single)
+    free_depth = "depth" in networks.axes and (at[0] or not single)
+    free_width = "width" in networks.axes and (at[1] or not single)
     alpha = clipped(networks.depths[at[0]], spec.alpha_range) if free_depth else none
     beta = clipped(networks.widths[at[1]], spec.beta_range) if free_width else none
     gamma = networks.resolutions[at[2]] / networks.resolutions[0]

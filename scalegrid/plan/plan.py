@@ -29,7 +29,8 @@ class Plan:
     variants were chosen from: coefficient triples of a classic grid, and networks of equal cost of
     the others. ``of_grid`` are the ids of the candidates at φ = 1: of a classic grid the networks
     that its triples realise, whatever role they go by; of the others all scaled networks. ``notes``
-    are sentences a user should read. ``costs`` are shared with the `classic_plan` of comparison.
+    are sentences a user should read. ``axes`` are those
+    along which the network scales. ``costs`` are shared with the `classic_plan` of comparison.
     """
 
     spec: SweepSpec
@@ -37,6 +38,7 @@ class Plan:
     variants: tuple[Variant, ...]
     considered: int
     of_grid: frozenset[str]
+    axes: tuple[str, ...]
     costs: Costs = field(repr=False, compare=False)
     notes: tuple[str, ...] = ()
 
@@ -123,6 +125,7 @@ def _plan(spec: SweepSpec, source: Source, costs: Costs) -> Plan:
         variants=tuple(sorted(variants.values(), key=plan_order)),
         considered=considered,
         of_grid=frozenset(named[place(pick)].variant for pick in chosen),
+        axes=picks[0].networks.axes,
         costs=rounded,
         notes=tuple(notes),
     )

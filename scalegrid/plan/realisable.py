@@ -47,12 +47,15 @@ class Realisable:
         """What one network costs."""
         return Cost(*(int(c) for c in self.costs[at]))
 
-    def scales(self, axis: str) -> bool:
-        """Whether there is more than one depth, width or resolution, and not for want of budget."""
-        if axis == "resolution":
-            return len(self.resolutions) > 1
-        steps = self.depths if axis == "depth" else self.widths
-        return len(steps) > 1 or steps[0].high < LIMIT
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """The axes along which the network can be scaled at all, whatever the budget."""
+        scaled = {
+            "depth": self.depths[0].high < LIMIT,
+            "width": self.widths[0].high < LIMIT,
+            "resolution": len(self.resolutions) > 1,
+        }
+        return tuple(axis for axis, scales in scaled.items() if scales)
 
     def axis(self, role: str) -> list[Cell]:
         """The networks scaled along one axis alone, the baseline left out."""

@@ -46,7 +46,7 @@ def summarise(plan: Plan) -> CostSummary:
         median=median(ratios),
         maximum=max(ratios),
         near=float(np.mean([abs(r / plan.spec.flops_factor - 1) <= NEAR for r in ratios])),
-        gap=largest_gap(np.array([v.shares for v in scaled])),
+        gap=largest_gap(np.array([v.shares for v in scaled]), plan.axes),
     )
 
 

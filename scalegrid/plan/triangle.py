@@ -45,7 +45,9 @@ def farthest_first(points: NDArray[np.float64], chosen: Sequence[int], count: in
     return order
 
 
-def cover(points: NDArray[np.float64], fixed: int, most: int) -> list[int]:
+def cover(
+    points: NDArray[np.float64], fixed: int, most: int, axes: Sequence[str] = tuple(CORNERS)
+) -> list[int]:
     """Indices of few points that cover the triangle: the ``fixed`` first ones, then the best each.
 
     The best is the point that most reduces the mean square distance from anywhere in the triangle
@@ -58,8 +60,9 @@ def cover(points: NDArray[np.float64], fixed: int, most: int) -> list[int]:
         points: (N, 3) shares.
         fixed: how many to begin with; at least one.
         most: how many to return at most, the fixed included.
+        axes: those that scale; of two the triangle is an edge.
     """
-    distances = np.linalg.norm(_lattice(points, 40)[:, None] - points[None], axis=2)
+    distances = np.linalg.norm(_lattice(40, axes)[:, None] - points[None], axis=2)
     between = np.linalg.norm(points[:, None] - points[None], axis=2)
     order, nearest = list(range(fixed)), distances[:, :fixed].min(1)
     start, least = (nearest**2).mean(), (distances.min(1) ** 2).mean()
@@ -97,19 +100,20 @@ def simplex(divisions: int) -> list[Shares]:
     return [Shares(i / n, j / n, (n - i - j) / n) for i, j in pairs]
 
 
-def largest_gap(points: NDArray[np.float64], divisions: int = 60) -> float:
+def largest_gap(
+    points: NDArray[np.float64], axes: Sequence[str] = tuple(CORNERS), divisions: int = 60
+) -> float:
     """The largest distance from a point of the triangle to the nearest of (N, 3) shares.
 
-    Where an axis has no share in any, the triangle is an edge.
+    Where only two ``axes`` scale, the triangle is an edge.
     """
-    lattice = _lattice(points, divisions)
+    lattice = _lattice(divisions, axes)
     distances = np.linalg.norm(lattice[:, None, :] - points[None, :, :], axis=2)
     return float(distances.min(axis=1).max())
 
 
-def _lattice(points: NDArray[np.float64], divisions: int) -> NDArray[np.float64]:
-    """Points all over the triangle, or over its edge where an axis has no share in any point."""
-    lattice = np.array(simplex(divisions))
-    idle = (points < 1e-9).all(axis=0)
-    on: NDArray[np.float64] = lattice[(lattice[:, idle] == 0).all(axis=1)]
-    return on
+def _lattice(divisions: int, axes: Sequence[str]) -> NDArray[np.float64]:
+    """Points all over the triangle, or over the edge of two axes."""
+    idle = [axis for axis in CORNERS if axis not in axes]
+    points = (s for s in simplex(divisions) if not any(getattr(s, axis) for axis in idle))
+    return np.array(list(points))

@@ -106,7 +106,7 @@ def _variant(pick: Pick, spec: SweepSpec, in_chans: int, kept: float) -> Variant
     root = 1 / pick.phi if pick.phi else 1.0
     triple = Coefficients(*(m**root for m in pick.scaling))
     target = spec.flops_factor**pick.phi
-    depth_scales, width_scales = networks.scales("depth"), networks.scales("width")
+    depth_scales, width_scales = "depth" in networks.axes, "width" in networks.axes
     return Variant(
         variant=network_id(baseline, layout, resolution, in_chans),
         role=pick.role,

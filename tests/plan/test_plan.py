@@ -3,15 +3,18 @@
 import math
 from functools import cache
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from planning import planned
+from torch import Tensor, nn
 
 from scalegrid import baselines, cost
 from scalegrid.baselines.blocks import BlockBaseline
+from scalegrid.baselines.factory import FactoryBaseline
 from scalegrid.coefficients import Coefficients
-from scalegrid.plan import Plan, Variant, classic_plan
+from scalegrid.plan import Plan, Variant, classic_plan, resolve
 from scalegrid.plan.summary import scaled_variants, summarise
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
@@ -49,7 +52,9 @@ def block_baselines(draw: st.DrawFn) -> BlockBaseline:
 
 def recount(baseline: baselines.Baseline, variant: Variant) -> cost.Cost:
     """The slow, obvious count of one network."""
-    model = baselines.skeleton(baseline, variant.depth, variant.width, CLASSES)
+    model = baselines.skeleton(
+        baseline.rounded(variant.depth_rounding), variant.depth, variant.width, CLASSES
+    )
     return cost.measure(model, variant.resolution)
 
 
@@ -69,7 +74,7 @@ def check(plan: Plan, baseline: baselines.Baseline, spec: SweepSpec) -> None:
         else:
             assert sum(variant.shares) == pytest.approx(1)
             assert sum(variant.nominal) == pytest.approx(1)
-            check_intervals(variant, baseline)
+            check_intervals(variant, baseline.rounded(variant.depth_rounding))
 
 
 def check_intervals(variant: Variant, baseline: baselines.Baseline) -> None:
@@ -144,8 +149,118 @@ def test_the_matched_grid_of_b0_costs_twice_the_baseline() -> None:
     assert corners["depth"].shares == (1, 0, 0)
     assert corners["width"].shares == (0, 1, 0)
     assert corners["resolution"].shares == (0, 0, 1)
-    assert corners["depth"].layers == "1-2-4-4-6-6-8-2-1"  # α in (1.75, 2]: repeats doubled
+    assert corners["depth"].layers == "1-2-4-4-6-6-8-2-1"  # repeats doubled
     assert corners["depth"].alpha == pytest.approx(2)
+
+
+@pytest.mark.parametrize("name", ["b0", "mobilenetv2", "mobilenetv3_large"])
+def test_the_default_plan_covers_the_triangle(name: str) -> None:
+    plan = planned(SweepSpec(), baselines.get(name), CLASSES)
+    points = np.array([v.shares for v in scaled_variants(plan)])
+    assert (points.min(1) >= 0.1).sum() >= 5
+    apart = [min(math.dist(p, q) for q in points if q is not p) for p in points]
+    assert min(apart) >= 0.5 * np.median(apart)
+    assert summarise(plan).gap <= 0.325  # of 0.30 to 0.31 that all its equal networks leave
+    if name == "b0":
+        assert summarise(plan).gap <= 0.3
+    assert all(v.matched for v in plan.variants[1:4]), "each axis alone reaches twice the cost"
+
+
+def test_fewer_are_offered_where_fewer_cover() -> None:
+    spec = SweepSpec(resolution=32, candidates=40)
+    plan = planned(spec, baselines.get("nano"), CLASSES)
+    count = len(scaled_variants(plan))
+    assert count < 20
+    (note,) = (note for note in plan.notes if "cover the budget triangle" in note)
+    assert note.startswith(f"{count} scaled networks")
+    everything = planned(spec.model_copy(update={"candidates": "all"}), baselines.get("nano"), 10)
+    assert summarise(plan).gap <= summarise(everything).gap + 0.05
+
+
+def test_rounding_to_the_nearest_has_finer_steps_of_depth() -> None:
+    # By the authors' rule every stage of B0 gains a block at once, for half as much again.
+    rules = ("ceil", "round", "authors")
+    plans = {
+        rule: planned(
+            SweepSpec(resolution=68, candidates="all", depth_rounding=rule),  # type: ignore[arg-type]
+            baselines.get("b0"),
+            CLASSES,
+        )
+        for rule in rules
+    }
+    depths = {rule: {v.layers for v in plan.variants} for rule, plan in plans.items()}
+    assert "1-1-2-2-3-3-5-1-1" in depths["round"] - depths["ceil"]
+    assert depths["ceil"] == depths["authors"]
+    assert {v.variant for v in plans["ceil"].variants} == {
+        v.variant for v in plans["authors"].variants
+    }
+    (paper,) = (v for v in plans["round"].variants if v.role == "paper")
+    assert paper.depth_rounding == "ceil", "the paper's coefficients go by its rule"
+
+
+def test_a_network_is_one_variant_whichever_rule_builds_it() -> None:
+    b0 = baselines.get("b0")
+    up, nearest = b0.rounded("ceil"), b0.rounded("round")
+    assert up.definition == nearest.definition == b0.definition
+    assert up.layout(2.0, 1.0) == nearest.layout(2.0, 1.0)
+    assert up.layout(1.1, 1.0) != nearest.layout(1.1, 1.0)
+    assert nearest.rounded("authors") == b0
+    plan = planned(SweepSpec(candidates="all"), b0, CLASSES)
+    assert len({(v.layout, v.resolution) for v in plan.variants}) == len(plan.variants)
+
+
+@pytest.mark.parametrize(("grid", "rule"), [("matched", "round"), ("classic", "authors")])
+def test_the_default_rule_is_the_authors_for_their_grid(grid: str, rule: str) -> None:
+    assert resolve(SweepSpec(grid=grid)).depth_rounding == rule  # type: ignore[arg-type]
+
+
+class Flat(nn.Module):
+    """A network that ignores its depth."""
+
+    def __init__(self, width: float, classes: int) -> None:
+        super().__init__()
+        channels = round(24 * width)
+        self.stem = nn.Conv2d(3, channels, 3, 2, 1)
+        self.body = nn.Sequential(*(nn.Conv2d(channels, channels, 3, 1, 1) for _ in range(3)))
+        self.head = nn.Linear(channels, classes)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.head(self.body(self.stem(x)).mean((2, 3)))
+        return result
+
+
+def test_an_axis_that_does_not_scale_has_no_coefficient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir("/")  # nothing is read from the working directory
+    flat = FactoryBaseline("flat", lambda depth, width, num_classes: Flat(width, num_classes))
+    plan = planned(SweepSpec(resolution=32, resolution_step=2), flat, CLASSES)
+    assert plan.axes == ("width", "resolution")
+    for variant in scaled_variants(plan):
+        assert math.isnan(variant.alpha)
+        assert variant.depth == 1.0
+        assert variant.shares.depth == 0
+        low = variant.beta_low**2 * variant.gamma**2
+        high = variant.beta_high**2 * variant.gamma**2
+        if variant.role not in ("width", "resolution"):
+            assert variant.beta**2 * variant.gamma**2 == pytest.approx(min(max(2, low), high))
+    assert summarise(plan).gap < 0.3, "of the edge between width and resolution"
+    assert any("depth cannot be scaled alone" in note for note in plan.notes)
+
+
+def test_memory_follows_the_batch_and_what_does_not_fit_is_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small, large = (
+        planned(SweepSpec(batch_size=batch, workers=2), baselines.get("b0"), CLASSES)
+        for batch in (16, 64)
+    )
+    for one, other in zip(small.variants, large.variants, strict=True):
+        assert one.memory
+        assert other.memory == pytest.approx(4 * one.memory)
+    monkeypatch.setattr("scalegrid.plan.fit.device_memory", lambda device: 2**30)
+    assert not planned(SweepSpec(batch_size=16, workers=2), baselines.get("b0"), CLASSES).notes
+    (note,) = planned(SweepSpec(batch_size=512, workers=2), baselines.get("b0"), CLASSES).notes
+    assert note.startswith("2 trials at once of the largest variant")
+    assert "cpu has 1.0 GiB; give a smaller --batch-size or fewer --workers" in note
 
 
 def test_depth_alone_costs_half_as_much_again_at_once() -> None:
@@ -191,7 +306,8 @@ def test_curves_add_the_axes_at_other_factors() -> None:
 
 def test_the_baseline_is_no_candidate_even_where_it_costs_as_much() -> None:
     # 1.02 times the baseline, within 3 %, is also once the baseline.
-    plan = planned(SweepSpec(resolution=64, flops_factor=1.02), baselines.get("b0"), CLASSES)
+    spec = SweepSpec(resolution=64, flops_factor=1.02, candidates="all")
+    plan = planned(spec, baselines.get("b0"), CLASSES)
     assert [v.role for v in plan.variants].count("paper") == 1
     assert all(not math.isnan(v.shares.depth) for v in scaled_variants(plan))
     assert plan.considered == sum(v.matched for v in scaled_variants(plan))

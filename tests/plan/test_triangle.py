@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scalegrid.plan.triangle import farthest_first, largest_gap, nearest, simplex
+from scalegrid.plan.triangle import cover, farthest_first, largest_gap, nearest, simplex
 
 Points = NDArray[np.float64]
 
@@ -54,3 +54,30 @@ def test_the_gap_of_the_corners_alone_is_to_the_centre() -> None:
     # The centre (1/3, 1/3, 1/3) is √(2/3) from every corner.
     assert largest_gap(np.eye(3)) == pytest.approx(math.sqrt(2 / 3))
     assert largest_gap(np.eye(3)[:1]) == pytest.approx(math.sqrt(2))
+
+
+def test_the_gap_of_an_edge_is_to_its_middle() -> None:
+    assert largest_gap(np.eye(3)[1:], ("width", "resolution")) == pytest.approx(math.sqrt(2) / 2)
+
+
+@given(clouds(), st.integers(3, 12), st.integers(0, 12))
+def test_a_cover_grows_without_twins(points: Points, few: int, extra: int) -> None:
+    order = cover(points, 1, few)
+    assert order[0] == 0
+    assert cover(points, 1, few + extra)[: len(order)] == order
+    assert len(set(order)) == len(order) <= min(few, len(points))
+    if len(order) > 2:
+        chosen = points[order]
+        apart = [min(math.dist(p, q) for q in chosen if q is not p) for p in chosen]
+        assert min(apart) >= 0.5 * np.median(apart) - 1e-9
+
+
+def test_of_a_triangle_full_of_points_the_first_covers_best() -> None:
+    points = np.array(simplex(12))
+    order = cover(points, 1, 2)
+    lattice = np.array(simplex(40))
+    left = [
+        (np.linalg.norm(lattice[:, None] - points[[0, i]], axis=2).min(1) ** 2).mean()
+        for i in range(len(points))
+    ]
+    assert left[order[1]] == pytest.approx(min(left))

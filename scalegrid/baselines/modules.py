@@ -67,6 +67,25 @@ class ModuleBaseline(ABC):
         """Input px per px of the last feature map, measured on the unscaled network."""
         return self._read(1.0, 1.0)[1]
 
+    @cached_property
+    def resolution_step(self) -> int:
+        """A quarter of the total stride, or as many of them as the network needs."""
+        return self._step(max(1, self.total_stride // 4))
+
+    def _step(self, least: int) -> int:
+        """The first multiple of ``least`` px of which the network takes one to three more.
+
+        A network that takes none has its own side in px.
+        """
+        side = self._probe[1]
+        steps = (least * n for n in range(1, 1 + side // least))
+        fits = (s for s in steps if all(self._runs(side + n * s) for n in (1, 2, 3)))
+        return next(fits, side)
+
+    def _runs(self, side: int) -> bool:
+        """Whether the unscaled network runs on images of ``side`` px, and crops none."""
+        return self._problem(self.counting_device, side, whole=True) is None
+
     @property
     def counting_device(self) -> str:
         """``meta``, or ``cpu`` for a network that needs values."""
@@ -113,11 +132,13 @@ class ModuleBaseline(ABC):
             f"{self.name} does not run on square images of {sides} px: {one_line(problem)}."
         )
 
-    def _problem(self, device: str, side: int) -> Exception | SystemExit | None:
+    def _problem(
+        self, device: str, side: int, whole: bool = False
+    ) -> Exception | SystemExit | None:
         try:
             with bare(device):
                 model = self.build(1.0, 1.0, _CLASSES, resolution=side)
-            run(model, side)
+            run(model, side, whole=whole)
         except (Exception, SystemExit) as error:  # the user's code may raise anything
             return error
         return None

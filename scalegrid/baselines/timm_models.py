@@ -19,7 +19,7 @@ from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.stages import regnet_of_timm
 from scalegrid.baselines.timm_blocks import block_rule, byob_rule
 from scalegrid.baselines.timm_entry import Settings, all_settings, create, settings_of
-from scalegrid.baselines.timm_rules import Rule, kind_of, rule_of
+from scalegrid.baselines.timm_rules import KINDS, Rule, kind_of, rule_of
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.text import did_you_mean
 
@@ -38,7 +38,9 @@ class TimmBaseline(ModuleBaseline):
 
     origin: Origin = "timm"
 
-    def __init__(self, model: str, resolution: int, rule: Rule, sized: bool) -> None:
+    def __init__(
+        self, model: str, resolution: int, rule: Rule, sized: bool, probe_own: bool
+    ) -> None:
         super().__init__(PREFIX + model, resolution)
         self.resolution = resolution
         self.definition = {"timm": model}
@@ -47,8 +49,13 @@ class TimmBaseline(ModuleBaseline):
         self._model = model
         self._rule = rule
         self._sized = sized
-        if sized:
+        if sized or probe_own:
             self._sides = [resolution]
+
+    @cached_property
+    def total_stride(self) -> int:
+        """The patch of an isotropic network; of others as `ModuleBaseline`."""
+        return self._rule.patch or super().total_stride
 
     @cached_property
     def resolution_step(self) -> int:
@@ -119,7 +126,8 @@ def timm_baseline(name: str) -> Baseline:
     rule = _rule(model, constructor.__name__, given, settings)
     if isinstance(rule, str):
         raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")
-    return TimmBaseline(model, resolution, rule, given.get("img_size") is not None)
+    sized = given.get("img_size") is not None
+    return TimmBaseline(model, resolution, rule, sized, constructor.__name__ in KINDS)
 
 
 class TimmListing(NamedTuple):
@@ -149,6 +157,8 @@ def _rule(model: str, constructor: str, given: Settings, settings: Settings) -> 
         return reason
     if "num_classes" in (settings.get("kwargs_filter") or ()):
         return "it has no classifier"
+    if getattr(given.get("embed_layer"), "keywords", {}).get("proj") is False:
+        return "the channels of its blocks are those of a convolutional stem"
     if constructor == "ByobNet":
         return byob_rule(settings["model_cfg"])
     if constructor in ("EfficientNet", "MobileNetV3", "MobileNetV5"):

@@ -38,6 +38,8 @@ class Rule(NamedTuple):
     """The settings that change, at a depth and a width multiplier."""
     isotropic: bool = False
     """Whether all blocks are alike: one number of layers, one of channels."""
+    patch: int = 0
+    """The side in px of the patches of an isotropic network, if it is given."""
 
 
 class Kind(NamedTuple):
@@ -114,11 +116,14 @@ def rule_of(kind: Kind, given: Settings, settings: Settings) -> Rule:
         changes = [*deeper, *_wider(kind, given, width), *_following(kind, given, depth, width)]
         return _changed(settings, given, changes)
 
+    isotropic = isinstance(given.get(kind.layers), int)
+    patch = 0 if isinstance(given.get("embed_layer"), partial) else given.get("patch_size")
     return Rule(
         lambda depth: _frozen(scaled(depth, 1.0)),
         lambda width: _frozen(scaled(1.0, width)),
         scaled,
-        isotropic=isinstance(given.get(kind.layers), int),
+        isotropic=isotropic,
+        patch=patch if isotropic and isinstance(patch, int) and patch > 1 else 0,
     )
 
 
@@ -206,13 +211,21 @@ def _channels(value: Any, width: float, divisor: Callable[[int, int], int], head
     if isinstance(value, int):
         own = heads[0] if isinstance(heads, list | tuple) else heads or 1
         return scale_channels(value, width, divisor(value, own))
-    if isinstance(value, dict):
-        sizes = {key: value[key] for key in ("in_chs", "out_chs")}
-        return value | {k: _channels(v, width, divisor, heads) for k, v in sizes.items()}
     if not isinstance(value, list | tuple):
         return value
+    if isinstance(value[0], dict):
+        return _wider_blocks(value, partial(_channels, width=width, divisor=divisor, heads=1))
     each = heads if isinstance(heads, list | tuple) else [heads] * len(value)
     return type(value)(_channels(v, width, divisor, n) for v, n in zip(value, each, strict=False))
+
+
+def _wider_blocks(blocks: list[Settings], wider: Callable[[Any], Any]) -> list[Settings]:
+    """Blocks with inputs and outputs of their own; the stem is not widened."""
+    inputs = [blocks[0]["in_chs"], *(wider(block["in_chs"]) for block in blocks[1:])]
+    return [
+        block | {"in_chs": n, "out_chs": wider(block["out_chs"])}
+        for block, n in zip(blocks, inputs, strict=True)
+    ]
 
 
 def _divisor(channels: int, heads: int, most: int, groups: int) -> int:

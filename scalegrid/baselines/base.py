@@ -90,6 +90,10 @@ class Baseline(Protocol):
         """Input px per px of the last feature map; no input may be smaller."""
 
     @property
+    def resolution_step(self) -> int:
+        """The px between allowed resolutions, unless the user says otherwise: see `usual_step`."""
+
+    @property
     def definition(self) -> Any:
         """What, beside the layer table, decides the network; anything JSON can hold."""
 
@@ -130,6 +134,15 @@ class Baseline(Protocol):
                 take any.
             in_chans: channels of the images.
         """
+
+
+def usual_step(total_stride: int) -> int:
+    """The px between allowed resolutions of a convolutional network: a quarter of its stride.
+
+    Between two multiples of the total stride every stage but the last has steps of its own, and a
+    quarter reaches those of the last three; for a stride of 32 that is the usual 8 px.
+    """
+    return max(1, total_stride // 4)
 
 
 def network_id(baseline: Baseline, layout: Layout, resolution: int) -> str:

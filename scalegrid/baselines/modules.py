@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
 
 from torch import nn
 
-from scalegrid.baselines.base import Layer, Layout
+from scalegrid.baselines.base import Layer, Layout, usual_step
 from scalegrid.baselines.introspection import lengthened, read_layout, run
 from scalegrid.baselines.skeleton import bare
 from scalegrid.util.errors import UserError, one_line
@@ -69,18 +69,18 @@ class ModuleBaseline(ABC):
 
     @cached_property
     def resolution_step(self) -> int:
-        """A quarter of the total stride, or as many of them as the network needs."""
-        return self._step(max(1, self.total_stride // 4))
+        """A quarter of the total stride, or the half, all or twice of it if the network needs it.
 
-    def _step(self, least: int) -> int:
-        """The first multiple of ``least`` px of which the network takes one to three more.
-
-        A network that takes none has its own side in px.
+        A network that runs with none of these has a quarter.
         """
+        quarter = usual_step(self.total_stride)
+        return self._step(quarter, (1, 2, 4, 8)) or quarter
+
+    def _step(self, least: int, times: Iterable[int]) -> int | None:
+        """The first multiple of ``least`` px of which the network takes one or two more."""
         side = self._probe[1]
-        steps = (least * n for n in range(1, 1 + side // least))
-        fits = (s for s in steps if all(self._runs(side + n * s) for n in (1, 2, 3)))
-        return next(fits, side)
+        steps = (least * n for n in times)
+        return next((s for s in steps if all(self._runs(side + n * s) for n in (1, 2))), None)
 
     def _runs(self, side: int) -> bool:
         """Whether the unscaled network runs on images of ``side`` px, and crops none."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin
+from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin, usual_step
 from scalegrid.baselines.rounding import DepthRounding, scale_channels, scale_layers, tidy
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class StageBaseline(ABC):
     origin: Origin = "timm"
 
     total_stride: ClassVar[int] = 32
+    resolution_step: ClassVar[int] = usual_step(total_stride)
     counting_device: ClassVar[str] = "meta"
     depth_rounding: ClassVar[DepthRounding] = "ceil"
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import groupby
+from itertools import groupby, pairwise
 from typing import Any
 
 from scalegrid.baselines.rounding import scale_channels, scale_layers, scale_stage, tidy
@@ -20,6 +20,7 @@ def block_rule(given: Settings, sets_head: bool) -> Rule:
     """Runs of equal blocks are repeated, and timm rounds the channels."""
     stages = [_runs(stage) for stage in given["block_args"]]
     rounding = given["round_chs_fn"]
+    grouped = _grouped(given["block_args"])
     stem = () if given["fix_stem"] else (given["stem_size"],)
     head = given["num_features"] if sets_head and stem else 0
 
@@ -33,7 +34,8 @@ def block_rule(given: Settings, sets_head: bool) -> Rule:
         if not isinstance(rounding, partial):
             return partial(scale_channels, width=width)
         own = rounding.keywords.get("multiplier", 1.0)
-        return partial(rounding, multiplier=tidy(own * width))
+        usual = partial(rounding, multiplier=tidy(own * width))
+        return lambda c: scale_channels(c, own * width, grouped[c]) if c in grouped else usual(c)
 
     def channels(width: float) -> Sizes:
         blocks = (block["out_chs"] for stage in stages for block, _ in stage)
@@ -48,6 +50,16 @@ def block_rule(given: Settings, sets_head: bool) -> Rule:
         return changed | ({"num_features": scale_channels(head, width)} if head else {})
 
     return Rule(depths, channels, scaled)
+
+
+def _grouped(stages: list[list[Settings]]) -> dict[int, int]:
+    """The channels that enter convolutions in groups, and those of a group, before expansion."""
+    blocks = [block for stage in stages for block in stage]
+    return {
+        before["out_chs"]: round(block["group_size"] / block["exp_ratio"])
+        for before, block in pairwise(blocks)
+        if block["block_type"] == "er" and (block.get("group_size") or 1) > 1
+    }
 
 
 def _runs(stage: list[Settings]) -> list[tuple[Settings, int]]:

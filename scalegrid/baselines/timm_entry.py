@@ -41,9 +41,7 @@ def settings_of(model: str) -> tuple[Any, Settings]:
     return seen[0]
 
 
-def create(
-    model: str, change: Callable[[Any, Settings], Settings], **arguments: Any
-) -> nn.Module:
+def create(model: str, change: Callable[[Any, Settings], Settings], **arguments: Any) -> nn.Module:
     """The timm model whose constructor is given what ``change`` makes of it and its settings."""
     module: Any = sys.modules[timm.models.model_entrypoint(model).__module__]
     original = module.build_model_with_cfg

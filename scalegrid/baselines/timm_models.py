@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import timm
 from torch import nn
 
-from scalegrid.baselines.base import Baseline, Origin
+from scalegrid.baselines.base import Baseline, Origin, usual_step
 from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.stages import regnet_of_timm
 from scalegrid.baselines.timm_blocks import block_rule, byob_rule
@@ -59,9 +59,14 @@ class TimmBaseline(ModuleBaseline):
 
     @cached_property
     def resolution_step(self) -> int:
-        """Whole patches of an isotropic network; of others as `ModuleBaseline`."""
-        whole = self.total_stride if self._rule.isotropic else 0
-        return self._step(whole or max(1, self.total_stride // 4))
+        """Whole patches of an isotropic network, quarters of the total stride of others.
+
+        As many of them as the network needs; all of its side in px if it runs with none.
+        """
+        stride = self.total_stride
+        least = stride if self._rule.isotropic else usual_step(stride)
+        side = self._probe[1]
+        return self._step(least, range(1, 1 + side // least)) or side
 
     @cached_property
     def brief_resolution(self) -> int:

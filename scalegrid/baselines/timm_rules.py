@@ -50,6 +50,12 @@ class Kind(NamedTuple):
     heads: str = ""
     """The heads of each of the ``channels``, in the same order."""
     divisor: int = 8
+    head_sizes: Callable[[Settings], list[int]] | None = None
+    """Of each stage; 1 where it has no attention. Channels are whole heads of that size."""
+    in_proportion: Callable[[Settings], bool] | None = None
+    """Whether each stage must have a whole multiple of the channels of the one before."""
+    multiple_of: str = ""
+    """The setting that has the channels before the first stage, which do not scale."""
 
 
 KINDS = {
@@ -84,11 +90,30 @@ KINDS = {
 }
 """The constructors whose settings have names of their own; `kind_of` finds those of others."""
 
+_SPECIAL: dict[str, dict[str, Any]] = {
+    "EdgeNeXt": {"in_proportion": lambda given: given["downsample_block"]},
+    "FastVit": {"in_proportion": lambda given: True},
+    "MaxxVit": {
+        "head_sizes": lambda given: [
+            given["transformer_cfg"].dim_head if {"T", "M"} & {*blocks} else 1
+            for blocks in given["block_type"]
+        ],
+        "in_proportion": lambda given: given["conv_cfg"].block_type == "convnext",
+        "multiple_of": "stem_width",
+    },
+    "MetaFormer": {
+        "head_sizes": lambda given: [
+            32 if "Attention" in str(mixer) else 1 for mixer in _each(given["token_mixers"], 4)
+        ],
+    },
+}
+"""What the channels of a constructor must be, beside multiples of 8."""
+
 _LAYERS = ("depths", "layers", "depth", "depth_list")
 _CHANNELS = ("dims", "channels", "embed_dims", "embed_dim", "widths", "width_list", "base_dim")
 
 _INDICES = ("global_attn_indexes", "global_att_blocks", "local_up_to_layer")
-_EACH_BLOCK = ("num_kv_heads",)
+_EACH_BLOCK = ("num_kv_heads", "mlp_ratios")
 _WITH_CHANNELS = ("rel_pos_dim", "intermediate_size", "head_dim")
 
 
@@ -105,7 +130,8 @@ def kind_of(constructor: str, given: Settings) -> Kind | None:
     channels = next((key for key in _CHANNELS if _fits(given.get(key), stages)), None)
     if channels is None:
         return None
-    return Kind(layers, channels, "num_heads" if _is_list(given.get("num_heads")) else "")
+    heads = "num_heads" if _is_list(given.get("num_heads")) else ""
+    return Kind(layers, channels, heads, **_SPECIAL.get(constructor, {}))
 
 
 def rule_of(kind: Kind, given: Settings, settings: Settings) -> Rule:
@@ -197,26 +223,53 @@ def _wider(kind: Kind, given: Settings, width: float) -> Iterator[Change]:
     """How the channels change, given the heads of each."""
     names = kind.channels.split()
     heads = dict(zip(names, kind.heads.split(), strict=False))
-    groups = _norm_groups(given)
+    whole = kind.head_sizes(given) if kind.head_sizes else _norm_groups(given)
+    change: Callable[..., Any] = _channels
+    if kind.in_proportion and kind.in_proportion(given):
+        before = _each(given.get(kind.multiple_of, 1), 1)[-1]
+        change = partial(_proportional, before=before)
     for name in names:
-        each = given.get(heads.get(name, ""))
-        divisor = partial(_divisor, most=kind.divisor, groups=groups)
-        yield name, partial(_channels, width=width, divisor=divisor, heads=each)
+        each = given.get(heads.get(name, ""), 1)
+        yield name, partial(change, width=width, most=kind.divisor, heads=each, whole=whole)
 
 
-def _channels(value: Any, width: float, divisor: Callable[[int, int], int], heads: Any) -> Any:
-    """Channels, lists of them, a width multiplier of timm's own, or blocks in order."""
+def _channels(value: Any, width: float, most: int, heads: Any, whole: Any) -> Any:
+    """Channels, lists of them, a width multiplier of timm's own, or blocks in order.
+
+    They are multiples of up to ``most``, for each of the ``heads``, and of the ``whole``.
+    """
     if isinstance(value, float):
         return tidy(value * max(1, round(_STEPS * width)) / _STEPS)
     if isinstance(value, int):
-        own = heads[0] if isinstance(heads, list | tuple) else heads or 1
-        return scale_channels(value, width, divisor(value, own))
+        heads, whole = _each(heads, 1)[0], _each(whole, 1)[0]
+        divisor = heads * math.gcd(most, value // heads) if value % heads == 0 else most
+        divisor = math.gcd(divisor, value)
+        both = math.lcm(divisor, whole)
+        return scale_channels(value, width, both if value % both == 0 else divisor)
     if not isinstance(value, list | tuple):
         return value
     if isinstance(value[0], dict):
-        return _wider_blocks(value, partial(_channels, width=width, divisor=divisor, heads=1))
-    each = heads if isinstance(heads, list | tuple) else [heads] * len(value)
-    return type(value)(_channels(v, width, divisor, n) for v, n in zip(value, each, strict=False))
+        return _wider_blocks(value, partial(_channels, width=width, most=most, heads=1, whole=1))
+    each = zip(value, _each(heads, len(value)), _each(whole, len(value)), strict=False)
+    return type(value)(_channels(v, width, most, n, w) for v, n, w in each)
+
+
+def _proportional(
+    value: Any, width: float, most: int, heads: Any, whole: Any, before: int
+) -> Any:
+    """Channels of stages, multiples of those ``before``, and whole in all stages."""
+    ratios = [channels // value[0] for channels in value]
+    if any(channels % value[0] for channels in value):
+        return _channels(value, width, most, heads, whole)
+    unit = math.lcm(
+        before, *(w // math.gcd(w, r) for w, r in zip(_each(whole, len(value)), ratios, strict=True))
+    )
+    first = _channels(value[0], width, most, heads, unit)
+    return type(value)(first * ratio for ratio in ratios)
+
+
+def _each(value: Any, stages: int) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value] * stages
 
 
 def _wider_blocks(blocks: list[Settings], wider: Callable[[Any], Any]) -> list[Settings]:
@@ -226,14 +279,6 @@ def _wider_blocks(blocks: list[Settings], wider: Callable[[Any], Any]) -> list[S
         block | {"in_chs": n, "out_chs": wider(block["out_chs"])}
         for block, n in zip(blocks, inputs, strict=True)
     ]
-
-
-def _divisor(channels: int, heads: int, most: int, groups: int) -> int:
-    """What scaled ``channels`` are multiples of."""
-    whole = channels % heads == 0
-    divisor = heads * math.gcd(most, channels // heads) if whole else math.gcd(most, channels)
-    both = math.lcm(divisor, groups)
-    return both if channels % both == 0 else divisor
 
 
 def _norm_groups(given: Settings) -> int:
@@ -257,7 +302,7 @@ def _following(kind: Kind, given: Settings, depth: float, width: float) -> Itera
     for name in _INDICES:
         yield name, partial(_index, old=old, new=new)
     for name in _EACH_BLOCK:
-        yield name, partial(_stretched, length=new)
+        yield name, partial(_stretched, layers=_layers(before, depth))
     if not isinstance(before, int):
         return
     for name in _WITH_CHANNELS:
@@ -286,11 +331,13 @@ def _index(value: Any, old: int, new: int) -> Any:
     return type(value)(_index(v, old, new) for v in value)
 
 
-def _stretched(value: Any, length: int) -> Any:
-    """A list of a value a block, for ``length`` blocks."""
+def _stretched(value: Any, layers: Any) -> Any:
+    """A list of a value a block, or of such lists a stage, for as many ``layers``."""
     if not isinstance(value, list | tuple):
         return value
-    return type(value)(value[i * len(value) // length] for i in range(length))
+    if isinstance(layers, int):
+        return type(value)(value[i * len(value) // layers] for i in range(layers))
+    return type(value)(_stretched(v, n) for v, n in zip(value, layers, strict=False))
 
 
 def _frozen(value: Any) -> Hashable:

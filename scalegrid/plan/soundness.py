@@ -32,34 +32,60 @@ def check(baseline: Baseline, num_classes: int, resolution: int) -> list[str]:
 
     Raises:
         UserError: one sentence, naming the network: it cannot be built, does not run at the
-            resolution or at no other, differs between calls, returns something else than
-            (N, num_classes), or has nothing that can be counted.
+            resolution or at a larger one, leaves px unused, differs between calls, returns
+            something else than (N, num_classes), or has nothing that can be counted.
     """
     if baseline.origin == "built-in":
         return []
-    plain = skeleton(baseline, 1.0, 1.0, num_classes)
-    notes = _uncounted(baseline.name, plain)
+    notes = _uncounted(baseline.name, skeleton(baseline, 1.0, 1.0, num_classes))
     if resolution < baseline.total_stride:
         raise UserError(
             f"{baseline.name} shrinks its maps {baseline.total_stride} times, too much for images "
             f"of {resolution} px."
         )
     for depth, width in _PROBES:
-        model = skeleton(baseline, depth, width, num_classes)
-        _check_repeatable(baseline, model, depth, width, num_classes)
-        _check_output(baseline.name, model, depth, width, num_classes, resolution)
-    larger = baseline.total_stride * math.ceil(1.5 * resolution / baseline.total_stride)
-    _check_output(baseline.name, plain, 1.0, 1.0, num_classes, larger)
+        model = skeleton(baseline, depth, width, num_classes, resolution)
+        _check_repeatable(baseline, model, depth, width, num_classes, resolution)
+        _check_output(baseline, model, depth, width, num_classes, resolution)
+    step = baseline.resolution_step
+    larger = resolution + step * math.ceil(0.5 * resolution / step)
+    model = skeleton(baseline, 1.0, 1.0, num_classes, larger)
+    _check_output(baseline, model, 1.0, 1.0, num_classes, larger)
     return notes + _idle_axes(baseline)
 
 
+def check_step(baseline: Baseline, resolution: int, step: int) -> None:
+    """Run ``baseline`` on images of ``step`` px more than ``resolution``, unless its steps say so.
+
+    Raises:
+        UserError: it does not run on them, or leaves some of their px unused.
+    """
+    if baseline.origin == "built-in" or step % baseline.resolution_step == 0:
+        return
+    from scalegrid.baselines.introspection import run
+
+    side = resolution + step
+    try:
+        run(skeleton(baseline, 1.0, 1.0, 10, side), side, whole=True)
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
+        raise UserError(
+            f"--resolution-step {step} leads to images of {side} px, on which {baseline.name} does "
+            f"not run ({one_line(error)}); give a multiple of {baseline.resolution_step} px."
+        ) from error
+
+
 def _check_repeatable(
-    baseline: Baseline, model: nn.Module, depth: float, width: float, num_classes: int
+    baseline: Baseline,
+    model: nn.Module,
+    depth: float,
+    width: float,
+    num_classes: int,
+    resolution: int,
 ) -> None:
     """Raise UserError if another network is built when asked for the same once more."""
     from scalegrid.baselines.introspection import structure
 
-    again = skeleton(baseline, depth, width, num_classes)
+    again = skeleton(baseline, depth, width, num_classes, resolution)
     if structure(model) != structure(again):
         raise UserError(
             f"{baseline.name} builds different networks each time it is asked for depth {depth:g}, "
@@ -68,18 +94,26 @@ def _check_repeatable(
 
 
 def _check_output(
-    name: str, model: nn.Module, depth: float, width: float, num_classes: int, resolution: int
+    baseline: Baseline,
+    model: nn.Module,
+    depth: float,
+    width: float,
+    num_classes: int,
+    resolution: int,
 ) -> None:
     import torch
 
     from scalegrid.baselines.introspection import run
 
-    which = f"{name} at depth {depth:g}, width {width:g}"
+    which = f"{baseline.name} at depth {depth:g}, width {width:g}"
     try:
-        output = run(model, resolution, images=2)
+        output = run(model, resolution, images=2, whole=True)
     except (Exception, SystemExit) as error:  # the user's code may raise anything
         unscaled = (depth, width) == (1.0, 1.0)
         rule = "; a baseline must take square images of any size above its total stride"
+        if baseline.origin == "timm":
+            step = baseline.resolution_step
+            rule = f"; take {baseline.brief_resolution} px, or steps of {step} px from there"
         raise UserError(
             f"{which} does not run on images of {resolution} px ({one_line(error)})"
             f"{rule if unscaled else ''}."

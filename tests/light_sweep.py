@@ -57,6 +57,7 @@ def light_baseline(name: str) -> Baseline:
         name=name,
         origin="built-in",
         brief_resolution=32,
+        resolution_step=8,
         total_stride=32,
         known_layers=lambda *_: None,
     )

@@ -96,6 +96,10 @@ class Baseline(Protocol):
         """How multiplied layers are rounded; None if that is not known, as of a user's code."""
 
     @property
+    def resolution_step(self) -> int:
+        """The px between allowed resolutions, unless the user says otherwise: see `usual_step`."""
+
+    @property
     def definition(self) -> Any:
         """What, beside the layer table, decides the network; anything JSON can hold."""
 
@@ -146,6 +150,15 @@ class Baseline(Protocol):
                 take any.
             in_chans: channels of the images.
         """
+
+
+def usual_step(total_stride: int) -> int:
+    """The px between allowed resolutions of a convolutional network: an eighth of its stride.
+
+    Between two multiples of the total stride every stage but the last has steps of its own, and an
+    eighth reaches those of the last four; for a stride of 32 that is 4 px. It is 2 px at least.
+    """
+    return max(2, total_stride // 8)
 
 
 def network_id(baseline: Baseline, layout: Layout, resolution: int, in_chans: int = 3) -> str:

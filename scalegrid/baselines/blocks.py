@@ -13,7 +13,7 @@ from itertools import groupby
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin
+from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin, usual_step
 from scalegrid.baselines.blockstring import Block, block_layers, read_block
 from scalegrid.baselines.rounding import (
     scale_channels,
@@ -77,6 +77,11 @@ class BlockBaseline:
     def total_stride(self) -> int:
         """The stem's stride of 2 times the strides of the stages."""
         return 2 * prod(read_block(strings[0]).stride for strings in self.stages)
+
+    @property
+    def resolution_step(self) -> int:
+        """An eighth of the total stride."""
+        return usual_step(self.total_stride)
 
     @cached_property
     def definition(self) -> Any:

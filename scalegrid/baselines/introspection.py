@@ -34,17 +34,40 @@ def lengthened(shallow: nn.Module, deep: nn.Module) -> frozenset[str]:
     return frozenset(name for name in grown if not grown.intersection(_ancestors(name)))
 
 
-def run(model: nn.Module, resolution: int, images: int = 1, in_chans: int = 3) -> Any:
-    """The output of ``model`` for black images, in evaluation mode, without gradients."""
+def run(
+    model: nn.Module, resolution: int, images: int = 1, in_chans: int = 3, whole: bool = False
+) -> Any:
+    """The output of ``model`` for black images, in evaluation mode, without gradients.
+
+    Raises:
+        ValueError: patches do not divide the images, which must be used ``whole``.
+    """
     parameter = next(model.parameters())
     shape = (images, in_chans, resolution, resolution)
     batch = torch.zeros(shape, device=parameter.device, dtype=parameter.dtype)
     was_training = model.training
+    patches = [m for m in model.modules() if whole and _cuts_patches(m)]
+    handles = [patch.register_forward_pre_hook(_check_whole) for patch in patches]
     try:
         with torch.no_grad():
             return model.eval()(batch)
     finally:
         model.train(was_training)
+        for handle in handles:
+            handle.remove()
+
+
+def _cuts_patches(module: nn.Module) -> bool:
+    """Whether ``module`` is a convolution that cuts an image into patches, without padding."""
+    if not isinstance(module, nn.Conv2d) or module.in_channels != 3:
+        return False
+    return module.stride[0] > 2 and module.padding in (0, "valid", (0, 0))
+
+
+def _check_whole(module: Any, inputs: tuple[Tensor]) -> None:
+    side, kernel, stride = inputs[0].shape[-1], module.kernel_size[0], module.stride[0]
+    if (side - kernel) % stride:
+        raise ValueError(f"patches of {kernel} px every {stride} px leave px of {side} unused")
 
 
 class Unit(NamedTuple):

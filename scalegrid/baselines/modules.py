@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 from torch import nn
 
-from scalegrid.baselines.base import Layer, Layout
+from scalegrid.baselines.base import Layer, Layout, usual_step
 from scalegrid.baselines.introspection import lengthened, read_layout, run
 from scalegrid.baselines.skeleton import bare
 from scalegrid.coefficients import DepthRounding, DepthRule
@@ -83,6 +83,25 @@ class ModuleBaseline(ABC):
         """Input px per px of the last feature map, measured on the unscaled network."""
         return self._read(1.0, 1.0)[1]
 
+    @cached_property
+    def resolution_step(self) -> int:
+        """An eighth of the total stride, or up to twice of it if the network needs that.
+
+        A network that runs with none of these has an eighth.
+        """
+        eighth = usual_step(self.total_stride)
+        return self._step(eighth, (1, 2, 4, 8, 16)) or eighth
+
+    def _step(self, least: int, times: Iterable[int]) -> int | None:
+        """The first multiple of ``least`` px of which the network takes one or two more."""
+        side = self._probe[1]
+        steps = (least * n for n in times)
+        return next((s for s in steps if all(self._runs(side + n * s) for n in (1, 2))), None)
+
+    def _runs(self, side: int) -> bool:
+        """Whether the unscaled network runs on images of ``side`` px, and crops none."""
+        return self._problem(self.counting_device, side, whole=True) is None
+
     @property
     def counting_device(self) -> str:
         """``meta``, or ``cpu`` for a network that needs values."""
@@ -129,11 +148,13 @@ class ModuleBaseline(ABC):
             f"{self.name} does not run on square images of {sides} px: {one_line(problem)}."
         )
 
-    def _problem(self, device: str, side: int) -> Exception | SystemExit | None:
+    def _problem(
+        self, device: str, side: int, whole: bool = False
+    ) -> Exception | SystemExit | None:
         try:
             with bare(device):
                 model = self.build(1.0, 1.0, _CLASSES, resolution=side)
-            run(model, side)
+            run(model, side, whole=whole)
         except (Exception, SystemExit) as error:  # the user's code may raise anything
             return error
         return None

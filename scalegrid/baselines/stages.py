@@ -8,13 +8,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin
-from scalegrid.baselines.rounding import (
-    scale_channels,
-    scale_layers,
-    tidy,
-    with_rule,
-)
+from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin, usual_step
+from scalegrid.baselines.rounding import scale_channels, scale_layers, tidy, with_rule
 from scalegrid.coefficients import DepthRounding, DepthRule
 
 if TYPE_CHECKING:
@@ -37,6 +32,7 @@ class StageBaseline(ABC):
     kept_per_activation: float | None = None
 
     total_stride: ClassVar[int] = 32
+    resolution_step: ClassVar[int] = usual_step(total_stride)
     counting_device: ClassVar[str] = "meta"
 
     def rounded(self, rule: DepthRule, /) -> Self:

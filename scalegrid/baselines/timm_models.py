@@ -1,25 +1,25 @@
-"""Any timm model whose constructor is given the layers and channels of its stages.
+"""Any timm model whose constructor is given its layers and channels.
 
-timm's entry points are functions such as ``resnet50()`` that pass settings to a constructor. The
-settings are read where they pass, in ``build_model_with_cfg``, and replaced by those that a rule of
-`timm_rules` scales; a RegNet is scaled as the built-in ones are.
+timm's entry points are functions such as ``resnet50()`` that pass settings to a constructor
+(`timm_entry`). They are replaced by those that a rule of `timm_rules` or `timm_blocks` scales; a
+RegNet is scaled as the built-in ones are.
 """
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Callable
-from contextlib import suppress
-from typing import Any
+from collections.abc import Iterator
+from functools import cached_property
+from typing import NamedTuple
 
 import timm
 from torch import nn
 
-from scalegrid.baselines.base import Baseline, Origin
+from scalegrid.baselines.base import Baseline, Origin, usual_step
 from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.stages import regnet_of_timm
-from scalegrid.baselines.timm_rules import Rule, Settings, rule_for
+from scalegrid.baselines.timm_blocks import block_rule, byob_rule
+from scalegrid.baselines.timm_entry import Settings, all_settings, create, settings_of
+from scalegrid.baselines.timm_rules import KINDS, Rule, kind_of, rule_of
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.text import did_you_mean
 
@@ -29,7 +29,8 @@ _INSTEAD = (
     "--baseline package.module:function"
 )
 
-_lock = threading.Lock()
+_REASONS: dict[str, str] = {}
+"""Why no rule scales what a constructor builds, where it is not for want of settings."""
 
 
 class TimmBaseline(ModuleBaseline):
@@ -37,19 +38,46 @@ class TimmBaseline(ModuleBaseline):
 
     origin: Origin = "timm"
 
-    def __init__(self, model: str, resolution: int, rule: Rule) -> None:
+    def __init__(
+        self, model: str, resolution: int, rule: Rule, sized: bool, probe_own: bool
+    ) -> None:
         super().__init__(PREFIX + model, resolution)
         self.resolution = resolution
         self.definition = {"timm": model}
         self.depths = rule.depths
         self.channels = rule.channels
         self._model = model
-        self._scaled = rule.scaled
+        self._rule = rule
+        self._sized = sized
+        if sized or probe_own:
+            self._sides = [resolution]
 
-    @property
+    @cached_property
+    def total_stride(self) -> int:
+        """The patch of an isotropic network; of others as `ModuleBaseline`."""
+        return self._rule.patch or super().total_stride
+
+    @cached_property
+    def resolution_step(self) -> int:
+        """Whole patches of an isotropic network, quarters of the total stride of others.
+
+        As many of them as the network needs; all of its side in px if it runs with none.
+        """
+        stride = self.total_stride
+        least = stride if self._rule.isotropic else usual_step(stride)
+        side = self._probe[1]
+        return self._step(least, range(1, 1 + side // least)) or side
+
+    @cached_property
     def brief_resolution(self) -> int:
-        """64 px, or twice the total stride."""
-        return max(64, 2 * self.total_stride)
+        """64 px or twice the total stride; six patches, and at least 64 px, if isotropic.
+
+        With six patches a side there are two more resolutions up to γ = √2, with four only one.
+        """
+        least = max(64, (6 if self._rule.isotropic else 2) * self.total_stride)
+        sides = range(-(-least // self.resolution_step) * self.resolution_step, 4 * self.resolution)
+        runs = (s for s in sides[:: self.resolution_step] if self._runs(s))
+        return next(runs, self.resolution)
 
     def build(
         self,
@@ -65,15 +93,21 @@ class TimmBaseline(ModuleBaseline):
         Raises:
             UserError: timm cannot build it at these multipliers.
         """
-        changed = self._scaled(depth, width)
+        changed = self._rule.scaled(depth, width)
+        if self._sized and resolution is not None:
+            changed["img_size"] = resolution
         try:
-            return _create(
-                self._model, lambda _, settings: settings | changed, num_classes, in_chans
+            return create(
+                self._model,
+                lambda _, settings: settings | changed,
+                num_classes=num_classes,
+                in_chans=in_chans,
             )
         except (Exception, SystemExit) as error:
+            at = f"depth {depth:g}, width {width:g}"
+            at += f", {resolution} px" if self._sized and resolution else ""
             raise UserError(
-                f"{self.name} cannot be built at depth {depth:g}, width {width:g} "
-                f"({one_line(error)}); {_INSTEAD}."
+                f"{self.name} cannot be built at {at} ({one_line(error)}); {_INSTEAD}."
             ) from error
 
 
@@ -90,58 +124,51 @@ def timm_baseline(name: str) -> Baseline:
         raise UserError(f"timm has no model {model!r}{f'; {hint}' if hint else '.'}")
     pretrained = timm.models.get_pretrained_cfg(model)
     resolution = int(pretrained.input_size[-1]) if pretrained else 224
-    constructor, settings = _settings(model)
+    constructor, settings = settings_of(model)
     if constructor.__name__ == "RegNet":
         return regnet_of_timm(name, timm.models.get_arch_name(model), resolution)
-    rule = rule_for(constructor, settings)
-    if rule is None:
-        raise UserError(
-            f"{name} cannot be scaled by rule, since its constructor {constructor.__name__} is not "
-            f"given layers and channels stage by stage; {_INSTEAD}."
-        )
-    return TimmBaseline(model, resolution, rule)
+    given = all_settings(constructor, settings)
+    rule = _rule(model, constructor.__name__, given, settings)
+    if isinstance(rule, str):
+        raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")
+    sized = given.get("img_size") is not None
+    return TimmBaseline(model, resolution, rule, sized, constructor.__name__ in KINDS)
 
 
-class _SeenError(Exception):
-    """The settings have been read, and nothing is to be built."""
+class TimmListing(NamedTuple):
+    """A model of timm, the class that builds it, and why it cannot be scaled, if it cannot."""
+
+    name: str
+    constructor: str
+    scalable: bool
+    reason: str
 
 
-def _settings(model: str) -> tuple[Any, Settings]:
-    """The constructor of ``model``, and the settings that its entry point passes to it."""
-    seen: list[tuple[Any, Settings]] = []
-
-    def note(constructor: Any, settings: Settings) -> Settings:
-        seen.append((constructor, settings))
-        raise _SeenError
-
-    with suppress(_SeenError):
-        _create(model, note)
-    if not seen:
-        raise UserError(f"{PREFIX}{model} cannot be scaled by rule; {_INSTEAD}.")
-    return seen[0]
+def timm_listing() -> Iterator[TimmListing]:
+    """All models of timm, in its order; nothing is built."""
+    for model in timm.list_models():
+        constructor, settings = settings_of(model)
+        rule: Rule | str = ""
+        if constructor.__name__ != "RegNet":
+            given = all_settings(constructor, settings)
+            rule = _rule(model, constructor.__name__, given, settings)
+        reason = rule if isinstance(rule, str) else ""
+        yield TimmListing(PREFIX + model, constructor.__name__, not reason, reason)
 
 
-def _create(
-    model: str,
-    change: Callable[[Any, Settings], Settings],
-    num_classes: int = 1000,
-    in_chans: int = 3,
-) -> nn.Module:
-    """The timm model whose constructor is given what ``change`` makes of it and its settings."""
-    module: Any = sys.modules[timm.models.model_entrypoint(model).__module__]
-    original = getattr(module, "build_model_with_cfg", None)
-    if original is None:
-        raise UserError(f"{PREFIX}{model} cannot be scaled by rule; {_INSTEAD}.")
-
-    def build(constructor: Any, variant: str, pretrained: bool, **settings: Any) -> Any:
-        return original(constructor, variant, pretrained, **change(constructor, settings))
-
-    with _lock:
-        module.build_model_with_cfg = build
-        try:
-            created: nn.Module = timm.create_model(
-                model, num_classes=num_classes, in_chans=in_chans
-            )
-        finally:
-            module.build_model_with_cfg = original
-    return created
+def _rule(model: str, constructor: str, given: Settings, settings: Settings) -> Rule | str:
+    """The rule that scales a model, or why there is none."""
+    if reason := _REASONS.get(model) or _REASONS.get(constructor):
+        return reason
+    if "num_classes" in (settings.get("kwargs_filter") or ()):
+        return "it has no classifier"
+    if getattr(given.get("embed_layer"), "keywords", {}).get("proj") is False:
+        return "the channels of its blocks are those of a convolutional stem"
+    if constructor == "ByobNet":
+        return byob_rule(settings["model_cfg"])
+    if constructor in ("EfficientNet", "MobileNetV3", "MobileNetV5"):
+        return block_rule(given, sets_head="num_features" in settings)
+    kind = kind_of(constructor, given)
+    if kind is None:
+        return f"its constructor {constructor} is not given layers and channels stage by stage"
+    return rule_of(kind, given, settings)

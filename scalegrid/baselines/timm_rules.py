@@ -1,185 +1,358 @@
-"""How the settings that a timm entry point passes to its constructor are scaled.
+"""Which settings of timm's constructors are layers and which are channels, and how they scale.
 
-- Decoded block strings (EfficientNet, MobileNetV3 and related) as `blocks` scales them; the head is
-  scaled where the entry point sets it and the stem is not fixed.
-- The blocks of a ByobNet (RepVGG, GENet, MobileOne …): layers of each stage rounded up, channels to
-  multiples of the group width.
-- Lists of layers and of channels (ResNet, ConvNeXt, MetaFormer …): layers rounded up, channels to
-  multiples of 8, or of what a stage's own channels have in common with 8, times its attention
-  heads.
+- Layers are rounded up. Where a network is a list of its blocks, equal blocks are repeated.
+- Channels become multiples of 8, or of what they have in common with 8; of as many channels for
+  each attention head, where the constructor is given heads; and of the groups of group norms.
+- Heads stay as many as they are and grow with the channels: with heads of one size a ViT-Ti would
+  have two widths up to β = 1.41.
+- Settings that follow the others follow: hidden sizes, indices of blocks, lists of a value a block.
 """
 
 from __future__ import annotations
 
-import inspect
 import math
-from collections.abc import Callable
-from dataclasses import is_dataclass, replace
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from dataclasses import replace
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
 from scalegrid.baselines.rounding import scale_channels, scale_layers, scale_stage, tidy
+from scalegrid.baselines.timm_entry import Settings, configuration
 
-Settings = dict[str, Any]
-Sizes = tuple[Any, ...]
+Change = tuple[str, Callable[[Any], Any]]
+"""The path of a setting, and what becomes of its value."""
 
-_LAYERS = ("depths", "layers", "depth", "depth_list")
-_CHANNELS = ("dims", "channels", "embed_dims", "embed_dim", "widths", "width_list", "base_dim")
+_STEPS = 16
+"""A width multiplier of timm's own moves in sixteenths, so that each is another network."""
 
 
 class Rule(NamedTuple):
     """How the settings of one constructor scale."""
 
-    depths: Callable[[float], Sizes]
-    """Layers of each stage at a depth multiplier."""
-    channels: Callable[[float], Sizes]
-    """Channels of each stage at a width multiplier."""
+    depths: Callable[[float], Hashable]
+    """What a depth multiplier changes."""
+    channels: Callable[[float], Hashable]
+    """What a width multiplier changes."""
     scaled: Callable[[float, float], Settings]
     """The settings that change, at a depth and a width multiplier."""
+    isotropic: bool = False
+    """Whether all blocks are alike: one number of layers, one of channels."""
+    patch: int = 0
+    """The side in px of the patches of an isotropic network, if it is given."""
 
 
-def rule_for(constructor: Any, settings: Settings) -> Rule | None:
-    """The rule that fits what ``constructor`` is given."""
-    if constructor.__name__ == "ByobNet":
-        return _byob_rule(settings["model_cfg"])
-    config = settings.get("model_cfg")
-    own = vars(config) if is_dataclass(config) else {}
-    parameters = inspect.signature(constructor).parameters.items()
-    defaults = {k: p.default for k, p in parameters if p.default is not p.empty}
-    given = defaults | own | settings
-    if constructor.__name__ in ("EfficientNet", "MobileNetV3"):
-        return _block_rule(given, sets_head="num_features" in settings)
+class Kind(NamedTuple):
+    """Settings of a constructor: names, or paths in its configuration, separated by spaces."""
+
+    layers: str
+    channels: str
+    heads: str = ""
+    """The heads of each of the ``channels``, in the same order."""
+    divisor: int = 8
+    head_sizes: Callable[[Settings], list[int]] | None = None
+    """Of each stage; 1 where it has no attention. Channels are whole heads of that size."""
+    in_proportion: Callable[[Settings], bool] | None = None
+    """Whether each stage must have a whole multiple of the channels of the one before."""
+    multiple_of: str = ""
+    """The setting that has the channels before the first stage, which do not scale."""
+
+
+KINDS = {
+    "CoaT": Kind("serial_depths parallel_depth", "embed_dims"),
+    "ConVit": Kind("depth", "embed_dim"),
+    "ConvMixer": Kind("depth", "dim"),
+    "CrossVit": Kind("depth", "embed_dim", "num_heads"),
+    "CspNet": Kind("stages.depth", "stem.out_chs stages.out_chs"),
+    "DenseNet": Kind("block_config", "growth_rate", divisor=4),
+    "GhostNet": Kind("cfgs", "width"),
+    "Hiera": Kind("stages", "embed_dim", "num_heads"),
+    "HieraDet": Kind("stages", "embed_dim", "num_heads"),
+    "HighPerfGpuNet": Kind(
+        " ".join(f"stage{i}.3" for i in range(1, 5)),
+        "stem_chs " + " ".join(f"stage{i}.{j}" for i in range(1, 5) for j in range(3)),
+    ),
+    "HighResolutionNet": Kind(
+        " ".join(f"stage{i}.num_blocks" for i in range(1, 5)),
+        "stem_width " + " ".join(f"stage{i}.num_channels" for i in range(1, 5)),
+    ),
+    "LCNetV2": Kind("depths", "scale"),
+    "MlpMixer": Kind("num_blocks", "embed_dim"),
+    "PoolingVisionTransformer": Kind("depth", "base_dims"),
+    "RDNet": Kind("num_blocks_list", "num_init_features growth_rates"),
+    "RepGhostNet": Kind("cfgs", "width"),
+    "RexNet": Kind("depth_mult", "width_mult"),
+    "TNT": Kind("depth", "embed_dim inner_dim", "num_heads_outer num_heads_inner"),
+    "TResNet": Kind("layers", "width_factor"),
+    "VGG": Kind("cfg", "cfg"),
+    "VovNet": Kind("block_per_stage", "stem_chs stage_conv_chs stage_out_chs"),
+    "XceptionAligned": Kind("block_cfg", "block_cfg"),
+}
+"""The constructors whose settings have names of their own; `kind_of` finds those of others."""
+
+_SPECIAL: dict[str, dict[str, Any]] = {
+    "EdgeNeXt": {"in_proportion": lambda given: given["downsample_block"]},
+    "FastVit": {"in_proportion": lambda given: True},
+    "MaxxVit": {
+        "head_sizes": lambda given: [
+            given["transformer_cfg"].dim_head if {"T", "M"} & {*blocks} else 1
+            for blocks in given["block_type"]
+        ],
+        "in_proportion": lambda given: given["conv_cfg"].block_type == "convnext",
+        "multiple_of": "stem_width",
+    },
+    "MetaFormer": {
+        "head_sizes": lambda given: [
+            32 if "Attention" in str(mixer) else 1 for mixer in _each(given["token_mixers"], 4)
+        ],
+    },
+}
+"""What the channels of a constructor must be, beside multiples of 8."""
+
+_LAYERS = ("depths", "layers", "depth", "depth_list")
+_CHANNELS = ("dims", "channels", "embed_dims", "embed_dim", "widths", "width_list", "base_dim")
+
+_INDICES = ("global_attn_indexes", "global_att_blocks", "local_up_to_layer")
+_EACH_BLOCK = ("num_kv_heads", "mlp_ratios")
+_WITH_CHANNELS = ("rel_pos_dim", "intermediate_size", "head_dim")
+
+
+def kind_of(constructor: str, given: Settings) -> Kind | None:
+    """The settings that are layers and channels among all that a constructor is ``given``."""
+    if constructor in KINDS:
+        return KINDS[constructor]
+    if all(isinstance(given.get(key), int) for key in ("depth", "embed_dim", "num_heads")):
+        return Kind("depth", "embed_dim", "num_heads")
     layers = next((key for key in _LAYERS if _is_list(given.get(key))), None)
     if layers is None:
         return None
     stages = len(given[layers])
     channels = next((key for key in _CHANNELS if _fits(given.get(key), stages)), None)
-    return _list_rule(given, layers, channels) if channels else None
+    if channels is None:
+        return None
+    heads = "num_heads" if _is_list(given.get("num_heads")) else ""
+    return Kind(layers, channels, heads, **_SPECIAL.get(constructor, {}))
 
 
-def _block_rule(given: Settings, sets_head: bool) -> Rule:
-    """Runs of equal blocks are repeated, and timm rounds the channels."""
-    stages = [_runs(stage) for stage in given["block_args"]]
-    rounding = given["round_chs_fn"]
-    stem = () if given["fix_stem"] else (given["stem_size"],)
-    head = given["num_features"] if sets_head and stem else 0
-
-    def depths(depth: float) -> Sizes:
-        return tuple(
-            scale_stage([n for _, n in stage], 1.0 if _is_pointwise(stage) else depth)
-            for stage in stages
-        )
-
-    def rounded(width: float) -> Callable[[int], int]:
-        if not isinstance(rounding, partial):
-            return partial(scale_channels, width=width)
-        own = rounding.keywords.get("multiplier", 1.0)
-        return partial(rounding, multiplier=tidy(own * width))
-
-    def channels(width: float) -> Sizes:
-        blocks = (block["out_chs"] for stage in stages for block, _ in stage)
-        return (*map(rounded(width), (*stem, *blocks)), head and scale_channels(head, width))
+def rule_of(kind: Kind, given: Settings, settings: Settings) -> Rule:
+    """How the settings of this ``kind`` scale, among ``settings`` and all that is ``given``."""
 
     def scaled(depth: float, width: float) -> Settings:
-        blocks = [
-            [dict(block) for (block, _), n in zip(stage, repeats, strict=True) for _ in range(n)]
-            for stage, repeats in zip(stages, depths(depth), strict=True)
-        ]
-        changed = {"block_args": blocks, "round_chs_fn": rounded(width)}
-        return changed | ({"num_features": scale_channels(head, width)} if head else {})
+        deeper = [(path, partial(_layers, depth=depth)) for path in kind.layers.split()]
+        changes = [*deeper, *_wider(kind, given, width), *_following(kind, given, depth, width)]
+        return _changed(settings, given, changes)
 
-    return Rule(depths, channels, scaled)
-
-
-def _runs(stage: list[Settings]) -> list[tuple[Settings, int]]:
-    """Equal neighbours among the blocks of a stage, and how many there are of each."""
-    runs = [list(run) for _, run in groupby(stage, key=lambda b: sorted(b.items(), key=str))]
-    return [(run[0], len(run)) for run in runs]
-
-
-def _is_pointwise(stage: list[tuple[Settings, int]]) -> bool:
-    return all(b["block_type"] == "cn" and b["kernel_size"] == 1 for b, _ in stage)
+    isotropic = isinstance(given.get(kind.layers), int)
+    patch = 0 if isinstance(given.get("embed_layer"), partial) else given.get("patch_size")
+    return Rule(
+        lambda depth: _frozen(scaled(depth, 1.0)),
+        lambda width: _frozen(scaled(1.0, width)),
+        scaled,
+        isotropic=isotropic,
+        patch=patch if isotropic and isinstance(patch, int) and patch > 1 else 0,
+    )
 
 
-def _byob_rule(config: Any) -> Rule:
-    """Each stage is one block configuration or a tuple of them."""
-    stages = [s if isinstance(s, (tuple, list)) else (s,) for s in config.blocks]
-
-    def depths(depth: float) -> Sizes:
-        return tuple(scale_layers(block.d, depth) for stage in stages for block in stage)
-
-    def channels(width: float) -> Sizes:
-        blocks = (_byob_channels(block, width) for stage in stages for block in stage)
-        return (*blocks, stem(width), head(width))
-
-    def stem(width: float) -> Any:
-        own = config.stem_chs
-        sizes = [scale_channels(c, width, math.gcd(c, 8)) for c in _as_tuple(own)]
-        return sizes[0] if isinstance(own, int) else tuple(sizes)
-
-    def head(width: float) -> int:
-        return scale_channels(config.num_features, width) if config.num_features else 0
-
-    def scaled(depth: float, width: float) -> Settings:
-        blocks = tuple(
-            tuple(replace(b, d=scale_layers(b.d, depth), c=_byob_channels(b, width)) for b in stage)
-            for stage in stages
-        )
-        changed = replace(config, blocks=blocks, stem_chs=stem(width), num_features=head(width))
-        return {"model_cfg": changed}
-
-    return Rule(depths, channels, scaled)
+def _changed(settings: Settings, given: Settings, changes: Iterable[Change]) -> Settings:
+    """The settings, and the configuration among them, that the ``changes`` change."""
+    name, config = configuration(settings)
+    changed: Settings = {}
+    for path, change in changes:
+        top = path.partition(".")[0]
+        if top == "cfg":
+            changed[name] = change(changed.get(name, config))
+        elif top in config if isinstance(config, dict) else hasattr(config, top):
+            changed[name] = _replaced(changed.get(name, config), path, change)
+        elif given.get(top) is not None:
+            changed |= _replaced({top: changed.get(top, given[top])}, path, change)
+    return changed
 
 
-def _byob_channels(block: Any, width: float) -> int:
-    """``block.c`` scaled, with whole groups in its bottleneck."""
-    group = block.gs / block.br if isinstance(block.gs, int) and block.gs else 8
-    divisor = math.lcm(round(group), 8) if group == round(group) else 8
-    divisor = divisor if block.c % divisor == 0 else math.gcd(block.c, divisor)
-    return scale_channels(block.c, width, divisor)
+def _replaced(holder: Any, path: str, change: Callable[[Any], Any]) -> Any:
+    """A copy of a dict, data class or list with what is at ``path`` changed."""
+    key, _, rest = path.partition(".")
+    if isinstance(holder, list | tuple):
+        return [_entry(v, rest, change) if i == int(key) else v for i, v in enumerate(holder)]
+    own = holder[key] if isinstance(holder, dict) else getattr(holder, key)
+    new = {key: _entry(own, rest, change)}
+    return {**holder, **new} if isinstance(holder, dict) else replace(holder, **new)
 
 
-def _list_rule(given: Settings, layers_key: str, channels_key: str) -> Rule:
-    """A list of layers, and a list of channels or the channels of the first stage."""
-    layers, own = given[layers_key], given[channels_key]
-    heads = given.get("num_heads")
-    heads = heads if isinstance(heads, (list, tuple)) else [1] * len(layers)
-    sizes = [
-        (c, n * math.gcd(8, c // n) if c % n == 0 else math.gcd(8, c))
-        for n, c in zip(heads, _as_tuple(own), strict=False)
+def _entry(value: Any, path: str, change: Callable[[Any], Any]) -> Any:
+    return _replaced(value, path, change) if path else change(value)
+
+
+def _layers(value: Any, depth: float) -> Any:
+    """Layers, lists of them, a depth multiplier of timm's own, or blocks in order."""
+    if isinstance(value, float):  # RexNet's stages have up to five blocks
+        return tidy(value * math.ceil(tidy(5 * depth)) / 5)
+    if isinstance(value, int):
+        return scale_layers(value, depth)
+    if _is_blocks(value):
+        return repeated(value, _repeats, depth)
+    return type(value)(_layers(v, depth) for v in value)
+
+
+def _is_blocks(value: Any) -> bool:
+    """Whether a list is one of blocks: VGG's channels and poolings, dicts, or GhostNet's rows."""
+    head = value[0]
+    if isinstance(head, list | tuple):
+        return len(head) == 5 and not any(isinstance(v, list | tuple) for v in head)
+    return isinstance(head, dict) or any(isinstance(v, str) for v in value)
+
+
+def _repeats(block: Any) -> bool:
+    """Whether a block keeps the size and the channels of its map."""
+    if isinstance(block, dict):
+        return bool(block["stride"] == 1 and block["in_chs"] == block["out_chs"])
+    return block[-1] == 1 if isinstance(block, list | tuple) else isinstance(block, int)
+
+
+def repeated(blocks: Iterable[Any], repeats: Callable[[Any], bool], depth: float) -> list[Any]:
+    """Blocks in order, those that may be repeated as often as `scale_stage` says."""
+    scaled: list[Any] = []
+    for may_repeat, stage in groupby(blocks, repeats):
+        runs = [list(run) for _, run in groupby(stage)]
+        lengths = [len(run) for run in runs]
+        counts = scale_stage(lengths, depth) if may_repeat else lengths
+        scaled += (run[0] for run, n in zip(runs, counts, strict=True) for _ in range(n))
+    return scaled
+
+
+def _wider(kind: Kind, given: Settings, width: float) -> Iterator[Change]:
+    """How the channels change, given the heads of each."""
+    names = kind.channels.split()
+    heads = dict(zip(names, kind.heads.split(), strict=False))
+    whole = kind.head_sizes(given) if kind.head_sizes else _norm_groups(given)
+    change: Callable[..., Any] = _channels
+    if kind.in_proportion and kind.in_proportion(given):
+        before = _each(given.get(kind.multiple_of, 1), 1)[-1]
+        change = partial(_proportional, before=before)
+    for name in names:
+        each = given.get(heads.get(name, ""), 1)
+        yield name, partial(change, width=width, most=kind.divisor, heads=each, whole=whole)
+
+
+def _channels(value: Any, width: float, most: int, heads: Any, whole: Any) -> Any:
+    """Channels, lists of them, a width multiplier of timm's own, or blocks in order.
+
+    They are multiples of up to ``most``, for each of the ``heads``, and of the ``whole``.
+    """
+    if isinstance(value, float):
+        return tidy(value * max(1, round(_STEPS * width)) / _STEPS)
+    if isinstance(value, int):
+        heads, whole = _each(heads, 1)[0], _each(whole, 1)[0]
+        divisor = heads * math.gcd(most, value // heads) if value % heads == 0 else most
+        divisor = math.gcd(divisor, value)
+        both = math.lcm(divisor, whole)
+        return scale_channels(value, width, both if value % both == 0 else divisor)
+    if not isinstance(value, list | tuple):
+        return value
+    if isinstance(value[0], dict):
+        return _wider_blocks(value, partial(_channels, width=width, most=most, heads=1, whole=1))
+    each = zip(value, _each(heads, len(value)), _each(whole, len(value)), strict=False)
+    return type(value)(_channels(v, width, most, n, w) for v, n, w in each)
+
+
+def _proportional(value: Any, width: float, most: int, heads: Any, whole: Any, before: int) -> Any:
+    """Channels of stages, multiples of those ``before``, and whole in all stages."""
+    ratios = [channels // value[0] for channels in value]
+    if any(channels % value[0] for channels in value):
+        return _channels(value, width, most, heads, whole)
+    unit = math.lcm(
+        before,
+        *(w // math.gcd(w, r) for w, r in zip(_each(whole, len(value)), ratios, strict=True)),
+    )
+    first = _channels(value[0], width, most, heads, unit)
+    return type(value)(first * ratio for ratio in ratios)
+
+
+def _each(value: Any, stages: int) -> list[Any]:
+    return list(value) if isinstance(value, list | tuple) else [value] * stages
+
+
+def _wider_blocks(blocks: list[Settings], wider: Callable[[Any], Any]) -> list[Settings]:
+    """Blocks with inputs and outputs of their own; the stem is not widened."""
+    inputs = [blocks[0]["in_chs"], *(wider(block["in_chs"]) for block in blocks[1:])]
+    return [
+        block | {"in_chs": n, "out_chs": wider(block["out_chs"])}
+        for block, n in zip(blocks, inputs, strict=True)
     ]
 
-    def depths(depth: float) -> Sizes:
-        return tuple(scale_layers(n, depth) for n in layers)
 
-    def channels(width: float) -> Sizes:
-        return tuple(scale_channels(c, width, divisor) for c, divisor in sizes)
+def _norm_groups(given: Settings) -> int:
+    """Channels of which a layer must have multiples for its group norm; 1 for other norms."""
+    layer, groups = given.get("norm_layer"), 32
+    if isinstance(layer, partial):
+        groups = layer.keywords.get("group_size") or layer.keywords.get("num_groups", groups)
+        layer = layer.func
+    name = str(getattr(layer, "__name__", layer)).lower().replace("_", "")
+    if not name.startswith(("groupnorm", "evonorm2ds")) or name.startswith("groupnorm1"):
+        return 1
+    return round(groups / min(1.0, given.get("bottle_ratio") or 1.0))
 
-    def scaled(depth: float, width: float) -> Settings:
-        wider = channels(width)
-        changed = {
-            layers_key: depths(depth),
-            channels_key: wider[0] if isinstance(own, int) else wider,
-        }
-        config: Any = given.get("model_cfg")
-        if is_dataclass(config) and hasattr(config, layers_key):
-            return {"model_cfg": replace(config, **changed)}  # type: ignore[type-var]
-        return changed
 
-    return Rule(depths, channels, scaled)
+def _following(kind: Kind, given: Settings, depth: float, width: float) -> Iterator[Change]:
+    """What follows the layers, and in an isotropic network the channels."""
+    before = given.get(kind.layers)
+    if not isinstance(before, int) and not _is_list(before):
+        return
+    old, new = _total(before), _total(_layers(before, depth))
+    for name in _INDICES:
+        yield name, partial(_index, old=old, new=new)
+    for name in _EACH_BLOCK:
+        yield name, partial(_stretched, layers=_layers(before, depth))
+    if not isinstance(before, int):
+        return
+    for name in _WITH_CHANNELS:
+        yield name, partial(scale_channels, width=width)
+    embedding, ratio = given[kind.channels.split()[0]], given.get("mlp_ratio")
+    if isinstance(ratio, float) and ratio % 1:
+        wider = dict(_wider(kind, given, width))[kind.channels.split()[0]](embedding)
+        hidden = int(embedding * ratio)
+        yield "mlp_ratio", lambda _: _ratio(hidden, embedding, wider, own=ratio)
+
+
+def _ratio(hidden: int, before: int, after: int, own: float) -> float:
+    """The ratio at which hidden sizes are rounded as channels are; timm takes its whole part."""
+    scaled = scale_channels(hidden, after / before, math.gcd(8, hidden))
+    return own if after == before else (scaled + 0.5) / after
+
+
+def _total(layers: int | list[int]) -> int:
+    return layers if isinstance(layers, int) else sum(layers)
+
+
+def _index(value: Any, old: int, new: int) -> Any:
+    """Numbers of blocks that are as far on among ``new`` blocks as they were among ``old``."""
+    if isinstance(value, int):
+        return max(0, round((value + 1) * new / old) - 1)
+    return type(value)(_index(v, old, new) for v in value)
+
+
+def _stretched(value: Any, layers: Any) -> Any:
+    """A list of a value a block, or of such lists a stage, for as many ``layers``."""
+    if not isinstance(value, list | tuple):
+        return value
+    if isinstance(layers, int):
+        return type(value)(value[i * len(value) // layers] for i in range(layers))
+    return type(value)(_stretched(v, n) for v, n in zip(value, layers, strict=False))
+
+
+def _frozen(value: Any) -> Hashable:
+    if isinstance(value, dict):
+        return tuple((key, _frozen(v)) for key, v in value.items())
+    if isinstance(value, list | tuple):
+        return tuple(map(_frozen, value))
+    return value if isinstance(value, Hashable) else repr(value)
 
 
 def _is_list(value: Any) -> bool:
     """Whether ``value`` lists whole numbers, two or more."""
-    is_list = isinstance(value, (list, tuple)) and len(value) > 1
+    is_list = isinstance(value, list | tuple) and len(value) > 1
     return is_list and all(isinstance(n, int) for n in value)
 
 
 def _fits(value: Any, stages: int) -> bool:
     """Whether ``value`` is channels: of the first stage, or of each of the ``stages``."""
     return isinstance(value, int) or (_is_list(value) and len(value) == stages)
-
-
-def _as_tuple(value: Any) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else tuple(value)

@@ -8,9 +8,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from scalegrid import baselines
-from scalegrid.baselines import Baseline
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import Source, open_source
+from scalegrid.plan.soundness import check_step
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
@@ -22,15 +22,18 @@ def resolve(spec: SweepSpec) -> SweepSpec:
     A resolved specification stays as it is.
 
     Raises:
-        UserError: the baseline is unknown.
+        UserError: the baseline is unknown, or does not take images of such a step.
     """
     if spec.resolution and spec.resolution_step and spec.name and spec.depth_rounding:
         return spec
     baseline = baselines.get(spec.baseline)
+    resolution = spec.resolution or baseline.brief_resolution
+    if spec.resolution_step:
+        check_step(baseline, resolution, spec.resolution_step)
     spec = spec.model_copy(
         update={
-            "resolution": spec.resolution or baseline.brief_resolution,
-            "resolution_step": spec.resolution_step or _step(baseline),
+            "resolution": resolution,
+            "resolution_step": spec.resolution_step or baseline.resolution_step,
             "depth_rounding": spec.depth_rounding or _rounding(spec),
         }
     )
@@ -92,15 +95,6 @@ def _with_classes(source: Source, num_classes: int) -> Source:
         class_names=source.class_names + ("",) * spare,
         fingerprint=digest([source.fingerprint, num_classes]) if spare else source.fingerprint,
     )
-
-
-def _step(baseline: Baseline) -> int:
-    """The px between allowed resolutions: a quarter of the total stride.
-
-    Between two multiples of the total stride every stage but the last has steps of its own, and a
-    quarter reaches those of the last three; for a stride of 32 that is the usual 8 px.
-    """
-    return max(1, baseline.total_stride // 4)
 
 
 def _rounding(spec: SweepSpec) -> DepthRule:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scalegrid.baselines import Baseline, skeleton
@@ -31,76 +32,121 @@ def check(baseline: Baseline, num_classes: int, resolution: int, in_chans: int =
 
     Raises:
         UserError: one sentence, naming the network: it cannot be built, does not run at the
-            resolution or at no other, differs between calls, returns something else than
-            (N, num_classes), or has nothing that can be counted.
+            resolution or at a larger one, leaves px unused, differs between calls, returns
+            something else than (N, num_classes), or has nothing that can be counted.
     """
     if baseline.origin == "built-in":
         return []
-    plain = skeleton(baseline, 1.0, 1.0, num_classes, in_chans=in_chans)
     if resolution < baseline.total_stride:
         raise UserError(
             f"{baseline.name} shrinks its maps {baseline.total_stride} times, too much for images "
             f"of {resolution} px."
         )
+    networks = _Networks(baseline, num_classes, in_chans)
     for depth, width in _PROBES:
-        model = skeleton(baseline, depth, width, num_classes, in_chans=in_chans)
-        _check_repeatable(baseline, model, depth, width, num_classes, in_chans)
-        _check_output(baseline.name, model, depth, width, num_classes, resolution, in_chans)
-    larger = baseline.total_stride * math.ceil(1.5 * resolution / baseline.total_stride)
-    _check_output(baseline.name, plain, 1.0, 1.0, num_classes, larger, in_chans)
-    return _uncounted(baseline.name, plain, resolution, in_chans) + _idle_axes(baseline)
+        networks.check_repeatable(depth, width, resolution)
+        networks.check_output(depth, width, resolution)
+    step = baseline.resolution_step
+    networks.check_output(1.0, 1.0, resolution + step * math.ceil(0.5 * resolution / step))
+    return networks.uncounted(resolution) + _idle_axes(baseline)
 
 
-def _check_repeatable(
-    baseline: Baseline,
-    model: nn.Module,
-    depth: float,
-    width: float,
-    num_classes: int,
-    in_chans: int,
-) -> None:
-    """Raise UserError if another network is built when asked for the same once more."""
-    from scalegrid.baselines.introspection import structure
+def check_step(baseline: Baseline, resolution: int, step: int) -> None:
+    """Run ``baseline`` on images of ``step`` px more than ``resolution``, unless its steps say so.
 
-    again = skeleton(baseline, depth, width, num_classes, in_chans=in_chans)
-    if structure(model) != structure(again):
-        raise UserError(
-            f"{baseline.name} builds different networks each time it is asked for depth {depth:g}, "
-            f"width {width:g}; what it builds must depend on its arguments alone."
-        )
-
-
-def _check_output(
-    name: str,
-    model: nn.Module,
-    depth: float,
-    width: float,
-    num_classes: int,
-    resolution: int,
-    in_chans: int,
-) -> None:
-    import torch
-
+    Raises:
+        UserError: it does not run on them, or leaves some of their px unused.
+    """
+    if baseline.origin == "built-in" or step % baseline.resolution_step == 0:
+        return
     from scalegrid.baselines.introspection import run
 
-    which = f"{name} at depth {depth:g}, width {width:g}"
+    side = resolution + step
     try:
-        output = run(model, resolution, images=2, in_chans=in_chans)
+        run(skeleton(baseline, 1.0, 1.0, 10, side), side, whole=True)
     except (Exception, SystemExit) as error:  # the user's code may raise anything
-        unscaled = (depth, width) == (1.0, 1.0)
-        channels = "" if in_chans == 3 else f" and channels: {in_chans}"
-        rule = "; a baseline must take square images of any size above its total stride"
         raise UserError(
-            f"{which} does not run on images of {resolution} px{channels} ({one_line(error)})"
-            f"{rule if unscaled else ''}."
+            f"--resolution-step {step} leads to images of {side} px, on which {baseline.name} does "
+            f"not run ({one_line(error)}); give a multiple of {baseline.resolution_step} px."
         ) from error
-    if not isinstance(output, torch.Tensor):
-        raise UserError(f"{which} returns a {type(output).__name__}; it must return a tensor.")
-    if tuple(output.shape) != (2, num_classes):
-        raise UserError(
-            f"{which} turns 2 images into an output of shape {tuple(output.shape)}; for "
-            f"{num_classes} classes it must be {(2, num_classes)}."
-        )
+
+
+@dataclass(frozen=True)
+class _Networks:
+    """Networks of a baseline for images and classes of these numbers."""
+
+    baseline: Baseline
+    num_classes: int
+    in_chans: int
+
+    def build(self, depth: float, width: float, resolution: int) -> nn.Module:
+        """One of them, for its shapes alone."""
+        return skeleton(self.baseline, depth, width, self.num_classes, resolution, self.in_chans)
+
+    def check_repeatable(self, depth: float, width: float, resolution: int) -> None:
+        """Raise UserError if another network is built when asked for the same once more."""
+        from scalegrid.baselines.introspection import structure
+
+        first, second = (structure(self.build(depth, width, resolution)) for _ in range(2))
+        if first != second:
+            raise UserError(
+                f"{self.baseline.name} builds different networks each time it is asked for depth "
+                f"{depth:g}, width {width:g}; what it builds must depend on its arguments alone."
+            )
+
+    def check_output(self, depth: float, width: float, resolution: int) -> None:
+        """Raise UserError if it does not run, or returns something else than (N, num_classes)."""
+        import torch
+
+        from scalegrid.baselines.introspection import run
+
+        which = f"{self.baseline.name} at depth {depth:g}, width {width:g}"
+        model = self.build(depth, width, resolution)
+        try:
+            output = run(model, resolution, images=2, in_chans=self.in_chans, whole=True)
+        except (Exception, SystemExit) as error:  # the user's code may raise anything
+            rule = self._rule() if (depth, width) == (1.0, 1.0) else ""
+            channels = "" if self.in_chans == 3 else f" and channels: {self.in_chans}"
+            raise UserError(
+                f"{which} does not run on images of {resolution} px{channels} "
+                f"({one_line(error)}){rule}."
+            ) from error
+        if not isinstance(output, torch.Tensor):
+            raise UserError(f"{which} returns a {type(output).__name__}; it must return a tensor.")
+        wanted = (2, self.num_classes)
+        if tuple(output.shape) != wanted:
+            raise UserError(
+                f"{which} turns 2 images into an output of shape {tuple(output.shape)}; for "
+                f"{self.num_classes} classes it must be {wanted}."
+            )
+
+    def _rule(self) -> str:
+        """What resolutions the network must take, or takes."""
+        if self.baseline.origin != "timm":
+            return "; a baseline must take square images of any size above its total stride"
+        step = self.baseline.resolution_step
+        return f"; take {self.baseline.brief_resolution} px, or steps of {step} px from there"
+
+    def uncounted(self, resolution: int) -> list[str]:
+        """A note if the network does arithmetic that `scalegrid.cost` does not count.
+
+        Raises:
+            UserError: nothing of it is counted.
+        """
+        from scalegrid.cost.counting import trace
+
+        name, model = self.baseline.name, self.build(1.0, 1.0, resolution)
+        found = trace(model, resolution, self.in_chans)
+        if not found.total.flops:
+            raise UserError(
+                f"{name} has no convolution and no matrix product, so its cost cannot be counted."
+            )
+        everything = found.total.activations + found.uncounted.total()
+        return [
+            f"the cost of {operator} in {name} is not counted; its outputs are "
+            f"{percent(elements / everything)} of those of all operators that do arithmetic."
+            for operator, elements in found.uncounted.items()
+        ]
 
 
 def _idle_axes(baseline: Baseline) -> list[str]:
@@ -109,25 +155,4 @@ def _idle_axes(baseline: Baseline) -> list[str]:
         f"{baseline.name} is the same network at {axis} 1 and {axis} 2: its {axis} is not scaled."
         for axis, realised in axes.items()
         if realised(1.0) == realised(2.0)
-    ]
-
-
-def _uncounted(name: str, model: nn.Module, resolution: int, in_chans: int) -> list[str]:
-    """A note if the network does arithmetic that `scalegrid.cost` does not count.
-
-    Raises:
-        UserError: nothing of it is counted.
-    """
-    from scalegrid.cost.counting import trace
-
-    found = trace(model, resolution, in_chans)
-    if not found.total.flops:
-        raise UserError(
-            f"{name} has no convolution and no matrix product, so its cost cannot be counted."
-        )
-    everything = found.total.activations + found.uncounted.total()
-    return [
-        f"the cost of {operator} in {name} is not counted; its outputs are "
-        f"{percent(elements / everything)} of those of all operators that do arithmetic."
-        for operator, elements in found.uncounted.items()
     ]

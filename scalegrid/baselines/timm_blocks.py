@@ -1,0 +1,114 @@
+"""How block configurations scale: timm's decoded block strings, and those of a ByobNet."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from itertools import groupby, pairwise
+from typing import Any
+
+from scalegrid.baselines.rounding import scale_channels, scale_layers, scale_stage, tidy
+from scalegrid.baselines.timm_entry import Settings
+from scalegrid.baselines.timm_rules import Rule
+
+Sizes = tuple[Any, ...]
+
+
+def block_rule(given: Settings, sets_head: bool) -> Rule:
+    """Runs of equal blocks are repeated, and timm rounds the channels."""
+    stages = [_runs(stage) for stage in given["block_args"]]
+    rounding = given["round_chs_fn"]
+    grouped = _grouped(given["block_args"])
+    stem = () if given["fix_stem"] else (given["stem_size"],)
+    head = given["num_features"] if sets_head and stem else 0
+
+    def depths(depth: float) -> Sizes:
+        return tuple(
+            scale_stage([n for _, n in stage], 1.0 if _is_pointwise(stage) else depth)
+            for stage in stages
+        )
+
+    def rounded(width: float) -> Callable[[int], int]:
+        if not isinstance(rounding, partial):
+            return partial(scale_channels, width=width)
+        own = rounding.keywords.get("multiplier", 1.0)
+        usual = partial(rounding, multiplier=tidy(own * width))
+        return lambda c: scale_channels(c, own * width, grouped[c]) if c in grouped else usual(c)
+
+    def channels(width: float) -> Sizes:
+        blocks = (block["out_chs"] for stage in stages for block, _ in stage)
+        return (*map(rounded(width), (*stem, *blocks)), head and scale_channels(head, width))
+
+    def scaled(depth: float, width: float) -> Settings:
+        blocks = [
+            [dict(block) for (block, _), n in zip(stage, repeats, strict=True) for _ in range(n)]
+            for stage, repeats in zip(stages, depths(depth), strict=True)
+        ]
+        changed = {"block_args": blocks, "round_chs_fn": rounded(width)}
+        return changed | ({"num_features": scale_channels(head, width)} if head else {})
+
+    return Rule(depths, channels, scaled)
+
+
+def _grouped(stages: list[list[Settings]]) -> dict[int, int]:
+    """The channels that enter convolutions in groups, and those of a group, before expansion."""
+    blocks = [block for stage in stages for block in stage]
+    return {
+        before["out_chs"]: round(block["group_size"] / block["exp_ratio"])
+        for before, block in pairwise(blocks)
+        if block["block_type"] == "er" and (block.get("group_size") or 1) > 1
+    }
+
+
+def _runs(stage: list[Settings]) -> list[tuple[Settings, int]]:
+    """Equal neighbours among the blocks of a stage, and how many there are of each."""
+    runs = [list(run) for _, run in groupby(stage, key=lambda b: sorted(b.items(), key=str))]
+    return [(run[0], len(run)) for run in runs]
+
+
+def _is_pointwise(stage: list[tuple[Settings, int]]) -> bool:
+    return all(b["block_type"] == "cn" and b["kernel_size"] == 1 for b, _ in stage)
+
+
+def byob_rule(config: Any) -> Rule:
+    """Each stage is one block configuration or a tuple of them."""
+    stages = [s if isinstance(s, (tuple, list)) else (s,) for s in config.blocks]
+
+    def depths(depth: float) -> Sizes:
+        return tuple(scale_layers(block.d, depth) for stage in stages for block in stage)
+
+    def channels(width: float) -> Sizes:
+        blocks = (_byob_channels(block, width) for stage in stages for block in stage)
+        return (*blocks, stem(width), head(width))
+
+    def stem(width: float) -> Any:
+        own = config.stem_chs
+        sizes = [scale_channels(c, width, math.gcd(c, 8)) for c in _as_tuple(own)]
+        return sizes[0] if isinstance(own, int) else tuple(sizes)
+
+    def head(width: float) -> int:
+        return scale_channels(config.num_features, width) if config.num_features else 0
+
+    def scaled(depth: float, width: float) -> Settings:
+        blocks = tuple(
+            tuple(replace(b, d=scale_layers(b.d, depth), c=_byob_channels(b, width)) for b in stage)
+            for stage in stages
+        )
+        changed = replace(config, blocks=blocks, stem_chs=stem(width), num_features=head(width))
+        return {"model_cfg": changed}
+
+    return Rule(depths, channels, scaled)
+
+
+def _byob_channels(block: Any, width: float) -> int:
+    """``block.c`` scaled, with whole groups in its bottleneck."""
+    group = block.gs / block.br if isinstance(block.gs, int) and block.gs else 8
+    divisor = math.lcm(round(group), 8) if group == round(group) else 8
+    divisor = divisor if block.c % divisor == 0 else math.gcd(block.c, divisor)
+    return scale_channels(block.c, width, divisor)
+
+
+def _as_tuple(value: Any) -> tuple[int, ...]:
+    return (value,) if isinstance(value, int) else tuple(value)

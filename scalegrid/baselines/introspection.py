@@ -104,7 +104,8 @@ def read_layout(
         side = min(side, units[-1].side)
     if has_classifier:
         rows.append(LayerRow("Pooling & FC", 1, 1, body[-1].channels, 1))
-    last_map = min((unit.side for unit in body if unit.side > 1), default=1)
+    sides = [unit.side for unit in body if unit.side > 1]
+    last_map = min(sides, default=1 if body else resolution)
     return tuple(rows), max(1, round(resolution / last_map))
 
 

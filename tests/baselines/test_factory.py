@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -145,10 +146,14 @@ def test_a_fault_is_an_error_of_one_sentence(
 
 
 def test_nothing_to_count_is_a_fault(write: Writer) -> None:
-    text = "from torch import nn\ndef factory(depth, width, num_classes):\n"
-    text += "    return nn.Sequential(nn.Flatten(), nn.LazyBatchNorm1d())\nfactory.resolution = 8\n"
-    text = text.replace("nn.LazyBatchNorm1d()", "nn.LayerNorm(3 * 256 * 256)")
-    assert "no convolution or linear layer" in problem(baselines.get(write(text) + ":factory"))
+    own = (
+        "import torch\nclass Own(nn.Module):\n    def __init__(self, classes):\n"
+        "        super().__init__()\n        self.scale = nn.Parameter(torch.ones(classes))\n"
+        "    def forward(self, x):\n        return x.mean((1, 2, 3))[:, None] * self.scale\n\n"
+    )
+    text = "from torch import nn\n" + own
+    text += "def factory(depth, width, num_classes):\n    return Own(num_classes)\n"
+    assert "no matrix product" in problem(baselines.get(write(text) + ":factory"))
 
 
 @pytest.mark.parametrize(
@@ -320,16 +325,31 @@ def test_the_example_is_sound_and_scales_on_both_axes(monkeypatch: pytest.Monkey
     assert [row.layers for row in example.layout(2, 1)] == [1, 4, 6, 6, 1]
 
 
-def test_weights_that_cannot_be_counted_are_noted(write: Writer) -> None:
-    own = "class Own(nn.Linear):\n    pass\n\n"
-    text = GOOD.replace("nn.Flatten(), nn.Linear(", "nn.Flatten(), Own(")
-    counted = baselines.get(write(text.replace("def factory", own + "def factory")) + ":factory")
-    assert soundness.check(counted, 7, 32) == []
+def test_a_product_of_ones_own_costs_what_the_layer_costs(write: Writer) -> None:
     own = (
         "import torch\nclass Own(nn.Module):\n    def __init__(self, i, o):\n"
         "        super().__init__()\n        self.table = nn.Parameter(torch.zeros(o, i))\n"
         "    def forward(self, x):\n        return x @ self.table.T\n\n"
     )
+    text = GOOD.replace("nn.Flatten(), nn.Linear(", "nn.Flatten(), Own(")
     hidden = baselines.get(write(text.replace("def factory", own + "def factory")) + ":factory")
-    (note,) = soundness.check(hidden, 70, 32)
-    assert "is not counted" in note
+    assert soundness.check(hidden, 70, 32) == []
+    flops = [cost.measure(baselines.skeleton(b, 1, 1, 70), 32).flops for b in (hidden, good(write))]
+    assert flops[0] == flops[1]
+
+
+def test_arithmetic_that_is_not_counted_is_noted_with_its_size(write: Writer) -> None:
+    own = (
+        "import torch\nclass Spectrum(nn.Module):\n"
+        "    def forward(self, x):\n        return torch.fft.fft2(x).abs()\n\n"
+    )
+    text = GOOD.replace("nn.Flatten(), nn.Linear(", "nn.Flatten(), Spectrum(), nn.Linear(")
+    text = text.replace(
+        "nn.AdaptiveAvgPool2d(1), nn.Flatten(), Spectrum(),",
+        "Spectrum(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),",
+    )
+    (note,) = soundness.check(
+        baselines.get(write(text.replace("def factory", own + "def factory")) + ":factory"), 7, 32
+    )
+    assert "_fft_c2c" in note
+    assert re.search(r"are \d+ % of those of all", note)

@@ -126,7 +126,7 @@ def test_adding_candidates_never_removes_one(baseline: BlockBaseline, few: int, 
 
 @cache
 def b0_plan(grid: str, resolution: int = 224) -> Plan:
-    spec = SweepSpec(grid=grid, resolution=resolution, candidates="all")  # type: ignore[arg-type]
+    spec = SweepSpec(grid=grid, resolution=resolution, resolution_step=8, candidates="all")  # type: ignore[arg-type]
     return planned(spec, baselines.get("b0"), 1000)
 
 

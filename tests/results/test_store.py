@@ -31,7 +31,7 @@ def _without_fsync() -> Iterator[None]:
         yield
 
 
-SPEC = light_spec("results", name="s")
+SPEC = light_spec("results", name="s", depth_rounding="round")
 
 
 def start(store: Store, spec: SweepSpec, variants: list[dict[str, Any]], data: str) -> None:

@@ -29,8 +29,21 @@ _INSTEAD = (
     "--baseline package.module:function"
 )
 
-_REASONS: dict[str, str] = {}
-"""Why no rule scales what a constructor builds, where it is not for want of settings."""
+_FIXED = "its constructor fixes the channels of its stages"
+_REASONS = {
+    "DLA": "its depth is the height of trees, each level of which doubles the layers",
+    "DPN": "its constructor fixes the channels of its residual path",
+    "EfficientFormer": "its attention takes images of one size",
+    **dict.fromkeys(("NextViT", "SENet"), _FIXED),
+    "cs3sedarknet_xdw": "its convolutions have a fixed number of groups, as many as channels",
+    "SelecSls": "its blocks are connected one by one",
+    **dict.fromkeys(
+        ("InceptionResnetV2", "InceptionV3", "InceptionV4", "NASNetALarge", "PNASNet5Large"),
+        "its constructor fixes its layers and channels",
+    ),
+    "Xception": "its constructor fixes its layers and channels",
+}
+"""Why what a constructor builds, or a model, is not scaled."""
 
 
 class TimmBaseline(ModuleBaseline):

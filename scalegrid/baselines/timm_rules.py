@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import groupby
@@ -50,12 +50,26 @@ class Kind(NamedTuple):
     heads: str = ""
     """The heads of each of the ``channels``, in the same order."""
     divisor: int = 8
-    head_sizes: Callable[[Settings], list[int]] | None = None
-    """Of each stage; 1 where it has no attention. Channels are whole heads of that size."""
+    multiples: Callable[[Settings], list[int]] | None = None
+    """Of what the channels of each stage must be multiples: of heads of fixed size, of groups."""
     in_proportion: Callable[[Settings], bool] | None = None
     """Whether each stage must have a whole multiple of the channels of the one before."""
     multiple_of: str = ""
     """The setting that has the channels before the first stage, which do not scale."""
+
+
+def _heads_of_maxxvit(block_type: Any, transformer_cfg: Any, **_: Any) -> list[int]:
+    """Attention is on the channels of its stage, or on those that enter the stage."""
+    attends = [bool({"T", "M"} & {*blocks}) for blocks in block_type]
+    if not transformer_cfg.expand_first:
+        attends = [a or b for a, b in zip(attends, [*attends[1:], False], strict=True)]
+    return [transformer_cfg.dim_head if a else 1 for a in attends]
+
+
+def _groups_of_cspnet(stages: Any, **_: Any) -> list[int]:
+    """The outputs of a stage, of which a share is divided into groups."""
+    each = zip(stages.groups, stages.block_ratio, stages.bottle_ratio, strict=True)
+    return [round(groups / (block * bottle)) for groups, block, bottle in each]
 
 
 KINDS = {
@@ -63,7 +77,11 @@ KINDS = {
     "ConVit": Kind("depth", "embed_dim"),
     "ConvMixer": Kind("depth", "dim"),
     "CrossVit": Kind("depth", "embed_dim", "num_heads"),
-    "CspNet": Kind("stages.depth", "stem.out_chs stages.out_chs"),
+    "CspNet": Kind(
+        "stages.depth",
+        "stem.out_chs stages.out_chs",
+        multiples=lambda given: _groups_of_cspnet(**given),
+    ),
     "DenseNet": Kind("block_config", "growth_rate", divisor=4),
     "GhostNet": Kind("cfgs", "width"),
     "Hiera": Kind("stages", "embed_dim", "num_heads"),
@@ -94,15 +112,12 @@ _SPECIAL: dict[str, dict[str, Any]] = {
     "EdgeNeXt": {"in_proportion": lambda given: given["downsample_block"]},
     "FastVit": {"in_proportion": lambda given: True},
     "MaxxVit": {
-        "head_sizes": lambda given: [
-            given["transformer_cfg"].dim_head if {"T", "M"} & {*blocks} else 1
-            for blocks in given["block_type"]
-        ],
+        "multiples": lambda given: _heads_of_maxxvit(**given),
         "in_proportion": lambda given: given["conv_cfg"].block_type == "convnext",
         "multiple_of": "stem_width",
     },
     "MetaFormer": {
-        "head_sizes": lambda given: [
+        "multiples": lambda given: [
             32 if "Attention" in str(mixer) else 1 for mixer in _each(given["token_mixers"], 4)
         ],
     },
@@ -138,8 +153,8 @@ def rule_of(kind: Kind, given: Settings, settings: Settings) -> Rule:
     """How the settings of this ``kind`` scale, among ``settings`` and all that is ``given``."""
 
     def scaled(depth: float, width: float) -> Settings:
-        deeper = [(path, partial(_layers, depth=depth)) for path in kind.layers.split()]
-        changes = [*deeper, *_wider(kind, given, width), *_following(kind, given, depth, width)]
+        changes: list[Change] = [(p, partial(_layers, depth=depth)) for p in kind.layers.split()]
+        changes += (*_wider(kind, given, width), *_following(kind, given, depth, width))
         return _changed(settings, given, changes)
 
     isotropic = isinstance(given.get(kind.layers), int)
@@ -223,7 +238,7 @@ def _wider(kind: Kind, given: Settings, width: float) -> Iterator[Change]:
     """How the channels change, given the heads of each."""
     names = kind.channels.split()
     heads = dict(zip(names, kind.heads.split(), strict=False))
-    whole = kind.head_sizes(given) if kind.head_sizes else _norm_groups(given)
+    whole = kind.multiples(given) if kind.multiples else _norm_groups(given)
     change: Callable[..., Any] = _channels
     if kind.in_proportion and kind.in_proportion(given):
         before = _each(given.get(kind.multiple_of, 1), 1)[-1]
@@ -271,7 +286,7 @@ def _each(value: Any, stages: int) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value] * stages
 
 
-def _wider_blocks(blocks: list[Settings], wider: Callable[[Any], Any]) -> list[Settings]:
+def _wider_blocks(blocks: Sequence[Settings], wider: Callable[[Any], Any]) -> list[Settings]:
     """Blocks with inputs and outputs of their own; the stem is not widened."""
     inputs = [blocks[0]["in_chs"], *(wider(block["in_chs"]) for block in blocks[1:])]
     return [
@@ -319,7 +334,7 @@ def _ratio(hidden: int, before: int, after: int, own: float) -> float:
     return own if after == before else (scaled + 0.5) / after
 
 
-def _total(layers: int | list[int]) -> int:
+def _total(layers: Any) -> int:
     return layers if isinstance(layers, int) else sum(layers)
 
 

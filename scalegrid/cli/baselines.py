@@ -13,16 +13,21 @@ from scalegrid.baselines import get, layer_table, listing
 from scalegrid.cli.options import format_option, name_argument
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import count
+from scalegrid.util.text import count, percent
 
 
 @click.command()
 @name_argument
 @click.option("--resolution", type=int, help="Input side in px; default: the authors' own.")
+@click.option("--timm", is_flag=True, help="List the models of timm, and which can be scaled.")
 @format_option
-def baselines(name: str | None, resolution: int | None, form: Format) -> None:
+def baselines(name: str | None, resolution: int | None, timm: bool, form: Format) -> None:
     """List what can be scaled, or show the layer table of one baseline."""
-    if name is not None:
+    if timm and (name, resolution) != (None, None):
+        raise UserError("--timm lists the models of timm; leave out NAME and --resolution.")
+    if timm:
+        rows = _timm_models()
+    elif name is not None:
         rows = _layers(name, resolution)
     elif resolution is not None:
         raise UserError("--resolution is for the layer table of one baseline; give its NAME.")
@@ -32,6 +37,8 @@ def baselines(name: str | None, resolution: int | None, form: Format) -> None:
         print_json(rows)
     elif form == "csv":
         print_csv(rows)
+    elif timm:
+        _print_timm(rows)
     elif name is not None:
         print_table(rows)
     else:
@@ -49,6 +56,40 @@ def _layers(name: str, resolution: int | None) -> list[dict[str, Any]]:
                 f"{baseline.total_stride} px."
             )
         return [row._asdict() for row in layer_table(baseline, resolution=side)]
+
+
+def _timm_models() -> list[dict[str, Any]]:
+    """One row a model of timm; takes some seconds, most of them for importing timm."""
+    if sys.stderr.isatty():
+        print("reading the settings of timm's models …", file=sys.stderr)
+    from scalegrid.baselines.timm_models import timm_listing
+
+    return [row._asdict() for row in timm_listing()]
+
+
+def _print_timm(rows: Sequence[dict[str, Any]]) -> None:
+    """How many can be scaled, and all names by constructor, the largest groups first."""
+    scalable = sum(row["scalable"] for row in rows)
+    share = percent(scalable / len(rows))
+    print(f"{scalable:,} of timm's {len(rows):,} models ({share}) can be scaled, as timm/NAME:")
+    for can in (True, False):
+        groups: dict[tuple[str, str], list[str]] = {}
+        for row in rows:
+            if row["scalable"] == can:
+                key = (row["constructor"], row["reason"])
+                groups.setdefault(key, []).append(row["name"].removeprefix("timm/"))
+        if not can:
+            print("Others cannot:")
+        print_table(
+            [
+                {"class": constructor, "models": len(names)}
+                | ({} if can else {"reason": reason})
+                | {"names": ", ".join(names)}
+                for (constructor, reason), names in sorted(
+                    groups.items(), key=lambda group: -len(group[1])
+                )
+            ]
+        )
 
 
 def _print_listing(rows: Sequence[dict[str, Any]]) -> None:
@@ -70,6 +111,6 @@ def _print_listing(rows: Sequence[dict[str, Any]]) -> None:
         ]
     )
     print(
-        "Also: timm/NAME for a model of timm, the path of a YAML block definition, and\n"
-        "package.module:factory for your own network."
+        "Also: timm/NAME for a model of timm (--timm lists them), the path of a YAML block\n"
+        "definition, and package.module:factory for your own network."
     )

@@ -167,7 +167,7 @@ class Costs:
                 "another --resolution, or a --resolution-step that suits its strides."
             ) from error
 
-    def _unscaled(self, resolution: int) -> Cost | None:
+    def unscaled(self, resolution: int) -> Cost | None:
         """The unscaled network of a user's own code, counted now.
 
         It reveals what the definition does not show, such as changes in a module that it imports.
@@ -188,7 +188,7 @@ class Costs:
             list(resolutions),
             self.num_classes,
             self.in_chans,
-            self._unscaled(resolutions[0]),
+            self.unscaled(resolutions[0]),
         ]
         return cache_root() / "costs" / f"{digest(content)}.npz"
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from importlib.metadata import version
+from typing import Any
 
 from scalegrid import baselines
 from scalegrid.baselines import Baseline
@@ -19,6 +22,17 @@ from scalegrid.plan.soundness import check
 from scalegrid.plan.variants import Variant, place, plan_order, variants_of
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.util.errors import UserError
+from scalegrid.util.files import recalled
+
+_FORMAT = 1
+"""Raised when the same settings lead to another plan."""
+
+_SETTINGS = (
+    *("resolution", "resolution_step", "batch_size", "grid", "candidates", "divisions", "match"),
+    *("cost_tolerance", "step", "tolerance", "flops_factor", "depth_rounding", "curves"),
+    *("alpha_range", "beta_range", "gamma_range"),
+)
+"""The keys of a specification that decide the variants of a plan."""
 
 
 @dataclass(frozen=True)
@@ -77,16 +91,10 @@ def make_plan(spec: SweepSpec) -> Plan:
     spec = resolve(spec)
     check_training(spec)
     source = open_data(spec)
-    baseline = baselines.get(spec.baseline)
-    costs = Costs(baseline, source.num_classes, source.channels)
-    sound = check(baseline, source.num_classes, _resolution(spec, baseline), source.channels)
-    plan = _plan(spec, source, costs)
-    for one in plan.variants:
-        planned = Cost(one.flops, one.params, one.activations)
-        rounded = costs.rounded(one.depth_rounding)
-        rounded.check(one.depth, one.width, one.resolution, planned)
+    costs = Costs(baselines.get(spec.baseline), source.num_classes, source.channels)
+    plan = _plan(spec, source, costs, checked=True)
     limits = [*_limit_notes(spec, len(plan.variants)), *memory_notes(plan.variants, spec)]
-    return replace(plan, notes=(*source.notes, *sound, *plan.notes, *limits))
+    return replace(plan, notes=(*source.notes, *plan.notes, *limits))
 
 
 def classic_plan(plan: Plan) -> Plan:
@@ -101,34 +109,84 @@ def classic_plan(plan: Plan) -> Plan:
     spec = plan.spec.model_copy(
         update={"grid": "classic", "curves": (), "depth_rounding": "authors"}
     )
-    return _plan(spec, plan.source, plan.costs)
+    return _plan(spec, plan.source, plan.costs, checked=False)
 
 
-def _plan(spec: SweepSpec, source: Source, costs: Costs) -> Plan:
-    """As `make_plan`, for a network that has been found sound; without notes on that."""
+def _plan(spec: SweepSpec, source: Source, costs: Costs, checked: bool) -> Plan:
+    """As `make_plan`, without notes on data and limits.
+
+    To try and count a network that has to be built takes seconds, so what was found is kept.
+    """
+
+    def find() -> dict[str, Any]:
+        return _found(spec, costs, checked)
+
+    built_in = costs.baseline.origin == "built-in"
+    own = built_in or spec.match == "latency"  # latencies have a cache of their own
+    found = find() if own else recalled("plans", _content(spec, costs, checked), find)
+    return Plan(
+        spec=spec,
+        source=source,
+        variants=tuple(Variant.read(row) for row in found["variants"]),
+        considered=found["considered"],
+        of_grid=frozenset(found["of_grid"]),
+        axes=tuple(found["axes"]),
+        costs=costs,
+        notes=tuple(found["notes"]),
+    )
+
+
+def _found(spec: SweepSpec, costs: Costs, checked: bool) -> dict[str, Any]:
+    """What is computed of a plan, as JSON; a network that is ``checked`` is sound."""
     rounded = costs.rounded(spec.depth_rounding or "authors")
     resolution = _resolution(spec, costs.baseline)
-    notes: list[str] = []
+    notes = check(costs, resolution) if checked else []
     if spec.grid == "classic":
         picks = classic_picks(spec, rounded, resolution)
         chosen = [pick for pick in picks if pick.role == "grid"]
         considered = len(chosen)
     else:
-        picks, considered, notes = matched_picks(spec, rounded, resolution)
+        picks, considered, more = matched_picks(spec, rounded, resolution)
         chosen = [pick for pick in picks if pick.role != "baseline" and pick.phi == 1]
+        notes += more
     kept = kept_per_activation(rounded, resolution) * BYTES * spec.batch_size
-    named = variants_of(picks, spec, source.channels, kept)
-    variants = {variant.variant: variant for variant in reversed(named.values())}
-    return Plan(
-        spec=spec,
-        source=source,
-        variants=tuple(sorted(variants.values(), key=plan_order)),
-        considered=considered,
-        of_grid=frozenset(named[place(pick)].variant for pick in chosen),
-        axes=picks[0].networks.axes,
-        costs=rounded,
-        notes=tuple(notes),
-    )
+    named = variants_of(picks, spec, costs.in_chans, kept)
+    distinct = {variant.variant: variant for variant in reversed(named.values())}
+    variants = sorted(distinct.values(), key=plan_order)
+    if checked:
+        _check_costs(variants, costs)
+    return {
+        "variants": [asdict(variant) for variant in variants],
+        "considered": considered,
+        "of_grid": sorted({named[place(pick)].variant for pick in chosen}),
+        "axes": picks[0].networks.axes,
+        "notes": notes,
+    }
+
+
+def _check_costs(variants: Sequence[Variant], costs: Costs) -> None:
+    """Count every variant whole, as it will be trained.
+
+    Raises:
+        UserError: one costs more or less than planned.
+    """
+    for one in variants:
+        planned = Cost(one.flops, one.params, one.activations)
+        rounded = costs.rounded(one.depth_rounding)
+        rounded.check(one.depth, one.width, one.resolution, planned)
+
+
+def _content(spec: SweepSpec, costs: Costs, checked: bool) -> list[Any]:
+    """All that a plan of a network that is not built in depends on."""
+    libraries = [version(library) for library in ("scalegrid", "torch", "timm")]
+    layout = costs.baseline.layout(1.0, 1.0) if costs.baseline.origin == "yaml" else ()
+    settings = {key: getattr(spec, key) for key in _SETTINGS}
+    network = [costs.baseline.definition, [asdict(row) for row in layout]]
+    counted = costs.unscaled(spec.resolution or 0)
+    return [
+        *(_FORMAT, libraries, network, counted, settings),
+        *(costs.num_classes, costs.in_chans, checked),
+    ]
 
 
 def _resolution(spec: SweepSpec, baseline: Baseline) -> int:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scalegrid.baselines import Baseline, skeleton
+from scalegrid.cost.table import Costs
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.text import percent
 
@@ -17,14 +18,12 @@ _PROBES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (1.3, 1.3))
 """Depth and width of the networks that are tried; the last finds channels that do not divide."""
 
 
-def check(baseline: Baseline, num_classes: int, resolution: int, in_chans: int = 3) -> list[str]:
-    """Build and run ``baseline`` unscaled, deeper, wider, and on larger images.
+def check(costs: Costs, resolution: int) -> list[str]:
+    """Build and run a baseline unscaled, deeper, wider, and on larger images.
 
     Args:
-        baseline: built-in ones are known to be sound and are not tried.
-        num_classes: of the data set.
+        costs: of its networks; built-in ones are known to be sound and are not tried.
         resolution: of the sweep's baseline, in px; a larger one is tried too.
-        in_chans: channels of the images.
 
     Returns:
         Notes for the user, a sentence each: an axis on which the network does not scale;
@@ -35,6 +34,7 @@ def check(baseline: Baseline, num_classes: int, resolution: int, in_chans: int =
             resolution or at a larger one, leaves px unused, differs between calls, returns
             something else than (N, num_classes), or has nothing that can be counted.
     """
+    baseline = costs.baseline
     if baseline.origin == "built-in":
         return []
     if resolution < baseline.total_stride:
@@ -42,7 +42,7 @@ def check(baseline: Baseline, num_classes: int, resolution: int, in_chans: int =
             f"{baseline.name} shrinks its maps {baseline.total_stride} times, too much for images "
             f"of {resolution} px."
         )
-    networks = _Networks(baseline, num_classes, in_chans)
+    networks = _Networks(baseline, costs.num_classes, costs.in_chans)
     for depth, width in _PROBES:
         networks.check_repeatable(depth, width, resolution)
         networks.check_output(depth, width, resolution)

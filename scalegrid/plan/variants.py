@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from scalegrid.baselines import Layout, network_id
+from scalegrid.baselines import LayerRow, Layout, network_id
 from scalegrid.coefficients import Coefficients, DepthRule, Scaling, Shares
 from scalegrid.plan.picks import ROLES, Pick
 from scalegrid.plan.realisable import measured_shares
@@ -50,6 +51,13 @@ class Variant:
     nominal: Shares
     depth_rounding: DepthRule
     layout: Layout
+
+    @classmethod
+    def read(cls, row: Mapping[str, Any]) -> Variant:
+        """From `dataclasses.asdict`, also if it has been through JSON."""
+        shares = {key: Shares(*row[key]) for key in ("shares", "nominal")}
+        layout = tuple(LayerRow(**layer) for layer in row["layout"])
+        return cls(**{**row, **shares, "layout": layout})
 
     @property
     def layers(self) -> str:

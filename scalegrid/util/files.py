@@ -75,6 +75,25 @@ def cache_root() -> Path:
     return platformdirs.user_cache_path("scalegrid", appauthor=False)
 
 
+def recalled(kind: str, content: Any, compute: Callable[[], Any]) -> Any:
+    """What ``compute`` returns, a JSON value; from the cache if ``content`` has been seen before.
+
+    Args:
+        kind: the folder in the cache.
+        content: all that the value depends on, a JSON value.
+        compute: its failure is the caller's; a failure to keep the value is ignored.
+    """
+    path = cache_root() / kind / f"{digest(content)}.json"
+    with suppress(OSError, ValueError):
+        return json.loads(path.read_bytes())
+    value = compute()
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(value).encode()
+        replace_file(path, lambda file: file.write(text), durable=False)
+    return value
+
+
 def load_arrays(path: Path, names: Sequence[str]) -> list[NDArray[Any]] | None:
     """The named arrays of an ``.npz`` file; None if the file is missing or damaged."""
     import numpy as np

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from soundness_helper import check
 
 from scalegrid import baselines, cost
 from scalegrid.baselines.families import B0_STAGES
-from scalegrid.plan import soundness
 from scalegrid.util.errors import UserError
 
 POCKET = Path(__file__).parents[2] / "sweeps" / "networks" / "pocket.yaml"
@@ -36,7 +36,7 @@ def test_b0_written_in_yaml_is_b0(tmp_path: Path) -> None:
 
 def test_the_example_is_sound_and_scales_on_both_axes() -> None:
     example = baselines.get(str(POCKET))
-    assert soundness.check(example, 10, example.resolution) == []
+    assert check(example, 10, example.resolution) == []
     assert example.total_stride == 8
 
 
@@ -120,7 +120,7 @@ def test_a_bad_file_is_an_error_of_one_sentence(tmp_path: Path, text: str, messa
 def test_the_check_finds_what_timm_refuses_to_build(tmp_path: Path) -> None:
     network = baselines.get(with_stage(tmp_path, "ir_r2_k3_s2_e6_c24_gs7"))
     with pytest.raises(UserError, match="cannot be built at depth 1, width 1"):
-        soundness.check(network, 10, 64)
+        check(network, 10, 64)
 
 
 def test_a_missing_file_is_named() -> None:

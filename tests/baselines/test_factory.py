@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 import torch
+from soundness_helper import check
 
 from scalegrid import baselines, cost
-from scalegrid.plan import soundness
 from scalegrid.util.errors import UserError
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -68,7 +68,7 @@ def good(write: Writer, old: str = "", new: str = "") -> baselines.Baseline:
 
 def problem(baseline: baselines.Baseline, num_classes: int = 7, resolution: int = 32) -> str:
     with pytest.raises(UserError) as error:
-        soundness.check(baseline, num_classes, resolution)
+        check(baseline, num_classes, resolution)
     assert "\n" not in str(error.value)
     assert baseline.name in str(error.value)
     return str(error.value)
@@ -76,7 +76,7 @@ def problem(baseline: baselines.Baseline, num_classes: int = 7, resolution: int 
 
 def test_a_sound_factory_is_a_baseline(write: Writer) -> None:
     baseline = good(write)
-    assert soundness.check(baseline, 7, 32) == []
+    assert check(baseline, 7, 32) == []
     assert (baseline.resolution, baseline.brief_resolution) == (32, 32)
     assert baseline.total_stride == 4
     rows = [tuple(row)[:5] for row in map(vars_of, baseline.layout(2, 1.5))]
@@ -113,7 +113,7 @@ def test_networks_that_differ_inside_their_blocks_have_different_ids(write: Writ
     hidden = hidden.replace("down = nn.Conv2d(c, 2 * c,", "down = nn.Conv2d(8, 16,")
     hidden = hidden.replace("nn.Linear(2 * c,", "nn.Linear(16,")
     network = baselines.get(write(hidden) + ":factory")
-    assert soundness.check(network, 7, 32) == []
+    assert check(network, 7, 32) == []
     layouts = [network.layout(1, width) for width in (1, 2)]
     assert [row.channels for row in layouts[0]] == [row.channels for row in layouts[1]]
     ids = {baselines.network_id(network, layout, 32) for layout in layouts}
@@ -162,7 +162,7 @@ def test_nothing_to_count_is_a_fault(write: Writer) -> None:
 )
 def test_an_axis_without_effect_is_noted(write: Writer, old: str, new: str, axis: str) -> None:
     baseline = good(write, old, new)
-    (note,) = soundness.check(baseline, 7, 32)
+    (note,) = check(baseline, 7, 32)
     assert baseline.name in note
     assert f"its {axis} is not scaled" in note
 
@@ -175,7 +175,7 @@ def test_the_resolution_must_be_given_somewhere(write: Writer) -> None:
     baseline = good(write, "factory.resolution = 32", "")
     with pytest.raises(UserError, match="--resolution"):
         _ = baseline.brief_resolution
-    assert soundness.check(baseline, 7, 40) == []
+    assert check(baseline, 7, 40) == []
     odd = good(write, "factory.resolution = 32", "factory.resolution = '32'")
     with pytest.raises(UserError, match="'32'"):
         _ = odd.resolution
@@ -189,7 +189,7 @@ def test_a_network_that_needs_numbers_is_counted_on_the_cpu(write: Writer) -> No
         "    import torch\n    torch.linspace(0, 1, 3)[1].item()\n    c = round",
     )
     before = torch.random.get_rng_state()
-    assert soundness.check(numeric, 7, 32) == []
+    assert check(numeric, 7, 32) == []
     costs = [cost.measure(baselines.skeleton(b, 2, 1.5, 7), 32) for b in (usual, numeric)]
     assert costs[0] == costs[1]
     assert torch.equal(before, torch.random.get_rng_state())
@@ -206,7 +206,7 @@ def test_a_class_is_a_factory_too(write: Writer) -> None:
     text += "    def __init__(self, depth, width, num_classes):\n"
     text += "        super().__init__(*factory(depth, width, num_classes))\n"
     baseline = baselines.get(write(text) + ":Net")
-    assert soundness.check(baseline, 7, 32) == []
+    assert check(baseline, 7, 32) == []
 
 
 @pytest.mark.parametrize(
@@ -284,14 +284,14 @@ def test_what_is_built_into_python_is_no_factory(name: str) -> None:
 def test_a_factory_takes_images_of_other_channels_if_it_has_the_parameter(write: Writer) -> None:
     fixed = good(write)
     with pytest.raises(UserError, match="images of 3 channels, not of 13; give the factory that"):
-        soundness.check(fixed, 7, 32, in_chans=13)
+        check(fixed, 7, 32, in_chans=13)
     text = GOOD.replace("num_classes):", "num_classes, in_chans=3):")
-    assert soundness.check(baselines.get(f"{write(text)}:factory"), 7, 32) == []
+    assert check(baselines.get(f"{write(text)}:factory"), 7, 32) == []
     deaf = baselines.get(f"{write(text)}:factory")
     with pytest.raises(UserError, match="does not run on images of 32 px and channels: 13"):
-        soundness.check(deaf, 7, 32, in_chans=13)
+        check(deaf, 7, 32, in_chans=13)
     text = text.replace("nn.Conv2d(3, c,", "nn.Conv2d(in_chans, c,")
-    assert soundness.check(baselines.get(f"{write(text)}:factory"), 7, 32, in_chans=13) == []
+    assert check(baselines.get(f"{write(text)}:factory"), 7, 32, in_chans=13) == []
 
 
 def test_lazy_layers_are_refused(write: Writer) -> None:
@@ -306,7 +306,7 @@ def test_a_factory_that_builds_by_chance_is_refused(write: Writer) -> None:
     )
     name = write(text.replace("nn.Flatten()", "*[nn.ReLU()] * next(TIMES), nn.Flatten()"))
     with pytest.raises(UserError, match="different networks each time"):
-        soundness.check(baselines.get(f"{name}:factory"), 7, 32)
+        check(baselines.get(f"{name}:factory"), 7, 32)
 
 
 def test_two_modules_of_one_name_are_not_confused(write: Writer, tmp_path: Path) -> None:
@@ -321,7 +321,7 @@ def test_two_modules_of_one_name_are_not_confused(write: Writer, tmp_path: Path)
 def test_the_example_is_sound_and_scales_on_both_axes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(str(SWEEPS))
     example = baselines.get("plainnet:plainnet")
-    assert soundness.check(example, 10, example.resolution) == []
+    assert check(example, 10, example.resolution) == []
     assert [row.layers for row in example.layout(2, 1)] == [1, 4, 6, 6, 1]
 
 
@@ -333,7 +333,7 @@ def test_a_product_of_ones_own_costs_what_the_layer_costs(write: Writer) -> None
     )
     text = GOOD.replace("nn.Flatten(), nn.Linear(", "nn.Flatten(), Own(")
     hidden = baselines.get(write(text.replace("def factory", own + "def factory")) + ":factory")
-    assert soundness.check(hidden, 70, 32) == []
+    assert check(hidden, 70, 32) == []
     flops = [cost.measure(baselines.skeleton(b, 1, 1, 70), 32).flops for b in (hidden, good(write))]
     assert flops[0] == flops[1]
 
@@ -348,7 +348,7 @@ def test_arithmetic_that_is_not_counted_is_noted_with_its_size(write: Writer) ->
         "nn.AdaptiveAvgPool2d(1), nn.Flatten(), Spectrum(),",
         "Spectrum(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),",
     )
-    (note,) = soundness.check(
+    (note,) = check(
         baselines.get(write(text.replace("def factory", own + "def factory")) + ":factory"), 7, 32
     )
     assert "_fft_c2c" in note

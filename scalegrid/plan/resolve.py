@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 
 from scalegrid import baselines
+from scalegrid.baselines import Baseline
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import Source, open_source
 from scalegrid.plan.soundness import check_step
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.util.errors import UserError
-from scalegrid.util.files import digest
+from scalegrid.util.files import digest, recalled
 
 
 def resolve(spec: SweepSpec) -> SweepSpec:
@@ -27,13 +29,11 @@ def resolve(spec: SweepSpec) -> SweepSpec:
     if spec.resolution and spec.resolution_step and spec.name and spec.depth_rounding:
         return spec
     baseline = baselines.get(spec.baseline)
-    resolution = spec.resolution or baseline.brief_resolution
-    if spec.resolution_step:
-        check_step(baseline, resolution, spec.resolution_step)
+    resolution, step = _sides(spec, baseline)
     spec = spec.model_copy(
         update={
             "resolution": resolution,
-            "resolution_step": spec.resolution_step or baseline.resolution_step,
+            "resolution_step": step,
             "depth_rounding": spec.depth_rounding or _rounding(spec),
         }
     )
@@ -95,6 +95,23 @@ def _with_classes(source: Source, num_classes: int) -> Source:
         class_names=source.class_names + ("",) * spare,
         fingerprint=digest([source.fingerprint, num_classes]) if spare else source.fingerprint,
     )
+
+
+def _sides(spec: SweepSpec, baseline: Baseline) -> tuple[int, int]:
+    """Resolution and step in px; a model of timm is run to find them, and they are kept."""
+    given = spec.resolution, spec.resolution_step
+
+    def find() -> tuple[int, int]:
+        resolution = spec.resolution or baseline.brief_resolution
+        if spec.resolution_step:
+            check_step(baseline, resolution, spec.resolution_step)
+        return resolution, spec.resolution_step or baseline.resolution_step
+
+    if baseline.origin != "timm":
+        return find()
+    libraries = [version(library) for library in ("scalegrid", "torch", "timm")]
+    resolution, step = recalled("sides", [libraries, baseline.definition, given], find)
+    return resolution, step
 
 
 def _rounding(spec: SweepSpec) -> DepthRule:

@@ -77,7 +77,9 @@ class SweepSpec(Recipe):
         None, description="Input side of the baseline in px; default: as the baseline defines."
     )
     resolution_step: PositiveInt | None = Field(
-        None, description="Step between resolutions in px; default: an eighth of the total stride."
+        None,
+        description="Step between resolutions in px; default: the network's own, such as an eighth "
+        "of the total stride, or a patch.",
     )
 
     # Data

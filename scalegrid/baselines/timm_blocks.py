@@ -24,6 +24,10 @@ def block_rule(given: Settings, sets_head: bool) -> Rule:
     stem = () if given["fix_stem"] else (given["stem_size"],)
     head = given["num_features"] if sets_head and stem else 0
 
+    keywords = rounding.keywords if isinstance(rounding, partial) else {}
+    is_grouped = "GroupNorm" in str(given["norm_layer"])
+    divisor = math.lcm(8, keywords.get("divisor", 8)) if is_grouped else 8
+
     def depths(depth: float) -> Sizes:
         return tuple(
             scale_stage([n for _, n in stage], 1.0 if _is_pointwise(stage) else depth)
@@ -31,15 +35,18 @@ def block_rule(given: Settings, sets_head: bool) -> Rule:
         )
 
     def rounded(width: float) -> Callable[[int], int]:
-        if not isinstance(rounding, partial):
+        if not keywords:
             return partial(scale_channels, width=width)
-        own = rounding.keywords.get("multiplier", 1.0)
+        own = keywords.get("multiplier", 1.0)
         usual = partial(rounding, multiplier=tidy(own * width))
         return lambda c: scale_channels(c, own * width, grouped[c]) if c in grouped else usual(c)
 
     def channels(width: float) -> Sizes:
         blocks = (block["out_chs"] for stage in stages for block, _ in stage)
-        return (*map(rounded(width), (*stem, *blocks)), head and scale_channels(head, width))
+        return (
+            *map(rounded(width), (*stem, *blocks)),
+            head and scale_channels(head, width, divisor),
+        )
 
     def scaled(depth: float, width: float) -> Settings:
         blocks = [
@@ -47,7 +54,7 @@ def block_rule(given: Settings, sets_head: bool) -> Rule:
             for stage, repeats in zip(stages, depths(depth), strict=True)
         ]
         changed = {"block_args": blocks, "round_chs_fn": rounded(width)}
-        return changed | ({"num_features": scale_channels(head, width)} if head else {})
+        return changed | ({"num_features": scale_channels(head, width, divisor)} if head else {})
 
     return Rule(depths, channels, scaled)
 

@@ -36,6 +36,10 @@ _REASONS = {
     "EfficientFormer": "its attention takes images of one size",
     **dict.fromkeys(("NextViT", "SENet"), _FIXED),
     "cs3sedarknet_xdw": "its convolutions have a fixed number of groups, as many as channels",
+    "ese_vovnet39b_evos": "the groups of its norms are not a setting",
+    **dict.fromkeys(
+        ("ese_vovnet19b_dw", "ese_vovnet19b_slim_dw"), "its stages cannot have more than one block"
+    ),
     "SelecSls": "its blocks are connected one by one",
     **dict.fromkeys(
         ("InceptionResnetV2", "InceptionV3", "InceptionV4", "NASNetALarge", "PNASNet5Large"),
@@ -175,6 +179,8 @@ def _rule(model: str, constructor: str, given: Settings, settings: Settings) -> 
         return reason
     if "num_classes" in (settings.get("kwargs_filter") or ()):
         return "it has no classifier"
+    if settings.get("pruned"):
+        return "its layers have been pruned one by one"
     if getattr(given.get("embed_layer"), "keywords", {}).get("proj") is False:
         return "the channels of its blocks are those of a convolutional stem"
     if constructor == "ByobNet":

@@ -79,7 +79,10 @@ VARIANTS = _schema(
     nominal_depth=(_REAL, "budget share of depth by the coefficients; NaN for the baseline"),
     nominal_width=(_REAL, "budget share of width by the coefficients; NaN for the baseline"),
     nominal_resolution=(_REAL, "budget share of resolution, likewise; NaN for the baseline"),
-    depth_rounding=(_TEXT, "rule by which layers are rounded: ceil or round, or authors, that of its family"),
+    depth_rounding=(
+        _TEXT,
+        "rule by which layers are rounded: ceil or round, or authors, that of its family",
+    ),
     layers=(_TEXT, "realised layers of each row of the layer table, joined by dashes"),
     channels=(_TEXT, "realised channels of each row of the layer table, joined by dashes"),
     layout=(_TEXT, "the layer table, JSON"),

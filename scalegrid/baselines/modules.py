@@ -74,11 +74,10 @@ class ModuleBaseline(ABC):
         A network that runs with none of these has a quarter.
         """
         quarter = usual_step(self.total_stride)
-        return self._step(quarter, (1, 2, 4, 8)) or quarter
+        return self._step(quarter, (1, 2, 4, 8), self._probe[1]) or quarter
 
-    def _step(self, least: int, times: Iterable[int]) -> int | None:
-        """The first multiple of ``least`` px of which the network takes one or two more."""
-        side = self._probe[1]
+    def _step(self, least: int, times: Iterable[int], side: int) -> int | None:
+        """The first multiple of ``least`` px that the network takes above ``side``, also twice."""
         steps = (least * n for n in times)
         return next((s for s in steps if all(self._runs(side + n * s) for n in (1, 2))), None)
 
@@ -94,7 +93,11 @@ class ModuleBaseline(ABC):
     def _skeleton(self, depth: float, width: float) -> nn.Module:
         device, side = self._probe
         with bare(device):
-            return self.build(depth, width, _CLASSES, resolution=side)
+            return self._probed(depth, width, side)
+
+    def _probed(self, depth: float, width: float, side: int) -> nn.Module:
+        """A network to be read off as it runs on images of ``side`` px."""
+        return self.build(depth, width, _CLASSES, resolution=side)
 
     def _read(self, depth: float, width: float) -> tuple[Layout, int]:
         """Layer table and total stride."""
@@ -137,7 +140,11 @@ class ModuleBaseline(ABC):
     ) -> Exception | SystemExit | None:
         try:
             with bare(device):
-                model = self.build(1.0, 1.0, _CLASSES, resolution=side)
+                model = (
+                    self.build(1.0, 1.0, _CLASSES, resolution=side)
+                    if whole
+                    else self._probed(1.0, 1.0, side)
+                )
             run(model, side, whole=whole)
         except (Exception, SystemExit) as error:  # the user's code may raise anything
             return error

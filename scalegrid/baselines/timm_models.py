@@ -19,7 +19,7 @@ from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.stages import regnet_of_timm
 from scalegrid.baselines.timm_blocks import block_rule, byob_rule
 from scalegrid.baselines.timm_entry import Settings, all_settings, create, settings_of
-from scalegrid.baselines.timm_rules import KINDS, Rule, kind_of, rule_of
+from scalegrid.baselines.timm_rules import Rule, kind_of, rule_of
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.text import did_you_mean
 
@@ -55,9 +55,7 @@ class TimmBaseline(ModuleBaseline):
 
     origin: Origin = "timm"
 
-    def __init__(
-        self, model: str, resolution: int, rule: Rule, sized: bool, probe_own: bool
-    ) -> None:
+    def __init__(self, model: str, resolution: int, rule: Rule, sized: bool) -> None:
         super().__init__(PREFIX + model, resolution)
         self.resolution = resolution
         self.definition = {"timm": model}
@@ -66,7 +64,7 @@ class TimmBaseline(ModuleBaseline):
         self._model = model
         self._rule = rule
         self._sized = sized
-        if sized or probe_own:
+        if rule.own_side:
             self._sides = [resolution]
 
     @cached_property
@@ -78,12 +76,12 @@ class TimmBaseline(ModuleBaseline):
     def resolution_step(self) -> int:
         """Whole patches of an isotropic network, quarters of the total stride of others.
 
-        As many of them as the network needs; all of its side in px if it runs with none.
+        As many of them as the network needs; its authors' resolution if it runs with none.
         """
         stride = self.total_stride
         least = stride if self._rule.isotropic else usual_step(stride)
-        side = self._probe[1]
-        return self._step(least, range(1, 1 + side // least)) or side
+        times = self.resolution // least
+        return self._step(least, range(1, 1 + times), times * least) or self.resolution
 
     @cached_property
     def brief_resolution(self) -> int:
@@ -95,6 +93,10 @@ class TimmBaseline(ModuleBaseline):
         sides = range(-(-least // self.resolution_step) * self.resolution_step, 4 * self.resolution)
         runs = (s for s in sides[:: self.resolution_step] if self._runs(s))
         return next(runs, self.resolution)
+
+    def _probed(self, depth: float, width: float, side: int) -> nn.Module:
+        """As its authors built it: layers and channels do not depend on the resolution."""
+        return self.build(depth, width, 10)
 
     def build(
         self,
@@ -148,8 +150,7 @@ def timm_baseline(name: str) -> Baseline:
     rule = _rule(model, constructor.__name__, given, settings)
     if isinstance(rule, str):
         raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")
-    sized = given.get("img_size") is not None
-    return TimmBaseline(model, resolution, rule, sized, constructor.__name__ in KINDS)
+    return TimmBaseline(model, resolution, rule, given.get("img_size") is not None)
 
 
 class TimmListing(NamedTuple):

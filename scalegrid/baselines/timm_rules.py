@@ -40,6 +40,8 @@ class Rule(NamedTuple):
     """Whether all blocks are alike: one number of layers, one of channels."""
     patch: int = 0
     """The side in px of the patches of an isotropic network, if it is given."""
+    own_side: bool = False
+    """Whether layers are read off at the authors' resolution; others are tried at 256 px first."""
 
 
 class Kind(NamedTuple):
@@ -165,6 +167,7 @@ def rule_of(kind: Kind, given: Settings, settings: Settings) -> Rule:
         scaled,
         isotropic=isotropic,
         patch=patch if isotropic and isinstance(patch, int) and patch > 1 else 0,
+        own_side=isotropic or any(kind is named for named in KINDS.values()),
     )
 
 

@@ -74,11 +74,11 @@ class ModuleBaseline(ABC):
         A network that runs with none of these has a quarter.
         """
         quarter = usual_step(self.total_stride)
-        return self._step(quarter, (1, 2, 4, 8), self._probe[1]) or quarter
+        steps = (quarter * times for times in (1, 2, 4, 8))
+        return self._first_step(steps, self._probe[1]) or quarter
 
-    def _step(self, least: int, times: Iterable[int], side: int) -> int | None:
-        """The first multiple of ``least`` px that the network takes above ``side``, also twice."""
-        steps = (least * n for n in times)
+    def _first_step(self, steps: Iterable[int], side: int) -> int | None:
+        """The first of the ``steps`` in px that the network takes above ``side``, also twice."""
         return next((s for s in steps if all(self._runs(side + n * s) for n in (1, 2))), None)
 
     def _runs(self, side: int) -> bool:

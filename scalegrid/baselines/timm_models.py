@@ -40,6 +40,10 @@ _REASONS = {
     **dict.fromkeys(
         ("ese_vovnet19b_dw", "ese_vovnet19b_slim_dw"), "its stages cannot have more than one block"
     ),
+    **dict.fromkeys(
+        ("halo2botnet50ts_256", "haloregnetz_b", "lamhalobotnet50ts_256"),
+        "its attention takes images or channels of one size",
+    ),
     "SelecSls": "its blocks are connected one by one",
     **dict.fromkeys(
         ("InceptionResnetV2", "InceptionV3", "InceptionV4", "NASNetALarge", "PNASNet5Large"),
@@ -74,14 +78,18 @@ class TimmBaseline(ModuleBaseline):
 
     @cached_property
     def resolution_step(self) -> int:
-        """Whole patches of an isotropic network, quarters of the total stride of others.
+        """A patch of an isotropic network; at least a quarter of the total stride of others.
 
-        As many of them as the network needs; its authors' resolution if it runs with none.
+        It is the first multiple of that, or of 8 px, that the network takes.
         """
-        stride = self.total_stride
-        least = stride if self._rule.isotropic else usual_step(stride)
-        times = self.resolution // least
-        return self._step(least, range(1, 1 + times), times * least) or self.resolution
+        whole = self._rule.isotropic
+        least = self.total_stride if whole else usual_step(self.total_stride)
+        steps = {step for unit in (least, least if whole else 8) for step in self._multiples(unit)}
+        side = self._multiples(least)[-1]
+        return self._first_step(sorted(s for s in steps if s >= least), side) or self.resolution
+
+    def _multiples(self, px: int) -> range:
+        return range(px, self.resolution + 1, px)
 
     @cached_property
     def brief_resolution(self) -> int:

@@ -90,12 +90,11 @@ class ModuleBaseline(ABC):
         A network that runs with none of these has an eighth.
         """
         eighth = usual_step(self.total_stride)
-        return self._step(eighth, (1, 2, 4, 8, 16)) or eighth
+        steps = (eighth * times for times in (1, 2, 4, 8, 16))
+        return self._first_step(steps, self._probe[1]) or eighth
 
-    def _step(self, least: int, times: Iterable[int]) -> int | None:
-        """The first multiple of ``least`` px of which the network takes one or two more."""
-        side = self._probe[1]
-        steps = (least * n for n in times)
+    def _first_step(self, steps: Iterable[int], side: int) -> int | None:
+        """The first of the ``steps`` in px that the network takes above ``side``, also twice."""
         return next((s for s in steps if all(self._runs(side + n * s) for n in (1, 2))), None)
 
     def _runs(self, side: int) -> bool:
@@ -110,7 +109,11 @@ class ModuleBaseline(ABC):
     def _skeleton(self, depth: float, width: float) -> nn.Module:
         device, side = self._probe
         with bare(device):
-            return self.build(depth, width, _CLASSES, resolution=side)
+            return self._probed(depth, width, side)
+
+    def _probed(self, depth: float, width: float, side: int) -> nn.Module:
+        """A network to be read off as it runs on images of ``side`` px."""
+        return self.build(depth, width, _CLASSES, resolution=side)
 
     def _read(self, depth: float, width: float) -> tuple[Layout, int]:
         """Layer table and total stride."""
@@ -153,7 +156,11 @@ class ModuleBaseline(ABC):
     ) -> Exception | SystemExit | None:
         try:
             with bare(device):
-                model = self.build(1.0, 1.0, _CLASSES, resolution=side)
+                model = (
+                    self.build(1.0, 1.0, _CLASSES, resolution=side)
+                    if whole
+                    else self._probed(1.0, 1.0, side)
+                )
             run(model, side, whole=whole)
         except (Exception, SystemExit) as error:  # the user's code may raise anything
             return error

@@ -6,33 +6,34 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from itertools import groupby, pairwise
+from itertools import pairwise
 from typing import Any
 
-from scalegrid.baselines.rounding import scale_channels, scale_layers, scale_stage, tidy
+from scalegrid.baselines.rounding import scale_channels, scale_layers, tidy
 from scalegrid.baselines.timm_entry import Settings
-from scalegrid.baselines.timm_rules import Rule
+from scalegrid.baselines.timm_rules import Rule, repeated
+from scalegrid.coefficients import DepthRounding
 
 Sizes = tuple[Any, ...]
 
 
-def block_rule(given: Settings, sets_head: bool) -> Rule:
-    """Runs of equal blocks are repeated, and timm rounds the channels."""
-    stages = [_runs(stage) for stage in given["block_args"]]
-    rounding = given["round_chs_fn"]
-    grouped = _grouped(given["block_args"])
+def block_rule(given: Settings, sets_head: bool, layers: DepthRounding) -> Rule:
+    """Equal blocks are repeated, and timm rounds the channels."""
+    stages, rounding = given["block_args"], given["round_chs_fn"]
+    grouped = _grouped(stages)
     stem = () if given["fix_stem"] else (given["stem_size"],)
     head = given["num_features"] if sets_head and stem else 0
-
     keywords = rounding.keywords if isinstance(rounding, partial) else {}
     is_grouped = "GroupNorm" in str(given["norm_layer"])
     divisor = math.lcm(8, keywords.get("divisor", 8)) if is_grouped else 8
 
-    def depths(depth: float) -> Sizes:
-        return tuple(
-            scale_stage([n for _, n in stage], 1.0 if _is_pointwise(stage) else depth)
+    def deeper(depth: float) -> list[list[Settings]]:
+        return [
+            repeated(
+                stage, lambda _: True, 1.0 if all(map(_is_pointwise, stage)) else depth, layers
+            )
             for stage in stages
-        )
+        ]
 
     def rounded(width: float) -> Callable[[int], int]:
         if not keywords:
@@ -42,21 +43,16 @@ def block_rule(given: Settings, sets_head: bool) -> Rule:
         return lambda c: scale_channels(c, own * width, grouped[c]) if c in grouped else usual(c)
 
     def channels(width: float) -> Sizes:
-        blocks = (block["out_chs"] for stage in stages for block, _ in stage)
-        return (
-            *map(rounded(width), (*stem, *blocks)),
-            head and scale_channels(head, width, divisor),
-        )
+        blocks = (block["out_chs"] for stage in stages for block in stage)
+        features = head and scale_channels(head, width, divisor)
+        return (*map(rounded(width), (*stem, *blocks)), features)
 
     def scaled(depth: float, width: float) -> Settings:
-        blocks = [
-            [dict(block) for (block, _), n in zip(stage, repeats, strict=True) for _ in range(n)]
-            for stage, repeats in zip(stages, depths(depth), strict=True)
-        ]
+        blocks = [[dict(block) for block in stage] for stage in deeper(depth)]
         changed = {"block_args": blocks, "round_chs_fn": rounded(width)}
-        return changed | ({"num_features": scale_channels(head, width, divisor)} if head else {})
+        return changed | ({"num_features": channels(width)[-1]} if head else {})
 
-    return Rule(depths, channels, scaled)
+    return Rule(lambda depth: tuple(map(len, deeper(depth))), channels, scaled)
 
 
 def _grouped(stages: list[list[Settings]]) -> dict[int, int]:
@@ -69,22 +65,16 @@ def _grouped(stages: list[list[Settings]]) -> dict[int, int]:
     }
 
 
-def _runs(stage: list[Settings]) -> list[tuple[Settings, int]]:
-    """Equal neighbours among the blocks of a stage, and how many there are of each."""
-    runs = [list(run) for _, run in groupby(stage, key=lambda b: sorted(b.items(), key=str))]
-    return [(run[0], len(run)) for run in runs]
+def _is_pointwise(block: Settings) -> bool:
+    return bool(block["block_type"] == "cn" and block["kernel_size"] == 1)
 
 
-def _is_pointwise(stage: list[tuple[Settings, int]]) -> bool:
-    return all(b["block_type"] == "cn" and b["kernel_size"] == 1 for b, _ in stage)
-
-
-def byob_rule(config: Any) -> Rule:
+def byob_rule(config: Any, layers: DepthRounding) -> Rule:
     """Each stage is one block configuration or a tuple of them."""
     stages = [s if isinstance(s, (tuple, list)) else (s,) for s in config.blocks]
 
     def depths(depth: float) -> Sizes:
-        return tuple(scale_layers(block.d, depth) for stage in stages for block in stage)
+        return tuple(scale_layers(block.d, depth, layers) for stage in stages for block in stage)
 
     def channels(width: float) -> Sizes:
         blocks = (_byob_channels(block, width) for stage in stages for block in stage)
@@ -100,7 +90,10 @@ def byob_rule(config: Any) -> Rule:
 
     def scaled(depth: float, width: float) -> Settings:
         blocks = tuple(
-            tuple(replace(b, d=scale_layers(b.d, depth), c=_byob_channels(b, width)) for b in stage)
+            tuple(
+                replace(b, d=scale_layers(b.d, depth, layers), c=_byob_channels(b, width))
+                for b in stage
+            )
             for stage in stages
         )
         changed = replace(config, blocks=blocks, stem_chs=stem(width), num_features=head(width))

@@ -7,9 +7,10 @@ RegNet is scaled as the built-in ones are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from copy import copy
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, get_args
 
 import timm
 from torch import nn
@@ -19,11 +20,19 @@ from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.stages import regnet_of_timm
 from scalegrid.baselines.timm_blocks import block_rule, byob_rule
 from scalegrid.baselines.timm_entry import Settings, all_settings, create, settings_of
-from scalegrid.baselines.timm_rules import KINDS, Rule, kind_of, rule_of
+from scalegrid.baselines.timm_rules import Rule, kind_of, rule_of
+from scalegrid.coefficients import DepthRounding, DepthRule
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.text import did_you_mean
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 PREFIX = "timm/"
+
+AUTHORS: DepthRounding = "ceil"
+"""The rule of the EfficientNet paper, for models whose authors scale layers by hand or not at all."""
+
 _INSTEAD = (
     "write a function (depth, width, num_classes) that builds it and give it as "
     "--baseline package.module:function"
@@ -39,6 +48,10 @@ _REASONS = {
     "ese_vovnet39b_evos": "the groups of its norms are not a setting",
     **dict.fromkeys(
         ("ese_vovnet19b_dw", "ese_vovnet19b_slim_dw"), "its stages cannot have more than one block"
+    ),
+    **dict.fromkeys(
+        ("halo2botnet50ts_256", "haloregnetz_b", "lamhalobotnet50ts_256"),
+        "its attention takes images or channels of one size",
     ),
     "SelecSls": "its blocks are connected one by one",
     **dict.fromkeys(
@@ -56,18 +69,31 @@ class TimmBaseline(ModuleBaseline):
     origin: Origin = "timm"
 
     def __init__(
-        self, model: str, resolution: int, rule: Rule, sized: bool, probe_own: bool
+        self, model: str, resolution: int, rules: Mapping[DepthRounding, Rule], sized: bool
     ) -> None:
         super().__init__(PREFIX + model, resolution)
+        rule = rules[AUTHORS]
         self.resolution = resolution
         self.definition = {"timm": model}
         self.depths = rule.depths
         self.channels = rule.channels
         self._model = model
-        self._rule = rule
+        self._rules, self._rule = rules, rule
         self._sized = sized
-        if sized or probe_own:
+        if rule.own_side:
             self._sides = [resolution]
+
+    @property
+    def depth_rounding(self) -> DepthRounding:
+        """How layers are rounded."""
+        return next(rounding for rounding, rule in self._rules.items() if rule is self._rule)
+
+    def rounded(self, rule: DepthRule, /) -> Self:
+        """The same model, its layers rounded by another rule; what has been found out is shared."""
+        other = copy(self)
+        other._rule = self._rules[AUTHORS if rule == "authors" else rule]
+        other.depths = other._rule.depths
+        return other
 
     @cached_property
     def total_stride(self) -> int:
@@ -76,14 +102,18 @@ class TimmBaseline(ModuleBaseline):
 
     @cached_property
     def resolution_step(self) -> int:
-        """Whole patches of an isotropic network, quarters of the total stride of others.
+        """A patch of an isotropic network; at least a quarter of the total stride of others.
 
-        As many of them as the network needs; all of its side in px if it runs with none.
+        It is the first multiple of that, or of 8 px, that the network takes.
         """
-        stride = self.total_stride
-        least = stride if self._rule.isotropic else usual_step(stride)
-        side = self._probe[1]
-        return self._step(least, range(1, 1 + side // least)) or side
+        whole = self._rule.isotropic
+        least = self.total_stride if whole else usual_step(self.total_stride)
+        steps = {step for unit in (least, least if whole else 8) for step in self._multiples(unit)}
+        side = self._multiples(least)[-1]
+        return self._first_step(sorted(s for s in steps if s >= least), side) or self.resolution
+
+    def _multiples(self, px: int) -> range:
+        return range(px, self.resolution + 1, px)
 
     @cached_property
     def brief_resolution(self) -> int:
@@ -95,6 +125,10 @@ class TimmBaseline(ModuleBaseline):
         sides = range(-(-least // self.resolution_step) * self.resolution_step, 4 * self.resolution)
         runs = (s for s in sides[:: self.resolution_step] if self._runs(s))
         return next(runs, self.resolution)
+
+    def _probed(self, depth: float, width: float, side: int) -> nn.Module:
+        """As its authors built it: layers and channels do not depend on the resolution."""
+        return self.build(depth, width, 10)
 
     def build(
         self,
@@ -145,11 +179,13 @@ def timm_baseline(name: str) -> Baseline:
     if constructor.__name__ == "RegNet":
         return regnet_of_timm(name, timm.models.get_arch_name(model), resolution)
     given = all_settings(constructor, settings)
-    rule = _rule(model, constructor.__name__, given, settings)
-    if isinstance(rule, str):
-        raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")
-    sized = given.get("img_size") is not None
-    return TimmBaseline(model, resolution, rule, sized, constructor.__name__ in KINDS)
+    rules: dict[DepthRounding, Rule] = {}
+    for rounding in (AUTHORS, *get_args(DepthRounding)):
+        rule = _rule(model, constructor.__name__, given, settings, rounding)
+        if isinstance(rule, str):
+            raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")
+        rules[rounding] = rule
+    return TimmBaseline(model, resolution, rules, given.get("img_size") is not None)
 
 
 class TimmListing(NamedTuple):
@@ -173,7 +209,13 @@ def timm_listing() -> Iterator[TimmListing]:
         yield TimmListing(PREFIX + model, constructor.__name__, not reason, reason)
 
 
-def _rule(model: str, constructor: str, given: Settings, settings: Settings) -> Rule | str:
+def _rule(
+    model: str,
+    constructor: str,
+    given: Settings,
+    settings: Settings,
+    layers: DepthRounding = AUTHORS,
+) -> Rule | str:
     """The rule that scales a model, or why there is none."""
     if reason := _REASONS.get(model) or _REASONS.get(constructor):
         return reason
@@ -184,10 +226,10 @@ def _rule(model: str, constructor: str, given: Settings, settings: Settings) -> 
     if getattr(given.get("embed_layer"), "keywords", {}).get("proj") is False:
         return "the channels of its blocks are those of a convolutional stem"
     if constructor == "ByobNet":
-        return byob_rule(settings["model_cfg"])
+        return byob_rule(settings["model_cfg"], layers)
     if constructor in ("EfficientNet", "MobileNetV3", "MobileNetV5"):
-        return block_rule(given, sets_head="num_features" in settings)
+        return block_rule(given, "num_features" in settings, layers)
     kind = kind_of(constructor, given)
     if kind is None:
         return f"its constructor {constructor} is not given layers and channels stage by stage"
-    return rule_of(kind, given, settings)
+    return rule_of(kind, given, settings, layers)

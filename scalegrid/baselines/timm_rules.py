@@ -1,6 +1,7 @@
 """Which settings of timm's constructors are layers and which are channels, and how they scale.
 
-- Layers are rounded up. Where a network is a list of its blocks, equal blocks are repeated.
+- Layers are rounded up, or to the nearest. Where a network is a list of its blocks, equal blocks are
+  repeated.
 - Channels become multiples of 8, or of what they have in common with 8; of as many channels for
   each attention head, where the constructor is given heads; and of the groups of group norms.
 - Heads stay as many as they are and grow with the channels: with heads of one size a ViT-Ti would
@@ -19,6 +20,7 @@ from typing import Any, NamedTuple
 
 from scalegrid.baselines.rounding import scale_channels, scale_layers, scale_stage, tidy
 from scalegrid.baselines.timm_entry import Settings, configuration
+from scalegrid.coefficients import DepthRounding
 
 Change = tuple[str, Callable[[Any], Any]]
 """The path of a setting, and what becomes of its value."""
@@ -40,6 +42,8 @@ class Rule(NamedTuple):
     """Whether all blocks are alike: one number of layers, one of channels."""
     patch: int = 0
     """The side in px of the patches of an isotropic network, if it is given."""
+    own_side: bool = False
+    """Whether layers are read off at the authors' resolution; others are tried at 256 px first."""
 
 
 class Kind(NamedTuple):
@@ -149,12 +153,13 @@ def kind_of(constructor: str, given: Settings) -> Kind | None:
     return Kind(layers, channels, heads, **_SPECIAL.get(constructor, {}))
 
 
-def rule_of(kind: Kind, given: Settings, settings: Settings) -> Rule:
+def rule_of(kind: Kind, given: Settings, settings: Settings, layers: DepthRounding) -> Rule:
     """How the settings of this ``kind`` scale, among ``settings`` and all that is ``given``."""
 
     def scaled(depth: float, width: float) -> Settings:
-        changes: list[Change] = [(p, partial(_layers, depth=depth)) for p in kind.layers.split()]
-        changes += (*_wider(kind, given, width), *_following(kind, given, depth, width))
+        deeper = partial(_layers, depth=depth, rule=layers)
+        changes: list[Change] = [(path, deeper) for path in kind.layers.split()]
+        changes += (*_wider(kind, given, width), *_following(kind, given, deeper, width))
         return _changed(settings, given, changes)
 
     isotropic = isinstance(given.get(kind.layers), int)
@@ -165,6 +170,7 @@ def rule_of(kind: Kind, given: Settings, settings: Settings) -> Rule:
         scaled,
         isotropic=isotropic,
         patch=patch if isotropic and isinstance(patch, int) and patch > 1 else 0,
+        own_side=isotropic or any(kind is named for named in KINDS.values()),
     )
 
 
@@ -197,15 +203,15 @@ def _entry(value: Any, path: str, change: Callable[[Any], Any]) -> Any:
     return _replaced(value, path, change) if path else change(value)
 
 
-def _layers(value: Any, depth: float) -> Any:
+def _layers(value: Any, depth: float, rule: DepthRounding) -> Any:
     """Layers, lists of them, a depth multiplier of timm's own, or blocks in order."""
     if isinstance(value, float):  # RexNet's stages have up to five blocks
-        return tidy(value * math.ceil(tidy(5 * depth)) / 5)
+        return tidy(value * scale_layers(5, depth, rule) / 5)
     if isinstance(value, int):
-        return scale_layers(value, depth)
+        return scale_layers(value, depth, rule)
     if _is_blocks(value):
-        return repeated(value, _repeats, depth)
-    return type(value)(_layers(v, depth) for v in value)
+        return repeated(value, _repeats, depth, rule)
+    return type(value)(_layers(v, depth, rule) for v in value)
 
 
 def _is_blocks(value: Any) -> bool:
@@ -223,13 +229,15 @@ def _repeats(block: Any) -> bool:
     return block[-1] == 1 if isinstance(block, list | tuple) else isinstance(block, int)
 
 
-def repeated(blocks: Iterable[Any], repeats: Callable[[Any], bool], depth: float) -> list[Any]:
+def repeated(
+    blocks: Iterable[Any], repeats: Callable[[Any], bool], depth: float, rule: DepthRounding
+) -> list[Any]:
     """Blocks in order, those that may be repeated as often as `scale_stage` says."""
     scaled: list[Any] = []
     for may_repeat, stage in groupby(blocks, repeats):
         runs = [list(run) for _, run in groupby(stage)]
         lengths = [len(run) for run in runs]
-        counts = scale_stage(lengths, depth) if may_repeat else lengths
+        counts = scale_stage(lengths, depth, rule) if may_repeat else lengths
         scaled += (run[0] for run, n in zip(runs, counts, strict=True) for _ in range(n))
     return scaled
 
@@ -307,16 +315,18 @@ def _norm_groups(given: Settings) -> int:
     return round(groups / min(1.0, given.get("bottle_ratio") or 1.0))
 
 
-def _following(kind: Kind, given: Settings, depth: float, width: float) -> Iterator[Change]:
+def _following(
+    kind: Kind, given: Settings, deeper: Callable[[Any], Any], width: float
+) -> Iterator[Change]:
     """What follows the layers, and in an isotropic network the channels."""
     before = given.get(kind.layers)
     if not isinstance(before, int) and not _is_list(before):
         return
-    old, new = _total(before), _total(_layers(before, depth))
+    old, new = _total(before), _total(deeper(before))
     for name in _INDICES:
         yield name, partial(_index, old=old, new=new)
     for name in _EACH_BLOCK:
-        yield name, partial(_stretched, layers=_layers(before, depth))
+        yield name, partial(_stretched, layers=deeper(before))
     if not isinstance(before, int):
         return
     for name in _WITH_CHANNELS:

@@ -21,30 +21,31 @@ from scalegrid.util.errors import UserError
 
 SCALABLE = {
     # of block strings and block configurations
-    "tinynet_e": 8,
-    "regnetz_005": 8,
+    "test_efficientnet": 8,
+    "test_byobnet": 8,
     # of stages
-    "resnet10t": 8,
-    "convnextv2_atto": 8,
+    "test_resnet": 8,
+    "test_convnext": 8,
+    "test_nfnet": 8,
+    "test_mambaout": 8,
+    "starnet_s050": 8,
     "cs3darknet_focus_s": 8,
     "ese_vovnet19b_slim": 8,
-    "hgnetv2_b0": 8,
-    "ghostnet_050": 8,
     "lcnetv2_small": 8,
     "vgg11": 4,
     # of stages with attention
-    "pvt_v2_b0": 8,
-    "coatnet_pico_rw_224": 32,
+    "test_maxvit": 32,
+    "test_coatnet": 32,
+    "swin_tiny_patch4_window7_224": 8,
     # isotropic
     "test_vit": 16,
-    "vit_tiny_patch16_dinov3_qkvb": 16,
+    "test_vit_relpos": 16,
     "eva02_tiny_patch14_224": 14,
     "gmixer_12_224": 16,
-    "convmixer_768_32": 7,
 }
 """Small models of different constructors, and the px between their resolutions."""
 
-SIZED = ("coatnet", "test_vit", "vit", "eva02", "gmixer")
+SIZED = ("test_maxvit", "test_coatnet", "swin", "test_vit", "eva02", "gmixer")
 """What starts so is built for a resolution."""
 
 

@@ -160,6 +160,23 @@ def test_baselines_lists_costs_that_agree_with_the_paper() -> None:
     assert round(rows["b0"]["params"] / 1e6, 1) == 5.3
 
 
+def test_models_of_timm_are_listed_with_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
+    import timm
+
+    models = ["dla34", "inception_v3", "vit_small_patch16_224", "vit_tiny_patch16_224"]
+    monkeypatch.setattr(timm, "list_models", lambda: models)
+    rows = json.loads(run("baselines", "--timm", "--format", "json").stdout)
+    assert [row["name"] for row in rows] == [f"timm/{model}" for model in models]
+    assert [row["scalable"] for row in rows] == [False, False, True, True]
+    assert [bool(row["reason"]) for row in rows] == [True, True, False, False]
+    head, first, *_ = run("baselines", "--timm", "--format", "csv").stdout.splitlines()
+    assert head == "name,constructor,scalable,reason"
+    assert first.startswith('timm/dla34,DLA,False,"its depth is')
+    table = run("baselines", "--timm").stdout
+    assert "2 of timm's 4 models (50 %) can be scaled" in table
+    assert re.search(r"VisionTransformer +2 +vit_small_patch16_224, vit_tiny_patch16_224", table)
+
+
 def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
     rows = json.loads(run("baselines", "b0", "--format", "json").stdout)
     # Tan & Le 2019, Table 1: resolution, channels and layers of the nine stages.
@@ -203,6 +220,7 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
         (("baselines", "resnet"), "unknown baseline"),
         (("baselines", "b0", "--resolution", "8"), "too small"),
         (("baselines", "--resolution", "64"), "NAME"),
+        (("baselines", "b0", "--timm"), "leave out NAME"),
         (("--bogus", "plan"), "--bogus"),
         (("plan", "--grid", "classic", "--step", "1e-9"), "larger --step"),
         (("plan", "--threads", "10000000"), "threads"),

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 PREFIX = "timm/"
 
 AUTHORS: DepthRounding = "ceil"
-"""The rule of the EfficientNet paper, for models whose authors scale layers by hand or not at all."""
+"""The rule of the EfficientNet paper, for models whose authors scale by hand or not at all."""
 
 _INSTEAD = (
     "write a function (depth, width, num_classes) that builds it and give it as "
@@ -117,11 +117,14 @@ class TimmBaseline(ModuleBaseline):
 
     @cached_property
     def brief_resolution(self) -> int:
-        """64 px or twice the total stride; six patches, and at least 64 px, if isotropic.
+        """Just above 64 px or twice the total stride; six patches and at least 64 px if isotropic.
 
         With six patches a side there are two more resolutions up to γ = √2, with four only one.
+        Why just above: see docs/planning.md.
         """
-        least = max(64, (6 if self._rule.isotropic else 2) * self.total_stride)
+        stride, step = self.total_stride, self.resolution_step
+        above = 0 if self._rule.isotropic or step >= stride else step
+        least = max(64, (6 if self._rule.isotropic else 2) * stride) + above
         sides = range(-(-least // self.resolution_step) * self.resolution_step, 4 * self.resolution)
         runs = (s for s in sides[:: self.resolution_step] if self._runs(s))
         return next(runs, self.resolution)

@@ -1,7 +1,7 @@
 """Which settings of timm's constructors are layers and which are channels, and how they scale.
 
-- Layers are rounded up, or to the nearest. Where a network is a list of its blocks, equal blocks are
-  repeated.
+- Layers are rounded up, or to the nearest. Where a network is a list of its blocks, equal blocks
+  are repeated.
 - Channels become multiples of 8, or of what they have in common with 8; of as many channels for
   each attention head, where the constructor is given heads; and of the groups of group norms.
 - Heads stay as many as they are and grow with the channels: with heads of one size a ViT-Ti would

@@ -21,22 +21,22 @@ from scalegrid.util.errors import UserError
 
 SCALABLE = {
     # of block strings and block configurations
-    "test_efficientnet": 8,
-    "test_byobnet": 8,
+    "test_efficientnet": 4,
+    "test_byobnet": 4,
     # of stages
-    "test_resnet": 8,
-    "test_convnext": 8,
-    "test_nfnet": 8,
-    "test_mambaout": 8,
-    "starnet_s050": 8,
-    "cs3darknet_focus_s": 8,
-    "ese_vovnet19b_slim": 8,
-    "lcnetv2_small": 8,
-    "vgg11": 4,
+    "test_resnet": 4,
+    "test_convnext": 4,
+    "test_nfnet": 4,
+    "test_mambaout": 4,
+    "starnet_s050": 4,
+    "cs3darknet_focus_s": 4,
+    "ese_vovnet19b_slim": 4,
+    "lcnetv2_small": 4,
+    "vgg11": 2,
     # of stages with attention
     "test_maxvit": 32,
     "test_coatnet": 32,
-    "swin_tiny_patch4_window7_224": 8,
+    "swin_tiny_patch4_window7_224": 4,
     # isotropic
     "test_vit": 16,
     "test_vit_relpos": 16,

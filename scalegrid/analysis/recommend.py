@@ -81,7 +81,7 @@ def recommend(
         ranking=tuple(candidates[i] for i in order),
         tie_set=tuple(candidates[i] for i in tie_set(chance.best)),
         gains={role: _gain(table, fitted, leader, role) for role in RIVALS},
-        surface_optimum=_optimum(fitted, table.sign, flops_factor),
+        surface_optimum=_optimum(fitted, table, flops_factor),
         trials_needed=needed,
         validation=fitted.validation,
         sigma=math.sqrt(fitted.posterior.noise),
@@ -191,6 +191,7 @@ def _candidate(
         alpha=float(row["alpha"]),
         beta=float(row["beta"]),
         gamma=float(row["gamma"]),
+        depth_rounding=str(row.get("depth_rounding", "authors")),
         resolution=int(row["resolution"]),
         flops_ratio=float(row["flops_ratio"]),
         trials=int(table.observations.counts[i]),
@@ -230,15 +231,18 @@ def _gain(table: _Table, fitted: Fit, leader: int, role: str) -> Gain | None:
     )
 
 
-def _optimum(fitted: Fit, sign: float, flops_factor: float) -> SurfaceOptimum | None:
-    top = optimum(fitted)
+def _optimum(fitted: Fit, table: _Table, flops_factor: float) -> SurfaceOptimum | None:
+    idle = [i for i, name in enumerate(("alpha", "beta")) if table.rows[name].isna().all()]
+    top, sign = optimum(fitted, idle), table.sign
     if top is None:
         return None
     shares = Shares(*top.shares.tolist())
+    best = np.array(from_shares(shares, flops_factor))
     corners = np.array([from_shares(Shares(*p.tolist()), flops_factor) for p in top.region])
+    best[idle] = corners[:, idle] = np.nan
     low, high = sorted(sign * end for end in top.interval)
     return SurfaceOptimum(
-        coefficients=from_shares(shares, flops_factor),
+        coefficients=Coefficients(*best.tolist()),
         shares=shares,
         accuracy=sign * top.value,
         interval=(low, high),

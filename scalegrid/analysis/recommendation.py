@@ -25,6 +25,7 @@ class Candidate:
     alpha: float
     beta: float
     gamma: float
+    depth_rounding: str
     resolution: int
     flops_ratio: float
     trials: int
@@ -105,6 +106,7 @@ class Recommendation:
             "alpha": best.alpha,
             "beta": best.beta,
             "gamma": best.gamma,
+            "depth_rounding": best.depth_rounding,
             "resolution": best.resolution,
             "flops_ratio": best.flops_ratio,
             "accuracy": best.accuracy,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -84,14 +85,16 @@ class Optimum:
     area: float
 
 
-def optimum(fitted: Fit) -> Optimum | None:
+def optimum(fitted: Fit, idle: Sequence[int] = ()) -> Optimum | None:
     """The top of the surface; None where the plain model is used.
 
-    The search covers the whole triangle; beyond the candidates the quadratic extrapolates.
+    The search covers the whole triangle, or its edge where an axis is ``idle`` (0 depth, 1 width, 2
+    resolution) and cannot be scaled; beyond the candidates the quadratic extrapolates.
     """
     if not fitted.validation.fits:
         return None
     mesh = triangle_mesh(_DIVISIONS)
+    mesh = mesh[(mesh[:, list(idle)] == 0).all(1)]
     values = _surface_samples(fitted, mesh)
     top = np.bincount(values.argmax(1), minlength=len(mesh)) / len(values)
     inside = np.sort(tie_set(top))

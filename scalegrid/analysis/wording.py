@@ -6,6 +6,11 @@ from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
 from scalegrid.util.text import coefficient, percent
 
 _NAMES = {"top1": "top-1", "top5": "top-5", "val_loss": "validation loss", "nas": "ACC·(FLOPs/T)^w"}
+_ROUNDED = {
+    "ceil": " (layers rounded up)",
+    "round": " (layers rounded to the nearest)",
+    "authors": "",
+}
 _RIVALS = {
     "depth": "depth alone",
     "width": "width alone",
@@ -24,7 +29,8 @@ def sentences(recommendation: Recommendation) -> list[str]:
     best = recommendation.best
     zone = amount(recommendation, recommendation.indifference)
     lines = [
-        f"Recommended: {_name(best)}, {best.flops_ratio:.2f}× FLOPs, {best.resolution} px; "
+        f"Recommended: {_name(best)}{_ROUNDED[best.depth_rounding]}, "
+        f"{best.flops_ratio:.2f}× FLOPs, {best.resolution} px; "
         f"{_NAMES[recommendation.metric]} {_value(recommendation, best.accuracy)} "
         f"({_value(recommendation, best.low)} to {_value(recommendation, best.high)}).",
         f"It is the best of {len(recommendation.ranking)} candidates with probability "
@@ -116,12 +122,16 @@ def _surface(recommendation: Recommendation) -> list[str]:
     top = recommendation.surface_optimum
     if top is None:
         return [f"The response surface does not fit and is not used: {compared}."]
-    alpha, beta, gamma = (top.intervals[name] for name in ("alpha", "beta", "gamma"))
+    letters = {"alpha": "α", "beta": "β", "gamma": "γ"}
+    where = ", ".join(
+        f"{letters[name]} = {value:.2f} ({low:.2f} to {high:.2f})"
+        for name, value in top.coefficients._asdict().items()
+        for low, high in [top.intervals[name]]
+        if value == value  # else the network cannot be scaled along that axis
+    )
     return [
-        f"The response surface ({compared}) is highest at α = {top.coefficients.alpha:.2f} "
-        f"({alpha[0]:.2f} to {alpha[1]:.2f}), β = {top.coefficients.beta:.2f} ({beta[0]:.2f} to "
-        f"{beta[1]:.2f}), γ = {top.coefficients.gamma:.2f} ({gamma[0]:.2f} to {gamma[1]:.2f}); "
-        f"the 95 % region covers {percent(top.region)} of the triangle."
+        f"The response surface ({compared}) is highest at {where}; the 95 % region covers "
+        f"{percent(top.region)} of the {'triangle' if where.count('=') == 3 else 'edge'}."
     ]
 
 

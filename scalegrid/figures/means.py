@@ -161,7 +161,9 @@ def _scaled_axes(row: pd.Series[Any], baseline: pd.Series[Any]) -> int:
 
 def coefficients_text(row: pd.Series[Any] | Mapping[str, float]) -> str:
     """The coefficients of a variant to three digits, without a space where a line could break."""
-    triple = f"α = {row['alpha']:.3g}, β = {row['beta']:.3g}, γ = {row['gamma']:.3g}"
+    letters = {"α": "alpha", "β": "beta", "γ": "gamma"}
+    known = {letter: row[name] for letter, name in letters.items() if row[name] == row[name]}
+    triple = ", ".join(f"{letter} = {value:.3g}" for letter, value in known.items())
     return triple.replace(" ", "\u00a0")
 
 

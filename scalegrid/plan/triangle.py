@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import product
 
@@ -105,8 +106,12 @@ def largest_gap(
 ) -> float:
     """The largest distance from a point of the triangle to the nearest of (N, 3) shares.
 
-    Where only two ``axes`` scale, the triangle is an edge.
+    Where only two ``axes`` scale, the triangle is an edge. NaN (a network as large as the baseline)
+    is at no point.
     """
+    points = points[~np.isnan(points).any(axis=1)]
+    if not len(points):
+        return math.sqrt(2)
     lattice = _lattice(divisions, axes)
     distances = np.linalg.norm(lattice[:, None, :] - points[None, :, :], axis=2)
     return float(distances.min(axis=1).max())

@@ -5,16 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from itertools import pairwise
 from typing import Any
 
-from scalegrid.baselines.rounding import scale_channels, scale_layers, tidy
+from scalegrid.baselines.rounding import round_channels, scale_channels, scale_layers, tidy
 from scalegrid.baselines.timm_entry import Settings
-from scalegrid.baselines.timm_rules import Rule, repeated
+from scalegrid.baselines.timm_rules import Rule, norm_groups, repeated
 from scalegrid.coefficients import DepthRounding
 
 Sizes = tuple[Any, ...]
+
+_HEAD = 64
+"""Channels of a head of the attention that pools a ByobNet's maps."""
 
 
 def block_rule(given: Settings, sets_head: bool, layers: DepthRounding) -> Rule:
@@ -71,29 +75,40 @@ def _is_pointwise(block: Settings) -> bool:
 
 def byob_rule(config: Any, layers: DepthRounding) -> Rule:
     """Each stage is one block configuration or a tuple of them."""
-    stages = [s if isinstance(s, (tuple, list)) else (s,) for s in config.blocks]
+    stages = [s if isinstance(s, tuple | list) else (s,) for s in config.blocks]
+    pools_by_heads = config.head_type.startswith("attn") and not config.head_hidden_size
+    bottle_in = (config.block_kwargs or {}).get("bottle_in", False)
+    norm = math.lcm(8, norm_groups(config.norm_layer))
+    entry = math.lcm(norm, _byob_unit(stages[0][0])) if bottle_in else norm
+
+    def wider(block: Any, width: float) -> int:
+        own = round(block.c)
+        channels = scale_channels(block.c, width, math.gcd(own, math.lcm(_byob_unit(block), norm)))
+        if pools_by_heads and block in stages[-1]:
+            factor = Fraction(config.width_factor).limit_denominator(64)
+            if round_channels(float(channels * factor)) % _HEAD:
+                return scale_channels(own, width, math.gcd(own, (_HEAD / factor).numerator))
+        return channels
 
     def depths(depth: float) -> Sizes:
         return tuple(scale_layers(block.d, depth, layers) for stage in stages for block in stage)
 
     def channels(width: float) -> Sizes:
-        blocks = (_byob_channels(block, width) for stage in stages for block in stage)
+        blocks = (wider(block, width) for stage in stages for block in stage)
         return (*blocks, stem(width), head(width))
 
     def stem(width: float) -> Any:
         own = config.stem_chs
-        sizes = [scale_channels(c, width, math.gcd(c, 8)) for c in _as_tuple(own)]
-        return sizes[0] if isinstance(own, int) else tuple(sizes)
+        if isinstance(own, int):
+            return scale_channels(own, width, math.gcd(own, entry))
+        return tuple(scale_channels(c, width, math.gcd(c, norm)) for c in own)
 
     def head(width: float) -> int:
-        return scale_channels(config.num_features, width) if config.num_features else 0
+        return scale_channels(config.num_features, width, norm) if config.num_features else 0
 
     def scaled(depth: float, width: float) -> Settings:
         blocks = tuple(
-            tuple(
-                replace(b, d=scale_layers(b.d, depth, layers), c=_byob_channels(b, width))
-                for b in stage
-            )
+            tuple(replace(b, d=scale_layers(b.d, depth, layers), c=wider(b, width)) for b in stage)
             for stage in stages
         )
         changed = replace(config, blocks=blocks, stem_chs=stem(width), num_features=head(width))
@@ -102,13 +117,8 @@ def byob_rule(config: Any, layers: DepthRounding) -> Rule:
     return Rule(depths, channels, scaled)
 
 
-def _byob_channels(block: Any, width: float) -> int:
-    """``block.c`` scaled, with whole groups in its bottleneck."""
-    group = block.gs / block.br if isinstance(block.gs, int) and block.gs else 8
-    divisor = math.lcm(round(group), 8) if group == round(group) else 8
-    divisor = divisor if block.c % divisor == 0 else math.gcd(block.c, divisor)
-    return scale_channels(block.c, width, divisor)
-
-
-def _as_tuple(value: Any) -> tuple[int, ...]:
-    return (value,) if isinstance(value, int) else tuple(value)
+def _byob_unit(block: Any) -> int:
+    """The channels of which a block needs multiples, to have whole groups in its bottleneck."""
+    if not isinstance(block.gs, int) or not block.gs:
+        return 1
+    return (block.gs / Fraction(block.br).limit_denominator(64)).numerator

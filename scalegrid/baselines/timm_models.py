@@ -50,7 +50,7 @@ _REASONS = {
         ("ese_vovnet19b_dw", "ese_vovnet19b_slim_dw"), "its stages cannot have more than one block"
     ),
     **dict.fromkeys(
-        ("halo2botnet50ts_256", "haloregnetz_b", "lamhalobotnet50ts_256"),
+        ("halo2botnet50ts_256", "haloregnetz_b", "lamhalobotnet50ts_256", "sebotnet33ts_256"),
         "its attention takes images or channels of one size",
     ),
     "SelecSls": "its blocks are connected one by one",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from fractions import Fraction
 from functools import partial
 from itertools import groupby
 from typing import Any, NamedTuple
@@ -76,6 +77,13 @@ def _groups_of_cspnet(stages: Any, **_: Any) -> list[int]:
     return [round(groups / (block * bottle)) for groups, block, bottle in each]
 
 
+def _channels_of_resnet(given: Settings) -> int:
+    """Those of its group norms; a bottleneck of whole groups where it is split or reduced."""
+    parts = (given.get("block_args") or {}).get("radix", 1) * given["block_reduce_first"]
+    unit = Fraction(64 * parts, given["base_width"]).numerator if parts > 1 else 1
+    return math.lcm(unit, _norm_groups(given))
+
+
 KINDS = {
     "CoaT": Kind("serial_depths parallel_depth", "embed_dims"),
     "ConVit": Kind("depth", "embed_dim"),
@@ -113,6 +121,7 @@ KINDS = {
 """The constructors whose settings have names of their own; `kind_of` finds those of others."""
 
 _SPECIAL: dict[str, dict[str, Any]] = {
+    "ResNet": {"multiples": lambda given: [_channels_of_resnet(given)] * 4},
     "EdgeNeXt": {"in_proportion": lambda given: given["downsample_block"]},
     "FastVit": {"in_proportion": lambda given: True},
     "MaxxVit": {
@@ -303,16 +312,20 @@ def _wider_blocks(blocks: Sequence[Settings], wider: Callable[[Any], Any]) -> li
     ]
 
 
-def _norm_groups(given: Settings) -> int:
+def norm_groups(layer: Any) -> int:
     """Channels of which a layer must have multiples for its group norm; 1 for other norms."""
-    layer, groups = given.get("norm_layer"), 32
+    groups = 32
     if isinstance(layer, partial):
         groups = layer.keywords.get("group_size") or layer.keywords.get("num_groups", groups)
         layer = layer.func
     name = str(getattr(layer, "__name__", layer)).lower().replace("_", "")
-    if not name.startswith(("groupnorm", "evonorm2ds")) or name.startswith("groupnorm1"):
-        return 1
-    return round(groups / min(1.0, given.get("bottle_ratio") or 1.0))
+    grouped = name.startswith(("groupnorm", "evonorm2ds")) and not name.startswith("groupnorm1")
+    return groups if grouped else 1
+
+
+def _norm_groups(given: Settings) -> int:
+    """`norm_groups` of outputs, of which the bottleneck has a share."""
+    return round(norm_groups(given.get("norm_layer")) / min(1.0, given.get("bottle_ratio") or 1.0))
 
 
 def _following(
@@ -322,9 +335,8 @@ def _following(
     before = given.get(kind.layers)
     if not isinstance(before, int) and not _is_list(before):
         return
-    old, new = _total(before), _total(deeper(before))
     for name in _INDICES:
-        yield name, partial(_index, old=old, new=new)
+        yield name, partial(_index, before=before, after=deeper(before))
     for name in _EACH_BLOCK:
         yield name, partial(_stretched, layers=deeper(before))
     if not isinstance(before, int):
@@ -344,15 +356,16 @@ def _ratio(hidden: int, before: int, after: int, own: float) -> float:
     return own if after == before else (scaled + 0.5) / after
 
 
-def _total(layers: Any) -> int:
-    return layers if isinstance(layers, int) else sum(layers)
-
-
-def _index(value: Any, old: int, new: int) -> Any:
-    """Numbers of blocks that are as far on among ``new`` blocks as they were among ``old``."""
-    if isinstance(value, int):
-        return max(0, round((value + 1) * new / old) - 1)
-    return type(value)(_index(v, old, new) for v in value)
+def _index(value: Any, before: Any, after: Any) -> Any:
+    """Numbers of blocks that are as far on in their stage ``after`` scaling as ``before``."""
+    if not isinstance(value, int):
+        return type(value)(_index(v, before, after) for v in value)
+    start = 0
+    for old, new in zip(_each(before, 1), _each(after, 1), strict=True):
+        if value < old:
+            return start + max(0, round((value + 1) * new / old) - 1)
+        value, start = value - old, start + new
+    return start + value
 
 
 def _stretched(value: Any, layers: Any) -> Any:

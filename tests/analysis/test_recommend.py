@@ -39,7 +39,8 @@ def test_a_clear_answer_is_given_as_one() -> None:
 def test_json_has_the_documented_keys_and_no_others() -> None:
     said = recommend(VARIANTS, swept()).to_dict()
     assert list(said) == [
-        *("variant", "alpha", "beta", "gamma", "resolution", "flops_ratio", "accuracy"),
+        *("variant", "alpha", "beta", "gamma", "depth_rounding", "resolution", "flops_ratio"),
+        *("accuracy",),
         *("probability_best", "probability_within_indifference", "tie_set", "gains"),
         *("surface_optimum", "trials_needed", "metric", "indifference", "confidence"),
         *("noise", "repeats", "cross_validated_error", "notes"),

@@ -6,7 +6,7 @@ inspected and counted. Lists and layer tables of block-string families need neit
 
 from __future__ import annotations
 
-from scalegrid.baselines.base import Baseline, Layer, LayerRow, Layout, Origin, network_id
+from scalegrid.baselines.base import Baseline, Layer, LayerRow, Layout, Origin, Run, network_id
 from scalegrid.baselines.families import BUILT_IN
 from scalegrid.baselines.registry import families, get, locate, names
 from scalegrid.baselines.skeleton import skeleton
@@ -20,6 +20,7 @@ __all__ = [
     "Layout",
     "Listing",
     "Origin",
+    "Run",
     "TableRow",
     "families",
     "get",

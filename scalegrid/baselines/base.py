@@ -63,6 +63,13 @@ class Layer(NamedTuple):
         return self.weights + self.outputs * (2 if self.norm else 1)
 
 
+class Run(NamedTuple):
+    """The layers of a run of blocks: of the ``first``, and of each of the ``rest``."""
+
+    first: list[Layer]
+    rest: list[Layer]
+
+
 @runtime_checkable
 class Baseline(Protocol):
     """A network that can be scaled; multipliers are relative to φ = 0 of this baseline.
@@ -126,10 +133,12 @@ class Baseline(Protocol):
     def layout(self, depth: float, width: float) -> Layout:
         """The layer table after rounding."""
 
-    def known_layers(
-        self, depth: float, width: float, num_classes: int, in_chans: int = 3
-    ) -> list[Layer] | None:
-        """The layers of the network in order, or None if they are known only by building it."""
+    def known_layers(self, width: float, num_classes: int, in_chans: int = 3) -> list[Run] | None:
+        """The layers of the network in order, or None if they are known only by building it.
+
+        If known, ``depths`` are tuples of the numbers of blocks; there is a run for each number,
+        and before and after these one for the stem and one for the head.
+        """
 
     def build(
         self,

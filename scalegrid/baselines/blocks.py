@@ -13,7 +13,7 @@ from itertools import groupby
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin, usual_step
+from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin, Run, usual_step
 from scalegrid.baselines.blockstring import Block, block_layers, read_block
 from scalegrid.baselines.rounding import (
     scale_channels,
@@ -130,26 +130,27 @@ class BlockBaseline:
             return (*rows, LayerRow(operator, 1, 1, head, 1))
         return (*rows, LayerRow("Pooling & FC", 1, 1, rows[-1].channels, 1))
 
-    def known_layers(
-        self, depth: float, width: float, num_classes: int, in_chans: int = 3
-    ) -> list[Layer] | None:
+    def known_layers(self, width: float, num_classes: int, in_chans: int = 3) -> list[Run] | None:
         """The layers that `build` builds; None if a block or the activation is not described."""
         if self.activation not in _WITHOUT_PARAMETERS or self.total_stride > MOST_STRIDE:
             return None
         channels = self._stem(width)
-        layers = [Layer(in_chans, channels, kernel=3, stride=2)]
-        for stage in self._blocks(depth):
-            stride = stage[0].stride
-            for block in stage:
+        runs = [Run([Layer(in_chans, channels, kernel=3, stride=2)], [])]
+        for strings in self.stages:
+            stride = read_block(strings[0]).stride
+            for block in map(read_block, strings):
                 if not block.described:
                     return None
                 outputs = self._scale(block.channels, width)
-                layers += block_layers(block, channels, outputs, stride, self._squeeze)
+                first = block_layers(block, channels, outputs, stride, self._squeeze)
+                runs.append(Run(first, block_layers(block, outputs, outputs, 1, self._squeeze)))
                 channels, stride = outputs, 1
+        last = []
         if head := self._head(width):
             after = self.head_after_pooling
-            layers.append(Layer(channels, head, norm=not after, pooled=after))
-        return [*layers, Layer(head or channels, num_classes, norm=False, pooled=True)]
+            last = [Layer(channels, head, norm=not after, pooled=after)]
+        last.append(Layer(head or channels, num_classes, norm=False, pooled=True))
+        return [*runs, Run(last, [])]
 
     def build(
         self,

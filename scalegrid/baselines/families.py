@@ -2,7 +2,7 @@
 
 FLOPs and parameters are recorded, so that a list needs no torch: at the authors' resolution with
 1,000 classes, as `scalegrid.cost` counts them. Likewise, of block-string families, what training
-keeps for each activation (`scalegrid.cost.memory`). The tests count them again.
+keeps for each activation (`scalegrid.plan.memory`). The tests count them again.
 """
 
 from __future__ import annotations

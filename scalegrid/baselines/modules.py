@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from torch import nn
 
-from scalegrid.baselines.base import Layer, Layout, usual_step
+from scalegrid.baselines.base import Layout, Run, usual_step
 from scalegrid.baselines.introspection import lengthened, read_layout, run
 from scalegrid.baselines.skeleton import bare
 from scalegrid.coefficients import DepthRounding, DepthRule
@@ -72,9 +72,7 @@ class ModuleBaseline(ABC):
         """Itself."""
         return self
 
-    def known_layers(
-        self, depth: float, width: float, num_classes: int, in_chans: int = 3
-    ) -> list[Layer] | None:
+    def known_layers(self, width: float, num_classes: int, in_chans: int = 3) -> list[Run] | None:
         """None: these networks are built and counted."""
         return None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin, usual_step
+from scalegrid.baselines.base import LayerRow, Layout, Origin, Run, usual_step
 from scalegrid.baselines.rounding import scale_channels, scale_layers, tidy, with_rule
 from scalegrid.coefficients import DepthRounding, DepthRule
 
@@ -52,9 +52,7 @@ class StageBaseline(ABC):
         rows = list(self._body(self.depths(depth), self.channels(width)))
         return (*rows, self._head(rows[-1].channels))
 
-    def known_layers(
-        self, depth: float, width: float, num_classes: int, in_chans: int = 3
-    ) -> list[Layer] | None:
+    def known_layers(self, width: float, num_classes: int, in_chans: int = 3) -> list[Run] | None:
         """None: these networks are built and counted."""
         return None
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid.baselines import Baseline, Layer, skeleton
+from scalegrid.baselines import Baseline, Run, skeleton
 from scalegrid.cost.counting import Cost, measure
 from scalegrid.util.errors import UserError
 
@@ -34,17 +35,20 @@ def closed_table(
     """
     positions = np.array([_map_sizes(resolution) for resolution in resolutions]).T
     table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
-    for d, depth in enumerate(depths):
-        for w, width in enumerate(widths):
-            layers = baseline.known_layers(depth, width, num_classes, in_chans)
-            if layers is None:
-                return None
-            weights, outputs = _by_level(layers)
-            if float(weights.max()) * float(positions.max()) > _MOST:
-                raise UserError(f"{baseline.name} is too large to be counted; use fewer channels.")
-            table[d, w, :, 0] = weights @ positions
-            table[d, w, :, 1] = sum(layer.params for layer in layers)
-            table[d, w, :, 2] = outputs @ positions
+    repeats: list[Any] = [baseline.depths(depth) for depth in depths]
+    for w, width in enumerate(widths):
+        runs = baseline.known_layers(width, num_classes, in_chans)
+        if runs is None:
+            return None
+        # Blocks of stem and head stay one; of each run between them all but the first are repeats.
+        more = np.array([[0, *(n - 1 for stage in own for n in stage), 0] for own in repeats])
+        first, rest = _by_level(runs)
+        counted = first.sum(0) + np.tensordot(more, rest, 1)  # (D, L, 3)
+        if float(counted.max()) * float(positions.max()) > _MOST:
+            raise UserError(f"{baseline.name} is too large to be counted; use fewer channels.")
+        table[:, w, :, 0] = counted[..., 0] @ positions
+        table[:, w, :, 1] = counted[..., 1].sum(1, keepdims=True)
+        table[:, w, :, 2] = counted[..., 2] @ positions
     return table
 
 
@@ -78,13 +82,17 @@ def _map_sizes(resolution: int) -> list[int]:
     return [side * side for side in sides] + [1]
 
 
-def _by_level(layers: Sequence[Layer]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Weights and output channels of the layers, summed by the level of their output maps."""
-    weights, outputs = [0] * (_LEVELS + 1), [0] * (_LEVELS + 1)
+def _by_level(runs: Sequence[Run]) -> NDArray[np.int64]:
+    """(2, N, L, 3): of the first block and of a repeat of each run, at each level of output maps.
+
+    The numbers are weights, parameters and output channels.
+    """
+    counted = np.zeros((2, len(runs), _LEVELS + 1, 3), dtype=np.int64)
     level = 0
-    for layer in layers:
-        level += layer.stride == 2  # of the others it is 1
-        at = _LEVELS if layer.pooled else level
-        weights[at] += layer.weights
-        outputs[at] += layer.outputs
-    return np.array(weights, dtype=np.int64), np.array(outputs, dtype=np.int64)
+    for number, run in enumerate(runs):
+        for which, layers in enumerate(run):
+            for layer in layers:
+                level += layer.stride == 2  # of the others it is 1
+                at = _LEVELS if layer.pooled else level
+                counted[which, number, at] += layer.weights, layer.params, layer.outputs
+    return counted

@@ -11,12 +11,11 @@ from scalegrid import baselines
 from scalegrid.baselines import Baseline
 from scalegrid.cost.closedform import check_closed_form
 from scalegrid.cost.counting import Cost
-from scalegrid.cost.memory import BYTES, kept_per_activation
 from scalegrid.cost.table import Costs
 from scalegrid.data import Source
 from scalegrid.plan.classic import classic_picks
-from scalegrid.plan.fit import memory_notes
 from scalegrid.plan.matched import matched_picks
+from scalegrid.plan.memory import BYTES, kept_per_activation, memory_notes
 from scalegrid.plan.resolve import check_training, open_data, resolve
 from scalegrid.plan.soundness import check
 from scalegrid.plan.variants import Variant, place, plan_order, variants_of

@@ -25,7 +25,7 @@ class Variant:
     says whether the cost that the plan makes equal is within its tolerance. Where ``alpha`` or
     ``beta`` is NaN, the network cannot be scaled along that axis. Layers are rounded by
     ``depth_rounding``. ``memory`` is what the activations of a training step need in bytes,
-    estimated (see `cost.memory`); None if it is not known.
+    estimated (see `plan.memory`); None if it is not known.
     """
 
     variant: str

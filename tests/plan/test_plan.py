@@ -256,7 +256,7 @@ def test_memory_follows_the_batch_and_what_does_not_fit_is_noted(
     for one, other in zip(small.variants, large.variants, strict=True):
         assert one.memory
         assert other.memory == pytest.approx(4 * one.memory)
-    monkeypatch.setattr("scalegrid.plan.fit.device_memory", lambda device: 2**30)
+    monkeypatch.setattr("scalegrid.plan.memory.device_memory", lambda device: 2**30)
     assert not planned(SweepSpec(batch_size=16, workers=2), baselines.get("b0"), CLASSES).notes
     (note,) = planned(SweepSpec(batch_size=512, workers=2), baselines.get("b0"), CLASSES).notes
     assert note.startswith("2 trials at once of the largest variant")

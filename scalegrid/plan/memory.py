@@ -1,25 +1,34 @@
-"""The memory of a training step's activations, estimated without training.
+"""The memory that trials need: of activations, estimated without training; whether all fits.
 
 Autograd keeps tensors of the forward pass for the backward pass, and they are most of what a step
 needs. Their number follows the activations of a network: within a family, elements kept for each
-activation differ by less than 3 % over depth, width and resolution, so one network tells them. The
+activation differ by less than 6 % over depth, width and resolution, so one network tells them. The
 peak of a step in float32, weights and gradients apart, was 0.8 to 1.05 times this (six families on
 a CPU); where layers compute in 16 bits, up to half as much.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scalegrid.baselines import skeleton
 from scalegrid.cost.counting import measure
 from scalegrid.cost.table import Costs
+from scalegrid.executors import placement_for
+from scalegrid.plan.variants import Variant
+from scalegrid.spec import SweepSpec
+from scalegrid.training.devices import device_memory
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
 BYTES = 4
 """Of an element: float32."""
+
+_COPIES = 4
+"""Of the parameters: weights, gradients, and two moments of an optimiser."""
 
 
 def kept_per_activation(costs: Costs, resolution: int) -> float:
@@ -63,3 +72,28 @@ def kept_elements(model: nn.Module, resolution: int, in_chans: int = 3) -> float
             module.training = training
     size = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
     return size / like.element_size() / len(images)
+
+
+def memory_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
+    """A sentence if the largest trials, as many as run at once, may need more than a device has."""
+    placement = placement_for(spec)
+    device = placement.devices[0]
+    at_once = math.ceil(placement.workers / len(placement.devices))
+    known = [v for v in variants if v.memory is not None]
+    largest = max(known, key=_needed, default=None)
+    if largest is None:
+        return []
+    needed, there = at_once * _needed(largest), device_memory(device)
+    if needed <= there:
+        return []
+    trials = f"{at_once} trials at once" if at_once > 1 else "a trial"
+    fewer = "a smaller --batch-size" + (" or fewer --workers" if at_once > 1 else "")
+    return [
+        f"{trials} of the largest variant ({largest.resolution} px) need about "
+        f"{needed / 2**30:.1f} GiB, and {device} has {there / 2**30:.1f} GiB; give {fewer}"
+    ]
+
+
+def _needed(variant: Variant) -> int:
+    """Bytes of a trial: activations, weights and what belongs to them."""
+    return (variant.memory or 0) + _COPIES * BYTES * variant.params

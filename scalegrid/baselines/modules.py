@@ -33,6 +33,7 @@ class ModuleBaseline(ABC):
 
     def __init__(self, name: str, side: int | None) -> None:
         self.name = name
+        self._side = side
         self._layouts: dict[tuple[Hashable, Hashable], Layout] = {}
         # Maps of 256 px are halved without remainder.
         self._sides = [256, *([side] if side else []), 224, 128, 96, 64, 32]
@@ -73,9 +74,9 @@ class ModuleBaseline(ABC):
 
         A network that runs with none of these has a quarter.
         """
-        quarter = usual_step(self.total_stride)
-        steps = (quarter * times for times in (1, 2, 4, 8))
-        return self._first_step(steps, self._probe[1]) or quarter
+        stride, quarter = self.total_stride, usual_step(self.total_stride)
+        steps = (quarter, 2 * quarter, stride, 2 * stride)
+        return self._first_step(steps, self._side or self._probe[1]) or quarter
 
     def _first_step(self, steps: Iterable[int], side: int) -> int | None:
         """The first of the ``steps`` in px that the network takes above ``side``, also twice."""

@@ -108,7 +108,8 @@ def networks_to_count() -> dict[str, int]:
     """
     baseline = baselines.get("b0")
     spec = resolve(_spec("matched"))
-    networks = matched_picks(spec, Costs(baseline, CLASSES), RESOLUTION).picks[0].networks
+    costs = Costs(baseline.rounded("round"), CLASSES)
+    networks = matched_picks(spec, costs, RESOLUTION).picks[0].networks
     depths, widths, sides, _ = networks.costs.shape
     return {"classic": len(triples()), "matched": depths * widths * sides}
 

@@ -85,9 +85,12 @@ def run_sweep(
     """
     display = display or Silence()
     try:
-        spec = resolve(spec)
+        given, spec = spec.depth_rounding, resolve(spec)
+        stored = read_stored(spec.folder)
+        if given is None and stored is not None:  # a sweep goes on by its own rule
+            spec = spec.model_copy(update={"depth_rounding": stored.spec.depth_rounding})
         with stoppable():
-            return _run(spec, display, make_executor, measure_rate)
+            return _run(spec, stored, display, make_executor, measure_rate)
     except KeyboardInterrupt:
         display.note("Interrupted before any training; run the same command to start again.")
         return SweepOutcome(str(spec.name), spec.folder, interrupted=True)
@@ -96,9 +99,12 @@ def run_sweep(
 
 
 def _run(
-    spec: SweepSpec, display: Display, make_executor: MakeExecutor, measure_rate: bool
+    spec: SweepSpec,
+    stored: Stored | None,
+    display: Display,
+    make_executor: MakeExecutor,
+    measure_rate: bool,
 ) -> SweepOutcome:
-    stored = read_stored(spec.folder)
     if stored is not None and (finished := _without_plan(spec, stored, display)):
         return finished
     placement = placement_for(spec)
@@ -231,7 +237,8 @@ def _finished_already(
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
     if judging != stored.spec:
         with Store(spec.folder) as store:
-            store.start(judging, stored.planned, stored.data)
+            now = store.stored or stored
+            store.start(judging, now.planned, now.data)
     ids = {row["variant"] for row in planned}
     rows = [row for row in stored.trials.to_pylist() if row["variant"] in ids]
     failed = sum(row["status"] == "failed" for row in rows)

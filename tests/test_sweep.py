@@ -181,7 +181,7 @@ def test_a_finished_sweep_of_an_own_network_is_left_alone_unless_it_was_edited(
 ) -> None:
     def own(name: str, definition: str) -> Any:
         stand_in = light_baseline(name)
-        vars(stand_in).update(origin="own code", definition=definition, layout=lambda *_: layout)
+        vars(stand_in).update(origin="code", definition=definition, layout=lambda *_: layout)
         return stand_in
 
     spec = light_spec(results)

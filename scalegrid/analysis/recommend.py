@@ -167,7 +167,7 @@ class _Table:
         if len(own) < 2:
             raise UserError(
                 "nothing can be recommended yet: one finished trial says nothing of the noise; run "
-                "`scalegrid sweep` again to train more."
+                "`scalegrid sweep` again to finish it, or with more --seeds."
             )
         triples = zip(own["variant"], own["seed"], own["value"], strict=True)
         observations = Observations.collect(

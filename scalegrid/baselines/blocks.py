@@ -7,6 +7,7 @@ of ``channel_divisor`` that is not more than 10 % below.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache, partial
 from itertools import groupby
@@ -99,15 +100,22 @@ class BlockBaseline:
         return with_rule(self, rule)
 
     def depths(self, depth: float) -> tuple[tuple[int, ...], ...]:
-        """Repeats of each block string, stage by stage."""
-        multiplier = tidy(self.depth * depth)
+        """Repeats of each block string, stage by stage.
+
+        Authors round once. By another rule the baseline keeps its own layers, and those are scaled.
+        """
+        own = [[read_block(string).repeats for string in strings] for strings in self.stages]
+        if self.authors_rounding is None:
+            return self._scaled(own, tidy(self.depth * depth), self.depth_rounding)
+        baseline = self._scaled(own, self.depth, self.authors_rounding)
+        return self._scaled(baseline, depth, self.depth_rounding)
+
+    def _scaled(
+        self, stages: Sequence[Sequence[int]], depth: float, rule: DepthRounding
+    ) -> tuple[tuple[int, ...], ...]:
         return tuple(
-            scale_stage(
-                [read_block(string).repeats for string in strings],
-                1.0 if i in self.fixed_stages else multiplier,
-                self.depth_rounding,
-            )
-            for i, strings in enumerate(self.stages)
+            tuple(repeats) if i in self.fixed_stages else scale_stage(repeats, depth, rule)
+            for i, repeats in enumerate(stages)
         )
 
     def channels(self, width: float) -> tuple[int, ...]:

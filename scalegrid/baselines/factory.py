@@ -113,6 +113,8 @@ class FactoryBaseline(ModuleBaseline):
                 f"{self.name} returned an object of type {type(model).__name__}; it must return a "
                 "torch.nn.Module."
             )
+        if next(model.parameters(), None) is None:
+            raise UserError(f"{self.name} has no parameters, so there is nothing to train.")
         if any(is_lazy(parameter) for parameter in model.parameters()):
             raise UserError(
                 f"{self.name} has lazy layers (torch.nn.Lazy…), whose size is not known before "

@@ -46,7 +46,7 @@ def run(
     shape = (images, in_chans, resolution, resolution)
     batch = torch.zeros(shape, device=parameter.device, dtype=parameter.dtype)
     was_training = model.training
-    patches = [m for m in model.modules() if whole and _cuts_patches(m)]
+    patches = [m for m in model.modules() if whole and _cuts_patches(m, in_chans)]
     handles = [patch.register_forward_pre_hook(_check_whole) for patch in patches]
     try:
         with torch.no_grad():
@@ -57,9 +57,9 @@ def run(
             handle.remove()
 
 
-def _cuts_patches(module: nn.Module) -> bool:
+def _cuts_patches(module: nn.Module, in_chans: int) -> bool:
     """Whether ``module`` is a convolution that cuts an image into patches, without padding."""
-    if not isinstance(module, nn.Conv2d) or module.in_channels != 3:
+    if not isinstance(module, nn.Conv2d) or module.in_channels != in_chans:
         return False
     return module.stride[0] > 2 and module.padding in (0, "valid", (0, 0))
 

@@ -40,6 +40,7 @@ class ModuleBaseline(ABC):
 
     def __init__(self, name: str, side: int | None) -> None:
         self.name = name
+        self._side = side
         self._layouts: dict[tuple[Hashable, Hashable], Layout] = {}
         # Maps of 256 px are halved without remainder.
         self._sides = [256, *([side] if side else []), 224, 128, 96, 64, 32]
@@ -89,7 +90,7 @@ class ModuleBaseline(ABC):
         """
         eighth = usual_step(self.total_stride)
         steps = (eighth * times for times in (1, 2, 4, 8, 16))
-        return self._first_step(steps, self._probe[1]) or eighth
+        return self._first_step(steps, self._side or self._probe[1]) or eighth
 
     def _first_step(self, steps: Iterable[int], side: int) -> int | None:
         """The first of the ``steps`` in px that the network takes above ``side``, also twice."""

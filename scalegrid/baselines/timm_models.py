@@ -145,8 +145,15 @@ class TimmBaseline(ModuleBaseline):
         """The timm model, its settings scaled.
 
         Raises:
-            UserError: timm cannot build it at these multipliers.
+            UserError: timm cannot build it at these multipliers, or whole patches do not make up
+                the resolution, and timm would leave px unused.
         """
+        patch = self._rule.patch
+        if patch and resolution is not None and resolution % patch:
+            raise UserError(
+                f"{self.name} has patches of {patch} px, which do not divide images of "
+                f"{resolution} px; take a multiple of {self.resolution_step} px."
+            )
         changed = self._rule.scaled(depth, width)
         if self._sized and resolution is not None:
             changed["img_size"] = resolution

@@ -35,11 +35,12 @@ def closed_table(
     """
     positions = np.array([_map_sizes(resolution) for resolution in resolutions]).T
     table = np.empty((len(depths), len(widths), len(resolutions), 3), dtype=np.int64)
-    repeats: list[Any] = [baseline.depths(depth) for depth in depths]
+    repeats: list[Any] = []
     for w, width in enumerate(widths):
         runs = baseline.known_layers(width, num_classes, in_chans)
         if runs is None:
             return None
+        repeats = repeats or [baseline.depths(depth) for depth in depths]
         # Blocks of stem and head stay one; of each run between them all but the first are repeats.
         more = np.array([[0, *(n - 1 for stage in own for n in stage), 0] for own in repeats])
         first, rest = _by_level(runs)

@@ -16,7 +16,7 @@ WARM_UP = 2
 
 
 def seconds(
-    models: Sequence[nn.Module], resolutions: Sequence[int], device: str, threads: int
+    models: Sequence[nn.Module], shapes: Sequence[tuple[int, ...]], device: str, threads: int
 ) -> list[list[float]]:
     """Seconds of `REPEATS` inferences of each model on one image, in turns after a warm-up.
 
@@ -24,13 +24,13 @@ def seconds(
 
     Args:
         models: in eval mode and on the device afterwards.
-        resolutions: side of each model's image, px.
+        shapes: of each model's image: channels and px.
         device: ``cpu``, ``cuda`` or ``cuda:N``.
         threads: CPU threads.
     """
     import torch
 
-    images = [torch.zeros(1, 3, px, px, device=device) for px in resolutions]
+    images = [torch.zeros(1, *shape, device=device) for shape in shapes]
     ready = [model.eval().to(device) for model in models]
     samples: list[list[float]] = [[] for _ in ready]
     with torch.inference_mode(), _threads(threads):

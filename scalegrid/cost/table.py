@@ -50,6 +50,12 @@ class Costs:
         self.in_chans = in_chans
         self._traces: dict[Hashable, Trace] = {}
 
+    @property
+    def known(self) -> bool:
+        """Whether the layers are known without building a network."""
+        layers = self.baseline.known_layers(1.0, self.num_classes, self.in_chans)
+        return layers is not None
+
     def rounded(self, rule: DepthRule) -> Costs:
         """The costs of the same networks, their layers rounded by another rule."""
         other = Costs(self.baseline.rounded(rule), self.num_classes, self.in_chans)
@@ -66,14 +72,14 @@ class Costs:
         return Cost(*(int(c) for c in counted[0, 0, 0]))
 
     def check(self, depth: float, width: float, resolution: int, planned: Cost) -> None:
-        """Count a network that is not built in as it will be trained.
+        """Count a network whole, as it will be trained, unless its layers are known.
 
         Raises:
             UserError: it does not cost what was planned.
         """
-        if self.baseline.origin == "built-in":
+        if self.known:
             return
-        real = self.of(depth, width, resolution)
+        real = self._trace(depth, width, resolution).total
         if real != planned:
             raise UserError(
                 f"{self.baseline.name} at depth {depth:.4g}, width {width:.4g} has {real}, not "

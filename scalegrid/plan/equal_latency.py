@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid.baselines import Baseline
 from scalegrid.cost import latency
+from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
 from scalegrid.plan.realisable import Cell, Realisable, measured_shares
 from scalegrid.spec import SweepSpec
@@ -31,7 +31,7 @@ Measure = Callable[[Sequence[Cell]], list[list[float]]]
 
 
 def with_latencies(
-    networks: Realisable, spec: SweepSpec, baseline: Baseline, num_classes: int
+    networks: Realisable, spec: SweepSpec, costs: Costs
 ) -> tuple[Realisable, list[str]]:
     """Measure networks until enough are known to be F times as slow as the baseline.
 
@@ -41,15 +41,22 @@ def with_latencies(
         The networks with latency ratios, NaN for those not measured; and a note on the noise.
     """
     device = find_devices(spec.device)[0]
-    path = _path(networks, spec, baseline, num_classes, device)
+    path = _path(networks, spec, costs, device)
 
     def measure(cells: Sequence[Cell]) -> list[list[float]]:
-        models = [
-            baseline.build(networks.depths[d].high, networks.widths[w].high, num_classes)
-            for d, w, _ in cells
-        ]
         sides = [networks.resolutions[p] for _, _, p in cells]
-        return latency.seconds(models, sides, device, spec.threads)
+        models = [
+            costs.baseline.build(
+                networks.depths[d].high,
+                networks.widths[w].high,
+                costs.num_classes,
+                resolution=side,
+                in_chans=costs.in_chans,
+            )
+            for (d, w, _), side in zip(cells, sides, strict=True)
+        ]
+        images = [(costs.in_chans, side, side) for side in sides]
+        return latency.seconds(models, images, device, spec.threads)
 
     known = _load(path, networks)
     if known is None:
@@ -133,14 +140,15 @@ def _next(
 def _path(
     networks: Realisable,
     spec: SweepSpec,
-    baseline: Baseline,
-    num_classes: int,
+    costs: Costs,
     device: str,
 ) -> Path:
     content = [
-        baseline.definition,
+        costs.baseline.definition,
+        [asdict(row) for row in costs.baseline.layout(1.0, 1.0)],
         [list(map(list, steps)) for steps in (networks.depths, networks.widths)],
-        [networks.resolutions, num_classes, spec.flops_factor, spec.candidates],
+        [networks.resolutions, costs.num_classes, costs.in_chans],
+        [spec.flops_factor, spec.candidates],
         [device, latency.machine(device), spec.threads, version("torch")],
     ]
     return cache_root() / "latencies" / f"{digest(content)}.npz"

@@ -9,6 +9,7 @@ so that they cover the triangle, and coefficients are read off the networks.
 from __future__ import annotations
 
 import math
+from collections.abc import Hashable
 from typing import NamedTuple
 
 import numpy as np
@@ -36,7 +37,7 @@ def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
     """Candidates at F times the baseline's cost, and the curves at the other FLOPs factors.
 
     The paper's coefficients are realised by the authors' rule of rounding layers, if that gives a
-    network of equal cost.
+    network of equal cost near them, else by the sweep's.
 
     Raises:
         UserError: no network costs F times the baseline within the tolerance.
@@ -76,10 +77,13 @@ def _networks(
 
     # Latency does not follow FLOPs, so look well beyond the budget.
     wide = realisable(costs, resolution, step, 1.5 * budget)
-    return with_latencies(wide, spec, costs.baseline, costs.num_classes)
+    return with_latencies(wide, spec, costs)
 
 
 Place = tuple[Realisable, Cell]
+
+_NEAR_PAPER = 0.15
+"""Distance of shares up to which a network stands for the paper's coefficients by its own rule."""
 
 
 def _fixed(
@@ -91,10 +95,14 @@ def _fixed(
         at = corner(networks, role, factor)
         if at is not None:
             found[role] = networks, at
-    for some in (published, networks):
+    for some in (networks, published):
         equal = some.within(factor, spec.cost_tolerance)
-        if equal and "paper" not in found:
-            found["paper"] = some, equal[triangle.nearest(_shares(some, equal), PAPER.shares())]
+        if equal:
+            points = _shares(some, equal)
+            nearest = triangle.nearest(points, PAPER.shares())
+            away = float(np.linalg.norm(points[nearest] - np.array(PAPER.shares())))
+            if "paper" not in found or away <= _NEAR_PAPER:
+                found["paper"] = some, equal[nearest]
     return found
 
 
@@ -123,23 +131,29 @@ def _grid(
     if spec.grid == "simplex":
         inside = [s for s in triangle.simplex(spec.divisions) if s not in triangle.CORNERS.values()]
         return [equal[triangle.nearest(points, shares)] for shares in inside], []
-    others = [at for at in equal if (networks, at) not in fixed]
+    taken = {_network(some, at): measured_shares(some.costs, at) for some, at in fixed}
+    others = [at for at in equal if _network(networks, at) not in taken]
     if spec.candidates == "all":
         return others, []
-    shares = np.array([measured_shares(some.costs, at) for some, at in fixed])
+    shares = np.array(list(taken.values()))
     everything = np.concatenate([shares, _shares(networks, others).reshape(-1, 3)])
     axes = networks.axes
-    order = triangle.cover(everything, len(fixed), spec.candidates, axes)
+    order = triangle.cover(everything, len(taken), spec.candidates, axes)
     gap = triangle.largest_gap(everything[order], axes)
     least = triangle.largest_gap(everything, axes)
     notes = []
     if len(order) < min(spec.candidates, len(everything)):
         notes.append(
-            f"{len(order)} scaled networks cover the budget triangle about as well as all "
-            f"{len(everything)} would (largest gap {gap:.2f}, of all {least:.2f}), so no more are "
-            "taken"
+            f"{len(order)} of the {len(everything)} scaled networks of equal cost are taken "
+            f"(largest gap {gap:.2f}, of all {least:.2f}): the others are near twins of these, or "
+            "cover no more"
         )
-    return [others[i - len(fixed)] for i in order[len(fixed) :]], notes
+    return [others[i - len(taken)] for i in order[len(taken) :]], notes
+
+
+def _network(networks: Realisable, at: Cell) -> tuple[Hashable, int, int]:
+    """What tells networks apart, whichever rule of rounding built them."""
+    return networks.baseline.depths(networks.depths[at[0]].high), at[1], at[2]
 
 
 def _pick(

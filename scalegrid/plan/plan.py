@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from importlib.metadata import version
 from typing import Any
 
@@ -120,9 +121,12 @@ def _plan(spec: SweepSpec, source: Source, costs: Costs, checked: bool) -> Plan:
     def find() -> dict[str, Any]:
         return _found(spec, costs, checked)
 
-    built_in = costs.baseline.origin == "built-in"
-    own = built_in or spec.match == "latency"  # latencies have a cache of their own
-    found = find() if own else recalled("plans", _content(spec, costs, checked), find)
+    if costs.known or spec.match == "latency":  # latencies have a cache of their own
+        found = find()
+    else:
+        found = recalled(
+            "plans", _content(spec, costs, checked), find, valid=partial(_holds, costs)
+        )
     return Plan(
         spec=spec,
         source=source,
@@ -139,7 +143,7 @@ def _found(spec: SweepSpec, costs: Costs, checked: bool) -> dict[str, Any]:
     """What is computed of a plan, as JSON; a network that is ``checked`` is sound."""
     rounded = costs.rounded(spec.depth_rounding or "authors")
     resolution = _resolution(spec, costs.baseline)
-    notes = check(costs, resolution) if checked else []
+    notes = check(costs, resolution, spec.resolution_step or 1) if checked else []
     if spec.grid == "classic":
         picks = classic_picks(spec, rounded, resolution)
         chosen = [pick for pick in picks if pick.role == "grid"]
@@ -157,10 +161,21 @@ def _found(spec: SweepSpec, costs: Costs, checked: bool) -> dict[str, Any]:
     return {
         "variants": [asdict(variant) for variant in variants],
         "considered": considered,
-        "of_grid": sorted({named[place(pick)].variant for pick in chosen}),
+        "of_grid": sorted({named[place(pick)].variant for pick in chosen if any(pick.cell)}),
         "axes": picks[0].networks.axes,
         "notes": notes,
     }
+
+
+def _holds(costs: Costs, found: dict[str, Any]) -> bool:
+    """Whether a plan that was kept is still that of a user's own code, all of which may change."""
+    if costs.baseline.origin != "code":
+        return True
+    try:
+        _check_costs([Variant.read(row) for row in found["variants"]], costs)
+    except UserError:
+        return False
+    return True
 
 
 def _check_costs(variants: Sequence[Variant], costs: Costs) -> None:
@@ -178,9 +193,9 @@ def _check_costs(variants: Sequence[Variant], costs: Costs) -> None:
 def _content(spec: SweepSpec, costs: Costs, checked: bool) -> list[Any]:
     """All that a plan of a network that is not built in depends on."""
     libraries = [version(library) for library in ("scalegrid", "torch", "timm")]
-    layout = costs.baseline.layout(1.0, 1.0) if costs.baseline.origin == "yaml" else ()
+    layout = costs.baseline.layout(1.0, 1.0)
     settings = {key: getattr(spec, key) for key in _SETTINGS}
-    network = [costs.baseline.definition, [asdict(row) for row in layout]]
+    network = [costs.baseline.name, costs.baseline.definition, [asdict(row) for row in layout]]
     counted = costs.unscaled(spec.resolution or 0)
     return [
         *(_FORMAT, libraries, network, counted, settings),

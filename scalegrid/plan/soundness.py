@@ -18,12 +18,13 @@ _PROBES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (1.3, 1.3))
 """Depth and width of the networks that are tried; the last finds channels that do not divide."""
 
 
-def check(costs: Costs, resolution: int) -> list[str]:
+def check(costs: Costs, resolution: int, step: int) -> list[str]:
     """Build and run a baseline unscaled, deeper, wider, and on larger images.
 
     Args:
         costs: of its networks; built-in ones are known to be sound and are not tried.
         resolution: of the sweep's baseline, in px; a larger one is tried too.
+        step: px between resolutions.
 
     Returns:
         Notes for the user, a sentence each: an axis on which the network does not scale;
@@ -46,8 +47,9 @@ def check(costs: Costs, resolution: int) -> list[str]:
     for depth, width in _PROBES:
         networks.check_repeatable(depth, width, resolution)
         networks.check_output(depth, width, resolution)
-    step = baseline.resolution_step
-    networks.check_output(1.0, 1.0, resolution + step * math.ceil(0.5 * resolution / step))
+    own = baseline.resolution_step
+    networks.check_output(1.0, 1.0, resolution + own * math.ceil(0.5 * resolution / own))
+    check_step(baseline, resolution, step)
     return networks.uncounted(resolution) + _idle_axes(baseline)
 
 
@@ -144,7 +146,7 @@ class _Networks:
         everything = found.total.activations + found.uncounted.total()
         return [
             f"the cost of {operator} in {name} is not counted; its outputs are "
-            f"{percent(elements / everything)} of those of all operators that do arithmetic."
+            f"{percent(elements / everything)} of its outputs and those of what is counted."
             for operator, elements in found.uncounted.items()
         ]
 

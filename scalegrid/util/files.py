@@ -75,17 +75,25 @@ def cache_root() -> Path:
     return platformdirs.user_cache_path("scalegrid", appauthor=False)
 
 
-def recalled(kind: str, content: Any, compute: Callable[[], Any]) -> Any:
+def recalled(
+    kind: str,
+    content: Any,
+    compute: Callable[[], Any],
+    valid: Callable[[Any], bool] = lambda value: True,
+) -> Any:
     """What ``compute`` returns, a JSON value; from the cache if ``content`` has been seen before.
 
     Args:
         kind: the folder in the cache.
         content: all that the value depends on, a JSON value.
         compute: its failure is the caller's; a failure to keep the value is ignored.
+        valid: whether a value from the cache may still be used.
     """
     path = cache_root() / kind / f"{digest(content)}.json"
     with suppress(OSError, ValueError):
-        return json.loads(path.read_bytes())
+        kept = json.loads(path.read_bytes())
+        if valid(kept):
+            return kept
     value = compute()
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

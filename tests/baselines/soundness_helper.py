@@ -9,4 +9,5 @@ from scalegrid.plan import soundness
 
 def check(baseline: Baseline, num_classes: int, resolution: int, in_chans: int = 3) -> list[str]:
     """The notes on a network for images and classes of these numbers; raises UserError."""
-    return soundness.check(Costs(baseline, num_classes, in_chans), resolution)
+    step = baseline.resolution_step
+    return soundness.check(Costs(baseline, num_classes, in_chans), resolution, step)

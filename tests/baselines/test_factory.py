@@ -171,6 +171,16 @@ def test_images_smaller_than_the_stride_are_refused(write: Writer) -> None:
     assert "images of 3 px" in problem(good(write), resolution=3)
 
 
+def test_patches_make_up_the_step_and_must_not_leave_pixels_unused(write: Writer) -> None:
+    text = "from torch import nn\ndef factory(depth, width, num_classes):\n"
+    text += "    patches = nn.Conv2d(3, round(8 * width), 12, 12)\n"
+    text += "    head = nn.Flatten(), nn.Linear(round(8 * width), num_classes)\n"
+    text += "    return nn.Sequential(patches, nn.AdaptiveAvgPool2d(1), *head)\n"
+    baseline = baselines.get(write(text + "factory.resolution = 36\n") + ":factory")
+    assert baseline.resolution_step == 12
+    assert "patches of 12 px every 12 px leave px of 40 unused" in problem(baseline, resolution=40)
+
+
 def test_the_resolution_must_be_given_somewhere(write: Writer) -> None:
     baseline = good(write, "factory.resolution = 32", "")
     with pytest.raises(UserError, match="--resolution"):
@@ -352,4 +362,4 @@ def test_arithmetic_that_is_not_counted_is_noted_with_its_size(write: Writer) ->
         baselines.get(write(text.replace("def factory", own + "def factory")) + ":factory"), 7, 32
     )
     assert "_fft_c2c" in note
-    assert re.search(r"are \d+ % of those of all", note)
+    assert re.search(r"are \d+ % of its outputs and those of what is counted", note)

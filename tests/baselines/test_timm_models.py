@@ -179,8 +179,11 @@ def test_patches_move_as_a_whole() -> None:
     vit = baselines.get("timm/test_vit")
     assert (vit.total_stride, vit.resolution_step, vit.brief_resolution) == (16, 16, 96)
     assert check(vit, 10, 96) == []
-    with pytest.raises(UserError, match=r"does not run on images of 100 px .*steps of 16 px"):
+    with pytest.raises(UserError, match=r"patches of 16 px, .* 100 px; take a multiple of 16 px"):
         check(vit, 10, 100)
+    coatnet = baselines.get("timm/test_coatnet")
+    with pytest.raises(UserError, match=r"on images of 80 px .* 64 px, or steps of 32 px"):
+        check(coatnet, 10, 80)
     spec = SweepSpec(baseline="timm/test_vit", resolution_step=8)
     with pytest.raises(UserError, match=r"--resolution-step 8 .* multiple of 16 px"):
         resolve(spec)

@@ -59,13 +59,13 @@ def test_a_plan_of_equal_latency_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
     rounds = []
 
     def seconds(
-        models: Sequence[nn.Module], resolutions: Sequence[int], device: str, threads: int
+        models: Sequence[nn.Module], shapes: Sequence[tuple[int, ...]], device: str, threads: int
     ) -> list[list[float]]:
         rounds.append((device, threads))
         weights = [sum(p.numel() for p in model.parameters()) for model in models]
         return [
             [n**0.5 * px * factor for factor in (0.98, 1, 1.02)]
-            for n, px in zip(weights, resolutions, strict=True)
+            for n, (_, px, _) in zip(weights, shapes, strict=True)
         ]
 
     monkeypatch.setattr(latency, "seconds", seconds)
@@ -98,7 +98,7 @@ def test_inferences_are_timed_in_turns_and_threads_are_given_back() -> None:
             return x
 
     before = torch.get_num_threads()
-    samples = latency.seconds([Noting(1), Noting(2)], [8, 16], "cpu", 1)
+    samples = latency.seconds([Noting(1), Noting(2)], [(3, 8, 8), (3, 16, 16)], "cpu", 1)
     assert torch.get_num_threads() == before
     assert turns == [1, 2] * (latency.WARM_UP + latency.REPEATS)
     assert [len(sample) for sample in samples] == [latency.REPEATS] * 2

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from scalegrid import baselines, cost
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.baselines.factory import FactoryBaseline
-from scalegrid.coefficients import Coefficients
+from scalegrid.coefficients import PAPER, Coefficients
 from scalegrid.plan import Plan, Variant, classic_plan, resolve
 from scalegrid.plan.summary import scaled_variants, summarise
 from scalegrid.spec import SweepSpec
@@ -160,7 +160,7 @@ def test_the_default_plan_covers_the_triangle(name: str) -> None:
     assert (points.min(1) >= 0.1).sum() >= 5
     apart = [min(math.dist(p, q) for q in points if q is not p) for p in points]
     assert min(apart) >= 0.5 * np.median(apart)
-    assert summarise(plan).gap <= 0.325  # of 0.30 to 0.31 that all its equal networks leave
+    assert summarise(plan).gap <= 0.36  # of 0.30 to 0.31 that all equal networks leave
     if name == "b0":
         assert summarise(plan).gap <= 0.3
     assert all(v.matched for v in plan.variants[1:4]), "each axis alone reaches twice the cost"
@@ -171,8 +171,8 @@ def test_fewer_are_offered_where_fewer_cover() -> None:
     plan = planned(spec, baselines.get("nano"), CLASSES)
     count = len(scaled_variants(plan))
     assert count < 20
-    (note,) = (note for note in plan.notes if "cover the budget triangle" in note)
-    assert note.startswith(f"{count} scaled networks")
+    (note,) = (note for note in plan.notes if "near twins" in note)
+    assert note.startswith(f"{count} of the ")
     everything = planned(spec.model_copy(update={"candidates": "all"}), baselines.get("nano"), 10)
     assert summarise(plan).gap <= summarise(everything).gap + 0.05
 
@@ -195,7 +195,16 @@ def test_rounding_to_the_nearest_has_finer_steps_of_depth() -> None:
         v.variant for v in plans["authors"].variants
     }
     (paper,) = (v for v in plans["round"].variants if v.role == "paper")
-    assert paper.depth_rounding == "ceil", "the paper's coefficients go by its rule"
+    away = math.dist(paper.shares, PAPER.shares())
+    assert away < 0.05, "by the authors' rule no network of equal cost is nearer than 0.3"
+
+
+def test_the_paper_goes_by_the_authors_rule_where_that_comes_near_it() -> None:
+    spec = SweepSpec(resolution=112, resolution_step=4)
+    plan = planned(spec, baselines.get("b0"), CLASSES)
+    (paper,) = (v for v in plan.variants if v.role == "paper")
+    assert paper.depth_rounding == "ceil"
+    assert math.dist(paper.shares, PAPER.shares()) < 0.15
 
 
 def test_a_network_is_one_variant_whichever_rule_builds_it() -> None:

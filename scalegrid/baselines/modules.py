@@ -88,8 +88,8 @@ class ModuleBaseline(ABC):
 
         A network that runs with none of these has an eighth.
         """
-        eighth = usual_step(self.total_stride)
-        steps = (eighth * times for times in (1, 2, 4, 8, 16))
+        stride, eighth = self.total_stride, usual_step(self.total_stride)
+        steps = (eighth, 2 * eighth, 4 * eighth, stride, 2 * stride)
         return self._first_step(steps, self._side or self._probe[1]) or eighth
 
     def _first_step(self, steps: Iterable[int], side: int) -> int | None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Hashable
+from operator import itemgetter
 from typing import NamedTuple
 
 import numpy as np
@@ -36,8 +37,8 @@ class Matched(NamedTuple):
 def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
     """Candidates at F times the baseline's cost, and the curves at the other FLOPs factors.
 
-    The paper's coefficients are realised by the authors' rule of rounding layers, if that gives a
-    network of equal cost near them, else by the sweep's.
+    The paper's coefficients are realised by the authors' rule of rounding layers or by the sweep's,
+    whichever has the nearer network of equal cost.
 
     Raises:
         UserError: no network costs F times the baseline within the tolerance.
@@ -82,9 +83,6 @@ def _networks(
 
 Place = tuple[Realisable, Cell]
 
-_NEAR_PAPER = 0.15
-"""Distance of shares up to which a network stands for the paper's coefficients by its own rule."""
-
 
 def _fixed(
     spec: SweepSpec, networks: Realisable, published: Realisable, factor: float
@@ -95,15 +93,24 @@ def _fixed(
         at = corner(networks, role, factor)
         if at is not None:
             found[role] = networks, at
-    for some in (networks, published):
-        equal = some.within(factor, spec.cost_tolerance)
-        if equal:
-            points = _shares(some, equal)
-            nearest = triangle.nearest(points, PAPER.shares())
-            away = float(np.linalg.norm(points[nearest] - np.array(PAPER.shares())))
-            if "paper" not in found or away <= _NEAR_PAPER:
-                found["paper"] = some, equal[nearest]
+    papers = [_nearest_paper(some, factor, spec) for some in (published, networks)]
+    nearest = min((near for near in papers if near), key=itemgetter(0), default=None)
+    if nearest:
+        found["paper"] = nearest[1], nearest[2]
     return found
+
+
+def _nearest_paper(
+    networks: Realisable, factor: float, spec: SweepSpec
+) -> tuple[float, Realisable, Cell] | None:
+    """The network of equal cost nearest the paper's shares, and how far it is from them."""
+    equal = networks.within(factor, spec.cost_tolerance)
+    if not equal:
+        return None
+    points = _shares(networks, equal)
+    nearest = triangle.nearest(points, PAPER.shares())
+    distance = float(np.linalg.norm(points[nearest] - np.array(PAPER.shares())))
+    return round(distance, 9), networks, equal[nearest]
 
 
 def _equal(spec: SweepSpec, networks: Realisable) -> list[Cell]:

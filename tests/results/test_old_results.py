@@ -76,7 +76,9 @@ def test_a_newer_schema_is_refused_in_one_sentence(tmp_path: Path) -> None:
 
 SCRIPT = """
 import sys
-from scalegrid import SweepSpec, load_sweep, run_sweep
+from pathlib import Path
+from scalegrid import SweepSpec, run_sweep
+from scalegrid.util import yaml
 from scalegrid.progress import Silence
 
 class Printed(Silence):
@@ -87,9 +89,8 @@ def forbidden(_placement):
     raise AssertionError("nothing is to be trained")
 
 name, results = sys.argv[1:]
-items = load_sweep(name, results).spec.items()
-values = {key: tuple(value) if isinstance(value, list) else value for key, value in items}
-spec = SweepSpec(**{**values, "results": results, "name": name})
+spec = yaml.load(SweepSpec, Path(results) / name / "sweep.yaml", "specification")
+spec = spec.model_copy(update={"results": results, "name": name})
 outcome = run_sweep(spec, display=Printed(), make_executor=forbidden)
 assert (outcome.trained, outcome.exit_status) == (0, 0), outcome
 assert "torch" not in sys.modules

@@ -26,7 +26,7 @@ IntArray = NDArray[np.int64]
 Signature = tuple[tuple[int, ...], ...]
 """What an operator costs at each of the probes."""
 
-_MOST_GROUPS = 12
+_MOST_GROUPS, _FEW = 12, 8
 
 
 def separable_table(
@@ -64,9 +64,8 @@ class _Part:
 
     def __init__(self, trace: Find, widths: Sequence[float], resolutions: Sequence[int]) -> None:
         self._trace, self._widths, self._resolutions = trace, widths, resolutions
-        w, p = len(widths), len(resolutions)
-        along_width = [(widths[i], resolutions[0]) for i in {w // 2, w - 1} - {0}]
-        along_side = [(widths[0], resolutions[i]) for i in {p // 2, p - 1} - {0}]
+        along_width = [(widths[i], resolutions[0]) for i in _others(len(widths))]
+        along_side = [(widths[0], resolutions[i]) for i in _others(len(resolutions))]
         self._probes = [(widths[0], resolutions[0]), *along_width, *along_side]
 
     def table(self, depths: Sequence[float]) -> IntArray | None:
@@ -108,6 +107,11 @@ class _Part:
             return None
         costs: IntArray = (products // base).astype(np.int64)
         return costs
+
+
+def _others(count: int) -> set[int]:
+    """Of several values the last, and of many the middle one, to tell operators apart by."""
+    return ({count - 1} | ({count // 2} if count > _FEW else set())) - {0}
 
 
 def _covering(counts: Sequence[Counter[Signature]]) -> list[int]:

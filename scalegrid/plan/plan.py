@@ -125,7 +125,7 @@ def _plan(spec: SweepSpec, source: Source, costs: Costs, checked: bool) -> Plan:
         found = find()
     else:
         found = recalled(
-            "plans", _content(spec, costs, checked), find, valid=partial(_holds, costs)
+            "plans", _content(spec, costs, checked), find, valid=partial(_holds, costs, checked)
         )
     return Plan(
         spec=spec,
@@ -167,9 +167,9 @@ def _found(spec: SweepSpec, costs: Costs, checked: bool) -> dict[str, Any]:
     }
 
 
-def _holds(costs: Costs, found: dict[str, Any]) -> bool:
+def _holds(costs: Costs, checked: bool, found: dict[str, Any]) -> bool:
     """Whether a plan that was kept is still that of a user's own code, all of which may change."""
-    if costs.baseline.origin != "code":
+    if costs.baseline.origin != "code" or not checked:
         return True
     try:
         _check_costs([Variant.read(row) for row in found["variants"]], costs)
@@ -193,9 +193,8 @@ def _check_costs(variants: Sequence[Variant], costs: Costs) -> None:
 def _content(spec: SweepSpec, costs: Costs, checked: bool) -> list[Any]:
     """All that a plan of a network that is not built in depends on."""
     libraries = [version(library) for library in ("scalegrid", "torch", "timm")]
-    layout = costs.baseline.layout(1.0, 1.0)
     settings = {key: getattr(spec, key) for key in _SETTINGS}
-    network = [costs.baseline.name, costs.baseline.definition, [asdict(row) for row in layout]]
+    network = [costs.baseline.name, costs.baseline.definition]
     counted = costs.unscaled(spec.resolution or 0)
     return [
         *(_FORMAT, libraries, network, counted, settings),

@@ -80,5 +80,5 @@ def test_a_change_in_an_imported_module_is_noticed() -> None:
     assert steps() == before
     write("**1.5")
     after = steps()
-    assert {layers for layers, *_ in after} >= {"1-8-1"} <= {layers for layers, *_ in before}
+    assert {layers for layers, *_ in after} & {layers for layers, *_ in before}
     assert after != before

@@ -75,7 +75,10 @@ def kept_elements(model: nn.Module, resolution: int, in_chans: int = 3) -> float
 
 
 def memory_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
-    """A sentence if the largest trials, as many as run at once, may need more than a device has."""
+    """A sentence if the largest trials, as many as run at once, may need more than a device has.
+
+    Images that are held on a GPU and what its driver needs come on top of what is estimated.
+    """
     placement = placement_for(spec)
     device = placement.devices[0]
     at_once = math.ceil(placement.workers / len(placement.devices))
@@ -87,7 +90,8 @@ def memory_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
     if needed <= there:
         return []
     trials = f"{at_once} trials at once" if at_once > 1 else "a trial"
-    fewer = "a smaller --batch-size" + (" or fewer --workers" if at_once > 1 else "")
+    fewer = "workers" if device == "cpu" else "trials-per-device"
+    fewer = "a smaller --batch-size" + (f" or fewer --{fewer}" if at_once > 1 else "")
     return [
         f"{trials} of the largest variant ({largest.resolution} px) need about "
         f"{needed / 2**30:.1f} GiB, and {device} has {there / 2**30:.1f} GiB; give {fewer}"

@@ -12,7 +12,6 @@ from scalegrid import baselines
 from scalegrid.baselines import Baseline
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import Source, open_source
-from scalegrid.plan.soundness import check_step
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest, recalled
@@ -24,7 +23,7 @@ def resolve(spec: SweepSpec) -> SweepSpec:
     A resolved specification stays as it is.
 
     Raises:
-        UserError: the baseline is unknown, or does not take images of such a step.
+        UserError: the baseline is unknown.
     """
     if spec.resolution and spec.resolution_step and spec.name and spec.depth_rounding:
         return spec
@@ -103,8 +102,6 @@ def _sides(spec: SweepSpec, baseline: Baseline) -> tuple[int, int]:
 
     def find() -> tuple[int, int]:
         resolution = spec.resolution or baseline.brief_resolution
-        if spec.resolution_step:
-            check_step(baseline, resolution, spec.resolution_step)
         return resolution, spec.resolution_step or baseline.resolution_step
 
     if baseline.origin != "timm":

@@ -49,11 +49,11 @@ def check(costs: Costs, resolution: int, step: int) -> list[str]:
         networks.check_output(depth, width, resolution)
     own = baseline.resolution_step
     networks.check_output(1.0, 1.0, resolution + own * math.ceil(0.5 * resolution / own))
-    check_step(baseline, resolution, step)
+    _check_step(baseline, resolution, step)
     return networks.uncounted(resolution) + _idle_axes(baseline)
 
 
-def check_step(baseline: Baseline, resolution: int, step: int) -> None:
+def _check_step(baseline: Baseline, resolution: int, step: int) -> None:
     """Run ``baseline`` on images of ``step`` px more than ``resolution``, unless its steps say so.
 
     Raises:

@@ -15,7 +15,7 @@ from scalegrid import baselines
 from scalegrid.baselines.introspection import run
 from scalegrid.baselines.skeleton import bare
 from scalegrid.baselines.timm_models import TimmListing, timm_listing
-from scalegrid.plan.resolve import resolve
+from scalegrid.plan import make_plan, resolve
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 
@@ -186,7 +186,7 @@ def test_patches_move_as_a_whole() -> None:
         check(coatnet, 10, 80)
     spec = SweepSpec(baseline="timm/test_vit", resolution_step=8)
     with pytest.raises(UserError, match=r"--resolution-step 8 .* multiple of 16 px"):
-        resolve(spec)
+        make_plan(spec)
     assert resolve(spec.model_copy(update={"resolution_step": 32})).resolution == 96
 
 

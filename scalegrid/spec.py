@@ -334,10 +334,13 @@ ALLOCATION_KEYS = frozenset(
 )
 """Keys that decide how many trials each variant gets."""
 
-EXTENDABLE_KEYS = ALLOCATION_KEYS | frozenset(
+CANDIDATE_KEYS = frozenset(
     {
         *("grid", "candidates", "divisions", "match", "cost_tolerance", "depth_rounding"),
         *("step", "tolerance", "alpha_range", "beta_range", "gamma_range", "curves"),
     }
 )
+"""Keys that decide which variants a sweep has."""
+
+EXTENDABLE_KEYS = ALLOCATION_KEYS | CANDIDATE_KEYS
 """Keys for which trials a sweep has; changing them extends the sweep."""

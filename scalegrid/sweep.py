@@ -25,7 +25,7 @@ from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.rows import history_rows, trial_row, variant_rows
 from scalegrid.results.schema import Row
-from scalegrid.spec import ALLOCATION_KEYS, EXTENDABLE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
+from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
 
@@ -218,7 +218,7 @@ def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOut
         channels = source.channels if source else spec.channels or 3
         network = baselines.network_id(baseline, layout, int(spec.resolution or 0), channels)
     stored.check(spec, network, source.fingerprint if source else stored.data)
-    keys = (EXTENDABLE_KEYS - ALLOCATION_KEYS) | IMAGE_KEYS
+    keys = CANDIDATE_KEYS | IMAGE_KEYS
     if any(getattr(stored.spec, key) != getattr(spec, key) for key in keys):
         return None
     return _finished_already(spec, stored.planned, stored, display)

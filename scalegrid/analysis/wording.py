@@ -123,15 +123,15 @@ def _surface(recommendation: Recommendation) -> list[str]:
     if top is None:
         return [f"The response surface does not fit and is not used: {compared}."]
     letters = {"alpha": "α", "beta": "β", "gamma": "γ"}
-    where = ", ".join(
+    where = [
         f"{letters[name]} = {value:.2f} ({low:.2f} to {high:.2f})"
         for name, value in top.coefficients._asdict().items()
         for low, high in [top.intervals[name]]
         if value == value  # else the network cannot be scaled along that axis
-    )
+    ]
     return [
-        f"The response surface ({compared}) is highest at {where}; the 95 % region covers "
-        f"{percent(top.region)} of the {'triangle' if where.count('=') == 3 else 'edge'}."
+        f"The response surface ({compared}) is highest at {', '.join(where)}; the 95 % region "
+        f"covers {percent(top.region)} of the {'triangle' if len(where) == 3 else 'edge'}."
     ]
 
 

@@ -34,6 +34,13 @@ def lengthened(shallow: nn.Module, deep: nn.Module) -> frozenset[str]:
     return frozenset(name for name in grown if not grown.intersection(_ancestors(name)))
 
 
+def black_images(model: nn.Module, resolution: int, images: int = 1, in_chans: int = 3) -> Tensor:
+    """Zeros (images, in_chans, resolution, resolution), of the device and type of ``model``."""
+    like = next(model.parameters())
+    shape = (images, in_chans, resolution, resolution)
+    return torch.zeros(shape, device=like.device, dtype=like.dtype)
+
+
 def run(
     model: nn.Module, resolution: int, images: int = 1, in_chans: int = 3, whole: bool = False
 ) -> Any:
@@ -42,9 +49,7 @@ def run(
     Raises:
         ValueError: patches do not divide the images, which must be used ``whole``.
     """
-    parameter = next(model.parameters())
-    shape = (images, in_chans, resolution, resolution)
-    batch = torch.zeros(shape, device=parameter.device, dtype=parameter.dtype)
+    batch = black_images(model, resolution, images, in_chans)
     was_training = model.training
     patches = [m for m in model.modules() if whole and _cuts_patches(m, in_chans)]
     handles = [patch.register_forward_pre_hook(_check_whole) for patch in patches]

@@ -102,7 +102,7 @@ class TimmBaseline(ModuleBaseline):
 
     @cached_property
     def resolution_step(self) -> int:
-        """A patch of an isotropic network; at least a quarter of the total stride of others.
+        """A patch of an isotropic network; at least an eighth of the total stride of others.
 
         It is the first multiple of that, or of 8 px, that the network takes.
         """
@@ -190,7 +190,7 @@ def timm_baseline(name: str) -> Baseline:
         return regnet_of_timm(name, timm.models.get_arch_name(model), resolution)
     given = all_settings(constructor, settings)
     rules: dict[DepthRounding, Rule] = {}
-    for rounding in (AUTHORS, *get_args(DepthRounding)):
+    for rounding in get_args(DepthRounding):
         rule = _rule(model, constructor.__name__, given, settings, rounding)
         if isinstance(rule, str):
             raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")

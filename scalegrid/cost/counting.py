@@ -83,15 +83,12 @@ def trace(model: nn.Module, resolution: int, in_chans: int = 3) -> Trace:
 
     The model may be on any device, the meta device included, and is left as it was.
     """
-    import torch
+    from scalegrid.baselines.introspection import black_images
 
-    parameters = list(model.parameters())
     found = Trace()
-    for parameter in parameters:
+    for parameter in model.parameters():
         found.add("parameter", Cost(0, parameter.numel(), 0))
-    like = parameters[0]
-    shape = (1, in_chans, resolution, resolution)
-    image = torch.zeros(shape, device=like.device, dtype=like.dtype)
+    image = black_images(model, resolution, in_chans=in_chans)
     with _inferring(model), _counting(found):
         model(image)
     return found
@@ -136,14 +133,13 @@ def _inferring(model: nn.Module) -> Iterator[None]:
     from torch.backends import mha
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
-    was_training = {module: module.training for module in model.modules()}
     was_fast = mha.get_fastpath_enabled()
     idle = list(_idle_modules(model))
     with ExitStack() as restored:
         for module in idle:
             module.__dict__["forward"] = _unchanged
             restored.callback(module.__dict__.pop, "forward")
-        restored.callback(_set_training, was_training)
+        restored.enter_context(mode_kept(model))
         model.eval()
         restored.callback(mha.set_fastpath_enabled, was_fast)
         mha.set_fastpath_enabled(False)
@@ -163,9 +159,15 @@ def _idle_modules(model: nn.Module) -> Iterator[nn.Module]:
             yield module
 
 
-def _set_training(modes: dict[nn.Module, bool]) -> None:
-    for module, training in modes.items():
-        module.training = training
+@contextmanager
+def mode_kept(model: nn.Module) -> Iterator[None]:
+    """On leaving, each module trains or infers as it did on entering."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        yield
+    finally:
+        for module, training in modes.items():
+            module.training = training
 
 
 def _unchanged(input: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from scalegrid.baselines import skeleton
-from scalegrid.cost.counting import measure
+from scalegrid.cost.counting import measure, mode_kept
 from scalegrid.cost.table import Costs
 from scalegrid.executors import placement_for
 from scalegrid.plan.variants import Variant
@@ -49,8 +49,9 @@ def kept_per_activation(costs: Costs, resolution: int) -> float:
 
 def kept_elements(model: nn.Module, resolution: int, in_chans: int = 3) -> float:
     """Elements that autograd keeps of one image, parameters left out; ``model`` stays as it was."""
-    import torch
     from torch.autograd.graph import saved_tensors_hooks
+
+    from scalegrid.baselines.introspection import black_images
 
     own = {t.untyped_storage()._cdata for t in (*model.parameters(), *model.buffers())}
     kept: dict[int, Tensor] = {}  # by storage; holding them keeps the numbers distinct
@@ -61,17 +62,11 @@ def kept_elements(model: nn.Module, resolution: int, in_chans: int = 3) -> float
             kept.setdefault(storage, tensor)
         return tensor
 
-    like = next(model.parameters())
-    images = torch.zeros(2, in_chans, resolution, resolution, device=like.device, dtype=like.dtype)
-    was_training = {module: module.training for module in model.modules()}
-    try:
-        with saved_tensors_hooks(keep, lambda tensor: tensor):
-            model.train()(images).logsumexp(1).sum()
-    finally:
-        for module, training in was_training.items():
-            module.training = training
+    images = black_images(model, resolution, 2, in_chans)
+    with mode_kept(model), saved_tensors_hooks(keep, lambda tensor: tensor):
+        model.train()(images).logsumexp(1).sum()
     size = sum(tensor.untyped_storage().nbytes() for tensor in kept.values())
-    return size / like.element_size() / len(images)
+    return size / images.element_size() / len(images)
 
 
 def memory_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
-from importlib.metadata import version
 from typing import Any
 
 from scalegrid import baselines
@@ -20,18 +19,14 @@ from scalegrid.plan.memory import BYTES, kept_per_activation, memory_notes
 from scalegrid.plan.resolve import check_training, open_data, resolve
 from scalegrid.plan.soundness import check
 from scalegrid.plan.variants import Variant, place, plan_order, variants_of
-from scalegrid.spec import Recipe, SweepSpec
+from scalegrid.spec import CANDIDATE_KEYS, Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import recalled
 
 _FORMAT = 1
 """Raised when the same settings lead to another plan."""
 
-_SETTINGS = (
-    *("resolution", "resolution_step", "batch_size", "grid", "candidates", "divisions", "match"),
-    *("cost_tolerance", "step", "tolerance", "flops_factor", "depth_rounding", "curves"),
-    *("alpha_range", "beta_range", "gamma_range"),
-)
+_SETTINGS = CANDIDATE_KEYS | {"resolution", "resolution_step", "batch_size", "flops_factor"}
 """The keys of a specification that decide the variants of a plan."""
 
 
@@ -43,8 +38,8 @@ class Plan:
     variants were chosen from: coefficient triples of a classic grid, and networks of equal cost of
     the others. ``of_grid`` are the ids of the candidates at φ = 1: of a classic grid the networks
     that its triples realise, whatever role they go by; of the others all scaled networks. ``notes``
-    are sentences a user should read. ``axes`` are those
-    along which the network scales. ``costs`` are shared with the `classic_plan` of comparison.
+    are sentences a user should read. ``axes`` are those along which the network scales. ``costs``
+    are shared with the `classic_plan` of comparison.
     """
 
     spec: SweepSpec
@@ -192,12 +187,11 @@ def _check_costs(variants: Sequence[Variant], costs: Costs) -> None:
 
 def _content(spec: SweepSpec, costs: Costs, checked: bool) -> list[Any]:
     """All that a plan of a network that is not built in depends on."""
-    libraries = [version(library) for library in ("scalegrid", "torch", "timm")]
     settings = {key: getattr(spec, key) for key in _SETTINGS}
     network = [costs.baseline.name, costs.baseline.definition]
     counted = costs.unscaled(spec.resolution or 0)
     return [
-        *(_FORMAT, libraries, network, counted, settings),
+        *(_FORMAT, network, counted, settings),
         *(costs.num_classes, costs.in_chans, checked),
     ]
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from importlib.metadata import version
 from pathlib import Path
 
 from scalegrid import baselines
@@ -106,8 +105,7 @@ def _sides(spec: SweepSpec, baseline: Baseline) -> tuple[int, int]:
 
     if baseline.origin != "timm":
         return find()
-    libraries = [version(library) for library in ("scalegrid", "torch", "timm")]
-    resolution, step = recalled("sides", [libraries, baseline.definition, given], find)
+    resolution, step = recalled("sides", [baseline.definition, given], find)
     return resolution, step
 
 

@@ -85,11 +85,15 @@ def recalled(
 
     Args:
         kind: the folder in the cache.
-        content: all that the value depends on, a JSON value.
+        content: all that the value depends on, a JSON value, beside the versions of scalegrid and
+            of the libraries that build networks.
         compute: its failure is the caller's; a failure to keep the value is ignored.
         valid: whether a value from the cache may still be used.
     """
-    path = cache_root() / kind / f"{digest(content)}.json"
+    from importlib.metadata import version
+
+    libraries = [version(library) for library in ("scalegrid", "torch", "timm")]
+    path = cache_root() / kind / f"{digest([libraries, content])}.json"
     with suppress(OSError, ValueError):
         kept = json.loads(path.read_bytes())
         if valid(kept):

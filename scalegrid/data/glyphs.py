@@ -18,9 +18,9 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
+from scalegrid.data.drawing import Colour, background, rgb, with_noise
 from scalegrid.data.selection import check_number
 from scalegrid.data.sources import SPLITS, Labels, Source, Split
 
@@ -90,9 +90,6 @@ class GlyphTask:
 
 # Weights of luminance in GlyphTask.contrast (Rec. 709).
 _LUMA = np.array([0.2126, 0.7152, 0.0722])
-_TEXTURE_CELLS = 6
-
-Colour = npt.NDArray[np.float64]
 
 
 def render(task: GlyphTask, split: Split, index: int) -> Image.Image:
@@ -100,25 +97,20 @@ def render(task: GlyphTask, split: Split, index: int) -> Image.Image:
     rng = np.random.default_rng([task.seed, SPLITS.index(split), index])
     letter = task.classes[index % len(task.classes)]
     paper, ink = _colours(rng, task)
-    image = _background(rng, task, paper)
+    image = background(rng, task.size, paper, task.gradient, task.texture)
     pen = ImageDraw.Draw(image)
     for _ in range(_count(rng, task.strokes)):
         _draw_stroke(rng, task, pen, _clutter_colour(rng, task, paper, ink))
     for _ in range(_count(rng, task.strays)):
         _draw_stray(rng, task, pen, _clutter_colour(rng, task, paper, ink))
-    image.paste(_rgb(ink), mask=_letter_mask(rng, task, letter))
+    image.paste(rgb(ink), mask=_letter_mask(rng, task, letter))
     for _ in range(_count(rng, task.occluders)):
         _draw_stroke(rng, task, pen, _clutter_colour(rng, task, paper, ink))
-    return _add_noise(rng, task, image)
+    return with_noise(rng, image, task.noise)
 
 
 def _count(rng: np.random.Generator, bounds: tuple[int, int]) -> int:
     return int(rng.integers(bounds[0], bounds[1], endpoint=True))
-
-
-def _rgb(colour: Colour) -> tuple[int, int, int]:
-    red, green, blue = np.clip(np.rint(colour * 255), 0, 255).astype(int).tolist()
-    return red, green, blue
 
 
 def _colours(rng: np.random.Generator, task: GlyphTask) -> tuple[Colour, Colour]:
@@ -133,22 +125,11 @@ def _colours(rng: np.random.Generator, task: GlyphTask) -> tuple[Colour, Colour]
     return lights[0] + tints[0], lights[1] + tints[1]
 
 
-def _background(rng: np.random.Generator, task: GlyphTask, paper: Colour) -> Image.Image:
-    """The paper colour with a linear gradient and slow random variation."""
-    cells = _TEXTURE_CELLS
-    across = np.linspace(-1.0, 1.0, cells)
-    slope = rng.uniform(-task.gradient, task.gradient, (2, 1))
-    field = rng.normal(0.0, task.texture, (cells, cells, 3)) + paper
-    field += (slope[0] * across)[None, :, None] + (slope[1] * across)[:, None, None]
-    coarse = np.clip(np.rint(field * 255), 0, 255).astype(np.uint8)
-    return Image.fromarray(coarse).resize((task.size, task.size), Image.Resampling.BICUBIC)
-
-
 def _clutter_colour(
     rng: np.random.Generator, task: GlyphTask, paper: Colour, ink: Colour
 ) -> tuple[int, int, int]:
     tint = rng.normal(0.0, task.chroma, 3)
-    return _rgb(paper + task.clutter_contrast * rng.uniform(-1.0, 1.0) * (ink - paper) + tint)
+    return rgb(paper + task.clutter_contrast * rng.uniform(-1.0, 1.0) * (ink - paper) + tint)
 
 
 def _draw_stroke(
@@ -210,14 +191,6 @@ def _letter_mask(rng: np.random.Generator, task: GlyphTask, letter: str) -> Imag
     shift = middle - back @ centre
     data = (back[0, 0], back[0, 1], shift[0], back[1, 0], back[1, 1], shift[1])
     return upright.transform(upright.size, Image.Transform.AFFINE, data, Image.Resampling.BICUBIC)
-
-
-def _add_noise(rng: np.random.Generator, task: GlyphTask, image: Image.Image) -> Image.Image:
-    noise = rng.standard_normal((task.size, task.size, 3), dtype=np.float32)
-    noise *= np.float32(255 * task.noise)
-    noise += np.asarray(image)
-    np.clip(np.rint(noise, out=noise), 0, 255, out=noise)
-    return Image.fromarray(noise.astype(np.uint8))
 
 
 @lru_cache(maxsize=1)

@@ -164,6 +164,11 @@ class SweepSpec(Recipe):
     seeds: Annotated[int, Field(gt=0, le=10_000)] = Field(
         1, description="Replicates of each variant; racing: at the start."
     )
+    check_learning: bool = Field(
+        True,
+        description="Train the baseline twice at first, and stop if it has not learnt, or if its "
+        "seeds differ too much for candidates to be compared.",
+    )
     metric: Metric = Field(
         "top1",
         description="Criterion: an accuracy, the loss, or nas (accuracy times a power of FLOPs).",
@@ -306,7 +311,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Allocation": (
         *("seeds", "allocation", "max_trials", "max_hours", "confidence"),
-        *("metric", "indifference"),
+        *("metric", "indifference", "check_learning"),
     ),
     "Where it runs": (
         *("workers", "device", "trials_per_device", "threads", "fast_depthwise", "compile"),
@@ -329,7 +334,7 @@ IMAGE_KEYS = frozenset({"data", "channels"})
 ALLOCATION_KEYS = frozenset(
     {
         *("allocation", "confidence", "max_trials", "max_hours"),
-        *("seeds", "metric", "indifference"),
+        *("seeds", "metric", "indifference", "check_learning"),
     }
 )
 """Keys that decide how many trials each variant gets."""

@@ -14,14 +14,15 @@ from operator import itemgetter
 from pathlib import Path
 
 from scalegrid import baselines
-from scalegrid.allocation import Allocator, make_allocator
-from scalegrid.analysis import value
+from scalegrid.allocation import SEEDS, Allocator, make_allocator
+from scalegrid.analysis import Learning, value
 from scalegrid.data import EMBEDDED, CachedData, prepare
 from scalegrid.executors import KILLED, Executor, LocalExecutor, Placement, placement_for
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
+from scalegrid.progress.status import State
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.rows import history_rows, trial_row, variant_rows
 from scalegrid.results.schema import Row
@@ -37,7 +38,7 @@ class SweepOutcome:
     """How a run of a sweep ended.
 
     ``trained`` trials ended in this run. Of all trials of the planned variants, ``finished`` have
-    finished and ``failed`` have failed.
+    finished and ``failed`` have failed. ``problem`` says why nothing but the baseline was trained.
     """
 
     name: str
@@ -46,12 +47,15 @@ class SweepOutcome:
     finished: int = 0
     failed: int = 0
     interrupted: bool = False
+    problem: str | None = None
 
     @property
     def exit_status(self) -> int:
-        """What the command line exits with: 130 interrupted, 3 some trials failed, else 0."""
+        """130: interrupted; 4: the baseline does not learn; 3: some trials failed; else 0."""
         if self.interrupted:
             return 130
+        if self.problem:
+            return 4
         return 3 if self.failed else 0
 
 
@@ -134,7 +138,7 @@ def _run(
             )
             progress.open(data.note)
             store.start(spec, planned, plan.source.fingerprint)
-            outcome = _train(plan, data, store, allocator, executor, progress)
+            outcome = _train(plan, data, store, made, allocator, executor, progress)
         finally:
             executor.cancel()
     if measure_rate and progress.pace.measured is not None:
@@ -146,18 +150,22 @@ def _train(
     plan: Plan,
     data: CachedData,
     store: Store,
+    made: Sequence[Row],
     allocator: Allocator,
     executor: Executor,
     progress: Progress,
 ) -> SweepOutcome:
-    """Ask, submit, collect, tell and store, to the end or to an interruption."""
+    """Ask, submit, collect, tell and store, to the end, an interruption, or a poor baseline."""
     spec = plan.spec
+    made = list(made)
     variants = {variant.variant: variant for variant in plan.variants}
     running: dict[str, Trial] = {}
     trained = 0
 
     def fill() -> None:
-        """Give every idle worker a trial."""
+        """Give every idle worker a trial, unless the baseline shows that there is no use."""
+        if _problem(plan, made):
+            return
         while len(running) < executor.capacity and (ask := allocator.ask()) is not None:
             trial = make_trial(plan, variants[ask.variant], ask.seed, data, plan.recipe)
             running[trial.trial] = trial
@@ -186,6 +194,7 @@ def _train(
             ]
             for row in rows:
                 _tell(allocator, row, spec, variants[row["variant"]].flops_ratio)
+            made += rows
             fill()  # before writing, so that no worker waits for this process
             store.add(rows, [row for _, outcome in ended for row in history_rows(outcome)])
             trained += len(rows)
@@ -194,10 +203,20 @@ def _train(
     except KeyboardInterrupt:
         ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
         interrupted = True
-    status = progress.close("interrupted" if interrupted else "finished")
+    problem = None if interrupted else _problem(plan, made)
+    state: State = "interrupted" if interrupted else "stopped" if problem else "finished"
+    status = progress.close(state, problem)
     return SweepOutcome(
-        status.name, spec.folder, trained, status.finished, status.failed, interrupted
+        status.name, spec.folder, trained, status.finished, status.failed, interrupted, problem
     )
+
+
+def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
+    """Why no other variant need be trained, once the baseline has its first trials."""
+    alone = {row["variant"] for row in made} == {plan.variants[0].variant}
+    if not plan.spec.check_learning or not alone or len(made) < len(SEEDS):
+        return None
+    return Learning([row["top1"] for row in made], plan.source.guessing).problem
 
 
 def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOutcome | None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalegrid.allocation.base import Allocator, Ask
+from scalegrid.allocation.baseline_first import SEEDS, BaselineFirst
 from scalegrid.allocation.racing import Racing
 from scalegrid.allocation.uniform import Uniform
 from scalegrid.analysis import raced, zone
@@ -22,6 +23,16 @@ def make_allocator(
         variants: rows of the variants table, in the order in which to start them.
         hours_before: of training in earlier runs, which count for ``max_hours``.
     """
+    allocator = _allocator(spec, variants, hours_before)
+    if not spec.check_learning:
+        return allocator
+    baseline = next(row["variant"] for row in variants if row["role"] == "baseline")
+    return BaselineFirst(allocator, baseline)
+
+
+def _allocator(
+    spec: SweepSpec, variants: Sequence[Mapping[str, Any]], hours_before: float
+) -> Allocator:
     ids = [row["variant"] for row in variants]
     if not spec.racing:
         return Uniform(ids, spec.seeds)
@@ -43,4 +54,4 @@ def make_allocator(
     )
 
 
-__all__ = ["Allocator", "Ask", "Racing", "Uniform", "make_allocator"]
+__all__ = ["SEEDS", "Allocator", "Ask", "BaselineFirst", "Racing", "Uniform", "make_allocator"]

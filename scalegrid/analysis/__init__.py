@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scalegrid.analysis.candidates import METRICS, raced, value, zone
+from scalegrid.analysis.learning import Learning
 from scalegrid.analysis.recommend import recommend, recommend_as_planned
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.wording import amount, rows, sentences, to_text
@@ -12,6 +13,7 @@ __all__ = [
     "METRICS",
     "Candidate",
     "Gain",
+    "Learning",
     "Metric",
     "Recommendation",
     "SurfaceOptimum",

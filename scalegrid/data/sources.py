@@ -75,6 +75,11 @@ class Source:
         """The number of images that accuracies are measured on."""
         return len(self.val_labels)
 
+    @property
+    def guessing(self) -> float:
+        """The accuracy of always giving the commonest class of the validation images."""
+        return float(np.bincount(self.val_labels).max() / self.num_val)
+
     def labels(self, split: Split) -> Labels:
         """Labels of a split: int64, shape `(number of images,)`."""
         return self.train_labels if split == "train" else self.val_labels

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from scalegrid.progress.status import Running, Status
+from scalegrid.spec import Recipe
 from scalegrid.util.text import duration, percent
 
 if TYPE_CHECKING:
@@ -184,6 +185,18 @@ def closing_note(status: Status, folder: Path) -> str:
     return (
         f"{status.name} is finished: {status.ended} trials{failed}{sure}; results in {folder}; "
         "`scalegrid recommend` says which coefficients, and how sure that is."
+    )
+
+
+def stopping_note(status: Status, problem: str, recipe: Recipe, seconds_left: float | None) -> str:
+    """Why a sweep stops after its baseline, what may help, and what that costs."""
+    rate = recipe.learning_rate
+    costs = "" if seconds_left is None else f", about {duration(2 * seconds_left)} in all"
+    return (
+        f"{status.name} stops after the baseline: {problem}. Try, under another --name, another "
+        f"--learning-rate (such as {rate / 4:.2g} or {2 * rate:.2g}) or --batch-size, or a longer "
+        f"training (--epochs {2 * recipe.epochs}{costs}; more --train-images); "
+        "--no-check-learning trains the others all the same."
     )
 
 

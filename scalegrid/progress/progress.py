@@ -11,7 +11,14 @@ from typing import Any
 
 from scalegrid.allocation import Allocator
 from scalegrid.plan import Plan, trial_works
-from scalegrid.progress.display import Display, Ended, closing_note, label, opening_note
+from scalegrid.progress.display import (
+    Display,
+    Ended,
+    closing_note,
+    label,
+    opening_note,
+    stopping_note,
+)
 from scalegrid.progress.estimate import Pace, makespan
 from scalegrid.progress.status import Best, Running, State, Status, write_status
 from scalegrid.training.trial import Epoch, Trial
@@ -112,11 +119,20 @@ class Progress:
             write_status(self._plan.spec.folder, status)
             self._display.update(status)
 
-    def close(self, state: State) -> Status:
-        """Write and show how the run ended; trials that still run have been given up."""
+    def close(self, state: State, problem: str | None = None) -> Status:
+        """Write and show how the run ended; trials that still run have been given up.
+
+        ``problem`` is what stands against training more than the baseline.
+        """
+        spec = self._plan.spec
         status = self.status(state)
-        write_status(self._plan.spec.folder, status)
-        self._display.note(closing_note(status, self._plan.spec.folder))
+        write_status(spec.folder, status)
+        if problem:
+            left = self._seconds_left(self._allocator.remaining())
+            note = stopping_note(status, problem, spec.recipe, left)
+        else:
+            note = closing_note(status, spec.folder)
+        self._display.note(note)
         return status
 
     def status(self, state: State) -> Status:

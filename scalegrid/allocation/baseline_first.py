@@ -1,0 +1,66 @@
+"""The baseline before all others: two trials that show whether a sweep can tell anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from scalegrid.allocation.base import Allocator, Ask
+
+SEEDS = (0, 1)
+"""The baseline's first trials."""
+
+
+class BaselineFirst:
+    """Another allocator, which waits until the baseline's first trials have ended.
+
+    Once any other variant has a trial, there is nothing to wait for.
+    """
+
+    def __init__(self, allocator: Allocator, baseline: str) -> None:
+        self._allocator = allocator
+        self._baseline = baseline
+        self._first = [Ask(baseline, seed) for seed in SEEDS]
+        self._asked: set[Ask] = set()
+        self._told: set[Ask] = set()
+        self._over = False
+
+    def ask(self) -> Ask | None:
+        """The next of the baseline's trials; None until all are told; then as the other says."""
+        if not self.waiting:
+            return self._allocator.ask()
+        for ask in self._first:
+            if ask not in self._asked and ask not in self._told:
+                self._asked.add(ask)
+                return ask
+        return None
+
+    def tell(self, variant: str, seed: int, value: float | None) -> None:
+        """Take in a trial, and pass it on."""
+        self._told.add(Ask(variant, seed))
+        self._over = self._over or variant != self._baseline
+        self._allocator.tell(variant, seed, value)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether the baseline's first trials have not all ended, and no other variant has one."""
+        return not self._over and not self._told.issuperset(self._first)
+
+    @property
+    def done(self) -> bool:
+        """Whether no trial will be asked for any more."""
+        return not self.waiting and self._allocator.done
+
+    @property
+    def certainty(self) -> float | None:
+        """The other's."""
+        return self._allocator.certainty
+
+    def remaining(self) -> Mapping[str, float]:
+        """The other's trials; of the baseline those that it waits for, if they are more."""
+        remaining = dict(self._allocator.remaining())
+        if self.waiting:
+            first = sum(ask not in self._asked | self._told for ask in self._first)
+            asked = len(self._asked - self._told)  # the other still expects to ask for these
+            others = max(0.0, remaining.get(self._baseline, 0.0) - asked)
+            remaining[self._baseline] = max(others, float(first))
+        return remaining

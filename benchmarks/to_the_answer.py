@@ -54,7 +54,7 @@ from benchmarks.timing import median_range, publish, read_options
 from scalegrid import baselines, cost
 from scalegrid.analysis.observations import Floats, Ints
 from scalegrid.cost.table import Costs
-from scalegrid.data import EMBEDDED, open_source
+from scalegrid.data import open_source
 from scalegrid.plan import Plan, make_plan, resolve
 from scalegrid.plan.classic import classic_picks
 from scalegrid.plan.realisable import measured_shares
@@ -130,7 +130,7 @@ def main() -> None:
 
 def table(steps: Sequence[Step], rates: Rates) -> list[dict[str, object]]:
     """One row a step, with its compute against the first's."""
-    data = open_source(EMBEDDED)
+    data = open_source("glyphs")
     images = data.num_train * SweepSpec().epochs
     model = baselines.skeleton(baselines.get(BASELINE), 1.0, 1.0, CLASSES)
     one = cost.measure(model, MEASURED_AT).activations

@@ -25,7 +25,7 @@ from PIL import Image
 from benchmarks.contenders import BATCH, Job, Report, plain_loop, scalegrid_trial, timm_loop
 from benchmarks.timing import in_turn, median_range, pairwise, publish, read_options
 from scalegrid import baselines, cost
-from scalegrid.data import EMBEDDED, CachedData, open_source, prepare
+from scalegrid.data import CachedData, open_source, prepare
 from scalegrid.progress.estimate import TYPICAL_RATE
 from scalegrid.util.processes import available_cores
 
@@ -108,7 +108,7 @@ def _images(network: str, resolution: int, seconds: float, folder: Path) -> Cach
     activations = cost.measure(model, resolution).activations
     steps = round(seconds / (3 * TYPICAL_RATE * activations * BATCH))
     count = BATCH * max(_STEPS[0], min(steps, _STEPS[1]))
-    source = open_source(EMBEDDED, train_images=count, val_images=_VALIDATION)
+    source = open_source("glyphs", train_images=count, val_images=_VALIDATION)
     return prepare(source, [resolution], cache_dir=folder)
 
 

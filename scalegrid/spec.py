@@ -84,8 +84,9 @@ class SweepSpec(Recipe):
 
     # Data
     data: str = Field(
-        "glyphs",
-        description="Data set: glyphs, a folder, or a torchvision name such as cifar10.",
+        "leaves",
+        description="Data set: leaves or glyphs, which are drawn; a folder, or a torchvision name "
+        "such as cifar10.",
     )
     data_dir: str | None = Field(
         None, description="Folder of torchvision data sets; default: in the cache."
@@ -99,7 +100,7 @@ class SweepSpec(Recipe):
         None, description="Classes of the classifier; default: those of the data."
     )
     train_images: PositiveInt | None = Field(
-        None, description="Training images per epoch; default: all (glyphs: 1,600)."
+        None, description="Training images per epoch; default: all (leaves: 6,400)."
     )
     val_images: PositiveInt | None = Field(
         None, description="Validation images; default: the folder's own, else a tenth of all."

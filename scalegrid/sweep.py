@@ -212,11 +212,20 @@ def _train(
 
 
 def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
-    """Why no other variant need be trained, once the baseline has its first trials."""
+    """Why no other variant need be trained, once the baseline has its first trials.
+
+    One that diverged counts as guessing; a killed worker says nothing.
+    """
     alone = {row["variant"] for row in made} == {plan.variants[0].variant}
     if not plan.spec.check_learning or not alone or len(made) < len(SEEDS):
         return None
-    return Learning([row["top1"] for row in made], plan.source.guessing).problem
+    guessing = plan.source.guessing
+    top1 = [
+        row["top1"] if row["status"] == "finished" else guessing
+        for row in made
+        if not str(row["error"]).startswith(KILLED)
+    ]
+    return Learning(top1, guessing).problem
 
 
 def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOutcome | None:
@@ -229,7 +238,7 @@ def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOut
         UserError: settings, data or the network are not those of the stored sweep.
     """
     stored.check_settings(spec)
-    known = spec.data == EMBEDDED and _images(spec) == _images(stored.spec)
+    known = spec.data in EMBEDDED and _images(spec) == _images(stored.spec)
     source = None if known else open_data(spec)
     baseline, network = baselines.get(spec.baseline), stored.planned[0]["variant"]
     if baseline.origin != "built-in":

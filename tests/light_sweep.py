@@ -35,6 +35,7 @@ def light_spec(results: object, **settings: Any) -> SweepSpec:
         "device": "cpu",
         "results": str(results),
         "baseline": "light",
+        "check_learning": False,
     }
     return SweepSpec(**{**values, **settings})
 

@@ -87,7 +87,7 @@ class Unused(InlineExecutor):
         self.closed = True
 
 
-def frames(results: Path, name: str = "light-glyphs-32") -> dict[str, pd.DataFrame]:
+def frames(results: Path, name: str = "light-leaves-32") -> dict[str, pd.DataFrame]:
     tables = load_sweep(name, results)
     found = {"variants": tables.variants, "trials": tables.trials, "history": tables.history}
     measured = list(MEASURED)
@@ -104,7 +104,7 @@ def test_a_sweep_trains_every_variant_with_every_seed(results: Path) -> None:
     outcome = run_light_sweep(light_spec(results, seeds=2), display=shown)
     assert (outcome.trained, outcome.finished, outcome.failed) == (10, 10, 0)
     assert outcome.exit_status == 0
-    assert outcome.folder == results / "light-glyphs-32"
+    assert outcome.folder == results / "light-leaves-32"
     trials = load_sweep(None, results).trials
     ids = [variant.variant for variant in light_plan(light_spec(results)).variants]
     wanted = [(variant, seed) for variant in ids for seed in range(2)]
@@ -170,7 +170,7 @@ def test_a_finished_sweep_of_another_plan_is_left_alone_while_its_folder_is_in_u
     results: Path,
 ) -> None:
     run_light_sweep(light_spec(results, seeds=2))
-    with Store(results / "light-glyphs-32"):
+    with Store(results / "light-leaves-32"):
         outcome = run_light_sweep(light_spec(results, candidates=4), make_executor=Forbidden)
     assert (outcome.trained, outcome.finished) == (0, 8)
 
@@ -250,7 +250,7 @@ def test_three_channels_are_the_default_and_a_sweep_from_before_them_stays_finis
     results: Path,
 ) -> None:
     run_light_sweep(light_spec(results))
-    file = results / "light-glyphs-32" / "sweep.yaml"
+    file = results / "light-leaves-32" / "sweep.yaml"
     lines = [line for line in file.read_text().splitlines() if not line.startswith("channels")]
     file.write_text("\n".join(lines))
     for channels in (None, 3):
@@ -260,10 +260,10 @@ def test_three_channels_are_the_default_and_a_sweep_from_before_them_stays_finis
 
 def test_fewer_seeds_or_a_coarser_grid_than_there_are_is_finished_too(results: Path) -> None:
     run_light_sweep(light_spec(results, seeds=2))
-    before = (results / "light-glyphs-32" / "sweep.yaml").read_bytes()
+    before = (results / "light-leaves-32" / "sweep.yaml").read_bytes()
     for settings in ({"seeds": 1}, {"candidates": 4}):
         run_light_sweep(light_spec(results, **settings), make_executor=Forbidden)
-    assert (results / "light-glyphs-32" / "sweep.yaml").read_bytes() == before
+    assert (results / "light-leaves-32" / "sweep.yaml").read_bytes() == before
 
 
 @pytest.mark.parametrize("more", [{"seeds": 3}, {"candidates": 7}, {"seeds": 2, "candidates": 6}])
@@ -277,7 +277,7 @@ def test_more_seeds_or_a_finer_grid_extend_a_sweep(
     assert len(trained) == len(set(trained))
     run_light_sweep(light_spec(tmp_path / "direct", **more))
     assert_equal(frames(tmp_path / "grown"), frames(tmp_path / "direct"))
-    files = [tmp_path / name / "light-glyphs-32" / "sweep.yaml" for name in ("grown", "direct")]
+    files = [tmp_path / name / "light-leaves-32" / "sweep.yaml" for name in ("grown", "direct")]
     grown, direct = ({**yaml.safe_load(f.read_text()), "results": ""} for f in files)
     assert grown == direct
 
@@ -443,7 +443,7 @@ def test_an_interruption_stops_soon_and_says_how_to_go_on(
 ) -> None:
     with start(results, seconds="0.3") as process:
         first_line(process, "trial 2/")
-        running = read_status(results / "light-glyphs-32")
+        running = read_status(results / "light-leaves-32")
         began = time.monotonic()
         # As a terminal does it for Ctrl-C: to the workers as well.
         os.killpg(process.pid, number)
@@ -455,7 +455,7 @@ def test_an_interruption_stops_soon_and_says_how_to_go_on(
     assert (running.state, running.total) == ("running", 160)
     assert "Traceback" not in said
     assert "run the same command again to go on" in said.splitlines()[-1]
-    status = read_status(results / "light-glyphs-32")
+    status = read_status(results / "light-leaves-32")
     assert status is not None
     assert (status.state, status.running) == ("interrupted", ())
     assert len(load_sweep(None, results).trials) == status.ended >= 2

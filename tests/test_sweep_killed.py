@@ -39,7 +39,7 @@ def start(results: Path, log: Path) -> subprocess.Popen[bytes]:
 
 def stored(results: Path) -> pd.DataFrame:
     """The trials on disk; an error unless all files can be read."""
-    if not (results / "light-glyphs-32" / "sweep.yaml").exists():
+    if not (results / "light-leaves-32" / "sweep.yaml").exists():
         empty: pd.DataFrame = pd.DataFrame({"trial": []})
         return empty
     trials: pd.DataFrame = load_sweep(None, results).trials
@@ -81,5 +81,5 @@ def test_a_sweep_killed_at_random_moments_equals_an_undisturbed_one(
                 for one in (killed, undisturbed)
             )
         )
-    folder = tmp_path / "killed" / "light-glyphs-32"
+    folder = tmp_path / "killed" / "light-leaves-32"
     assert not list(folder.glob("*.partial"))

@@ -17,10 +17,7 @@ LARGEST_DIFFERENCE = 0.1
 
 @dataclass(frozen=True)
 class Learning:
-    """The baseline's first trials: their ``top1`` (shares), and that of ``guessing``.
-
-    A trial that diverged counts as guessing.
-    """
+    """The baseline's first trials: their ``top1`` (shares), and that of ``guessing``."""
 
     top1: Sequence[float]
     guessing: float
@@ -34,6 +31,8 @@ class Learning:
     @property
     def problem(self) -> str | None:
         """What stands against comparing candidates, as a clause; None if nothing does."""
+        if not self.top1:
+            return None
         values = " and ".join(percent(value) for value in self.top1)
         if self.guessing < 1 and self.gain < LEAST_GAIN:
             return (

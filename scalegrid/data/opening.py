@@ -11,14 +11,18 @@ from PIL import Image
 
 from scalegrid.data.folder import open_folder
 from scalegrid.data.glyphs import open_glyphs
+from scalegrid.data.leaves import open_leaves
 from scalegrid.data.sources import Picture, Source, Split
 from scalegrid.data.torchvision import NAMES, open_torchvision
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root, digest
 from scalegrid.util.text import did_you_mean
 
-EMBEDDED = "glyphs"
-"""The data set that comes with the package."""
+EMBEDDED: dict[str, Callable[[int | None, int | None], Source]] = {
+    "leaves": open_leaves,
+    "glyphs": open_glyphs,
+}
+"""The data sets that come with the package, the default first."""
 
 
 def open_source(
@@ -33,9 +37,9 @@ def open_source(
     """Open a data set by name or path, without decoding its images.
 
     Args:
-        data: `glyphs`; a name that timm's data set factory takes (`cifar10`, `mnist`, ..., with
-            or without its `torch/`); or the path of a folder of images (`./cifar10` for a folder
-            with the name of a data set).
+        data: `leaves` or `glyphs`; a name that timm's data set factory takes (`cifar10`, `mnist`,
+            ..., with or without its `torch/`); or the path of a folder of images (`./cifar10` for a
+            folder with the name of a data set).
         train_images: number of training images; None for all.
         val_images: number of images to measure accuracy on; None for all of a folder's own
             validation set, else a tenth of the training images, held out.
@@ -48,8 +52,8 @@ def open_source(
     """
     name = data.removeprefix("torch/")
     name = {"inat": "inaturalist"}.get(name, name)
-    if name == EMBEDDED:
-        return _in_channels(open_glyphs(train_images, val_images), channels)
+    if name in EMBEDDED:
+        return _in_channels(EMBEDDED[name](train_images, val_images), channels)
     if name in NAMES:
         source = open_torchvision(
             name,
@@ -61,7 +65,7 @@ def open_source(
         return _in_channels(source, channels)
     path = Path(os.path.expanduser(data))
     if not path.is_dir():
-        raise UserError(_unknown(data, path, (EMBEDDED, *NAMES)))
+        raise UserError(_unknown(data, path, (*EMBEDDED, *NAMES)))
     return open_folder(path, train_images=train_images, val_images=val_images, channels=channels)
 
 

@@ -34,7 +34,7 @@ class Source:
     """A data set as trials use it: subsets are taken, and validation images held out.
 
     Attributes:
-        name: `glyphs`, `folder`, `cifar10`, ...
+        name: `leaves`, `folder`, `cifar10`, ...
         fingerprint: hex digest of everything that decides the images and labels of both
             splits, and their order. Two sources with one fingerprint give the same trials.
         class_names: label `i` is `class_names[i]`.

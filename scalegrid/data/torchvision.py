@@ -90,7 +90,7 @@ def open_torchvision(
     except _FAILURES as error:
         raise UserError(
             f"data set {name!r} is not in {str(root)!r} ({one_line(error)}); allow the "
-            "download, put its files there, or use --data glyphs or a folder of images"
+            "download, put its files there, or use --data leaves or a folder of images"
         ) from error
     labels = _all_labels(dataset)
     names = _class_names(dataset, int(labels.max()) + 1)
@@ -145,7 +145,7 @@ def _download(name: str, root: Path) -> None:
         raise UserError(
             f"data set {name!r} is not in {str(root)!r} and could not be downloaded "
             f"({one_line(error)}); connect to the network, put its files there, or use "
-            "--data glyphs or a folder of images"
+            "--data leaves or a folder of images"
         ) from error
 
 

@@ -39,7 +39,7 @@ def resolve(spec: SweepSpec) -> SweepSpec:
 
 
 def default_name(spec: SweepSpec) -> str:
-    """``b0-glyphs-48``: baseline, data and resolution in px; of a path, its last part."""
+    """``b0-leaves-68``: baseline, data and resolution in px; of a path, its last part."""
     return f"{_slug(spec.baseline)}-{_slug(spec.data)}-{spec.resolution}"
 
 

@@ -36,7 +36,10 @@ def test_a_folder_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
             "'cifr10' is neither a folder nor the name of a data set; did you mean 'cifar10'",
         ),
         ("Glyphs", "did you mean 'glyphs'"),
-        ("/no/such/place", "'/no/such/place' is neither.*give a folder, or one of glyphs, cifar10"),
+        (
+            "/no/such/place",
+            "'/no/such/place' is neither.*give a folder, or one of leaves, glyphs, cifar10",
+        ),
         (__file__, "is a file; give a folder"),
     ],
 )

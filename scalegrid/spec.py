@@ -18,6 +18,9 @@ from scalegrid.coefficients import Bounds, DepthRule
 LARGEST_FACTOR = 16.0
 """The largest FLOPs factor of a brief sweep."""
 
+BRIEF_IMAGES = 6400
+"""Training images that a brief training sees, at least, by default."""
+
 CONFIDENCE = 0.95
 """Default probability of being good enough at which racing stops."""
 
@@ -37,13 +40,17 @@ class Recipe(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    epochs: PositiveInt = Field(2, description="Passes over the training images.")
-    batch_size: PositiveInt = Field(32, description="Images per optimiser step.")
+    epochs: PositiveInt = Field(
+        1,
+        description="Passes over the training images; default: as many as show "
+        f"{BRIEF_IMAGES:,} images.",
+    )
+    batch_size: PositiveInt = Field(16, description="Images per optimiser step.")
     optimizer: str = Field(
         "sgd", description="Optimiser: any of timm by name (sgd has Nesterov momentum)."
     )
     learning_rate: PositiveFloat = Field(
-        0.5, description="Peak learning rate; about 0.01 suits adaptive optimisers."
+        0.25, description="Peak learning rate; about 0.003 suits adaptive optimisers."
     )
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         5e-4, description="Weight decay; none for norms and biases."
@@ -257,6 +264,16 @@ class SweepSpec(Recipe):
         return any(
             limit is not None for limit in (self.confidence, self.max_trials, self.max_hours)
         )
+
+    def going_on(self, given: SweepSpec, stored: SweepSpec) -> SweepSpec:
+        """This specification as a run that goes on with a stored sweep.
+
+        Args:
+            given: the specification as the user gave it, of which this one is resolved.
+            stored: that of the sweep; its recipe and its rounding hold where none is given.
+        """
+        own = {"depth_rounding", *Recipe.model_fields} - given.model_fields_set
+        return self.model_copy(update={key: getattr(stored, key) for key in own})
 
     @property
     def folder(self) -> Path:

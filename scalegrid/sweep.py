@@ -89,10 +89,10 @@ def run_sweep(
     """
     display = display or Silence()
     try:
-        given, spec = spec.depth_rounding, resolve(spec)
+        given, spec = spec, resolve(spec)
         stored = read_stored(spec.folder)
-        if given is None and stored is not None:  # a sweep goes on by its own rule
-            spec = spec.model_copy(update={"depth_rounding": stored.spec.depth_rounding})
+        if stored is not None:
+            spec = spec.going_on(given, stored.spec)
         with stoppable():
             return _run(spec, stored, display, make_executor, measure_rate)
     except KeyboardInterrupt:

@@ -46,7 +46,11 @@ def test_the_channels_of_the_images_are_part_of_an_id_unless_three() -> None:
 
 
 def test_trial_ids_stay() -> None:
-    recipes = {"default": Recipe(flip=False), "other": Recipe(epochs=7, optimizer="adamw")}
+    once = Recipe(epochs=2, batch_size=32, learning_rate=0.5, flip=False)  # the defaults of old
+    recipes = {
+        "default": once,
+        "other": once.model_copy(update={"epochs": 7, "optimizer": "adamw", "flip": None}),
+    }
     found = {
         name: [trial_id("0123456789ab", seed, "glyphs", recipe) for seed in (0, 1)]
         for name, recipe in recipes.items()

@@ -56,7 +56,7 @@ class BlockBaseline:
     name: str
     stages: Stages
     resolution: int
-    brief_resolution: int = 68
+    brief_resolution: int = 36
     stem: int = 32
     head: int = 1280
     activation: str = "swish"

@@ -25,7 +25,7 @@ class StageBaseline(ABC):
     layers: tuple[int, ...]
     widths: tuple[int, ...]
     resolution: int = 224
-    brief_resolution: int = 68
+    brief_resolution: int = 36
     origin: Origin = "timm"
     depth_rounding: DepthRounding = "ceil"
     authors_rounding: DepthRounding | None = None

@@ -117,14 +117,16 @@ class TimmBaseline(ModuleBaseline):
 
     @cached_property
     def brief_resolution(self) -> int:
-        """Just above 64 px or twice the total stride; six patches and at least 64 px if isotropic.
+        """Just above 32 px or the total stride; six patches and at least 64 px if isotropic.
 
         With six patches a side there are two more resolutions up to γ = √2, with four only one.
         Why just above: see docs/planning.md.
         """
         stride, step = self.total_stride, self.resolution_step
-        above = 0 if self._rule.isotropic or step >= stride else step
-        least = max(64, (6 if self._rule.isotropic else 2) * stride) + above
+        if self._rule.isotropic:
+            least = max(64, 6 * stride)
+        else:
+            least = max(32, stride) + (step if step < stride else 0)
         sides = range(-(-least // self.resolution_step) * self.resolution_step, 4 * self.resolution)
         runs = (s for s in sides[:: self.resolution_step] if self._runs(s))
         return next(runs, self.resolution)

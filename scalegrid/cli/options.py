@@ -102,7 +102,7 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
 def _option(key: str) -> Callable[[Command], Command]:
     field = SweepSpec.model_fields[key]
     flag = "--" + key.replace("_", "-")
-    shown = _shown(field.default)
+    shown = "" if "default:" in str(field.description) else _shown(field.default)
     help_text = f"{field.description}{f'  [default: {shown}]' if shown else ''}"
     kind = _unwrapped(field.annotation)
     if key == "candidates":

@@ -32,7 +32,7 @@ FORMAT = 1
 """Increased whenever `render` draws other pixels for the same task."""
 
 TRAIN_IMAGES = 6400
-VAL_IMAGES = 1000
+VAL_IMAGES = 4000
 """Images of the splits by default."""
 
 Points = npt.NDArray[np.float64]

@@ -16,7 +16,7 @@ from scalegrid.data import Source
 from scalegrid.plan.classic import classic_picks
 from scalegrid.plan.matched import matched_picks
 from scalegrid.plan.memory import BYTES, kept_per_activation, memory_notes
-from scalegrid.plan.resolve import check_training, open_data, resolve
+from scalegrid.plan.resolve import check_training, open_data, resolve, with_epochs
 from scalegrid.plan.soundness import check
 from scalegrid.plan.variants import Variant, place, plan_order, variants_of
 from scalegrid.spec import CANDIDATE_KEYS, Recipe, SweepSpec
@@ -86,6 +86,7 @@ def make_plan(spec: SweepSpec) -> Plan:
     spec = resolve(spec)
     check_training(spec)
     source = open_data(spec)
+    spec = with_epochs(spec, source)
     costs = Costs(baselines.get(spec.baseline), source.num_classes, source.channels)
     plan = _plan(spec, source, costs, checked=True)
     limits = [*_limit_notes(spec, len(plan.variants)), *memory_notes(plan.variants, spec)]

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
+from math import ceil
 from pathlib import Path
 
 from scalegrid import baselines
 from scalegrid.baselines import Baseline
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import Source, open_source
-from scalegrid.spec import Recipe, SweepSpec
+from scalegrid.spec import BRIEF_IMAGES, Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest, recalled
 
@@ -39,7 +40,7 @@ def resolve(spec: SweepSpec) -> SweepSpec:
 
 
 def default_name(spec: SweepSpec) -> str:
-    """``b0-leaves-68``: baseline, data and resolution in px; of a path, its last part."""
+    """``b0-leaves-36``: baseline, data and resolution in px; of a path, its last part."""
     return f"{_slug(spec.baseline)}-{_slug(spec.data)}-{spec.resolution}"
 
 
@@ -78,6 +79,13 @@ def open_data(spec: SweepSpec) -> Source:
             f"{spec.batch_size}; lower --batch-size or use more images."
         )
     return source if spec.num_classes is None else _with_classes(source, spec.num_classes)
+
+
+def with_epochs(spec: SweepSpec, source: Source) -> SweepSpec:
+    """The specification with a number of epochs: by default those that show `BRIEF_IMAGES`."""
+    if "epochs" in spec.model_fields_set:
+        return spec
+    return spec.model_copy(update={"epochs": ceil(BRIEF_IMAGES / source.num_train)})
 
 
 def _with_classes(source: Source, num_classes: int) -> Source:

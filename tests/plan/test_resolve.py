@@ -6,7 +6,7 @@ import pytest
 from light_sweep import light_baseline, light_plan, light_spec
 
 from scalegrid.data import Source
-from scalegrid.plan.resolve import default_name, open_data, resolve
+from scalegrid.plan.resolve import default_name, open_data, resolve, with_epochs
 from scalegrid.spec import SweepSpec, check_name
 from scalegrid.util.errors import UserError
 
@@ -42,9 +42,9 @@ def test_here_is_named_after_the_folder_one_is_in(
 def test_what_the_user_said_wins_over_the_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalegrid.baselines.get", light_baseline)
     spec = resolve(SweepSpec(baseline="any"))
-    assert (spec.resolution, spec.resolution_step, spec.name) == (32, 8, "any-glyphs-32")
+    assert (spec.resolution, spec.resolution_step, spec.name) == (32, 8, "any-leaves-32")
     assert resolve(spec) is spec
-    assert spec.folder == Path("results/any-glyphs-32")
+    assert spec.folder == Path("results/any-leaves-32")
     said = resolve(SweepSpec(baseline="any", resolution=96, name="mine", results="r"))
     assert (said.resolution, said.folder) == (96, Path("r/mine"))
 
@@ -53,9 +53,16 @@ def test_what_the_user_said_wins_over_the_defaults(monkeypatch: pytest.MonkeyPat
 def test_images_are_mirrored_where_the_data_allow_it_unless_said(
     said: bool | None, flip: bool
 ) -> None:
-    plan = light_plan(light_spec("results", flip=said))
+    plan = light_plan(light_spec("results", data="glyphs", flip=said))
     assert plan.recipe.flip is flip  # letters have a left and a right
     assert plan.recipe.model_copy(update={"flip": said}) == plan.spec.recipe
+
+
+@pytest.mark.parametrize(("images", "epochs"), [(6400, 1), (6401, 1), (6399, 2), (100, 64)])
+def test_small_data_are_shown_often_enough_unless_said(images: int, epochs: int) -> None:
+    source = open_data(SweepSpec(train_images=images, val_images=20))
+    assert with_epochs(SweepSpec(), source).epochs == epochs
+    assert with_epochs(SweepSpec(epochs=3), source).epochs == 3
 
 
 def test_data_smaller_than_a_batch_are_refused() -> None:
@@ -71,5 +78,5 @@ def test_a_classifier_may_have_outputs_to_spare_but_not_too_few() -> None:
 
     assert (opened(None).num_classes, opened(22).num_classes) == (20, 22)
     assert opened(22).fingerprint != opened(None).fingerprint == opened(20).fingerprint
-    with pytest.raises(UserError, match="--num-classes 19 is too few: glyphs has 20"):
+    with pytest.raises(UserError, match="--num-classes 19 is too few: leaves has 20"):
         opened(19)

@@ -106,7 +106,7 @@ def test_the_own_network_is_about_forty_lines() -> None:
     assert len(code.splitlines()) <= 45
 
 
-@pytest.mark.parametrize("schema", [tables.VARIANTS, tables.TRIALS, tables.HISTORY])
+@pytest.mark.parametrize("schema", [tables.VARIANTS, tables.TRIALS, tables.HISTORY, tables.ANSWERS])
 def test_every_column_is_documented(schema: object) -> None:
     for field in schema:  # type: ignore[attr-defined]
         meaning = field.metadata[b"description"].decode()

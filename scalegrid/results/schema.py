@@ -105,7 +105,10 @@ TRIALS = _schema(
     images=(_WHOLE, "training images seen in them"),
     images_per_second=(_REAL, "training images over training seconds, all epochs; measured"),
     seconds=(_REAL, "wall time of the trial; measured"),
-    device=(_TEXT, "cpu, or cuda and the name of the GPU"),
+    device=(
+        _TEXT,
+        "cpu, its model and widest vector instructions; or cuda, the GPU",
+    ),
     threads=(_WHOLE, "CPU threads"),
     versions=(_TEXT, "of scalegrid and the libraries that decide the numbers"),
     error=(_TEXT, "why the trial failed; null if it did not"),

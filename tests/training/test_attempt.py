@@ -12,6 +12,7 @@ from scalegrid.data import CachedData
 from scalegrid.spec import Recipe
 from scalegrid.training import Epoch, Train, Trial, attempt, find
 from scalegrid.training.answers import Answers
+from scalegrid.training.devices import device_name
 from scalegrid.training.trial import DivergenceError
 
 EPOCH = Epoch(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.01)
@@ -41,7 +42,7 @@ def test_a_training_that_returns_has_finished() -> None:
     assert (outcome.trial, outcome.status, outcome.error) == ("trial", "finished", None)
     assert outcome.history == tuple(reported) == (EPOCH,)
     assert outcome.answers == ANSWERS
-    assert outcome.device == "cpu"
+    assert outcome.device == device_name("cpu")
     assert outcome.seconds >= 0
 
 
@@ -57,7 +58,7 @@ def test_an_exception_is_a_failed_outcome_in_one_line(raised: Exception, error: 
     outcome = attempt(train_then(raised), TRIAL)
     assert (outcome.status, outcome.error, outcome.history) == ("failed", error, (EPOCH,))
     assert outcome.answers is None
-    assert outcome.device == "cpu"
+    assert outcome.device == device_name("cpu")
     assert outcome.versions.startswith("scalegrid ")
 
 

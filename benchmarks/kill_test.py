@@ -89,7 +89,7 @@ def check_kept(before: SweepTables | None, after: SweepTables | None) -> None:
 def check_equal(one: SweepTables, other: SweepTables) -> None:
     """Equal tables, except for measured times."""
     measured = list(MEASURED)
-    for name in ("variants", "trials", "history"):
+    for name in ("variants", "trials", "history", "answers"):
         left, right = getattr(one, name), getattr(other, name)
         pd.testing.assert_frame_equal(
             left.drop(columns=measured, errors="ignore"),

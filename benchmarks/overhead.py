@@ -17,6 +17,7 @@ from collections.abc import Callable
 from functools import partial
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from benchmarks import stand_ins
 from benchmarks.timing import in_turn, median_range, publish, read_options, stopwatch
@@ -87,7 +88,7 @@ def sweep_row(trials: int, seconds: float, walls: list[float], workers: int) -> 
 
 
 def store_rows(sizes: tuple[int, ...]) -> list[dict[str, object]]:
-    """Milliseconds to add a trial of two epochs, durably, to tables of each size."""
+    """Milliseconds to add a trial with its epochs and answers, durably, to tables of each size."""
     plan = stand_ins.large_plan(_LARGE_VARIANTS)
     trials = list(stand_ins.trial_rows(plan, max(sizes) + _ADDITIONS))
     rows: list[dict[str, object]] = []
@@ -95,13 +96,18 @@ def store_rows(sizes: tuple[int, ...]) -> list[dict[str, object]]:
         with tempfile.TemporaryDirectory() as name, Store(Path(name) / "sweep") as store:
             spec = stand_ins.large_spec(Path(name), _LARGE_VARIANTS)
             store.start(spec, variant_rows(plan), "stand-in")
-            store.add(trials[:size], [e for t in trials[:size] for e in stand_ins.epoch_rows(t)])
+            _add(store, trials[:size])
             times = [
-                1000 * stopwatch(partial(store.add, [trial], stand_ins.epoch_rows(trial)))
+                1000 * stopwatch(partial(_add, store, [trial]))
                 for trial in trials[size : size + _ADDITIONS]
             ]
         rows.append({"stored trials": size, "ms to add a trial": median_range(times)})
     return rows
+
+
+def _add(store: Store, trials: list[dict[str, Any]]) -> None:
+    history = [epoch for trial in trials for epoch in stand_ins.epoch_rows(trial)]
+    store.add(trials, history, [stand_ins.answer_row(trial) for trial in trials])
 
 
 def large_rows(variants: int, rounds: int) -> list[dict[str, object]]:

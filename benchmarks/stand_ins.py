@@ -23,12 +23,13 @@ from scalegrid.results import Store
 from scalegrid.results.rows import variant_rows
 from scalegrid.spec import SweepSpec
 from scalegrid.sweep import run_sweep
+from scalegrid.training.answers import Answers
 from scalegrid.training.trial import Epoch, Trial
 
 SECONDS = "STAND_IN_SECONDS"
 """The environment variable with the computing time of a trial in seconds."""
 
-_EPOCHS = 2
+_EPOCHS, _IMAGES = 2, 1000
 _MEAN, _BETWEEN_VARIANTS, _BETWEEN_SEEDS = 0.6, 0.008, 0.007  # mean and sd of top-1
 
 
@@ -71,7 +72,8 @@ def write_large_sweep(results: Path, variants: int, trials: int) -> str:
     with Store(results / "large") as store:
         store.start(large_spec(results, variants), variant_rows(plan), "stand-in")
         rows = list(trial_rows(plan, trials))
-        store.add(rows, [epoch for row in rows for epoch in epoch_rows(row)])
+        history = [epoch for row in rows for epoch in epoch_rows(row)]
+        store.add(rows, history, [answer_row(row) for row in rows])
     now = time.time()
     write_status(
         results / "large",
@@ -87,7 +89,8 @@ def trial_rows(plan: Plan, count: int) -> Iterator[dict[str, Any]]:
     for number in range(count):
         seed, index = divmod(number, len(plan.variants))
         variant = plan.variants[index]
-        top1 = float(means[index] + _BETWEEN_SEEDS * generator.standard_normal())
+        drawn = means[index] + _BETWEEN_SEEDS * generator.standard_normal()
+        top1 = round(float(drawn) * _IMAGES) / _IMAGES
         yield {
             "trial": f"{variant.variant}-{seed}",
             "variant": variant.variant,
@@ -117,6 +120,13 @@ def epoch_rows(trial: dict[str, Any]) -> list[dict[str, Any]]:
         {"trial": trial["trial"], **vars(_epoch(number, trial["top1"]))}
         for number in range(1, trial["epochs"] + 1)
     ]
+
+
+def answer_row(trial: dict[str, Any]) -> dict[str, Any]:
+    """Which of a thousand images a trial got right: as many as its top-1 says."""
+    order = np.random.default_rng(sum(trial["trial"].encode())).permutation(_IMAGES)
+    packed = Answers.pack(order < round(trial["top1"] * _IMAGES))
+    return {"trial": trial["trial"], "images": packed.images, "correct": packed.correct}
 
 
 def large_plan(variants: int) -> Plan:

@@ -24,7 +24,7 @@ from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
 from scalegrid.progress.status import State
 from scalegrid.results import Store, Stored, read_stored
-from scalegrid.results.rows import history_rows, trial_row, variant_rows
+from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant_rows
 from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.training.trial import Outcome, Trial
@@ -196,7 +196,11 @@ def _train(
                 _tell(allocator, row, spec, variants[row["variant"]].flops_ratio)
             made += rows
             fill()  # before writing, so that no worker waits for this process
-            store.add(rows, [row for _, outcome in ended for row in history_rows(outcome)])
+            store.add(
+                rows,
+                [row for _, outcome in ended for row in history_rows(outcome)],
+                [row for _, outcome in ended for row in answer_rows(outcome)],
+            )
             trained += len(rows)
             for row in rows:
                 progress.ended(row)

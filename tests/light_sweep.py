@@ -79,6 +79,8 @@ def run_light_sweep(
     with (
         mock.patch("scalegrid.sweep.make_plan", light_plan),
         mock.patch("scalegrid.baselines.get", light_baseline),
+        # Workers of stand-ins do without torch, which this process may have imported.
+        mock.patch("scalegrid.training.devices.vector_instructions", return_value=None),
     ):
         return run_sweep(spec, **arguments)
 

@@ -10,11 +10,16 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from scalegrid.training.answers import Answers
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
 
+IMAGES = 80
 
-def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+
+def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> Answers:
     """Numbers that depend on variant and seed alone; each epoch sleeps LIGHT_SECONDS.
+
+    The answers are on `IMAGES` images, whatever the data: right on the first ones.
 
     Writes a line to the file LIGHT_LOG when it starts.
     """
@@ -24,8 +29,11 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
             log.write(f"{trial.trial}\n")
     for number in range(1, trial.recipe.epochs + 1):
         time.sleep(float(os.environ.get("LIGHT_SECONDS", "0")) * draw.uniform(0.5, 1.5))
-        losses, top1 = (draw.random(), draw.random()), draw.random()
+        losses, right = (draw.random(), draw.random()), draw.randrange(IMAGES)
+        top1 = right / IMAGES
         report(Epoch(number, *losses, top1, max(top1, draw.random()), 0.1, 1000.0, 0.01))
+    bits = (1 << IMAGES) - (1 << (IMAGES - right))
+    return Answers(IMAGES, bits.to_bytes(IMAGES // 8, "big"))
 
 
 def learn(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
@@ -37,7 +45,7 @@ def learn(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
     report(Epoch(1, 1.0, 1.0, top1, top1, 0.1, 1000.0, 0.01))
 
 
-def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Answers | None:
     """Report an epoch, then do what the trial's baseline says; ``none`` trains.
 
     The first word: raise, kill, segfault, exit, sleep, print, diverge, or environment, which
@@ -66,8 +74,8 @@ def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Non
     if word == "environment":
         openmp, mkl = (int(os.environ[f"{name}_NUM_THREADS"]) for name in ("OMP", "MKL"))
         report(Epoch(2, openmp, mkl, 0.5, 0.5, 0.1, 1000.0, os.getpid()))
-        return
-    train(trial, report, device)
+        return None
+    return train(trial, report, device)
 
 
 def die(*_arguments: object) -> None:

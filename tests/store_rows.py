@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
+import numpy as np
 from light_sweep import light_plan, light_spec
 
 from scalegrid.results.rows import variant_rows
+from scalegrid.training.answers import Answers
 
 Row = dict[str, Any]
 VARIANTS = ("v000", "v001", "v002")
@@ -58,6 +60,18 @@ def epochs(row: Row, count: int = 2) -> list[Row]:
     measured = ("images_per_second", "seconds")
     numbers = dict.fromkeys((*values, *measured), 0.25)
     return [{"trial": row["trial"], "epoch": i, **numbers} for i in range(1, count + 1)]
+
+
+def answers(row: Row, images: int = 12) -> Row:
+    """Which images a trial got right: as many as its top-1 says, others for another trial."""
+    order = np.random.default_rng(sum(row["trial"].encode())).permutation(images)
+    packed = Answers.pack(order < round(row["top1"] * images))
+    return {"trial": row["trial"], "images": images, "correct": packed.correct}
+
+
+def all_answers(rows: Sequence[Row]) -> list[Row]:
+    """The answers of the finished ones of several trials."""
+    return [answers(row) for row in rows if row["status"] == "finished"]
 
 
 def histories(rows: Sequence[Row]) -> list[Row]:

@@ -89,9 +89,9 @@ class Unused(InlineExecutor):
 
 def frames(results: Path, name: str = "light-leaves-32") -> dict[str, pd.DataFrame]:
     tables = load_sweep(name, results)
-    found = {"variants": tables.variants, "trials": tables.trials, "history": tables.history}
+    names = ("variants", "trials", "history", "answers")
     measured = list(MEASURED)
-    return {name: frame.drop(columns=measured, errors="ignore") for name, frame in found.items()}
+    return {name: getattr(tables, name).drop(columns=measured, errors="ignore") for name in names}
 
 
 def assert_equal(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> None:
@@ -116,6 +116,9 @@ def test_a_sweep_trains_every_variant_with_every_seed(results: Path) -> None:
     history = load_sweep(None, results).history
     last = history[history["epoch"] == 2].reset_index()
     assert last["top1"].tolist() == trials["top1"].tolist()
+    sweep = load_sweep(None, results)
+    assert sweep.answers["trial"].tolist() == trials["trial"].tolist()
+    assert sweep.correct.mean(axis=1).tolist() == pytest.approx(trials["top1"].tolist())
     assert [status.ended for _, status in shown.trials] == sorted(range(1, 11))
     assert shown.closed == 1
     status = read_status(outcome.folder)

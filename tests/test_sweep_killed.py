@@ -74,7 +74,7 @@ def test_a_sweep_killed_at_random_moments_equals_an_undisturbed_one(
         assert process.wait() == 0
     run_light_sweep(light_spec(tmp_path / "undisturbed", candidates=4, seeds=SEEDS))
     killed, undisturbed = (load_sweep(None, tmp_path / name) for name in ("killed", "undisturbed"))
-    for table in ("variants", "trials", "history"):
+    for table in ("variants", "trials", "history", "answers"):
         pd.testing.assert_frame_equal(
             *(
                 getattr(one, table).drop(columns=list(MEASURED), errors="ignore")

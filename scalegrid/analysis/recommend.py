@@ -11,6 +11,7 @@ import numpy as np
 
 from scalegrid.analysis.candidates import raced, trial_values, zone
 from scalegrid.analysis.foresight import trials_needed
+from scalegrid.analysis.kinds import without_kinds
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats, Observations
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
@@ -44,7 +45,8 @@ def recommend(
 
     Args:
         variants: one row a variant, columns as in ``variants.parquet``.
-        trials: one row a trial, columns as in ``trials.parquet``; failed ones count as not run.
+        trials: one row a trial, columns as in ``trials.parquet``; failed ones count as not run,
+            and those on another kind of device are shifted, see `without_kinds`.
         metric: ``top1``, ``top5``, ``val_loss``, or the paper's ``nas`` objective for plans whose
             costs are not matched.
         indifference: a loss of this much does not matter, in the unit of the metric: 0.003 is
@@ -134,7 +136,7 @@ class _Table:
 
     ``number`` is the index of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
     finished trials of any variant, and ``untried`` counts the candidates that have none. ``sign``
-    is -1 where less is better, and no value lies above ``ceiling``.
+    is -1 where less is better, and no value lies above ``ceiling``. ``notes`` are on the devices.
     """
 
     rows: pd.DataFrame
@@ -146,12 +148,14 @@ class _Table:
     shares: Floats
     sign: float
     ceiling: float
+    notes: list[str]
 
     @classmethod
     def read(
         cls, variants: pd.DataFrame, trials: pd.DataFrame, metric: Metric, flops_factor: float
     ) -> _Table:
         values = trial_values(variants, trials, metric, flops_factor)
+        values, notes = without_kinds(values, metric)
         matched = variants.get("matched", variants["phi"].notna())
         eligible = raced(list(variants["role"]), list(variants["phi"]), list(matched), metric)
         scaled = variants[(variants["role"] != "baseline") & np.isclose(variants["phi"], 1)]
@@ -177,7 +181,9 @@ class _Table:
         sign = -1.0 if metric == "val_loss" else 1.0
         ceiling = 1.0 if metric in ("top1", "top5") else math.inf
         untried = len(rows) - len(tried)
-        return cls(tried, number, scaled, values, untried, observations, shares, sign, ceiling)
+        return cls(
+            tried, number, scaled, values, untried, observations, shares, sign, ceiling, notes
+        )
 
 
 def _candidate(
@@ -256,7 +262,7 @@ def _optimum(fitted: Fit, table: _Table, flops_factor: float) -> SurfaceOptimum 
 
 
 def _notes(table: _Table, metric: Metric) -> list[str]:
-    notes = []
+    notes = list(table.notes)
     if table.observations.repeats == 0:
         notes.append(
             "Every candidate has one seed only, so that noise cannot be separated from difference: "

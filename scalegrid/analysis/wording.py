@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from scalegrid.analysis.candidates import with_unit
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
 from scalegrid.util.text import coefficient, percent
 
@@ -71,9 +72,7 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
 
 def amount(recommendation: Recommendation, difference: float) -> str:
     """A difference of the metric with its unit."""
-    if recommendation.metric == "val_loss":
-        return f"{difference:.4g} nats"
-    return f"{100 * difference:.3g} points"
+    return with_unit(difference, recommendation.metric)
 
 
 def _name(one: Candidate) -> str:

@@ -24,6 +24,7 @@ from scalegrid.executors import Executor, Placement
 from scalegrid.plan import Plan, make_trial, trial_work, trial_works
 from scalegrid.training.trial import Outcome
 from scalegrid.util.files import cache_root, digest, replace_file
+from scalegrid.util.processor import processor
 
 _STEPS = 3  # of an epoch; the second epoch counts, when all memory is allocated and cached
 _PATIENCE = 40.0  # seconds, what is left of the workers' start included
@@ -31,14 +32,18 @@ _MOST_IMAGES = 32  # of a step; larger batches are hardly faster per image
 
 
 def rate_of(trials: Sequence[Mapping[str, Any]], plan: Plan, placement: Placement) -> float | None:
-    """The rate of finished trials on this kind of device and as many threads; None without any."""
-    kind = placement.devices[0].split(":")[0]
+    """The rate of finished trials on this kind of device and as many threads; None without any.
+
+    Trials on another processor say nothing of this one; those that do not name theirs count.
+    """
+    unnamed = placement.devices[0].split(":")[0]
+    kind = f"cpu, {processor()}," if unnamed == "cpu" else unnamed
     timed = [
         row
         for row in trials
         if row["status"] == "finished"
         and row["threads"] == placement.threads
-        and row["device"].startswith(kind)
+        and (row["device"] == unnamed or f"{row['device']},".startswith(kind))
     ]
     if not timed:
         return None

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
 
-from scalegrid.results.schema import HISTORY, TRIALS, VARIANTS, Table, read_table
+from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, VARIANTS, Table, read_table
 from scalegrid.spec import EXTENDABLE_KEYS, IMAGE_KEYS, RUNTIME_KEYS, SweepSpec, check_name
+from scalegrid.training.answers import unpack
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
@@ -19,10 +20,13 @@ from scalegrid.util.text import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scalegrid.training.answers import Flags
+
 SPEC_FILE = "sweep.yaml"
 VARIANTS_FILE = "variants.parquet"
 TRIALS_FILE = "trials.parquet"
 HISTORY_FILE = "history.parquet"
+ANSWERS_FILE = "answers.parquet"
 
 DATA_KEY = b"scalegrid.data"
 """Of the metadata of ``variants.parquet``: the fingerprint of the data."""
@@ -37,6 +41,7 @@ class SweepTables:
 
     ``spec`` holds the keys of ``sweep.yaml``; trials are in the order of the plan, then of seeds.
     ``planned`` are the variants of the plan last run, the others of ``variants`` of earlier ones.
+    ``answers`` lacks trials that failed or were made by a scalegrid that did not keep them.
     """
 
     folder: Path
@@ -44,7 +49,14 @@ class SweepTables:
     variants: pd.DataFrame
     trials: pd.DataFrame
     history: pd.DataFrame
+    answers: pd.DataFrame
     planned: pd.DataFrame
+
+    @property
+    def correct(self) -> Flags:
+        """Which images the trials of ``answers`` got right: (its rows, validation images)."""
+        images = self.answers["images"]
+        return unpack(self.answers["correct"].tolist(), int(images.iloc[0]) if len(images) else 0)
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,7 @@ class Stored:
     variants: Table
     trials: Table
     history: Table
+    answers: Table
 
     @property
     def data(self) -> str:
@@ -163,10 +176,10 @@ def load_sweep(name: str | None, results: Path | str = "results") -> SweepTables
     stored = read_stored(folder)
     assert stored is not None
     spec = stored.spec.model_dump(mode="json")
-    tables = (stored.variants, stored.trials, stored.history)
-    variants, trials, history = (table.to_pandas() for table in tables)
+    tables = (stored.variants, stored.trials, stored.history, stored.answers)
+    variants, trials, history, answers = (table.to_pandas() for table in tables)
     planned = variants.head(stored.planned_count)
-    return SweepTables(folder, spec, variants, trials, history, planned)
+    return SweepTables(folder, spec, variants, trials, history, answers, planned)
 
 
 def read_stored(folder: Path) -> Stored | None:
@@ -186,6 +199,7 @@ def read_stored(folder: Path) -> Stored | None:
         spec = spec.model_copy(update={"depth_rounding": "authors"})
     # In the reverse of the order of writing: what a row refers to is there when it is read.
     trials = read_table(folder / TRIALS_FILE, TRIALS)
+    answers = read_table(folder / ANSWERS_FILE, ANSWERS)
     history = read_table(folder / HISTORY_FILE, HISTORY)
     variants = read_table(folder / VARIANTS_FILE, VARIANTS)
     if PLANNED_KEY not in (variants.schema.metadata or {}):
@@ -206,7 +220,10 @@ def read_stored(folder: Path) -> Stored | None:
             f"{folder / VARIANTS_FILE} does not list; restore both from the same sweep."
         )
     _check_epochs(folder, trials, history)
-    return Stored(folder, spec, variants, trials, _without_orphans(history, trials))
+    finished = trials.filter(pc.equal(trials["status"], "finished"))
+    answers = _of_trials(answers, finished)
+    _check_answers(folder, finished, answers)
+    return Stored(folder, spec, variants, trials, _of_trials(history, trials), answers)
 
 
 def _check_once(path: Path, key: str, table: Table) -> None:
@@ -228,6 +245,30 @@ def _check_epochs(folder: Path, trials: Table, history: Table) -> None:
             )
 
 
+def _check_answers(folder: Path, finished: Table, answers: Table) -> None:
+    """Raise UserError unless the answers are once each, of equally many images, and add to top-1.
+
+    A finished trial without answers is none of these: earlier versions did not keep them.
+    """
+    path = folder / ANSWERS_FILE
+    _check_once(path, "trial", answers)
+    if not len(answers):
+        return
+    images = answers["images"][0].as_py()
+    lengths = set(pc.binary_length(answers["correct"]).to_pylist())
+    counts = set(answers["images"].to_pylist())
+    if images < 1 or counts != {images} or lengths != {-(-images // 8)}:
+        raise UserError(f"{path} does not have one bit an image, alike for all trials; restore it.")
+    top1 = dict(zip(*(finished[name].to_pylist() for name in ("trial", "top1")), strict=True))
+    found = unpack(answers["correct"].to_pylist(), images).mean(axis=1).tolist()
+    for trial, share in zip(answers["trial"].to_pylist(), found, strict=True):
+        if abs(share - top1[trial]) > 1e-9:
+            raise UserError(
+                f"{path} has {share:.4f} of the images of trial {trial} right, and "
+                f"{folder / TRIALS_FILE} {top1[trial]:.4f}; restore both from the same sweep."
+            )
+
+
 def _sweeps(root: Path) -> list[Path]:
     return [path.parent for path in root.glob(f"*/{SPEC_FILE}") if path.is_file()]
 
@@ -237,5 +278,6 @@ def _last_written(folder: Path) -> float:
     return max(file.stat().st_mtime for file in files if file.exists())
 
 
-def _without_orphans(history: Table, trials: Table) -> Table:
-    return history.filter(pc.is_in(history["trial"], value_set=trials["trial"].combine_chunks()))
+def _of_trials(table: Table, trials: Table) -> Table:
+    """The rows of ``table`` that belong to ``trials``; others are left over from a kill."""
+    return table.filter(pc.is_in(table["trial"], value_set=trials["trial"].combine_chunks()))

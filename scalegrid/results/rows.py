@@ -60,6 +60,11 @@ def history_rows(outcome: Outcome) -> list[RowDict]:
     return [{"trial": outcome.trial, **asdict(epoch)} for epoch in outcome.history]
 
 
+def answer_rows(outcome: Outcome) -> list[RowDict]:
+    """The row of ``answers.parquet`` for a trial; none for one that failed."""
+    return [{"trial": outcome.trial, **asdict(outcome.answers)}] if outcome.answers else []
+
+
 def _variant_row(variant: Variant, order: int) -> RowDict:
     row = {field.name: getattr(variant, field.name) for field in fields(variant)}
     del row["shares"], row["nominal"]

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 """Raised whenever a column is added, removed, or changes its type or meaning."""
 
 Table: TypeAlias = Any  # pyarrow ships no types
@@ -28,13 +28,14 @@ _VERSION_KEY = b"scalegrid.schema"
 _NAME_KEY = b"scalegrid.table"
 
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
-_TRUTH, _MOMENT = pa.bool_(), pa.timestamp("us", "UTC")
+_TRUTH, _MOMENT, _BITS = pa.bool_(), pa.timestamp("us", "UTC"), pa.binary()
 _KINDS: dict[Any, Callable[[object], bool]] = {
     _TEXT: lambda value: isinstance(value, str),
     _WHOLE: lambda value: isinstance(value, Integral) and not isinstance(value, bool),
     _REAL: lambda value: isinstance(value, Real) and not isinstance(value, bool),
     _TRUTH: lambda value: isinstance(value, bool),
     _MOMENT: lambda value: isinstance(value, datetime) and value.tzinfo is not None,
+    _BITS: lambda value: isinstance(value, bytes),
 }
 
 
@@ -104,7 +105,10 @@ TRIALS = _schema(
     images=(_WHOLE, "training images seen in them"),
     images_per_second=(_REAL, "training images over training seconds, all epochs; measured"),
     seconds=(_REAL, "wall time of the trial; measured"),
-    device=(_TEXT, "cpu, or cuda and the name of the GPU"),
+    device=(
+        _TEXT,
+        "cpu, its model and widest vector instructions; or cuda, the GPU",
+    ),
     threads=(_WHOLE, "CPU threads"),
     versions=(_TEXT, "of scalegrid and the libraries that decide the numbers"),
     error=(_TEXT, "why the trial failed; null if it did not"),
@@ -121,6 +125,12 @@ HISTORY = _schema(
     learning_rate=(_REAL, "at the end of the epoch"),
     images_per_second=(_REAL, "training images over training seconds; measured"),
     seconds=(_REAL, "wall time of the epoch, evaluation included; measured"),
+)
+ANSWERS = _schema(
+    "answers",
+    trial=(_TEXT, "id of the trial"),
+    images=(_WHOLE, "validation images, in the order of the data"),
+    correct=(_BITS, "bit i: whether the top-1 answer on image i is right; as numpy.packbits packs"),
 )
 MEASURED = ("images_per_second", "seconds", "finished_at")
 """The columns in which an interrupted sweep differs from an undisturbed one."""

@@ -1,8 +1,8 @@
 """Writing the results of a sweep: one folder a sweep, written by one process, read by any.
 
-A finished trial is durable as soon as `Store.add` returns. Its history is written first and its row
-in ``trials.parquet`` last, so that row decides whether the trial has been trained; history without
-it is left over from a kill and is dropped.
+A finished trial is durable as soon as `Store.add` returns. Its history and answers are written
+first and its row in ``trials.parquet`` last, so that row decides whether the trial has been
+trained; history and answers without it are left over from a kill and are dropped.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from scalegrid.results.loading import (
+    ANSWERS_FILE,
     DATA_KEY,
     HISTORY_FILE,
     PLANNED_KEY,
@@ -26,6 +27,7 @@ from scalegrid.results.loading import (
     read_stored,
 )
 from scalegrid.results.schema import (
+    ANSWERS,
     HISTORY,
     TRIALS,
     VARIANTS,
@@ -46,6 +48,7 @@ class _Held(NamedTuple):
     order: tuple[int, int]
     row: int
     epochs: list[int]
+    answers: list[int]  # one row or none
 
 
 class Store:
@@ -62,6 +65,7 @@ class Store:
         self._positions: dict[str, int] = {}  # of each variant in the table
         self._trials: Table = TRIALS.empty_table()
         self._history: Table = HISTORY.empty_table()
+        self._answers: Table = ANSWERS.empty_table()
         self._held: dict[str, _Held] = {}
         self._made: list[Path] = []  # folders that were not there before, outermost first
 
@@ -132,7 +136,7 @@ class Store:
         table = table.replace_schema_metadata({**VARIANTS.metadata, **metadata})
         self._positions = {v: i for i, v in enumerate(table["variant"].to_pylist())}
         if stored is not None:
-            self._hold(stored.trials, stored.history)
+            self._hold(stored.trials, stored.history, stored.answers)
         if stored is None or not _same(table, stored.variants):
             write_table(self.folder / VARIANTS_FILE, table)
         keys = EXTENDABLE_KEYS | {"data"}
@@ -140,31 +144,43 @@ class Store:
             # Last: a folder with this file in it is a sweep.
             _write_spec(self.folder / SPEC_FILE, yaml.dump(spec).encode())
 
-    def add(self, trials: Sequence[Row], history: Sequence[Row]) -> None:
-        """Store ended trials with all their epochs, durably. A trial already stored is replaced.
+    def add(
+        self, trials: Sequence[Row], history: Sequence[Row], answers: Sequence[Row] = ()
+    ) -> None:
+        """Store ended trials with all their epochs and answers, durably.
+
+        A trial already stored is replaced.
 
         Raises:
             UserError: a file cannot be written.
         """
         if not trials:
             return
-        self._hold(make_table(TRIALS, trials), make_table(HISTORY, history))
+        self._hold(
+            make_table(TRIALS, trials), make_table(HISTORY, history), make_table(ANSWERS, answers)
+        )
         ordered = sorted(self._held.values(), key=lambda held: held.order)
         epochs = [epoch for held in ordered for epoch in held.epochs]
+        bits = [row for held in ordered for row in held.answers]
         write_table(self.folder / HISTORY_FILE, _taken(self._history, epochs))
+        write_table(self.folder / ANSWERS_FILE, _taken(self._answers, bits))
         write_table(self.folder / TRIALS_FILE, _taken(self._trials, [one.row for one in ordered]))
 
-    def _hold(self, trials: Table, history: Table) -> None:
+    def _hold(self, trials: Table, history: Table, answers: Table) -> None:
         """Append rows, and remember by trial which they are; rows that are replaced stay unused."""
         first_row, first_epoch = self._trials.num_rows, self._history.num_rows
-        self._trials = pa.concat_tables([self._trials, trials]).combine_chunks()
-        self._history = pa.concat_tables([self._history, history]).combine_chunks()
+        first_answer = self._answers.num_rows
+        self._trials = _joined(self._trials, trials)
+        self._history = _joined(self._history, history)
+        self._answers = _joined(self._answers, answers)
         columns = (trials[name].to_pylist() for name in ("trial", "variant", "seed"))
         for row, (trial, variant, seed) in enumerate(zip(*columns, strict=True), start=first_row):
-            self._held[trial] = _Held((self._positions[variant], seed), row, [])
+            self._held[trial] = _Held((self._positions[variant], seed), row, [], [])
         owners, epochs = (history[name].to_pylist() for name in ("trial", "epoch"))
         for row in sorted(range(len(epochs)), key=epochs.__getitem__):
             self._held[owners[row]].epochs.append(first_epoch + row)
+        for row, trial in enumerate(answers["trial"].to_pylist(), start=first_answer):
+            self._held[trial].answers.append(row)
 
 
 def _same(one: Table, other: Table) -> bool:
@@ -186,6 +202,10 @@ def _write_spec(path: Path, text: bytes) -> None:
         replace_file(path, lambda file: file.write(text))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
+
+
+def _joined(table: Table, more: Table) -> Table:
+    return pa.concat_tables([table, more]).combine_chunks()
 
 
 def _taken(table: Table, rows: Sequence[int]) -> Table:

@@ -7,13 +7,16 @@ import time
 from collections.abc import Callable
 from typing import TypeAlias
 
+from scalegrid.training.answers import Answers
 from scalegrid.training.devices import device_name, versions
 from scalegrid.training.trial import DivergenceError, Epoch, Outcome, Trial
 from scalegrid.util.errors import one_line
 
 Report: TypeAlias = Callable[[Epoch], None]
-Train: TypeAlias = Callable[[Trial, Report, str], None]
-"""Trains a trial on a device (``cpu``, ``cuda:1``) and reports each epoch as it ends."""
+Train: TypeAlias = Callable[[Trial, Report, str], Answers | None]
+"""Trains a trial on a device (``cpu``, ``cuda:1``) and reports each epoch as it ends.
+
+Returns which validation images it gets right at the end; None if it does not know."""
 
 TRAIN = "scalegrid.training.loop:train"
 """The training itself as ``module:function``, which names it without importing torch."""
@@ -31,7 +34,7 @@ def attempt(
 ) -> Outcome:
     """Train and return the outcome; an exception fails the trial, and earlier epochs are kept."""
     history: list[Epoch] = []
-    error = None
+    answers = error = None
     start = time.perf_counter()
 
     def record(epoch: Epoch) -> None:
@@ -39,7 +42,7 @@ def attempt(
         report(epoch)
 
     try:
-        train(trial, record, device)
+        answers = train(trial, record, device)
     except DivergenceError as divergence:
         error = str(divergence)
     except Exception as exception:  # of a model, a library, the data: a row, not a crash
@@ -52,4 +55,5 @@ def attempt(
         seconds=time.perf_counter() - start,
         device=device_name(device),
         versions=versions(trial.compile),
+        answers=answers,
     )

@@ -10,6 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 from scalegrid.util.errors import UserError
+from scalegrid.util.processor import processor
 from scalegrid.util.version import __version__
 
 # Files of NVIDIA's drivers (on Linux and under Windows) and of AMD's. A machine without any of them
@@ -59,8 +60,16 @@ def device_memory(device: str) -> int:
 
 
 def device_name(device: str) -> str:
-    """The kind of a device, which numbers depend on: ``cpu``, or ``cuda, NVIDIA H100 80GB``."""
+    """The kind of a device, which numbers depend on.
+
+    ``cuda, NVIDIA H100 80GB``; or ``cpu, AMD EPYC 7B13, avx2``: the processor, and the widest
+    vector instructions that torch uses. They are left out where nothing has imported torch, and
+    nothing has been computed.
+    """
     kind = device.partition(":")[0]
+    if kind == "cpu":
+        widest = vector_instructions()
+        return ", ".join(["cpu", processor(), *([widest] if widest else [])])
     if kind != "cuda":
         return kind
     import torch
@@ -69,6 +78,12 @@ def device_name(device: str) -> str:
         return f"cuda, {torch.cuda.get_device_name(device)}"
     except Exception:  # CUDA does not start, which has failed the trial already
         return device
+
+
+def vector_instructions() -> str | None:
+    """What torch computes with on a CPU: ``avx2``, ``avx512``, ...; None if torch is not in use."""
+    torch = sys.modules.get("torch")
+    return torch.backends.cpu.get_cpu_capability().lower() if torch else None
 
 
 def versions(compiled: bool = False) -> str:

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from scalegrid import baselines
 from scalegrid.data import Augment, Images, batches, load_split, steps_per_epoch
 from scalegrid.training import cpu
+from scalegrid.training.answers import Answers
 from scalegrid.training.evaluation import Evaluation, evaluate
 from scalegrid.training.initialisation import zero_initialise
 from scalegrid.training.precise_batchnorm import set_precise_statistics
@@ -26,8 +27,10 @@ from scalegrid.training.trial import DivergenceError, Epoch, Trial
 _CHECK_EVERY = 20  # updates between two checks of the loss; a check waits for the device
 
 
-def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") -> None:
+def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") -> Answers:
     """Train as described on ``cpu``, ``cuda`` or ``cuda:N``, and report after each epoch.
+
+    Returns which validation images the trained network gets right.
 
     All random draws come from the trial's seed. The initial weights and the network's own draws
     (dropout) need the global generators, whose states are restored afterwards.
@@ -62,6 +65,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
                     seconds=time.perf_counter() - start,
                 )
             )
+    return result.answers
 
 
 class _Training:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 from scalegrid.coefficients import DepthRule
 from scalegrid.spec import Recipe
+from scalegrid.training.answers import Answers
 from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
@@ -59,7 +60,8 @@ class Outcome:
     """How a trial ended. A failed one has the reason and the epochs that it finished.
 
     ``device`` is its kind and ``versions`` those of scalegrid and the libraries: all that the
-    numbers depend on beside the description. ``seconds`` is wall time.
+    numbers depend on beside the description. ``seconds`` is wall time. ``answers`` are those on
+    the validation images at the end; None if it failed.
     """
 
     trial: str
@@ -69,6 +71,7 @@ class Outcome:
     seconds: float = 0.0
     device: str = ""
     versions: str = ""
+    answers: Answers | None = None
 
 
 class DivergenceError(Exception):

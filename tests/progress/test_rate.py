@@ -17,6 +17,7 @@ from scalegrid.plan import make_trial, trial_works
 from scalegrid.progress import rate
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate, stored_rate
 from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.util.processor import processor
 
 PLACEMENT = Placement(2, ("cpu",), 1)
 
@@ -152,11 +153,12 @@ def test_the_trials_of_a_sweep_tell_its_rate_where_they_ran_alike() -> None:
     plan = light_plan(light_spec("results"))
     works = trial_works(plan)
     one = finished("v000", 0, seconds=2.0)
-    two = finished("v001", 0, seconds=4.0)
+    two = finished("v001", 0, seconds=4.0, device=f"cpu, {processor()}, avx2")
     others = [
         failure("v002", 0),
         finished("v002", 1, seconds=999.0, threads=7),
         finished("v002", 2, seconds=999.0, device="cuda, a GPU"),
+        finished("v002", 3, seconds=999.0, device="cpu, another, avx2"),
     ]
     found = rate_of([one, two, *others], plan, PLACEMENT)
     assert found == pytest.approx(6.0 / (works["v000"] + works["v001"]))

@@ -16,7 +16,7 @@ import pytest
 
 from scalegrid.analysis import recommend
 from scalegrid.results import load_sweep, read_stored
-from scalegrid.results.schema import HISTORY, SCHEMA_VERSION, TRIALS, VARIANTS
+from scalegrid.results.schema import ANSWERS, HISTORY, SCHEMA_VERSION, TRIALS, VARIANTS
 from scalegrid.util.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -36,9 +36,12 @@ def test_every_version_of_the_schema_has_a_fixture() -> None:
 @pytest.mark.parametrize("version", VERSIONS)
 def test_a_sweep_of_an_earlier_version_loads(version: str) -> None:
     sweep = load_sweep(version, FIXTURES)
-    assert [list(frame) for frame in (sweep.variants, sweep.trials, sweep.history)] == [
-        schema.names for schema in (VARIANTS, TRIALS, HISTORY)
+    frames = (sweep.variants, sweep.trials, sweep.history, sweep.answers)
+    assert [list(frame) for frame in frames] == [
+        schema.names for schema in (VARIANTS, TRIALS, HISTORY, ANSWERS)
     ]
+    kept = version not in ("v1", "v2")
+    assert sweep.correct.shape == ((len(sweep.trials), 40) if kept else (0, 0))
     stored = read_stored(FIXTURES / version)
     assert stored is not None
     stored.check(stored.spec, stored.planned[0]["variant"], stored.data)

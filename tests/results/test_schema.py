@@ -9,9 +9,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from store_rows import epochs, failure, plan_rows, trial
+from store_rows import answers, epochs, failure, plan_rows, trial
 
 from scalegrid.results.schema import (
+    ANSWERS,
     HISTORY,
     MEASURED,
     SCHEMA_VERSION,
@@ -28,6 +29,7 @@ TABLES = [
     (VARIANTS, plan_rows()),
     (TRIALS, [trial("v000", 0), failure("v001", 3)]),
     (HISTORY, epochs(trial("v000", 0))),
+    (ANSWERS, [answers(trial("v000", 0))]),
 ]
 
 
@@ -90,7 +92,7 @@ def test_the_measured_columns_exist() -> None:
 
 
 def test_every_column_says_what_it_is() -> None:
-    for schema in (VARIANTS, TRIALS, HISTORY):
+    for schema in (VARIANTS, TRIALS, HISTORY, ANSWERS):
         assert all(field.metadata[b"description"] for field in schema)
 
 

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from light_sweep import light_spec
-from store_rows import VARIANTS, epochs, failure, histories, plan_rows, trial
+from store_rows import VARIANTS, all_answers, answers, epochs, failure, histories, plan_rows, trial
 
 from scalegrid.results import Store, load_sweep, read_stored, sweep_folder
 from scalegrid.results import store as module
@@ -46,7 +46,7 @@ def fill(folder: Path, rows: list[dict[str, Any]], **changes: Any) -> None:
     with Store(folder) as store:
         start(store, SPEC.model_copy(update=changes), plan_rows(), "data")
         for row in rows:
-            store.add([row], histories([row]))
+            store.add([row], histories([row]), all_answers([row]))
 
 
 def parquet_bytes(folder: Path) -> dict[str, bytes]:
@@ -77,13 +77,13 @@ def test_the_files_do_not_depend_on_the_order_of_the_trials(
     with Store(folder / "sorted") as store:
         store.start(SPEC, plan_rows(), "data")
         rows = [trial(v, s) for v, s in sorted(order)]
-        store.add(rows, histories(rows))
+        store.add(rows, histories(rows), all_answers(rows))
     with Store(folder / "shuffled") as store:
         store.start(SPEC, plan_rows(), "data")
         rows = [trial(v, s) for v, s in order]
         for start in range(0, len(rows), batch):
             some = rows[start : start + batch]
-            store.add(some, histories(some[::-1]))
+            store.add(some, histories(some[::-1]), all_answers(some[::-1]))
     assert parquet_bytes(folder / "shuffled") == parquet_bytes(folder / "sorted")
 
 
@@ -111,13 +111,16 @@ def test_a_trial_stored_again_replaces_the_first(tmp_path: Path) -> None:
     assert stored.trials["variant"].to_pylist() == list(VARIANTS)
     assert stored.trials["status"].to_pylist() == ["finished"] * 3
     assert stored.history["trial"].to_pylist() == [f"{v}-0" for v in VARIANTS for _ in range(2)]
+    assert stored.answers["trial"].to_pylist() == [f"{v}-0" for v in VARIANTS]
 
 
-@pytest.mark.parametrize("survivors", [0, 1])
-def test_a_kill_between_the_two_files_loses_only_that_trial(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survivors: int
+@pytest.mark.parametrize("survivors", [0, 1, 2])
+@pytest.mark.parametrize("before", [None, failure("v001", 0, "worker killed by signal 9")])
+def test_a_kill_between_the_files_loses_only_that_trial(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, survivors: int, before: dict[str, Any] | None
 ) -> None:
-    fill(tmp_path, [trial("v000", 0)])
+    earlier = [trial("v000", 0), *([before] if before else [])]
+    fill(tmp_path, earlier)
     written: list[str] = []
 
     def write_then_die(path: Path, table: Any) -> None:
@@ -130,11 +133,13 @@ def test_a_kill_between_the_two_files_loses_only_that_trial(
         patch.setattr(module, "write_table", write_then_die)
         with pytest.raises(SystemExit):
             fill(tmp_path, [trial("v001", 0)])
-    assert written == ["history.parquet"][:survivors]
+    assert written == ["history.parquet", "answers.parquet"][:survivors]
     stored = read_stored(tmp_path)
     assert stored is not None
-    assert stored.trials["trial"].to_pylist() == ["v000-0"]
-    assert stored.history["trial"].to_pylist() == ["v000-0"] * 2
+    assert stored.trials["trial"].to_pylist() == [row["trial"] for row in earlier]
+    assert stored.trials["status"].to_pylist() == [row["status"] for row in earlier]
+    assert stored.history["trial"].to_pylist()[:2] == ["v000-0"] * 2
+    assert stored.answers.to_pylist() == [answers(trial("v000", 0))]
     fill(tmp_path, [trial("v001", 0)])
     fill(tmp_path.with_name("undisturbed"), [trial("v000", 0), trial("v001", 0)])
     assert parquet_bytes(tmp_path) == parquet_bytes(tmp_path.with_name("undisturbed"))
@@ -301,6 +306,28 @@ def test_a_sweep_without_trials_has_empty_tables(tmp_path: Path) -> None:
     tables = load_sweep(None, tmp_path)
     assert len(tables.trials) == len(tables.history) == 0
     assert "top1" in tables.trials.columns
+    assert tables.correct.shape == (0, 0)
+
+
+def test_answers_come_back_as_a_matrix_in_the_order_of_the_trials(tmp_path: Path) -> None:
+    rows = [trial("v002", 0), failure("v001", 0), trial("v000", 1, top1=0.75)]
+    fill(tmp_path / "s", rows)
+    tables = load_sweep("s", tmp_path)
+    assert tables.answers["trial"].tolist() == ["v000-1", "v002-0"]
+    assert tables.correct.shape == (2, 12)
+    for row, right in zip((rows[2], rows[0]), tables.correct, strict=True):
+        (high, low) = answers(row)["correct"]
+        assert "".join(str(int(flag)) for flag in right) == f"{high:08b}{low:08b}"[:12]
+
+
+def test_trials_of_before_answers_were_kept_lack_them(tmp_path: Path) -> None:
+    fill(tmp_path / "s", [trial("v000", 0)])
+    (tmp_path / "s" / "answers.parquet").unlink()
+    assert load_sweep("s", tmp_path).correct.shape == (0, 0)
+    fill(tmp_path / "s", [trial("v001", 0)])
+    tables = load_sweep("s", tmp_path)
+    assert tables.trials["trial"].tolist() == ["v000-0", "v001-0"]
+    assert tables.answers["trial"].tolist() == ["v001-0"]
 
 
 def lose_variants(folder: Path) -> None:
@@ -333,6 +360,17 @@ def repeat_rows(name: str) -> Callable[[Path], None]:
     return repeat
 
 
+def change_answers(**columns: list[Any]) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        table = pq.read_table(folder / "answers.parquet")
+        for name, values in columns.items():
+            place = table.schema.get_field_index(name)
+            table = table.set_column(place, table.schema.field(name), pa.chunked_array([values]))
+        pq.write_table(table, folder / "answers.parquet")
+
+    return change
+
+
 def spoil_metadata(folder: Path) -> None:
     table = pq.read_table(folder / "variants.parquet")
     metadata = {**table.schema.metadata, b"scalegrid.planned": b"many"}
@@ -347,6 +385,10 @@ def spoil_metadata(folder: Path) -> None:
         (repeat_rows("trials"), "2 times"),
         (repeat_rows("variants"), "2 times"),
         (spoil_metadata, "damaged"),
+        (repeat_rows("answers"), r"answers\.parquet has trial v000-0 2 times"),
+        (change_answers(images=[20]), r"answers\.parquet does not have one bit an image"),
+        (change_answers(images=[0], correct=[b""]), "does not have one bit an image"),
+        (change_answers(correct=[b"\xff\xf0"]), r"answers\.parquet has 1\.0000 .* 0\.5000"),
         (lose_variants, r"variants\.parquet"),
         (lose_specification, r"no sweep\.yaml"),
         (foreign_variants, "does not list"),

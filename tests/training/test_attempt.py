@@ -11,9 +11,12 @@ import pytest
 from scalegrid.data import CachedData
 from scalegrid.spec import Recipe
 from scalegrid.training import Epoch, Train, Trial, attempt, find
+from scalegrid.training.answers import Answers
+from scalegrid.training.devices import device_name
 from scalegrid.training.trial import DivergenceError
 
 EPOCH = Epoch(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.01)
+ANSWERS = Answers(8, b"\xf0")
 TRIAL = Trial(
     *("trial", "variant", 0, "b0", 1.0, 1.0, 32),
     data=CachedData(Path("nowhere"), "f", 10, (32,)),
@@ -24,10 +27,11 @@ TRIAL = Trial(
 def train_then(raised: BaseException | None) -> Train:
     """Reports an epoch, then raises."""
 
-    def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+    def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> Answers:
         report(EPOCH)
         if raised is not None:
             raise raised
+        return ANSWERS
 
     return train
 
@@ -37,7 +41,8 @@ def test_a_training_that_returns_has_finished() -> None:
     outcome = attempt(train_then(None), TRIAL, reported.append, "cpu:0")
     assert (outcome.trial, outcome.status, outcome.error) == ("trial", "finished", None)
     assert outcome.history == tuple(reported) == (EPOCH,)
-    assert outcome.device == "cpu"
+    assert outcome.answers == ANSWERS
+    assert outcome.device == device_name("cpu")
     assert outcome.seconds >= 0
 
 
@@ -52,7 +57,8 @@ def test_a_training_that_returns_has_finished() -> None:
 def test_an_exception_is_a_failed_outcome_in_one_line(raised: Exception, error: str) -> None:
     outcome = attempt(train_then(raised), TRIAL)
     assert (outcome.status, outcome.error, outcome.history) == ("failed", error, (EPOCH,))
-    assert outcome.device == "cpu"
+    assert outcome.answers is None
+    assert outcome.device == device_name("cpu")
     assert outcome.versions.startswith("scalegrid ")
 
 

@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
 from scalegrid.training import devices
 from scalegrid.training.devices import find_devices
 from scalegrid.util.errors import UserError
+from scalegrid.util.processor import processor
 
 
 @pytest.mark.parametrize(
@@ -50,7 +54,24 @@ def test_a_device_that_does_not_start_goes_by_its_own_name(
     assert devices.device_name("cuda:1") == "cuda, a card"
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda _: 1 / 0)
     assert devices.device_name("cuda:1") == "cuda:1"
-    assert devices.device_name("cpu") == "cpu"
+
+
+def test_a_cpu_goes_by_its_model_and_by_what_torch_computes_with(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch = pytest.importorskip("torch")
+    monkeypatch.setattr(devices, "processor", lambda: "AMD EPYC 7B13 64-Core Processor")
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX2")
+    assert devices.device_name("cpu") == "cpu, AMD EPYC 7B13 64-Core Processor, avx2"
+
+
+def test_a_cpu_is_named_without_importing_torch() -> None:
+    code = (
+        "import sys; from scalegrid.training.devices import device_name\n"
+        "print(device_name('cpu')); assert 'torch' not in sys.modules"
+    )
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == f"cpu, {processor()}\n"
 
 
 def test_the_count_agrees_with_torch() -> None:

@@ -9,24 +9,26 @@ from training_helpers import CPU, Small, noise_images
 
 from scalegrid.data import CachedImages, ordered_batches
 from scalegrid.training import evaluation
+from scalegrid.training.answers import unpack
 from scalegrid.training.evaluation import evaluate
 
 
-def slowly(model: nn.Module, images: CachedImages) -> tuple[float, float, float]:
+def slowly(model: nn.Module, images: CachedImages) -> tuple[float, float, float, list[bool]]:
     """The same figures from one image after the other, by sorting."""
     model.eval()
-    first = five = 0
+    five = 0
     loss = 0.0
+    right = []
     with torch.no_grad():
         for pixels, labels in ordered_batches(images, 1, device=CPU):
             outputs = model(pixels)[0].tolist()
             label = int(labels)
             ranked = sorted(range(len(outputs)), key=lambda c: -outputs[c])
-            first += ranked[0] == label
+            right.append(ranked[0] == label)
             five += label in ranked[:5]
             loss -= torch.tensor(outputs, dtype=torch.float64).log_softmax(0)[label].item()
     count = len(images.labels)
-    return first / count, five / count, loss / count
+    return sum(right) / count, five / count, loss / count, right
 
 
 @given(count=st.integers(1, 40), classes=st.integers(2, 12), batch=st.integers(1, 17))
@@ -39,7 +41,10 @@ def test_any_batches_give_the_figures_of_a_slow_loop(count: int, classes: int, b
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(evaluation, "BATCH", batch)
         found = evaluate(model, images, CPU)
-    assert tuple(found) == pytest.approx(slowly(model, images))
+    *figures, right = slowly(model, images)
+    assert found[:3] == pytest.approx(tuple(figures))
+    assert found.answers.images == count
+    assert unpack([found.answers.correct], count).tolist() == [right]
 
 
 def test_top5_of_fewer_classes_is_one() -> None:

@@ -13,6 +13,7 @@ from training_helpers import CPU, Small, make_trial, shades
 
 from scalegrid.data import CachedData
 from scalegrid.training import Epoch, Outcome, Trial, attempt, loop
+from scalegrid.training.answers import unpack
 from scalegrid.training.loop import build_model, train
 
 
@@ -82,7 +83,9 @@ def test_each_epoch_is_reported_as_it_ends(data: CachedData) -> None:
         assert 0 <= epoch.top1 <= epoch.top5 <= 1
         assert epoch.images_per_second > 0
         assert 0 < epoch.seconds < outcome.seconds
-    assert outcome.device == "cpu"
+    assert outcome.answers is not None
+    (right,) = unpack([outcome.answers.correct], 20)
+    assert right.mean() == reported[-1].top1
     assert f"torch {torch.__version__.split('+')[0]}" in outcome.versions
 
 

@@ -1,0 +1,106 @@
+"""Trials on several kinds of device, whose numbers differ: told apart where trials show by what."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from scalegrid.analysis.candidates import with_unit
+from scalegrid.spec import Metric
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+UNNAMED = "cpu, unnamed"
+"""The kind of rows of earlier versions, which did not name the processor."""
+
+
+class Difference(NamedTuple):
+    """How much better trials are on one kind than on another: mean and 95 % interval.
+
+    By the ``variants`` that have trials on both.
+    """
+
+    mean: float
+    low: float
+    high: float
+    variants: int
+
+    @property
+    def clear(self) -> bool:
+        """Whether the interval leaves out zero."""
+        return self.low > 0 or self.high < 0
+
+
+def without_kinds(values: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, list[str]]:
+    """Take out what all trials on one kind of device have in common, where that is clear.
+
+    The kind with most trials stays as it is; each other one is compared with it.
+
+    Args:
+        values: finished trials with the columns ``variant``, ``seed`` and ``value``, more being
+            better, and ``device``; without the latter they are of one kind.
+        metric: for the unit.
+
+    Returns:
+        The trials with other values, and the notes: none if there is one kind.
+    """
+    if "device" not in values:
+        return values, []
+    kinds = values["device"].replace("cpu", UNNAMED)
+    counts = kinds.value_counts().sort_index().sort_values(ascending=False, kind="stable")
+    if len(counts) < 2:
+        return values, []
+    # Sorted, so that sums are the same to the last digit for rows in any order.
+    values = values.sort_values(["variant", "seed"], kind="stable")
+    kinds = kinds[values.index]
+    most, *others = counts.index
+    listed = ", ".join(f"{count} on {kind!r}" for kind, count in counts.items())
+    notes = [f"Trials ran on {len(counts)} kinds of device, whose numbers differ: {listed}."]
+    level = values["value"].copy()
+    for kind in others:
+        found = difference(values, kinds == kind, kinds == most)
+        if found is not None and found.clear:
+            level[kinds == kind] -= found.mean
+        notes.append(_note(kind, most, found, metric))
+    return values.assign(value=level), notes
+
+
+def difference(
+    values: pd.DataFrame, these: pd.Series[bool], those: pd.Series[bool]
+) -> Difference | None:
+    """How much better ``these`` trials are than ``those``; None if the trials cannot say.
+
+    By least squares, value = variant + kind + noise, on the variants with trials of both; of these
+    there are to be two, and a trial more than there are unknowns.
+    """
+    from scipy.special import stdtrit
+
+    either = values[these | those].assign(kind=these.astype(float))
+    grouped = either.groupby("variant")
+    common = either[grouped["kind"].transform("nunique") == 2]
+    variants = common["variant"].nunique()
+    degrees = len(common) - variants - 1
+    if variants < 2 or degrees < 1:
+        return None
+    of_variant = common.groupby("variant")[["kind", "value"]]
+    kind, value = (common[["kind", "value"]] - of_variant.transform("mean")).to_numpy().T
+    mean = float(kind @ value / (kind @ kind))
+    error = float(np.sqrt(((value - mean * kind) ** 2).sum() / degrees / (kind @ kind)))
+    half = float(stdtrit(degrees, 0.975)) * error
+    return Difference(mean, mean - half, mean + half, variants)
+
+
+def _note(kind: str, most: str, found: Difference | None, metric: Metric) -> str:
+    if found is None:
+        return f"Too few variants have trials on both {kind!r} and {most!r} to compare them."
+    word, sign = ("better", 1) if found.mean >= 0 else ("worse", -1)
+    low, high = sorted((sign * found.low, sign * found.high))
+    ends = f"{with_unit(low, metric).split()[0]} to {with_unit(high, metric)}"
+    done = "which is taken out" if found.clear else "which is unclear and not taken out"
+    return (
+        f"Those on {kind!r} are {word} than those on {most!r} by "
+        f"{with_unit(sign * found.mean, metric)} ({ends}; {found.variants} variants have trials "
+        f"on both), {done}."
+    )

@@ -113,6 +113,14 @@ class SweepSpec(Recipe):
         None, description="Validation images; default: the folder's own, else a tenth of all."
     )
 
+    # Recipe, beside the fields of Recipe
+    rates: Literal["same", "tune"] | None = Field(
+        None,
+        description="Learning rate: the same as given, or tuned by a few trainings of the baseline "
+        "around it. Default: tune where none is given, unless a built-in network is trained on "
+        "leaves or glyphs.",
+    )
+
     # Candidates
     grid: Literal["matched", "simplex", "classic"] = Field(
         "matched",
@@ -272,7 +280,9 @@ class SweepSpec(Recipe):
             given: the specification as the user gave it, of which this one is resolved.
             stored: that of the sweep; its recipe and its rounding hold where none is given.
         """
-        own = {"depth_rounding", *Recipe.model_fields} - given.model_fields_set
+        own = {"depth_rounding", "rates", *Recipe.model_fields} - given.model_fields_set
+        if "tune" in (self.rates, stored.rates):
+            own.add("learning_rate")  # what was given is where the search began
         return self.model_copy(update={key: getattr(stored, key) for key in own})
 
     @property
@@ -312,7 +322,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("data_dir", "download"),
     ),
     "Recipe": (
-        *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "weight_decay"),
+        *(
+            "epochs",
+            "batch_size",
+            "learning_rate",
+            "rates",
+            "optimizer",
+            "schedule",
+            "weight_decay",
+        ),
         *("warmup", "label_smoothing", "clip_norm", "ema_decay", "flip", "shift"),
     ),
     "Candidates": (

@@ -28,6 +28,7 @@ from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant
 from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.training.trial import Outcome, Trial
+from scalegrid.tuning import tuned
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
 
 MakeExecutor = Callable[[Placement], Executor]
@@ -96,7 +97,7 @@ def run_sweep(
         with stoppable():
             return _run(spec, stored, display, make_executor, measure_rate)
     except KeyboardInterrupt:
-        display.note("Interrupted before any training; run the same command to start again.")
+        display.note("Interrupted before the first trial; run the same command to go on.")
         return SweepOutcome(str(spec.name), spec.folder, interrupted=True)
     finally:
         display.close()
@@ -137,7 +138,9 @@ def _run(
                 progress=display.preparing,
             )
             progress.open(data.note)
-            store.start(spec, planned, plan.source.fingerprint)
+            if spec.rates == "tune" and store.stored is None:
+                plan = tuned(plan, data, store, executor, display)
+            store.start(plan.spec, planned, plan.source.fingerprint)
             outcome = _train(plan, data, store, made, allocator, executor, progress)
         finally:
             executor.cancel()

@@ -8,6 +8,7 @@ from typing import Any
 from scalegrid.allocation.base import Allocator, Ask
 from scalegrid.allocation.baseline_first import SEEDS, BaselineFirst
 from scalegrid.allocation.racing import Racing
+from scalegrid.allocation.rates import RateSearch
 from scalegrid.allocation.uniform import Uniform
 from scalegrid.analysis import raced, zone
 from scalegrid.spec import CONFIDENCE, SweepSpec
@@ -54,4 +55,13 @@ def _allocator(
     )
 
 
-__all__ = ["SEEDS", "Allocator", "Ask", "BaselineFirst", "Racing", "Uniform", "make_allocator"]
+__all__ = [
+    "SEEDS",
+    "Allocator",
+    "Ask",
+    "BaselineFirst",
+    "Racing",
+    "RateSearch",
+    "Uniform",
+    "make_allocator",
+]

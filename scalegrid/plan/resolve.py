@@ -7,25 +7,30 @@ import re
 from dataclasses import replace
 from math import ceil
 from pathlib import Path
+from typing import Literal
 
 from scalegrid import baselines
 from scalegrid.baselines import Baseline
 from scalegrid.coefficients import DepthRule
-from scalegrid.data import Source, open_source
+from scalegrid.data import EMBEDDED, Source, open_source
 from scalegrid.spec import BRIEF_IMAGES, Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest, recalled
 
+_PLAIN = ("sgd", "momentum")
+ADAPTIVE_RATE = 0.003
+"""The default rate of optimisers other than SGD, which divide by the size of the gradient."""
+
 
 def resolve(spec: SweepSpec) -> SweepSpec:
-    """The specification with the defaults that depend on others: px, rounding and name.
+    """The specification with the defaults that depend on others: px, rounding, rate and name.
 
     A resolved specification stays as it is.
 
     Raises:
         UserError: the baseline is unknown.
     """
-    if spec.resolution and spec.resolution_step and spec.name and spec.depth_rounding:
+    if all((spec.resolution, spec.resolution_step, spec.name, spec.depth_rounding, spec.rates)):
         return spec
     baseline = baselines.get(spec.baseline)
     resolution, step = _sides(spec, baseline)
@@ -34,6 +39,8 @@ def resolve(spec: SweepSpec) -> SweepSpec:
             "resolution": resolution,
             "resolution_step": step,
             "depth_rounding": spec.depth_rounding or _rounding(spec),
+            "rates": spec.rates or _rates(spec, baseline),
+            **_learning_rate(spec),
         }
     )
     return spec.model_copy(update={"name": spec.name or default_name(spec)})
@@ -124,6 +131,18 @@ def _rounding(spec: SweepSpec) -> DepthRule:
     sizes none of equal cost that uses all three axes (docs/planning.md).
     """
     return "authors" if spec.grid == "classic" else "round"
+
+
+def _rates(spec: SweepSpec, baseline: Baseline) -> Literal["same", "tune"]:
+    """Tuned, but for built-in networks on drawn images, which the default rate suits."""
+    tried = baseline.origin == "built-in" and spec.data in EMBEDDED
+    return "same" if tried or "learning_rate" in spec.model_fields_set else "tune"
+
+
+def _learning_rate(spec: SweepSpec) -> dict[str, float]:
+    """Where none is given, that of adaptive optimisers if it is one."""
+    plain = spec.optimizer.lower() in _PLAIN or "learning_rate" in spec.model_fields_set
+    return {} if plain else {"learning_rate": ADAPTIVE_RATE}
 
 
 def _slug(text: str) -> str:

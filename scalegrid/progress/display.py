@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
 from scalegrid.progress.status import Running, Status
-from scalegrid.spec import Recipe
+from scalegrid.spec import SweepSpec
 from scalegrid.util.text import duration, percent
 
 if TYPE_CHECKING:
@@ -188,14 +188,16 @@ def closing_note(status: Status, folder: Path) -> str:
     )
 
 
-def stopping_note(status: Status, problem: str, recipe: Recipe, seconds_left: float | None) -> str:
+def stopping_note(status: Status, problem: str, spec: SweepSpec, seconds_left: float | None) -> str:
     """Why a sweep stops after its baseline, what may help, and what that costs."""
-    rate = recipe.learning_rate
+    rate = spec.learning_rate
+    advice = "--rates tune, another --batch-size"
+    if spec.rates == "tune":
+        advice = f"another --batch-size, another --learning-rate than {rate:g}"
     costs = "" if seconds_left is None else f", about {duration(2 * seconds_left)} in all"
     return (
-        f"{status.name} stops after the baseline: {problem}. Try, under another --name, another "
-        f"--learning-rate (such as {rate / 4:.2g} or {2 * rate:.2g}) or --batch-size, or a longer "
-        f"training (--epochs {2 * recipe.epochs}{costs}; more --train-images); "
+        f"{status.name} stops after the baseline: {problem}. Try, under another --name, {advice} "
+        f"or a longer training (--epochs {2 * spec.epochs}{costs}; more --train-images); "
         "--no-check-learning trains the others all the same."
     )
 

@@ -129,7 +129,7 @@ class Progress:
         write_status(spec.folder, status)
         if problem:
             left = self._seconds_left(self._allocator.remaining())
-            note = stopping_note(status, problem, spec.recipe, left)
+            note = stopping_note(status, problem, spec, left)
         else:
             note = closing_note(status, spec.folder)
         self._display.note(note)

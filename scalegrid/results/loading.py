@@ -27,6 +27,7 @@ VARIANTS_FILE = "variants.parquet"
 TRIALS_FILE = "trials.parquet"
 HISTORY_FILE = "history.parquet"
 ANSWERS_FILE = "answers.parquet"
+RATES_FILE = "rates.parquet"
 
 DATA_KEY = b"scalegrid.data"
 """Of the metadata of ``variants.parquet``: the fingerprint of the data."""

@@ -55,6 +55,12 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
     }
 
 
+def rate_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) -> RowDict:
+    """The row of ``rates.parquet`` for a training that tried a learning rate."""
+    rate = trial.recipe.learning_rate
+    return {"learning_rate": rate, **trial_row(trial, variant, outcome, num_train)}
+
+
 def history_rows(outcome: Outcome) -> list[RowDict]:
     """The rows of ``history.parquet`` for a trial, one an epoch."""
     return [{"trial": outcome.trial, **asdict(epoch)} for epoch in outcome.history]

@@ -114,6 +114,11 @@ TRIALS = _schema(
     error=(_TEXT, "why the trial failed; null if it did not"),
     finished_at=(_MOMENT, "when the trial ended; measured"),
 )
+RATES = _schema(
+    "rates",
+    learning_rate=(_REAL, "peak learning rate of the training"),
+    **{field.name: (field.type, field.metadata[b"description"].decode()) for field in TRIALS},
+)
 HISTORY = _schema(
     "history",
     trial=(_TEXT, "id of the trial"),

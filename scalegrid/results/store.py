@@ -20,6 +20,7 @@ from scalegrid.results.loading import (
     DATA_KEY,
     HISTORY_FILE,
     PLANNED_KEY,
+    RATES_FILE,
     SPEC_FILE,
     TRIALS_FILE,
     VARIANTS_FILE,
@@ -29,11 +30,13 @@ from scalegrid.results.loading import (
 from scalegrid.results.schema import (
     ANSWERS,
     HISTORY,
+    RATES,
     TRIALS,
     VARIANTS,
     Row,
     Table,
     make_table,
+    read_table,
     write_table,
 )
 from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
@@ -54,13 +57,15 @@ class _Held(NamedTuple):
 class Store:
     """The tables of one sweep, open for writing by this process alone.
 
-    A context manager: entering makes the folder, locks it and reads what is there into ``stored``;
-    leaving unlocks it. The lock goes with the process, however that ends.
+    A context manager: entering makes the folder, locks it and reads what is there into ``stored``,
+    and into ``rates`` the trainings that tried a learning rate; leaving unlocks it. The lock goes
+    with the process, however that ends.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stored: Stored | None = None
+        self.rates: list[Row] = []
         self._lock = FileLock(folder / ".lock")
         self._positions: dict[str, int] = {}  # of each variant in the table
         self._trials: Table = TRIALS.empty_table()
@@ -96,6 +101,7 @@ class Store:
             ) from None
         try:
             self.stored = read_stored(self.folder)
+            self.rates = read_table(self.folder / RATES_FILE, RATES).to_pylist()
         except BaseException:
             self._lock.release()
             raise
@@ -114,6 +120,15 @@ class Store:
         for path in reversed(self._made):
             with suppress(OSError):
                 path.rmdir()
+
+    def add_rate(self, row: Row) -> None:
+        """Store a training that tried a learning rate, durably; it need not be started for that.
+
+        Raises:
+            UserError: the file cannot be written.
+        """
+        self.rates.append(row)
+        write_table(self.folder / RATES_FILE, make_table(RATES, self.rates))
 
     def start(self, spec: SweepSpec, variants: Sequence[Row], data: str) -> None:
         """Start a sweep, or go on with the one in ``stored``, which `Stored.check` has allowed.

@@ -280,7 +280,8 @@ class SweepSpec(Recipe):
             given: the specification as the user gave it, of which this one is resolved.
             stored: that of the sweep; its recipe and its rounding hold where none is given.
         """
-        own = {"depth_rounding", "rates", *Recipe.model_fields} - given.model_fields_set
+        said = {key for key in given.model_fields_set if getattr(given, key) is not None}
+        own = {"depth_rounding", "rates", *Recipe.model_fields} - said
         if "tune" in (self.rates, stored.rates):
             own.add("learning_rate")  # what was given is where the search began
         return self.model_copy(update={key: getattr(stored, key) for key in own})

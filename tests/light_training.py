@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import random
 import signal
@@ -43,6 +44,19 @@ def learn(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
     if top1 < 0:
         raise DivergenceError("the loss became nan in epoch 1")
     report(Epoch(1, 1.0, 1.0, top1, top1, 0.1, 1000.0, 0.01))
+
+
+def rated(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+    """One epoch, with the lowest losses at the learning rate LIGHT_RATE; it diverges above ten times
+    that. Writes the rate to the file LIGHT_LOG.
+    """
+    rate, best = trial.recipe.learning_rate, float(os.environ["LIGHT_RATE"])
+    with Path(os.environ["LIGHT_LOG"]).open("a") as log:
+        log.write(f"{rate:.4g}\n")
+    if rate > 10 * best:
+        raise DivergenceError("the loss became nan in epoch 1")
+    loss = 1 + 0.1 * math.log(rate / best) ** 2
+    report(Epoch(1, loss, loss, 0.5, 0.5, rate, 1000.0, 0.01))
 
 
 def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Answers | None:

@@ -1,0 +1,143 @@
+"""Sweeps that find their learning rate first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from light_sweep import light_spec, run_light_sweep
+from test_sweep import Recorder
+
+from scalegrid.executors import InlineExecutor
+from scalegrid.plan import resolve
+from scalegrid.results import read_stored
+from scalegrid.spec import SweepSpec
+from scalegrid.sweep import SweepOutcome
+from scalegrid.training.trial import Trial
+from scalegrid.util.errors import UserError
+
+
+class Sweeps:
+    """Sweeps in one folder, and the rates of all their trainings."""
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._folder, self._log = folder, folder / "log"
+        monkeypatch.setenv("LIGHT_LOG", str(self._log))
+        monkeypatch.setenv("LIGHT_RATE", "0.02")
+        self.shown = Recorder()
+
+    def run(self, rates: str | None = "tune", **settings: Any) -> SweepOutcome:
+        arguments = {key: settings.pop(key) for key in ("make_executor",) if key in settings}
+        spec = light_spec(self._folder, epochs=1, rates=rates, **settings)
+        return run_light_sweep(spec, "light_training:rated", display=self.shown, **arguments)
+
+    @property
+    def rates(self) -> list[float]:
+        return [float(rate) for rate in self._log.read_text().split()]
+
+    @property
+    def chosen(self) -> float:
+        stored = read_stored(self._folder / "light-leaves-32")
+        assert stored is not None
+        return stored.spec.learning_rate
+
+    @property
+    def table(self) -> pd.DataFrame:
+        return pd.read_parquet(self._folder / "light-leaves-32" / "rates.parquet")
+
+
+@pytest.fixture
+def sweeps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Sweeps:
+    return Sweeps(tmp_path, monkeypatch)
+
+
+def test_all_variants_are_trained_at_the_rate_that_suits_the_baseline(sweeps: Sweeps) -> None:
+    outcome = sweeps.run()
+    assert outcome.exit_status == 0
+    assert sweeps.chosen == pytest.approx(0.02, rel=0.05)
+    assert sweeps.rates[-5:] == [sweeps.chosen] * 5
+    tried = sweeps.rates[:-5]
+    assert tried == pytest.approx([0.25, 0.0833, 0.75, 0.0278, 0.00926], rel=0.01)
+    assert sweeps.table["learning_rate"].tolist() == pytest.approx(tried, rel=0.01)
+    assert set(sweeps.table["variant"]) == {"v000"}
+    failed = sweeps.table.set_index("status").loc["failed"]
+    assert failed["learning_rate"].tolist() == pytest.approx([0.25, 0.75])
+
+
+def test_a_person_sees_what_was_tried(sweeps: Sweeps) -> None:
+    sweeps.run()
+    notes = "\n".join(sweeps.shown.notes)
+    assert "Finding the learning rate: light is trained at three rates or more" in notes
+    assert "learning rate 0.0278: loss 1.011, top-1 50.0 %" in notes
+    assert "learning rate 0.75: failed: the loss became nan in epoch 1" in notes
+    assert "The learning rate is 0.02." in notes
+
+
+@pytest.mark.parametrize("again", [{}, {"rates": None}, {"learning_rate": 0.25}])
+def test_a_finished_sweep_is_not_tuned_again(sweeps: Sweeps, again: dict[str, Any]) -> None:
+    sweeps.run()
+    before, chosen = len(sweeps.rates), sweeps.chosen
+    assert sweeps.run(**again).trained == 0
+    assert (len(sweeps.rates), sweeps.chosen) == (before, chosen)
+
+
+def test_more_seeds_are_trained_at_the_same_rate(sweeps: Sweeps) -> None:
+    sweeps.run()
+    before = len(sweeps.rates)
+    assert sweeps.run(seeds=2).trained == 5
+    assert sweeps.rates[before:] == [sweeps.chosen] * 5
+
+
+class Stopped(InlineExecutor):
+    """Interrupts after three trainings."""
+
+    def __init__(self, _placement: object) -> None:
+        super().__init__(function="light_training:rated")
+        self._left = 3
+
+    def submit(self, trial: Trial) -> None:
+        if not self._left:
+            raise KeyboardInterrupt
+        self._left -= 1
+        super().submit(trial)
+
+
+def test_an_interrupted_search_goes_on_where_it_was(sweeps: Sweeps) -> None:
+    assert sweeps.run(make_executor=Stopped).exit_status == 130
+    assert len(sweeps.table) == 3
+    sweeps.run()
+    assert len(sweeps.rates) == 5 + 5
+    assert sweeps.chosen == pytest.approx(0.02, rel=0.05)
+
+
+def test_where_nothing_can_be_trained_it_says_so(
+    sweeps: Sweeps, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIGHT_RATE", "0")
+    with pytest.raises(
+        UserError, match=r"light cannot be trained at any learning rate from .* nan"
+    ):
+        sweeps.run()
+
+
+@pytest.mark.parametrize(
+    ("settings", "rates", "learning_rate"),
+    [
+        ({}, "same", 0.25),  # built in, on drawn images
+        ({"data": "glyphs"}, "same", 0.25),
+        ({"data": "photographs"}, "tune", 0.25),
+        ({"data": "photographs", "learning_rate": 0.1}, "same", 0.1),
+        ({"data": "photographs", "learning_rate": 0.1, "rates": "tune"}, "tune", 0.1),
+        ({"baseline": "timm/resnet18"}, "tune", 0.25),
+        ({"optimizer": "adamw"}, "same", 0.003),
+        ({"optimizer": "adamw", "learning_rate": 0.01}, "same", 0.01),
+        ({"rates": "tune"}, "tune", 0.25),
+    ],
+)
+def test_what_is_tuned_unless_said(
+    settings: dict[str, Any], rates: str, learning_rate: float
+) -> None:
+    spec = resolve(SweepSpec(resolution=32, resolution_step=32, **settings))
+    assert (spec.rates, spec.learning_rate) == (rates, learning_rate)

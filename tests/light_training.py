@@ -47,7 +47,7 @@ def learn(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
 
 
 def rated(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
-    """One epoch, with the lowest losses at the learning rate LIGHT_RATE; it diverges above ten times
+    """One epoch, with least losses at the learning rate LIGHT_RATE; it diverges above ten times
     that. Writes the rate to the file LIGHT_LOG.
     """
     rate, best = trial.recipe.learning_rate, float(os.environ["LIGHT_RATE"])

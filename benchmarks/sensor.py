@@ -1,0 +1,196 @@
+"""How well one brief training tells candidates apart: ``python -m benchmarks.sensor``.
+
+Each setup is a sweep of equal-cost candidates with several seeds each, which is run here (again to
+go on: an interrupted one loses nothing) or read where it is finished. Of each metric the table
+gives the noise (standard deviation between seeds), the spread (between candidates), and the
+reliability of one trial, spread² / (spread² + noise²), with its 95 % interval; and, by races that
+replay the trials, how many trials and minutes of this machine it takes until the answer is clear.
+
+Setups on real data need ``--cifar10`` and ``--clothing``, the folders of those images. What was
+measured, and what it led to, is in docs/sensor.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from benchmarks.selection_worlds import INDIFFERENCE, World, replay_worlds
+from benchmarks.timing import publish
+from scalegrid.allocation import Racing
+from scalegrid.analysis import raced
+from scalegrid.progress import display_for
+from scalegrid.results import SweepTables, load_sweep
+from scalegrid.spec import CONFIDENCE, SweepSpec
+from scalegrid.sweep import run_sweep
+from scalegrid.util.errors import UserError
+from scalegrid.util.processes import available_cores
+
+BEFORE = {"data": "glyphs", "epochs": 2, "batch_size": 32, "learning_rate": 0.5}
+"""What was the default before the embedded data were leaves."""
+
+SETUPS: dict[str, dict[str, Any]] = {
+    "nano-leaves": {"baseline": "nano"},
+    "nano-glyphs": {"baseline": "nano", **BEFORE},
+    "b0-leaves": {"baseline": "b0"},
+    "b0-glyphs": {"baseline": "b0", "resolution": 48, **BEFORE},
+    "nano-cifar10": {"baseline": "nano", "data": "cifar10", "train_images": 10_000, "epochs": 3},
+    "mobilenetv2-clothing": {"baseline": "mobilenetv2", "data": "clothing", "val_images": 1000},
+}
+"""What each sweep differs in from the default; of ``--cifar10`` and ``--clothing`` the data."""
+
+METRICS = {"top1": 100.0, "val_loss": 1.0, "train_loss": 1.0}
+"""The metrics, and what turns them into points or nats."""
+
+RACES, LONGEST = 100, 400  # replays of a sweep, and trials after which a race is given up
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what is missing of the sweeps, print the table, write it as parquet."""
+    options = _parser().parse_args(arguments)
+    rows = []
+    for name, settings in SETUPS.items():
+        if options.only and name not in options.only:
+            continue
+        if (given := _settings(name, settings, options)) is None:
+            print(f"{name} is left out: its data were not given.", file=sys.stderr)
+            continue
+        spec = SweepSpec(**given)
+        if run_sweep(spec, display=display_for(sys.stderr)).interrupted:
+            return
+        rows += measure(name, load_sweep(spec.name, spec.results))
+    publish("sensor", rows, options.out)
+
+
+def _settings(
+    name: str, settings: Mapping[str, Any], options: argparse.Namespace
+) -> dict[str, Any] | None:
+    """All settings of a setup's sweep; None where its data were not given."""
+    chosen = {
+        "candidates": 8,
+        "seeds": options.seeds,
+        "check_learning": False,
+        "name": f"sensor-{name}",
+        "results": str(options.results),
+        **settings,
+    }
+    for data in ("cifar10", "clothing"):
+        if settings.get("data") == data:
+            if (folder := getattr(options, data)) is None:
+                return None
+            chosen["data"] = str(folder)
+    if options.quick:
+        chosen |= {"candidates": 4, "seeds": 2, "train_images": 640, "val_images": 200, "epochs": 1}
+    return chosen
+
+
+def measure(name: str, tables: SweepTables) -> list[dict[str, object]]:
+    """Rows of the table for a sweep, one a metric; races are run by top-1 alone."""
+    candidates = _candidates(tables)
+    trials = tables.trials[tables.trials["variant"].isin(candidates)]
+    trials = trials[trials["status"] == "finished"]
+    seconds = float(trials["seconds"].median())
+    rows: list[dict[str, object]] = []
+    for metric, unit in METRICS.items():
+        wide = trials.pivot_table(index="variant", columns="seed", values=metric).dropna(axis=1)
+        values = unit * wide.to_numpy(dtype=np.float64)
+        rows.append({"setup": name, "metric": metric, **components(values), "seconds": seconds})
+    rows[0] |= races(tables, seconds)
+    return rows
+
+
+def _candidates(tables: SweepTables) -> list[str]:
+    table = tables.planned
+    roles, phis, matched = (table[key].tolist() for key in ("role", "phi", "matched"))
+    eligible = raced(roles, phis, matched)
+    return [str(variant) for variant in table["variant"][eligible]]
+
+
+def components(values: np.ndarray[Any, Any]) -> dict[str, object]:
+    """Noise, spread and reliability by one-way analysis of variance of (candidates, seeds).
+
+    The reliability is the intraclass correlation ICC(1), its interval that of Shrout & Fleiss
+    (1979): (F/F₀ - 1) / (F/F₀ + n - 1), with F₀ the quantiles of the F distribution.
+    """
+    count, seeds = values.shape
+    within = float(values.var(axis=1, ddof=1).mean())
+    between = seeds * float(values.mean(axis=1).var(ddof=1))
+    degrees = (count - 1, count * (seeds - 1))
+    ends = [between / within / stats.f.ppf(q, *degrees) for q in (0.975, 0.025)]
+    low, high = ((end - 1) / (end + seeds - 1) for end in ends)
+    signal = max(0.0, (between - within) / seeds)
+    return {
+        "candidates": count,
+        "seeds": seeds,
+        "mean": float(values.mean()),
+        "noise": within**0.5,
+        "spread": signal**0.5,
+        "reliability": signal / (signal + within),
+        "low": max(0.0, float(low)),
+        "high": max(0.0, float(high)),
+    }
+
+
+def races(tables: SweepTables, seconds: float) -> dict[str, object]:
+    """How long races on replayed trials take until they are clear, and how often they are right.
+
+    A race that is given up counts with all its trials. Minutes are those of this machine, all of
+    whose cores train, if trials take ``seconds``.
+    """
+    worlds = list(replay_worlds(tables, RACES, LONGEST))
+    ended = [_race(world) for world in worlds]
+    trials = statistics.median(count for count, _ in ended)
+    return {
+        "trials": trials,
+        "minutes": trials * seconds / 60 / available_cores(),
+        "right": statistics.fmean(good for _, good in ended),
+    }
+
+
+def _race(world: World) -> tuple[int, bool]:
+    """The trials that a race needs until it is clear, and whether its leader is good enough."""
+    names = [f"{number:03}" for number in range(len(world.truth))]
+    racing = Racing(
+        names,
+        dict(zip(names, world.shares.tolist(), strict=True)),
+        indifference=INDIFFERENCE,
+        confidence=CONFIDENCE,
+        max_trials=LONGEST,
+    )
+    values: dict[str, list[float]] = {name: [] for name in names}
+    while (ask := racing.ask()) is not None:
+        value = float(world.values[int(ask.variant), ask.seed])
+        values[ask.variant].append(value)
+        racing.tell(ask.variant, ask.seed, value)
+    best = max(names, key=lambda name: statistics.fmean(values[name]))
+    return sum(map(len, values.values())), bool(world.good[int(best)])
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.sensor", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="tiny sweeps, to see that it runs")
+    parser.add_argument("--only", action="append", choices=SETUPS, help="this setup; repeatable")
+    parser.add_argument("--seeds", type=int, default=8, help="of each candidate")
+    parser.add_argument("--cifar10", type=Path, help="a folder of CIFAR-10's images")
+    parser.add_argument("--clothing", type=Path, help="a folder of photographs of clothing")
+    parser.add_argument(
+        "--results", type=Path, default=Path("results"), help="where the sweeps are"
+    )
+    parser.add_argument(
+        "--out", type=Path, default=Path("benchmarks/results"), help="where the table goes"
+    )
+    return parser
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))

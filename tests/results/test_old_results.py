@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from store_rows import answers, histories, trial
 
 from scalegrid.analysis import recommend
-from scalegrid.results import load_sweep, read_stored
+from scalegrid.results import Store, load_sweep, read_stored
 from scalegrid.results.schema import ANSWERS, HISTORY, SCHEMA_VERSION, TRIALS, VARIANTS
 from scalegrid.util.errors import UserError
 
@@ -46,6 +47,22 @@ def test_a_sweep_of_an_earlier_version_loads(version: str) -> None:
     assert stored is not None
     stored.check(stored.spec, stored.planned[0]["variant"], stored.data)
     assert recommend(sweep.planned, sweep.trials).best.variant in set(sweep.planned["variant"])
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_sweep_of_an_earlier_version_goes_on(version: str, tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / version, tmp_path / version)
+    before = load_sweep(version, tmp_path)
+    with Store(tmp_path / version) as store:
+        assert store.stored is not None
+        store.start(store.stored.spec, store.stored.planned, store.stored.data)
+        row = trial(before.variants["variant"][0], seed=9)
+        store.add([row], histories([row]), [answers(row, images=40)])
+    after = load_sweep(version, tmp_path)
+    assert set(after.trials["trial"]) == {*before.trials["trial"], row["trial"]}
+    assert set(after.answers["trial"]) == {*before.answers["trial"], row["trial"]}
+    for path in (tmp_path / version).glob("*.parquet"):
+        assert pq.read_schema(path).metadata[b"scalegrid.schema"] == str(SCHEMA_VERSION).encode()
 
 
 def test_the_values_of_the_first_version_are_those_written() -> None:

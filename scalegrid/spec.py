@@ -19,7 +19,10 @@ LARGEST_FACTOR = 16.0
 """The largest FLOPs factor of a brief sweep."""
 
 BRIEF_IMAGES = 6400
-"""Training images that a brief training sees, at least, by default."""
+"""Training images that a brief training sees by default, at least."""
+
+SMALL = 10_000_000
+"""FLOPs an image below which a baseline sees twice as many."""
 
 CONFIDENCE = 0.95
 """Default probability of being good enough at which racing stops."""
@@ -43,7 +46,7 @@ class Recipe(BaseModel):
     epochs: PositiveInt = Field(
         1,
         description="Passes over the training images; default: as many as show "
-        f"{BRIEF_IMAGES:,} images.",
+        f"{BRIEF_IMAGES:,} images (networks under {SMALL / 1e6:g} M FLOPs: twice as many).",
     )
     batch_size: PositiveInt = Field(16, description="Images per optimiser step.")
     optimizer: str = Field(

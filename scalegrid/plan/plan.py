@@ -86,9 +86,9 @@ def make_plan(spec: SweepSpec) -> Plan:
     spec = resolve(spec)
     check_training(spec)
     source = open_data(spec)
-    spec = with_epochs(spec, source)
     costs = Costs(baselines.get(spec.baseline), source.num_classes, source.channels)
     plan = _plan(spec, source, costs, checked=True)
+    plan = replace(plan, spec=with_epochs(spec, source, plan.variants[0].flops))
     limits = [*_limit_notes(spec, len(plan.variants)), *memory_notes(plan.variants, spec)]
     return replace(plan, notes=(*source.notes, *plan.notes, *limits))
 

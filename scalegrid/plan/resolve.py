@@ -13,7 +13,7 @@ from scalegrid import baselines
 from scalegrid.baselines import Baseline
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import EMBEDDED, Source, open_source
-from scalegrid.spec import BRIEF_IMAGES, Recipe, SweepSpec
+from scalegrid.spec import BRIEF_IMAGES, SMALL, Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest, recalled
 
@@ -88,11 +88,16 @@ def open_data(spec: SweepSpec) -> Source:
     return source if spec.num_classes is None else _with_classes(source, spec.num_classes)
 
 
-def with_epochs(spec: SweepSpec, source: Source) -> SweepSpec:
-    """The specification with a number of epochs: by default those that show `BRIEF_IMAGES`."""
+def with_epochs(spec: SweepSpec, source: Source, flops: int) -> SweepSpec:
+    """The specification with a number of epochs: by default those of a brief training.
+
+    They show `BRIEF_IMAGES` images, and twice as many to a baseline of fewer ``flops`` an image
+    than `SMALL`: it takes little time, and learns more slowly.
+    """
     if "epochs" in spec.model_fields_set:
         return spec
-    return spec.model_copy(update={"epochs": ceil(BRIEF_IMAGES / source.num_train)})
+    images = BRIEF_IMAGES * (2 if flops < SMALL else 1)
+    return spec.model_copy(update={"epochs": ceil(images / source.num_train)})
 
 
 def _with_classes(source: Source, num_classes: int) -> Source:

@@ -38,9 +38,14 @@ def make_trial(plan: Plan, variant: Variant, seed: int, data: CachedData, recipe
 
 
 def planned_trials(plan: Plan) -> int:
-    """How many trials a sweep has; of a race the most it may have, or if unlimited the first."""
+    """How many trials a sweep has; of a race the most it may have, or if unlimited the first.
+
+    The check of the baseline takes two trials of it.
+    """
     spec = plan.spec
-    return spec.seeds * len(plan.variants) if spec.max_trials is None else spec.max_trials
+    if spec.max_trials is not None:
+        return spec.max_trials
+    return spec.seeds * len(plan.variants) + (spec.check_learning and spec.seeds == 1)
 
 
 def trial_work(activations: int, recipe: Recipe, num_train: int, num_val: int) -> float:

@@ -58,11 +58,19 @@ def test_images_are_mirrored_where_the_data_allow_it_unless_said(
     assert plan.recipe.model_copy(update={"flip": said}) == plan.spec.recipe
 
 
-@pytest.mark.parametrize(("images", "epochs"), [(6400, 1), (6401, 1), (6399, 2), (100, 64)])
-def test_small_data_are_shown_often_enough_unless_said(images: int, epochs: int) -> None:
+@pytest.mark.parametrize(
+    ("images", "flops", "epochs"),
+    [
+        *((6400, 10**7, 1), (6401, 10**8, 1), (6399, 10**7, 2), (100, 10**9, 64)),
+        *((6400, 10**7 - 1, 2), (12800, 10**6, 1), (100, 10**6, 128)),
+    ],
+)
+def test_small_data_are_shown_often_enough_unless_said(
+    images: int, flops: int, epochs: int
+) -> None:
     source = open_data(SweepSpec(train_images=images, val_images=20))
-    assert with_epochs(SweepSpec(), source).epochs == epochs
-    assert with_epochs(SweepSpec(epochs=3), source).epochs == 3
+    assert with_epochs(SweepSpec(), source, flops).epochs == epochs
+    assert with_epochs(SweepSpec(epochs=3), source, flops).epochs == 3
 
 
 def test_data_smaller_than_a_batch_are_refused() -> None:

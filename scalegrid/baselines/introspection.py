@@ -55,7 +55,7 @@ def run(
     patches = [m for m in model.modules() if whole and _cuts_patches(m, in_chans)]
     handles = [patch.register_forward_pre_hook(_check_whole) for patch in patches]
     try:
-        with torch.no_grad(), Shapes():  # type: ignore[no-untyped-call]
+        with torch.no_grad(), Shapes():
             return model.eval()(batch)
     finally:
         model.train(was_training)

@@ -25,6 +25,9 @@ class Shapes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     That holds for operators whose outputs are new, and for those in place that return their input.
     """
 
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:

@@ -114,7 +114,7 @@ def _counting(found: Trace) -> Any:
                 found.uncounted[name] += _elements(output)
             return output
 
-    return Counting()  # type: ignore[no-untyped-call]
+    return Counting()
 
 
 def _elements(output: Any) -> int:

@@ -8,26 +8,25 @@ from dataclasses import replace
 from pathlib import Path
 
 from scalegrid import baselines
-from scalegrid.baselines import Baseline
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import Source, open_source
+from scalegrid.plan.kept import kept
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.util.errors import UserError
-from scalegrid.util.files import digest, recalled
+from scalegrid.util.files import digest
 
 
-def resolve(spec: SweepSpec) -> SweepSpec:
+def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
     """The specification with the defaults that depend on others: px, rounding and name.
 
-    A resolved specification stays as it is.
+    A resolved specification stays as it is. ``by_files`` is that of `make_plan`.
 
     Raises:
         UserError: the baseline is unknown.
     """
     if spec.resolution and spec.resolution_step and spec.name and spec.depth_rounding:
         return spec
-    baseline = baselines.get(spec.baseline)
-    resolution, step = _sides(spec, baseline)
+    resolution, step = _sides(spec, by_files)
     spec = spec.model_copy(
         update={
             "resolution": resolution,
@@ -95,17 +94,16 @@ def _with_classes(source: Source, num_classes: int) -> Source:
     )
 
 
-def _sides(spec: SweepSpec, baseline: Baseline) -> tuple[int, int]:
-    """Resolution and step in px; a model of timm is run to find them, and they are kept."""
-    given = spec.resolution, spec.resolution_step
+def _sides(spec: SweepSpec, by_files: bool) -> tuple[int, int]:
+    """Resolution and step in px; a network may have to be run to find them."""
 
     def find() -> tuple[int, int]:
+        baseline = baselines.get(spec.baseline)
         resolution = spec.resolution or baseline.brief_resolution
         return resolution, spec.resolution_step or baseline.resolution_step
 
-    if baseline.origin != "timm":
-        return find()
-    resolution, step = recalled("sides", [baseline.definition, given], find)
+    given = spec.resolution, spec.resolution_step
+    resolution, step = kept("sides", spec.baseline, given, find, by_files=by_files)
     return resolution, step
 
 

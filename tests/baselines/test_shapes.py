@@ -17,7 +17,7 @@ class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Every operator, with the shapes, strides and types of what it returns."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.outputs: list[Any] = []
 
     def __torch_dispatch__(
@@ -30,7 +30,8 @@ class Seen(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def operators(model: nn.Module, image: Tensor) -> list[Any]:
-    with torch.no_grad(), Seen() as seen:
+    seen = Seen()
+    with torch.no_grad(), seen:
         model(image)
     return seen.outputs
 
@@ -41,7 +42,7 @@ def operators(model: nn.Module, image: Tensor) -> list[Any]:
 )
 def test_every_operator_returns_what_it_returns_otherwise(name: str) -> None:
     with torch.device("meta"):
-        model = timm.create_model(name).eval()
+        model: Any = timm.create_model(name).eval()
         image = torch.zeros(1, 3, *model.pretrained_cfg["input_size"][1:])
     plain = operators(model, image)
     for _ in range(2):  # the second time from memory

@@ -36,6 +36,7 @@ def light_spec(results: object, **settings: Any) -> SweepSpec:
         "results": str(results),
         "baseline": "light",
         "check_learning": False,
+        "rates": "same",
     }
     return SweepSpec(**{**values, **settings})
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from scalegrid.baselines.base import Baseline, Layer, LayerRow, Layout, Origin, Run, network_id
 from scalegrid.baselines.families import BUILT_IN
-from scalegrid.baselines.registry import families, get, locate, names
+from scalegrid.baselines.registry import families, get, is_factory, locate, names
 from scalegrid.baselines.skeleton import skeleton
 from scalegrid.baselines.tables import Listing, TableRow, input_sides, layer_table, listing
 
@@ -25,6 +25,7 @@ __all__ = [
     "families",
     "get",
     "input_sides",
+    "is_factory",
     "layer_table",
     "listing",
     "locate",

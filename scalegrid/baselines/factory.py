@@ -1,20 +1,12 @@
-"""A user's own network: any callable ``factory(depth, width, num_classes)``.
-
-The name ``package.module:factory`` is searched in the working directory and on the import path;
-``folder/package.module:factory`` in that folder. A name and the working directory are enough to
-find the same factory in another process.
-"""
+"""A user's own network: any callable ``factory(depth, width, num_classes)``; see `user_code`."""
 
 from __future__ import annotations
 
 import ast
-import importlib
 import inspect
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, cached_property, partial
-from importlib.machinery import PathFinder
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -25,6 +17,7 @@ from torch.nn.parameter import is_lazy
 from scalegrid.baselines.base import Origin
 from scalegrid.baselines.introspection import structure
 from scalegrid.baselines.modules import ModuleBaseline
+from scalegrid.baselines.user_code import file_of, imported, split
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.files import digest
 
@@ -147,79 +140,18 @@ def factory_baseline(name: str) -> FactoryBaseline:
     Raises:
         UserError: the module or the factory in it cannot be found or imported.
     """
-    folder, module_name, attribute = _split(name)
+    _, module_name, attribute = split(name)
     if not module_name or not attribute:
         raise UserError(f"{name!r} is no factory: write package.module:factory.")
-    module = _import(name, module_name, folder)
+    module = imported(name)
     try:
         factory = attrgetter(attribute)(module)
     except AttributeError:
-        where = f"the module {module_name} ({_file(module) or 'no file'})"
+        where = f"the module {module_name} ({file_of(module) or 'no file'})"
         raise UserError(f"{name}: {where} has no {attribute!r}.") from None
     if not callable(factory):
         raise UserError(f"{name}: {attribute} is not callable, but a {type(factory).__name__}.")
     return FactoryBaseline(name, factory)
-
-
-def beside(name: str, folder: Path) -> str:
-    """``name`` with ``folder`` before it, if the module is there and not on the import path.
-
-    A specification may name a factory beside it; the result is found from the working directory.
-    """
-    own, module_name, _ = _split(name)
-    top = module_name.partition(".")[0]
-    if own or not top:
-        return name
-    if _exists(top, [str(Path.cwd()), *sys.path]) or not _exists(top, [str(folder)]):
-        return name
-    return f"{folder.as_posix()}/{name}"
-
-
-def _split(name: str) -> tuple[str, str, str]:
-    """Folder, module and attribute of a factory's name; what it does not have is empty."""
-    path, _, attribute = name.rpartition(":")
-    folder, _, module_name = path.rpartition("/")
-    return folder, module_name, attribute
-
-
-def _exists(top: str, path: list[str]) -> bool:
-    """Whether ``path`` has a module or package ``top``; a mere folder of that name is none."""
-    importlib.invalidate_caches()
-    spec = PathFinder.find_spec(top, path)
-    return spec is not None and spec.origin is not None
-
-
-def _import(name: str, module_name: str, folder: str) -> Any:
-    """Import ``module_name`` with ``folder`` (or the working directory) first on the path."""
-    search = Path(folder or ".").resolve()
-    if folder and not search.is_dir():
-        raise UserError(f"{name}: there is no folder {folder}.")
-    if str(search) not in sys.path:
-        sys.path.insert(0, str(search))
-    importlib.invalidate_caches()
-    try:
-        module = importlib.import_module(module_name)
-    except KeyboardInterrupt:
-        raise
-    except BaseException as error:  # the user's module may raise anything
-        problem = f"importing {module_name} failed with {one_line(error)}"
-        if isinstance(error, ModuleNotFoundError):
-            missing = error.name or module_name
-            problem = f"{module_name} needs {missing}, which is missing"
-            if module_name.startswith(missing):
-                problem = f"there is no module {missing} in {search} or on the import path"
-        raise UserError(f"{name}: {problem}.") from error
-    origin = Path(_file(module) or "").resolve()
-    if folder and not origin.is_relative_to(search):
-        raise UserError(
-            f"{name}: another module called {module_name} is loaded already ({origin}); rename one."
-        )
-    return module
-
-
-def _file(module: Any) -> str | None:
-    """Where a module comes from; modules built into Python, and folders, have no file."""
-    return getattr(module, "__file__", None)
 
 
 def _source(factory: Factory) -> str:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from scalegrid.baselines.base import LayerRow, Layout
+from scalegrid.baselines.shapes import Shapes
 from scalegrid.util.files import digest
 
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
@@ -54,7 +55,7 @@ def run(
     patches = [m for m in model.modules() if whole and _cuts_patches(m, in_chans)]
     handles = [patch.register_forward_pre_hook(_check_whole) for patch in patches]
     try:
-        with torch.no_grad():
+        with torch.no_grad(), Shapes():
             return model.eval()(batch)
     finally:
         model.train(was_training)

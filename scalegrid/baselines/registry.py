@@ -12,6 +12,7 @@ from typing import Any
 
 from scalegrid.baselines.base import Baseline
 from scalegrid.baselines.families import BUILT_IN, FAMILIES
+from scalegrid.baselines.user_code import beside
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.text import did_you_mean
 
@@ -58,7 +59,7 @@ def get(name: str) -> Baseline:
         from scalegrid.baselines.definition import definition_baseline
 
         return definition_baseline(name)
-    if ":" in name:
+    if is_factory(name):
         from scalegrid.baselines.factory import factory_baseline
 
         return factory_baseline(name)
@@ -77,11 +78,12 @@ def locate(name: str, folder: Path) -> str:
     if name.endswith(_DEFINITIONS):
         near = folder / name
         return near.as_posix() if not Path(name).exists() and near.exists() else name
-    if ":" in name:
-        from scalegrid.baselines.factory import beside
+    return beside(name, folder) if is_factory(name) else name
 
-        return beside(name, folder)
-    return name
+
+def is_factory(name: str) -> bool:
+    """Whether a name is that of a user's own code, ``[folder/]package.module:factory``."""
+    return ":" in name and not name.endswith(_DEFINITIONS)
 
 
 def _offered() -> dict[str, EntryPoint]:

@@ -44,10 +44,10 @@ def plan(spec_file: Path | None, form: Format, pictures: Path | None, **flags: A
 
     placement_for(spec)  # an unknown device is refused before anything is printed
     with redirect_stdout(sys.stderr):  # where a user's network may print
-        plans = [make_plan(spec)]
+        plans = [make_plan(spec, by_files=True)]
         if spec.grid != "classic" and (pictures or form != "csv"):
             with suppress(UserError):  # the classic grid may be empty where the matched grid is not
-                plans.append(classic_plan(plans[0]))
+                plans.append(classic_plan(plans[0], by_files=True))
     if pictures:
         _draw(plans, pictures)
     if form == "table":

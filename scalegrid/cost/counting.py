@@ -14,16 +14,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
-
-_IDLE = ["ReLU", "ReLU6", "LeakyReLU", "SiLU", "GELU", "Mish", "Sigmoid", "Tanh", "Hardswish"]
-_IDLE += ["Hardsigmoid", "LayerNorm", "GroupNorm", "Dropout"]
-"""Layers of torch.nn that keep the shape and count nothing."""
+    from torch import nn
 
 _VECTOR_PRODUCTS = ("mv", "addmv", "dot", "vdot", "addr")
 """Products that torch's counter leaves out: a multiply-add an element of the largest input."""
@@ -96,15 +92,16 @@ def trace(model: nn.Module, resolution: int, in_chans: int = 3) -> Trace:
 
 def _counting(found: Trace) -> Any:
     """A context within which every operator is added to ``found``."""
-    from torch.utils._python_dispatch import TorchDispatchMode
     from torch.utils.flop_counter import flop_registry
 
-    class Counting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    from scalegrid.baselines.shapes import Shapes
+
+    class Counting(Shapes):  # type: ignore[no-untyped-call]
         def __torch_dispatch__(
             self, func: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
         ) -> Any:
             kwargs = kwargs or {}
-            output = func(*args, **kwargs)
+            output = super().__torch_dispatch__(func, types, args, kwargs)
             name = func.overloadpacket.__name__
             operations = flop_registry.get(func.overloadpacket)
             if operations is not None:
@@ -117,7 +114,7 @@ def _counting(found: Trace) -> Any:
                 found.uncounted[name] += _elements(output)
             return output
 
-    return Counting()  # type: ignore[no-untyped-call]
+    return Counting()
 
 
 def _elements(output: Any) -> int:
@@ -134,29 +131,13 @@ def _inferring(model: nn.Module) -> Iterator[None]:
     from torch.nn.attention import SDPBackend, sdpa_kernel
 
     was_fast = mha.get_fastpath_enabled()
-    idle = list(_idle_modules(model))
-    with ExitStack() as restored:
-        for module in idle:
-            module.__dict__["forward"] = _unchanged
-            restored.callback(module.__dict__.pop, "forward")
-        restored.enter_context(mode_kept(model))
-        model.eval()
-        restored.callback(mha.set_fastpath_enabled, was_fast)
-        mha.set_fastpath_enabled(False)
-        restored.enter_context(sdpa_kernel(SDPBackend.MATH))
-        restored.enter_context(torch.no_grad())
-        yield
-
-
-def _idle_modules(model: nn.Module) -> Iterator[nn.Module]:
-    """Modules that keep the shape and count nothing; they are most of a meta forward's time."""
-    from torch import nn
-
-    kinds = {getattr(nn, name) for name in _IDLE}
-    for module in model.modules():
-        keeps = isinstance(module, nn.modules.batchnorm._BatchNorm) or type(module) in kinds
-        if keeps and "forward" not in vars(module):
-            yield module
+    mha.set_fastpath_enabled(False)
+    try:
+        with mode_kept(model), sdpa_kernel(SDPBackend.MATH), torch.no_grad():
+            model.eval()
+            yield
+    finally:
+        mha.set_fastpath_enabled(was_fast)
 
 
 @contextmanager
@@ -168,7 +149,3 @@ def mode_kept(model: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
-
-
-def _unchanged(input: Tensor, *_args: Any, **_kwargs: Any) -> Tensor:
-    return input

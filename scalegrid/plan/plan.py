@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from scalegrid import baselines
 from scalegrid.baselines import Baseline
 from scalegrid.cost.closedform import check_closed_form
 from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs
 from scalegrid.data import Source
 from scalegrid.plan.classic import classic_picks
+from scalegrid.plan.kept import kept, named
 from scalegrid.plan.matched import matched_picks
 from scalegrid.plan.memory import BYTES, kept_per_activation, memory_notes
 from scalegrid.plan.resolve import check_training, open_data, resolve, with_epochs
@@ -72,32 +72,34 @@ class Plan:
         return self.spec.recipe.model_copy(update={"flip": flip})
 
 
-def make_plan(spec: SweepSpec) -> Plan:
+def make_plan(spec: SweepSpec, *, by_files: bool = False) -> Plan:
     """Choose, realise and cost the variants of a sweep; each distinct network once.
 
     Args:
         spec: the sweep's specification, as the user gave it or resolved.
+        by_files: show a plan of a user's own code that was kept, without building a network, while
+            the files of the code are the same. A sweep builds and counts every variant again.
 
     Raises:
         UserError: the specification cannot be resolved, the data cannot be opened, the grid is
             empty, the resolution is too small for the network, or the network is not sound (see
             `soundness`) or costs more or less than planned.
     """
-    spec = resolve(spec)
+    spec = resolve(spec, by_files=by_files)
     check_training(spec)
     source = open_data(spec)
-    costs = Costs(baselines.get(spec.baseline), source.num_classes, source.channels)
-    plan = _plan(spec, source, costs, checked=True)
+    costs = Costs(named(spec.baseline), source.num_classes, source.channels)
+    plan = _plan(spec, source, costs, by_files, checked=True)
     plan = replace(plan, spec=with_epochs(spec, source, plan.variants[0].flops))
     limits = [*_limit_notes(spec, len(plan.variants)), *memory_notes(plan.variants, spec)]
     return replace(plan, notes=(*source.notes, *plan.notes, *limits))
 
 
-def classic_plan(plan: Plan) -> Plan:
+def classic_plan(plan: Plan, *, by_files: bool = False) -> Plan:
     """What the classic grid would be, the specification being the same otherwise.
 
     It is for comparison with ``plan``, whose costs it shares, so the network is not checked again;
-    layers are rounded as the authors do.
+    layers are rounded as the authors do. ``by_files`` is that of `make_plan`.
 
     Raises:
         UserError: the grid is empty.
@@ -105,24 +107,32 @@ def classic_plan(plan: Plan) -> Plan:
     spec = plan.spec.model_copy(
         update={"grid": "classic", "curves": (), "depth_rounding": "authors"}
     )
-    return _plan(spec, plan.source, plan.costs, checked=False)
+    return _plan(spec, plan.source, plan.costs, by_files, checked=False)
 
 
-def _plan(spec: SweepSpec, source: Source, costs: Costs, checked: bool) -> Plan:
+def _plan(spec: SweepSpec, source: Source, costs: Costs, by_files: bool, checked: bool) -> Plan:
     """As `make_plan`, without notes on data and limits.
 
     To try and count a network that has to be built takes seconds, so what was found is kept.
     """
+    settings = {key: getattr(spec, key) for key in _SETTINGS}
+    content = [_FORMAT, settings, costs.num_classes, costs.in_chans, checked]
 
     def find() -> dict[str, Any]:
         return _found(spec, costs, checked)
 
-    if costs.known or spec.match == "latency":  # latencies have a cache of their own
+    def find_or_recall() -> Any:
+        if costs.known or costs.baseline.origin == "timm":
+            return find()
+        network = [costs.baseline.name, costs.baseline.definition]
+        counted = costs.unscaled(spec.resolution or 0)
+        holds = partial(_holds, costs, checked)
+        return recalled("plans", [network, counted, content], find, valid=holds)
+
+    if spec.match == "latency":  # latencies have a cache of their own
         found = find()
     else:
-        found = recalled(
-            "plans", _content(spec, costs, checked), find, valid=partial(_holds, costs, checked)
-        )
+        found = kept("plans", spec.baseline, content, find_or_recall, by_files=by_files)
     return Plan(
         spec=spec,
         source=source,
@@ -184,17 +194,6 @@ def _check_costs(variants: Sequence[Variant], costs: Costs) -> None:
         planned = Cost(one.flops, one.params, one.activations)
         rounded = costs.rounded(one.depth_rounding)
         rounded.check(one.depth, one.width, one.resolution, planned)
-
-
-def _content(spec: SweepSpec, costs: Costs, checked: bool) -> list[Any]:
-    """All that a plan of a network that is not built in depends on."""
-    settings = {key: getattr(spec, key) for key in _SETTINGS}
-    network = [costs.baseline.name, costs.baseline.definition]
-    counted = costs.unscaled(spec.resolution or 0)
-    return [
-        *(_FORMAT, network, counted, settings),
-        *(costs.num_classes, costs.in_chans, checked),
-    ]
 
 
 def _resolution(spec: SweepSpec, baseline: Baseline) -> int:

@@ -10,36 +10,36 @@ from pathlib import Path
 from typing import Literal
 
 from scalegrid import baselines
-from scalegrid.baselines import Baseline
+from scalegrid.baselines import BUILT_IN
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import EMBEDDED, Source, open_source
+from scalegrid.plan.kept import kept
 from scalegrid.spec import BRIEF_IMAGES, SMALL, Recipe, SweepSpec
 from scalegrid.util.errors import UserError
-from scalegrid.util.files import digest, recalled
+from scalegrid.util.files import digest
 
 _PLAIN = ("sgd", "momentum")
 ADAPTIVE_RATE = 0.003
 """The default rate of optimisers other than SGD, which divide by the size of the gradient."""
 
 
-def resolve(spec: SweepSpec) -> SweepSpec:
+def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
     """The specification with the defaults that depend on others: px, rounding, rate and name.
 
-    A resolved specification stays as it is.
+    A resolved specification stays as it is. ``by_files`` is that of `make_plan`.
 
     Raises:
         UserError: the baseline is unknown.
     """
     if all((spec.resolution, spec.resolution_step, spec.name, spec.depth_rounding, spec.rates)):
         return spec
-    baseline = baselines.get(spec.baseline)
-    resolution, step = _sides(spec, baseline)
+    resolution, step = _sides(spec, by_files)
     spec = spec.model_copy(
         update={
             "resolution": resolution,
             "resolution_step": step,
             "depth_rounding": spec.depth_rounding or _rounding(spec),
-            "rates": spec.rates or _rates(spec, baseline),
+            "rates": spec.rates or _rates(spec),
             **_learning_rate(spec),
         }
     )
@@ -115,17 +115,16 @@ def _with_classes(source: Source, num_classes: int) -> Source:
     )
 
 
-def _sides(spec: SweepSpec, baseline: Baseline) -> tuple[int, int]:
-    """Resolution and step in px; a model of timm is run to find them, and they are kept."""
-    given = spec.resolution, spec.resolution_step
+def _sides(spec: SweepSpec, by_files: bool) -> tuple[int, int]:
+    """Resolution and step in px; a network may have to be run to find them."""
 
     def find() -> tuple[int, int]:
+        baseline = baselines.get(spec.baseline)
         resolution = spec.resolution or baseline.brief_resolution
         return resolution, spec.resolution_step or baseline.resolution_step
 
-    if baseline.origin != "timm":
-        return find()
-    resolution, step = recalled("sides", [baseline.definition, given], find)
+    given = spec.resolution, spec.resolution_step
+    resolution, step = kept("sides", spec.baseline, given, find, by_files=by_files)
     return resolution, step
 
 
@@ -138,9 +137,9 @@ def _rounding(spec: SweepSpec) -> DepthRule:
     return "authors" if spec.grid == "classic" else "round"
 
 
-def _rates(spec: SweepSpec, baseline: Baseline) -> Literal["same", "tune"]:
+def _rates(spec: SweepSpec) -> Literal["same", "tune"]:
     """Tuned, but for built-in networks on drawn images, which the default rate suits."""
-    tried = baseline.origin == "built-in" and spec.data in EMBEDDED
+    tried = spec.baseline in BUILT_IN and spec.data in EMBEDDED
     return "same" if tried or "learning_rate" in spec.model_fields_set else "tune"
 
 

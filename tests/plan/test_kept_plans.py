@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib.metadata
+import json
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +13,7 @@ from typing import Any
 import pytest
 
 from scalegrid import baselines
+from scalegrid.baselines import user_code
 from scalegrid.plan import make_plan
 from scalegrid.spec import SweepSpec
 
@@ -82,3 +86,109 @@ def test_a_change_in_an_imported_module_is_noticed() -> None:
     after = steps()
     assert {layers for layers, *_ in after} & {layers for layers, *_ in before}
     assert after != before
+
+
+COMMAND = """
+import sys
+from scalegrid.cli.main import main
+main(["plan", "--format", "csv", *sys.argv[1:]], standalone_mode=False)
+print({"torch", "timm"} & sys.modules.keys() or "no library", file=sys.stderr)
+"""
+OWN = ("--baseline", "kept_network:network", "--resolution-step", "2")
+
+
+def shown(*arguments: str) -> tuple[str, str]:
+    """What a process of its own prints of a plan, and which libraries it has imported."""
+    done = subprocess.run(
+        [sys.executable, "-c", COMMAND, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout, done.stderr.splitlines()[-1]
+
+
+def test_a_kept_plan_of_timm_is_shown_without_torch_and_timm(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    spec = SweepSpec(baseline="timm/test_resnet")
+    ids = [variant.variant for variant in make_plan(spec).variants]
+    table, libraries = shown("--baseline", spec.baseline)
+    assert [line.partition(",")[0] for line in table.splitlines()[1:]] == ids
+    assert libraries == "no library"
+
+    def planned_again(*_arguments: Any) -> None:
+        raise RuntimeError("planned again")
+
+    version = importlib.metadata.version
+    others = {"timm": "0.0.1"}
+    monkeypatch.setattr("scalegrid.plan.plan.matched_picks", planned_again)
+    monkeypatch.setattr("importlib.metadata.version", lambda of: others.get(of) or version(of))
+    with pytest.raises(RuntimeError, match="planned again"):
+        make_plan(spec)
+
+
+def test_a_kept_plan_of_own_code_is_shown_without_torch_until_a_module_changes() -> None:
+    write()
+    first, _ = shown(*OWN)
+    assert shown(*OWN) == (first, "no library")
+    write("**1.5")
+    changed, libraries = shown(*OWN)
+    assert changed != first
+    assert "torch" in libraries
+
+
+RECORD = """
+import json
+from scalegrid.baselines import user_code
+user_code.start()
+user_code.imported("own:network")
+print(json.dumps(user_code.loaded()))
+"""
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "same"),
+    [
+        ("own.py", "from pack.part import network\n", True),
+        ("own.py", "from pack.part import network\nnetwork = None\n", False),
+        ("pack/part.py", "network = 2\n", False),
+        ("pack/__init__.py", "# another\n", False),
+        ("pack/part/__init__.py", "network = 1\n", False),  # a package is found before a module
+        ("other.py", "", True),
+        ("own/__init__.py", "", False),
+    ],
+)
+def test_own_code_is_the_same_while_its_modules_are(file: str, text: str, same: bool) -> None:
+    files = {
+        "own.py": "from pack.part import network\n",
+        "pack/__init__.py": "",
+        "pack/part.py": "network = 1\n",
+    }
+    modules = record(files)
+    assert modules.keys() >= {"own", "pack", "pack.part"}
+    Path(file).parent.mkdir(exist_ok=True)
+    Path(file).write_text(text)
+    assert user_code.unchanged("own:network", modules) is same
+
+
+def test_a_module_that_takes_the_place_of_a_library_is_noticed() -> None:
+    modules = record({"own.py": "import tabnanny\n"})
+    assert "tabnanny" not in sys.modules
+    assert user_code.unchanged("own:network", modules)
+    Path("tabnanny.py").touch()
+    assert not user_code.unchanged("own:network", modules)
+
+
+def test_what_changed_while_it_was_loaded_is_not_kept() -> None:
+    writing = "from pathlib import Path\nPath(__file__).write_text('network = 1')\n"
+    assert record({"own.py": writing}) is None
+    assert not user_code.unchanged("own:network", None)
+
+
+def record(files: dict[str, str]) -> Any:
+    """The modules that a process of its own loads of ``files``."""
+    for name, text in files.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+    done = subprocess.run(
+        [sys.executable, "-c", RECORD], capture_output=True, text=True, check=True
+    )
+    return json.loads(done.stdout)

@@ -4,6 +4,7 @@ import re
 import shlex
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -21,7 +22,7 @@ TABLES = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(
     r"^```(console|python|text)\n(.*?)^```", README + TABLES, re.MULTILINE | re.DOTALL
 )
-BRIEF = {
+BRIEF: dict[str, Any] = {
     "train_images": 48,
     "val_images": 24,
     "batch_size": 16,
@@ -29,6 +30,8 @@ BRIEF = {
     "candidates": 4,
     "resolution": 32,
     "max_trials": 8,
+    "rates": "same",
+    "check_learning": False,
 }
 LIMITS = ("max_trials",)
 
@@ -44,7 +47,8 @@ def run(command: str) -> str:
         if words[1] in ("sweep", "plan"):
             given = {word[2:].replace("-", "_") for word in words if word.startswith("--")}
             for key, value in brief(given).items():
-                words += ["--" + key.replace("_", "-"), str(value)]
+                flag = key.replace("_", "-")
+                words += [f"--no-{flag}"] if value is False else [f"--{flag}", str(value)]
             if "cuda" in words and not torch.cuda.is_available():
                 flags = dict(sweep.make_context("sweep", words[2:]).params)
                 assert spec_from_flags(flags.pop("spec_file"), flags).device == "cuda"
@@ -56,7 +60,7 @@ def run(command: str) -> str:
     return output
 
 
-def brief(given: set[str]) -> dict[str, int]:
+def brief(given: set[str]) -> dict[str, Any]:
     """What shortens a sweep: a limit that is given becomes smaller, none is added."""
     return {key: n for key, n in BRIEF.items() if (key in given) == (key in LIMITS)}
 

@@ -11,8 +11,8 @@ LEAST_GAIN = 0.1
 """Least part of what there is to gain over guessing, (top-1 - guessing) / (1 - guessing)."""
 
 LARGEST_DIFFERENCE = 0.15
-"""Largest difference in top-1 between two seeds: a noise of ten points. Candidates of equal cost are
-seldom more than a few points apart (docs/sensor.md), so such trainings cannot tell them apart."""
+"""Largest difference in top-1 between two seeds: a noise of ten points. Candidates of equal cost
+are seldom more than a few points apart, so such trainings cannot tell them apart."""
 
 
 @dataclass(frozen=True)

@@ -85,7 +85,8 @@ class SweepSpec(Recipe):
     # Data
     data: str = Field(
         "glyphs",
-        description="Data set: glyphs, a folder, or a torchvision name such as cifar10.",
+        description="Data set: glyphs, a folder of images or parquet shards, or a torchvision name "
+        "such as cifar10.",
     )
     data_dir: str | None = Field(
         None, description="Folder of torchvision data sets; default: in the cache."
@@ -95,6 +96,12 @@ class SweepSpec(Recipe):
         None,
         description="Channels of the images, 1 for grey; default: 3, or those of multi-band files.",
     )
+    image_column: str | None = Field(
+        None, description="Column of images in parquet shards; default: the only one."
+    )
+    label_column: str | None = Field(
+        None, description="Column of labels in parquet shards; default: the only one."
+    )
     num_classes: PositiveInt | None = Field(
         None, description="Classes of the classifier; default: those of the data."
     )
@@ -102,7 +109,7 @@ class SweepSpec(Recipe):
         None, description="Training images per epoch; default: all (glyphs: 1,600)."
     )
     val_images: PositiveInt | None = Field(
-        None, description="Validation images; default: the folder's own, else a tenth of all."
+        None, description="Validation images; default: the data's own, else a tenth of all."
     )
 
     # Candidates
@@ -286,7 +293,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "What is scaled": ("baseline", "resolution", "resolution_step"),
     "Data": (
         *("data", "train_images", "val_images", "channels", "num_classes"),
-        *("data_dir", "download"),
+        *("image_column", "label_column", "data_dir", "download"),
     ),
     "Recipe": (
         *("epochs", "batch_size", "learning_rate", "optimizer", "schedule", "weight_decay"),
@@ -323,8 +330,8 @@ RUNTIME_KEYS = frozenset(
 )
 """Keys that decide where and how trials run, not their numbers."""
 
-IMAGE_KEYS = frozenset({"data", "channels"})
-"""Keys that decide the images: two values may mean the same, so their fingerprint is compared."""
+IMAGE_KEYS = frozenset({"data", "channels", "image_column", "label_column"})
+"""Keys that decide images and labels: two values may mean the same, so fingerprints are compared."""
 
 ALLOCATION_KEYS = frozenset(
     {

@@ -331,7 +331,7 @@ RUNTIME_KEYS = frozenset(
 """Keys that decide where and how trials run, not their numbers."""
 
 IMAGE_KEYS = frozenset({"data", "channels", "image_column", "label_column"})
-"""Keys that decide images and labels: two values may mean the same, so fingerprints are compared."""
+"""Keys that decide the images: two values may mean the same, so their fingerprint is compared."""
 
 ALLOCATION_KEYS = frozenset(
     {

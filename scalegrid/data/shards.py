@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,10 +62,10 @@ def find_shards(root: Path) -> tuple[Shards, Shards | None] | None:
             "give the folder of one set as --data, or remove the others"
         )
     [(place, splits)] = places.items()
-    if any(_folders(root / name) for name in ("train", *SPLIT_NAMES["validation"])):
+    if _folders(root / "train"):
         raise UserError(
-            f"{str(root)!r} has parquet shards in {str(place)!r} and folders of images; "
-            "move one of the two elsewhere"
+            f"{str(root)!r} has parquet shards in {str(place)!r} and folders of images in "
+            "train/; move one of the two elsewhere"
         )
     if "train" not in splits:
         found = next(iter(splits.values())).split
@@ -76,11 +76,11 @@ def find_shards(root: Path) -> tuple[Shards, Shards | None] | None:
 def _splits(place: Path) -> dict[str, Shards]:
     """The shards in a folder and in the folders of splits below it; by kind."""
     found: dict[str, list[str]] = {}
-    for entry in _visible(place):
-        name = entry.name.lower()
-        if shard := _SHARD.fullmatch(name):
+    entries = _visible(place)
+    for entry in entries:
+        if shard := _SHARD.fullmatch(entry.name.lower()):
             found.setdefault(shard[1], []).append(entry.path)
-    for entry in _visible(place):
+    for entry in entries:
         name = entry.name.lower()
         if name in _KINDS and entry.is_dir() and (files := _tables(Path(entry.path))):
             if name in found:
@@ -90,7 +90,7 @@ def _splits(place: Path) -> dict[str, Shards]:
                 )
             found[name] = files
     splits: dict[str, Shards] = {}
-    for name, files in found.items():
+    for name, files in sorted(found.items()):
         if other := splits.get(_KINDS[name]):
             raise UserError(
                 f"{str(place)!r} has shards of {other.split!r} and of {name!r}, names of one "
@@ -139,9 +139,12 @@ def _folders(root: Path) -> list[Path]:
     return sorted(Path(entry.path) for entry in _visible(root) if entry.is_dir())
 
 
-def _visible(folder: Path) -> Iterator[os.DirEntry[str]]:
-    if folder.is_dir():
-        yield from (entry for entry in os.scandir(folder) if not entry.name.startswith("."))
+def _visible(folder: Path) -> list[os.DirEntry[str]]:
+    """What a folder holds; nothing if there is no such folder."""
+    if not folder.is_dir():
+        return []
+    with os.scandir(folder) as entries:
+        return [entry for entry in entries if not entry.name.startswith(".")]
 
 
 def _check_names(root: Path) -> None:

@@ -101,7 +101,10 @@ def open_folder(
         check_same_classes((str(train_root), names), (str(val_root), _folders(val_root)))
         found_val = _entries(val_root, names, suffixes)
         train = [found[i] for i in subset(_labels(found), train_images, "train_images")]
-        pool = f", or move them to {str(train_root)!r}, where so many are then held out"
+        pool = (
+            f", or pool them with those of {str(train_root)!r}, without {val_root.name}/, to hold "
+            "more out of all"
+        )
         chosen_val = subset(_labels(found_val), val_images, "val_images", pool)
         val = [found_val[index] for index in chosen_val]
     reader = FolderReader(_files(train_root, train), _files(val_root, val))

@@ -206,7 +206,7 @@ def _rows(
     parts = labels[:in_train], labels[in_train:]
     of_train, of_val = ([classes[label] for label in np.unique(part)] for part in parts)
     check_same_classes((train.split, of_train), (val.split, of_val))
-    pool = f", or remove the shards of {val.split!r} to hold so many out of {train.split!r}"
+    pool = f", or remove the shards of {val.split!r} to hold more out of {train.split!r}"
     ours = subset(parts[0], train_images, "train_images")
     theirs = subset(parts[1], val_images, "val_images", pool)
     return np.sort(ours), in_train + np.sort(theirs)

@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -140,11 +141,11 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds; nothing if there is no such folder."""
-    if not folder.is_dir():
-        return []
-    with os.scandir(folder) as entries:
+    """What a folder holds; nothing if there is no such folder, or it is not for this user."""
+    unseen = FileNotFoundError, NotADirectoryError, PermissionError
+    with suppress(*unseen), os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".")]
+    return []
 
 
 def _check_names(root: Path) -> None:

@@ -543,9 +543,7 @@ def test_a_folder_of_images_may_hold_tables_that_are_no_shards(tmp_path: Path) -
 def test_too_many_images_are_refused_with_what_to_do(root: Path) -> None:
     with pytest.raises(UserError, match="train_images is 22, but there are only 21 images"):
         opened(root, train_images=22)
-    remedy = (
-        "ask for at most 6, or remove the shards of 'validation' to hold so many out of 'train'"
-    )
+    remedy = "ask for at most 6, or remove the shards of 'validation' to hold more out of 'train'"
     with pytest.raises(UserError, match=remedy):
         opened(root, val_images=7)
 

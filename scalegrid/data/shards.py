@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,14 +36,14 @@ _TABLE = "metadata.parquet"  # describes a folder of images
 
 @dataclass(frozen=True)
 class Shards:
-    """The files of a split, in order, and what the split is called there."""
+    """The files of a split, and what it is called there."""
 
     split: str
     files: tuple[str, ...]
 
 
 def find_shards(root: Path) -> tuple[Shards, Shards | None] | None:
-    """The training and validation shards in a folder; None if it has none.
+    """The training and validation shards in a folder, in order; None if it has none.
 
     The validation shards are None where they are to be held out of the training images.
 
@@ -71,7 +70,8 @@ def find_shards(root: Path) -> tuple[Shards, Shards | None] | None:
     if "train" not in splits:
         found = next(iter(splits.values())).split
         raise UserError(f"{str(place)!r} has shards of {found!r} but none of 'train'; add those")
-    return splits["train"], splits.get("validation", splits.get("test"))
+    val = splits.get("validation", splits.get("test"))
+    return _in_order(splits["train"]), _in_order(val) if val else None
 
 
 def _splits(place: Path) -> dict[str, Shards]:
@@ -97,29 +97,30 @@ def _splits(place: Path) -> dict[str, Shards]:
                 f"{str(place)!r} has shards of {other.split!r} and of {name!r}, names of one "
                 "split; remove or rename those of one"
             )
-        splits[_KINDS[name]] = Shards(name, _in_order(place, name, files))
+        splits[_KINDS[name]] = Shards(name, tuple(files))
     return splits
 
 
-def _in_order(place: Path, split: str, files: Sequence[str]) -> tuple[str, ...]:
-    """The shards of a split by the numbers in their names, none of which is missing."""
-    ordered = sorted(files, key=_natural)
+def _in_order(shards: Shards) -> Shards:
+    """The same shards by the numbers in their names, none of which is missing."""
+    ordered = sorted(shards.files, key=_natural)
+    place, split = os.path.dirname(ordered[0]), shards.split
     numbers = [_OF.search(os.path.basename(file).lower()) for file in ordered]
     totals = {int(number[2]) if number else None for number in numbers}
     seen = [int(number[1]) for number in numbers if number]
     if len(totals) > 1 or len(set(seen)) < len(seen):
         raise UserError(
-            f"{str(place)!r} has two sets of {split!r} shards, such as "
+            f"{place!r} has two sets of {split!r} shards, such as "
             f"{os.path.basename(ordered[0])!r} and {os.path.basename(ordered[-1])!r}; remove one"
         )
     total = totals.pop()
     missing = sorted(set(range(total or 0)) - set(seen))
     if missing:
         raise UserError(
-            f"shard {missing[0]:05d} of the {total} {split!r} shards in {str(place)!r} is missing; "
+            f"shard {missing[0]:05d} of the {total} {split!r} shards in {place!r} is missing; "
             "download it"
         )
-    return tuple(ordered)
+    return Shards(split, tuple(ordered))
 
 
 def _natural(file: str) -> list[str | int]:

@@ -95,7 +95,8 @@ class SweepSpec(Recipe):
     # Data
     data: str = Field(
         "leaves",
-        description="Data set: leaves or glyphs, which are drawn; a folder, or a torchvision name "
+        description="Data set: leaves or glyphs, which are drawn; a folder of images or parquet "
+        "shards; or a torchvision name "
         "such as cifar10.",
     )
     data_dir: str | None = Field(
@@ -106,6 +107,12 @@ class SweepSpec(Recipe):
         None,
         description="Channels of the images, 1 for grey; default: 3, or those of multi-band files.",
     )
+    image_column: str | None = Field(
+        None, description="Column of images in parquet shards; default: the only one."
+    )
+    label_column: str | None = Field(
+        None, description="Column of labels in parquet shards; default: the only one."
+    )
     num_classes: PositiveInt | None = Field(
         None, description="Classes of the classifier; default: those of the data."
     )
@@ -113,7 +120,7 @@ class SweepSpec(Recipe):
         None, description="Training images per epoch; default: all (leaves: 6,400)."
     )
     val_images: PositiveInt | None = Field(
-        None, description="Validation images; default: the folder's own, else a tenth of all."
+        None, description="Validation images; default: the data's own, else a tenth of all."
     )
 
     # Recipe, beside the fields of Recipe
@@ -323,7 +330,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "What is scaled": ("baseline", "resolution", "resolution_step"),
     "Data": (
         *("data", "train_images", "val_images", "channels", "num_classes"),
-        *("data_dir", "download"),
+        *("image_column", "label_column", "data_dir", "download"),
     ),
     "Recipe": (
         *(
@@ -368,7 +375,7 @@ RUNTIME_KEYS = frozenset(
 )
 """Keys that decide where and how trials run, not their numbers."""
 
-IMAGE_KEYS = frozenset({"data", "channels"})
+IMAGE_KEYS = frozenset({"data", "channels", "image_column", "label_column"})
 """Keys that decide the images: two values may mean the same, so their fingerprint is compared."""
 
 ALLOCATION_KEYS = frozenset(

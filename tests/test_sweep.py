@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import os
 import signal
 import subprocess
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 import yaml
 from light_sweep import (
@@ -24,6 +27,7 @@ from light_sweep import (
     light_spec,
     run_light_sweep,
 )
+from PIL import Image
 
 from scalegrid.allocation import Uniform
 from scalegrid.baselines import network_id
@@ -249,6 +253,24 @@ def test_other_channels_are_refused_in_the_same_folder(results: Path, first: int
         run_light_sweep(light_spec(results, channels=None if first else 1), make_executor=Forbidden)
 
 
+def test_another_column_of_labels_is_refused_in_the_same_folder(
+    results: Path, tmp_path: Path
+) -> None:
+    image = io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "png")
+    images = [{"bytes": image.getvalue()}] * 96
+    labels = {"a": [index % 2 for index in range(96)], "b": [index % 3 for index in range(96)]}
+    (tmp_path / "set").mkdir()
+    pq.write_table(pa.table({"image": images, **labels}), tmp_path / "set" / "train.parquet")
+    data = str(tmp_path / "set")
+    run_light_sweep(light_spec(results, data=data, label_column="a"))
+    named = light_spec(results, data=data, label_column="a", image_column="image")
+    assert run_light_sweep(named, make_executor=Forbidden).finished == 5  # the only one, named
+    other = light_spec(results, data=data, label_column="b")
+    with pytest.raises(UserError, match="label-column is a there and b here"):
+        run_light_sweep(other, make_executor=Forbidden)
+
+
 def test_three_channels_are_the_default_and_a_sweep_from_before_them_stays_finished(
     results: Path,
 ) -> None:
@@ -331,8 +353,6 @@ def bad_data(results: Path) -> Any:
 
 
 def unreadable_image(results: Path) -> Any:
-    from PIL import Image
-
     folder = results.with_name("images")
     for split, label, number in ((s, c, n) for s in ("train", "val") for c in "ab" for n in "123"):
         path = folder / split / label / f"{number}.png"

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -15,18 +16,28 @@ from PIL import Image, ImageOps
 from scalegrid.data.sources import Picture, Pixels
 from scalegrid.util.errors import UserError
 
+File: TypeAlias = Path | BinaryIO
+"""What Pillow opens: a file by its path, or bytes in memory."""
 
-def read_image(path: Path) -> Image.Image:
+
+def read_image(
+    file: File, name: str | None = None, remedy: str = "mend or remove the file"
+) -> Image.Image:
     """Decode a file with Pillow: its first frame, upright, as RGB (see `to_rgb`).
+
+    Args:
+        file: the encoded image.
+        name: what an error calls it; None for its path.
+        remedy: what an error says to do.
 
     Raises:
         UserError: the file cannot be read or decoded; names it.
     """
     try:
-        with quiet(), Image.open(path) as image:
+        with quiet(), Image.open(file) as image:
             return to_rgb(ImageOps.exif_transpose(image))
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
-        raise unreadable(path, error) from error
+        raise unreadable(file, error, name, remedy) from error
 
 
 @contextmanager
@@ -40,13 +51,14 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def unreadable(path: Path, error: Exception) -> UserError:
-    """The error that names a file which cannot be decoded."""
-    reason = str(error).replace(str(path), "the file") or type(error).__name__
-    remedy = "mend or remove the file"
+def unreadable(
+    file: File, error: Exception, name: str | None = None, remedy: str = "mend or remove the file"
+) -> UserError:
+    """The error that names a file which cannot be decoded; arguments as of `read_image`."""
+    reason = str(error).replace(str(file), "the file") or type(error).__name__
     if "imagecodecs" in reason:
         remedy = "pip install imagecodecs, or save the file uncompressed"
-    return UserError(f"image {str(path)!r} cannot be read ({reason}); {remedy}")
+    return UserError(f"image {name or repr(str(file))} cannot be read ({reason}); {remedy}")
 
 
 def is_deep(image: Image.Image) -> bool:

@@ -19,7 +19,7 @@ import hashlib
 import json
 import os
 import statistics
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
@@ -30,9 +30,9 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from scalegrid.data.bands import ARRAYS, needs_bands
-from scalegrid.data.convert import quiet, read_image
+from scalegrid.data.convert import File, quiet, read_image
 from scalegrid.data.multiband import in_bands
-from scalegrid.data.selection import hold_out, subset
+from scalegrid.data.selection import check_same_classes, hold_out, subset
 from scalegrid.data.sources import Labels, Source, Split
 from scalegrid.util.errors import UserError
 
@@ -41,7 +41,9 @@ VAL_NAMES = ("val", "valid", "validation", "test")
 HASHED_BYTES = 2 * 2**30
 """Up to this total size the fingerprint covers every byte of every image."""
 
-_SAMPLED = 64  # images whose headers are read for the native resolution
+SAMPLED = 64
+"""Images whose headers are read for the native resolution."""
+
 _SAMPLES = 277  # of a TIFF file's tags: channels
 
 
@@ -96,10 +98,15 @@ def open_folder(
         train, val = ([found[index] for index in indices] for indices in chosen)
         val_root = train_root
     else:
-        _check_same_classes(train_root, val_root, names)
+        check_same_classes((str(train_root), names), (str(val_root), _folders(val_root)))
         found_val = _entries(val_root, names, suffixes)
         train = [found[i] for i in subset(_labels(found), train_images, "train_images")]
-        val = [found_val[i] for i in subset(_labels(found_val), val_images, "val_images")]
+        pool = (
+            f", or pool them with those of {str(train_root)!r}, without {val_root.name}/, to hold "
+            "more out of all"
+        )
+        chosen_val = subset(_labels(found_val), val_images, "val_images", pool)
+        val = [found_val[index] for index in chosen_val]
     reader = FolderReader(_files(train_root, train), _files(val_root, val))
     source = Source(
         name="folder",
@@ -107,10 +114,12 @@ def open_folder(
         class_names=tuple(names),
         train_labels=_labels(train),
         val_labels=_labels(val),
-        native_resolution=_native_resolution(reader.train_files),
+        native_resolution=native_resolution(map(Path, reader.train_files[:SAMPLED])),
         mirror=True,
         read=reader,
-        notes=_left_out(reader.train_files[0]) if channels in (None, 1, 3) else (),
+        notes=left_out(Path(reader.train_files[0]), repr(reader.train_files[0]))
+        if channels in (None, 1, 3)
+        else (),
     )
     if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
         return source
@@ -149,20 +158,6 @@ def _folders(root: Path) -> list[str]:
             "named after it"
         )
     return names
-
-
-def _check_same_classes(train_root: Path, val_root: Path, names: Sequence[str]) -> None:
-    val_names = _folders(val_root)
-    for here, there, wanted, present in (
-        (train_root, val_root, names, val_names),
-        (val_root, train_root, val_names, names),
-    ):
-        missing = sorted(set(wanted) - set(present))
-        if missing:
-            raise UserError(
-                f"class {missing[0]!r} of {str(here)!r} is missing from {str(there)!r}; "
-                "both need images of every class"
-            )
 
 
 def _visible(entry: os.DirEntry[str]) -> bool:
@@ -252,10 +247,10 @@ def _content_digest(file: str) -> str:
     return hashlib.sha256(Path(file).read_bytes()).hexdigest()
 
 
-def _native_resolution(files: Sequence[str]) -> int | None:
-    """Median short side in px of the first images, from their headers."""
+def native_resolution(files: Iterable[File]) -> int | None:
+    """Median short side in px of images, from their headers; None if none can be read."""
     sides = []
-    for file in files[:_SAMPLED]:
+    for file in files:
         try:
             with quiet(), Image.open(file) as image:
                 sides.append(min(image.size))
@@ -264,8 +259,14 @@ def _native_resolution(files: Sequence[str]) -> int | None:
     return int(statistics.median(sides)) if sides else None
 
 
-def _left_out(file: str) -> tuple[str, ...]:
-    """A note if Pillow reads fewer channels of a TIFF file than are stored."""
+def left_out(file: File, name: str, first: str = "") -> tuple[str, ...]:
+    """A note if Pillow reads fewer channels of a TIFF file than are stored.
+
+    Args:
+        file: the encoded image.
+        name: what the note calls it.
+        first: what must be done before `--channels` can be given.
+    """
     try:
         with quiet(), Image.open(file) as image:
             if not isinstance(image, TiffImageFile):
@@ -277,10 +278,8 @@ def _left_out(file: str) -> tuple[str, ...]:
         return ()
     if stored <= used:
         return ()
-    remedy = "save all in one page" if stored == 3 else f"give --channels {stored}"
-    return (
-        f"{used} of the {stored} channels of image {file!r} are used; {remedy} to train on them",
-    )
+    remedy = "save all in one page" if stored == 3 else f"{first}give --channels {stored}"
+    return (f"{used} of the {stored} channels of image {name} are used; {remedy} to train on them",)
 
 
 def _size(image: TiffImageFile, page: int) -> tuple[int, int]:

@@ -12,6 +12,7 @@ from PIL import Image
 from scalegrid.data.folder import open_folder
 from scalegrid.data.glyphs import open_glyphs
 from scalegrid.data.leaves import open_leaves
+from scalegrid.data.shards import find_shards
 from scalegrid.data.sources import Picture, Source, Split
 from scalegrid.data.torchvision import NAMES, open_torchvision
 from scalegrid.util.errors import UserError
@@ -33,25 +34,48 @@ def open_source(
     download: bool = True,
     data_dir: Path | None = None,
     channels: int | None = None,
+    image_column: str | None = None,
+    label_column: str | None = None,
 ) -> Source:
     """Open a data set by name or path, without decoding its images.
 
     Args:
         data: `leaves` or `glyphs`; a name that timm's data set factory takes (`cifar10`, `mnist`,
-            ..., with or without its `torch/`); or the path of a folder of images (`./cifar10` for a
-            folder with the name of a data set).
+            ..., with or without its `torch/`); or the path of a folder of images or of parquet
+            shards (`./cifar10` for a folder with the name of a data set).
         train_images: number of training images; None for all.
         val_images: number of images to measure accuracy on; None for all of a folder's own
             validation set, else a tenth of the training images, held out.
         download: whether a named data set may be downloaded.
         data_dir: where named data sets are kept; None for `data_root`.
         channels: of each image; None for those of a folder's multi-band files, else three.
+        image_column: of parquet shards; None for the only column of images.
+        label_column: of parquet shards; None for the only column of labels.
 
     Raises:
-        UserError: nothing of that name, bad data, or numbers (of channels too) that do not fit it.
+        UserError: nothing of that name, bad data, or numbers (of channels too) or columns that do
+            not fit it.
     """
+    path = Path(os.path.expanduser(data))
     name = data.removeprefix("torch/")
     name = {"inat": "inaturalist"}.get(name, name)
+    named = name in (*EMBEDDED, *NAMES)
+    if not named and path.is_dir() and (shards := find_shards(path.absolute())):
+        from scalegrid.data.parquet import open_parquet  # here, since others do without pyarrow
+
+        source = open_parquet(
+            *shards,
+            train_images=train_images,
+            val_images=val_images,
+            image_column=image_column,
+            label_column=label_column,
+        )
+        return _in_channels(source, channels)
+    for key, column in (("image", image_column), ("label", label_column)):
+        if column is not None:
+            raise UserError(
+                f"--{key}-column is {column!r}, but {data} has no parquet shards; leave it out"
+            )
     if name in EMBEDDED:
         return _in_channels(EMBEDDED[name](train_images, val_images), channels)
     if name in NAMES:
@@ -63,7 +87,6 @@ def open_source(
             download=download,
         )
         return _in_channels(source, channels)
-    path = Path(os.path.expanduser(data))
     if not path.is_dir():
         raise UserError(_unknown(data, path, (*EMBEDDED, *NAMES)))
     return open_folder(path, train_images=train_images, val_images=val_images, channels=channels)
@@ -103,6 +126,6 @@ def data_root() -> Path:
 
 def _unknown(data: str, path: Path, names: tuple[str, ...]) -> str:
     if path.exists():
-        return f"data {data!r} is a file; give a folder of images"
+        return f"data {data!r} is a file; give a folder of images or of parquet shards"
     hint = did_you_mean(data, names, f"give a folder, or one of {', '.join(names)}")
     return f"data {data!r} is neither a folder nor the name of a data set; {hint}"

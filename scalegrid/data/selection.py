@@ -42,13 +42,20 @@ def stratified_order(labels: Labels) -> Labels:
     return order
 
 
-def subset(labels: Labels, wanted: int | None, setting: str) -> Labels:
+def subset(labels: Labels, wanted: int | None, setting: str, otherwise: str = "") -> Labels:
     """Indices of the first `wanted` images of the stratified order; of all when None.
+
+    Args:
+        labels: of all images, int64.
+        wanted: number of images.
+        setting: what an error calls that number.
+        otherwise: how there can be more images, for an error.
 
     Raises:
         UserError: more images wanted than there are, or fewer than there are classes.
     """
-    check_number(wanted, setting, classes=len(np.unique(labels)), available=len(labels))
+    classes = len(np.unique(labels))
+    check_number(wanted, setting, classes=classes, available=len(labels), otherwise=otherwise)
     return stratified_order(labels)[:wanted]
 
 
@@ -74,7 +81,7 @@ def hold_out(
         name = class_names[int(counts.argmin())]
         raise UserError(
             f"class {name!r} has a single image, which cannot be both trained and validated on; "
-            "add images or a val/ folder"
+            "add images or a validation set"
         )
     if val_images is None:
         val_images = max(len(class_names), round(HELD_OUT * len(labels)))
@@ -90,8 +97,24 @@ def hold_out(
     return rest[subset(labels[rest], train_images, "train_images")], held
 
 
+def check_same_classes(train: tuple[str, Sequence[str]], val: tuple[str, Sequence[str]]) -> None:
+    """Raise UserError unless the classes of both sets are the same; each has a name and classes."""
+    for (here, wanted), (there, present) in ((train, val), (val, train)):
+        missing = sorted(set(wanted) - set(present))
+        if missing:
+            raise UserError(
+                f"class {missing[0]!r} of {here!r} is missing from {there!r}; "
+                "both need images of every class"
+            )
+
+
 def check_number(
-    wanted: int | None, setting: str, *, classes: int, available: int | None = None
+    wanted: int | None,
+    setting: str,
+    *,
+    classes: int,
+    available: int | None = None,
+    otherwise: str = "",
 ) -> None:
     """Raise UserError unless there are as many images as `wanted`, and those hold every class."""
     if wanted is None:
@@ -99,7 +122,7 @@ def check_number(
     if available is not None and wanted > available:
         raise UserError(
             f"{setting} is {wanted}, but there are only {available} images to choose from; "
-            f"ask for at most {available}"
+            f"ask for at most {available}{otherwise}"
         )
     if wanted < classes:
         raise UserError(

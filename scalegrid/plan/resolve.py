@@ -79,6 +79,8 @@ def open_data(spec: SweepSpec) -> Source:
         download=spec.download,
         data_dir=Path(spec.data_dir) if spec.data_dir else None,
         channels=spec.channels,
+        image_column=spec.image_column,
+        label_column=spec.label_column,
     )
     if source.num_train < spec.batch_size:
         raise UserError(

@@ -203,8 +203,18 @@ def test_validation_without_training_images_is_refused(root: Path) -> None:
 def test_more_images_than_there_are_are_refused_with_their_number(root: Path) -> None:
     with pytest.raises(UserError, match="train_images is 21, but there are only 20 images"):
         opened(root, 21)
-    with pytest.raises(UserError, match="val_images is 6, but there are only 5 images"):
+    with pytest.raises(UserError, match="val_images is 6, but there are only 5 images") as caught:
         opened(root, None, 6)
+    assert str(caught.value).endswith("train', without val/, to hold more out of all")
+
+
+def test_a_folder_of_links_pools_both_splits(root: Path, tmp_path: Path) -> None:
+    for name in COUNTS:
+        (tmp_path / "pool" / name).mkdir(parents=True)
+        for split in ("train", "val"):
+            (tmp_path / "pool" / name / split).symlink_to(root / split / name)
+    source = opened(tmp_path / "pool", None, 10)
+    assert (source.num_train, source.num_val) == (15, 10)
 
 
 def test_an_unreadable_image_is_named_when_it_is_decoded(root: Path) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from scalegrid.allocation import RateSearch
 from scalegrid.plan import Plan, make_trial
-from scalegrid.results.rows import rate_row
+from scalegrid.results.rows import trial_row
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import duration
 
@@ -64,7 +64,9 @@ def tuned(plan: Plan, data: CachedData, store: Store, executor: Executor, displa
         for event in executor.collect(timeout=_WAIT):
             if isinstance(event, tuple):  # an epoch has ended
                 continue
-            row = rate_row(running.pop(event.trial), plan.variants[0], event, plan.source.num_train)
+            row = trial_row(
+                running.pop(event.trial), plan.variants[0], event, plan.source.num_train
+            )
             store.add_rate(row)
             _tell(search, row, display)
         fill()

@@ -28,6 +28,7 @@ def trial(variant: str, seed: int, **changes: Any) -> Row:
         "trial": f"{variant}-{seed}",
         "variant": variant,
         "seed": seed,
+        "learning_rate": 0.1,
         "status": "finished",
         "top1": 0.5,
         "top5": 0.75,

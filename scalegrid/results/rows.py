@@ -35,6 +35,7 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
         "trial": trial.trial,
         "variant": trial.variant,
         "seed": trial.seed,
+        "learning_rate": trial.recipe.learning_rate,
         "status": outcome.status,
         "top1": last.top1 if last else math.nan,
         "top5": last.top5 if last else math.nan,
@@ -53,12 +54,6 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
         "error": outcome.error,
         "finished_at": datetime.now(timezone.utc),
     }
-
-
-def rate_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) -> RowDict:
-    """The row of ``rates.parquet`` for a training that tried a learning rate."""
-    rate = trial.recipe.learning_rate
-    return {"learning_rate": rate, **trial_row(trial, variant, outcome, num_train)}
 
 
 def history_rows(outcome: Outcome) -> list[RowDict]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
@@ -21,8 +22,10 @@ SCHEMA_VERSION = 3
 Table: TypeAlias = Any  # pyarrow ships no types
 Row = Mapping[str, Any]
 
-_ADDED = {"memory": None, "depth_rounding": "authors"}
-"""Columns that tables of version 1 lack, and their values there."""
+_ADDED = {"memory": None, "depth_rounding": "authors", "learning_rate": math.nan}
+"""Columns that tables of earlier versions lack, and their values there."""
+
+_NULLABLE = ("error", "memory")
 
 _VERSION_KEY = b"scalegrid.schema"
 _NAME_KEY = b"scalegrid.table"
@@ -45,9 +48,7 @@ class SchemaError(ValueError):
 
 def _schema(table: str, **columns: tuple[Any, str]) -> Any:
     fields = [
-        pa.field(
-            name, kind, nullable=name in ("error", "memory"), metadata={"description": description}
-        )
+        pa.field(name, kind, nullable=name in _NULLABLE, metadata={"description": description})
         for name, (kind, description) in columns.items()
     ]
     return pa.schema(fields, {_NAME_KEY: table, _VERSION_KEY: str(SCHEMA_VERSION)})
@@ -94,6 +95,7 @@ TRIALS = _schema(
     trial=(_TEXT, "id: digest of variant, seed, data and recipe"),
     variant=(_TEXT, "id of the variant"),
     seed=(_WHOLE, "seed of the training"),
+    learning_rate=(_REAL, "peak learning rate; NaN in tables of schema 1 and 2"),
     status=(_TEXT, "finished or failed"),
     top1=(_REAL, "top-1 accuracy after the last epoch, a share in [0, 1]; NaN if failed"),
     top5=(_REAL, "top-5 accuracy after the last epoch, a share in [0, 1]; NaN if failed"),
@@ -114,11 +116,7 @@ TRIALS = _schema(
     error=(_TEXT, "why the trial failed; null if it did not"),
     finished_at=(_MOMENT, "when the trial ended; measured"),
 )
-RATES = _schema(
-    "rates",
-    learning_rate=(_REAL, "peak learning rate of the training"),
-    **{field.name: (field.type, field.metadata[b"description"].decode()) for field in TRIALS},
-)
+RATES = TRIALS.with_metadata({_NAME_KEY: "rates", _VERSION_KEY: str(SCHEMA_VERSION)})
 HISTORY = _schema(
     "history",
     trial=(_TEXT, "id of the trial"),
@@ -203,7 +201,8 @@ def read_table(path: Path, schema: Any) -> Table:
             f"{path} was written by a newer scalegrid (schema {version}; this one reads up to "
             f"{SCHEMA_VERSION}); upgrade scalegrid."
         )
-    table = _upgraded(table, schema) if version == "1" else table
+    if version.isdecimal():
+        table = _upgraded(table, schema)
     ours = version.isdecimal() and metadata.get(_NAME_KEY) == schema.metadata[_NAME_KEY]
     if not ours or not table.schema.equals(schema, check_metadata=False):
         raise UserError(
@@ -214,7 +213,7 @@ def read_table(path: Path, schema: Any) -> Table:
 
 
 def _upgraded(table: Table, schema: Any) -> Table:
-    """A table of version 1 with the columns of today."""
+    """A table of an earlier version with the columns of today."""
     for name in set(_ADDED) & set(schema.names) - set(table.schema.names):
         column = pa.array([_ADDED[name]] * len(table), schema.field(name).type)
         table = table.append_column(schema.field(name), column)

@@ -10,6 +10,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from scalegrid.allocation import RateSearch
+from scalegrid.executors import KILLED
 from scalegrid.plan import Plan, make_trial
 from scalegrid.results.rows import trial_row
 from scalegrid.util.errors import UserError
@@ -43,7 +44,7 @@ def tuned(plan: Plan, data: CachedData, store: Store, executor: Executor, displa
         UserError: the baseline cannot be trained at any rate.
     """
     search = RateSearch(plan.spec.learning_rate)
-    rows = {row["trial"]: row for row in store.rates}
+    rows = {row["trial"]: row for row in store.rates if not str(row["error"]).startswith(KILLED)}
     display.note(
         f"Finding the learning rate: {plan.spec.baseline} is trained at three rates or more, "
         f"around {plan.spec.learning_rate:g}."

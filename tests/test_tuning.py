@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from light_sweep import light_spec, run_light_sweep
 from test_sweep import Recorder
 
-from scalegrid.executors import InlineExecutor
+from scalegrid.executors import KILLED, InlineExecutor
 from scalegrid.plan import resolve
 from scalegrid.results import read_stored
 from scalegrid.spec import SweepSpec
@@ -23,14 +25,15 @@ class Sweeps:
     """Sweeps in one folder, and the rates of all their trainings."""
 
     def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        self._folder, self._log = folder, folder / "log"
+        self._results, self._log = folder, folder / "log"
+        self.folder = folder / "light-leaves-32"
         monkeypatch.setenv("LIGHT_LOG", str(self._log))
         monkeypatch.setenv("LIGHT_RATE", "0.02")
         self.shown = Recorder()
 
     def run(self, rates: str | None = "tune", **settings: Any) -> SweepOutcome:
         arguments = {key: settings.pop(key) for key in ("make_executor",) if key in settings}
-        spec = light_spec(self._folder, epochs=1, rates=rates, **settings)
+        spec = light_spec(self._results, epochs=1, rates=rates, **settings)
         return run_light_sweep(spec, "light_training:rated", display=self.shown, **arguments)
 
     @property
@@ -39,13 +42,13 @@ class Sweeps:
 
     @property
     def chosen(self) -> float:
-        stored = read_stored(self._folder / "light-leaves-32")
+        stored = read_stored(self.folder)
         assert stored is not None
         return stored.spec.learning_rate
 
     @property
     def table(self) -> pd.DataFrame:
-        return pd.read_parquet(self._folder / "light-leaves-32" / "rates.parquet")
+        return pd.read_parquet(self.folder / "rates.parquet")
 
 
 @pytest.fixture
@@ -109,6 +112,19 @@ def test_an_interrupted_search_goes_on_where_it_was(sweeps: Sweeps) -> None:
     assert len(sweeps.table) == 3
     sweeps.run()
     assert len(sweeps.rates) == 5 + 5
+    assert sweeps.chosen == pytest.approx(0.02, rel=0.05)
+
+
+def test_a_training_whose_worker_was_killed_is_made_again(sweeps: Sweeps) -> None:
+    sweeps.run(make_executor=Stopped)
+    path = sweeps.folder / "rates.parquet"
+    table = pq.read_table(path)
+    rows = [
+        {**row, "status": "failed", "error": f"{KILLED} by signal 9"} for row in table.to_pylist()
+    ]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+    sweeps.run()
+    assert len(sweeps.rates) == 3 + 5 + 5
     assert sweeps.chosen == pytest.approx(0.02, rel=0.05)
 
 

@@ -190,13 +190,10 @@ def closing_note(status: Status, folder: Path) -> str:
 
 def stopping_note(status: Status, problem: str, spec: SweepSpec, seconds_left: float | None) -> str:
     """Why a sweep stops after its baseline, what may help, and what that costs."""
-    rate = spec.learning_rate
-    advice = "--rates tune, another --batch-size"
-    if spec.rates == "tune":
-        advice = f"another --batch-size, another --learning-rate than {rate:g}"
+    advice = "another --batch-size or --optimizer" if spec.rates == "tune" else "--rates tune"
     costs = "" if seconds_left is None else f", about {duration(2 * seconds_left)} in all"
     return (
-        f"{status.name} stops after the baseline: {problem}. Try, under another --name, {advice} "
+        f"{status.name} stops after the baseline: {problem}. Try, under another --name, {advice}, "
         f"or a longer training (--epochs {2 * spec.epochs}{costs}; more --train-images); "
         "--no-check-learning trains the others all the same."
     )

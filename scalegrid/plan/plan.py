@@ -26,6 +26,9 @@ from scalegrid.util.files import recalled
 _FORMAT = 1
 """Raised when the same settings lead to another plan."""
 
+FEW_UPDATES = 200
+"""Of the optimiser, below which a trial is too short to tell much (docs/sensor.md)."""
+
 _SETTINGS = CANDIDATE_KEYS | {"resolution", "resolution_step", "batch_size", "flops_factor"}
 """The keys of a specification that decide the variants of a plan."""
 
@@ -91,7 +94,8 @@ def make_plan(spec: SweepSpec, *, by_files: bool = False) -> Plan:
     costs = Costs(named(spec.baseline), source.num_classes, source.channels)
     plan = _plan(spec, source, costs, by_files, checked=True)
     plan = replace(plan, spec=with_epochs(spec, source, plan.variants[0].flops))
-    limits = [*_limit_notes(spec, len(plan.variants)), *memory_notes(plan.variants, spec)]
+    limits = _limit_notes(plan.spec, source, len(plan.variants))
+    limits += memory_notes(plan.variants, spec)
     return replace(plan, notes=(*source.notes, *plan.notes, *limits))
 
 
@@ -211,8 +215,17 @@ def _resolution(spec: SweepSpec, baseline: Baseline) -> int:
     return resolution
 
 
-def _limit_notes(spec: SweepSpec, variants: int) -> list[str]:
-    """A sentence if a race is too short for every variant's first trial."""
-    if spec.max_trials is None or spec.max_trials >= variants:
-        return []
-    return [f"--max-trials {spec.max_trials} leaves some of the {variants} variants untrained"]
+def _limit_notes(spec: SweepSpec, source: Source, variants: int) -> list[str]:
+    """Sentences on a race too short for every variant's first trial, and on trials too short."""
+    notes = []
+    if spec.max_trials is not None and spec.max_trials < variants:
+        notes.append(
+            f"--max-trials {spec.max_trials} leaves some of the {variants} variants untrained"
+        )
+    updates = spec.epochs * (source.num_train // spec.batch_size)
+    if updates < FEW_UPDATES:
+        notes.append(
+            f"a trial makes {updates} updates only; after fewer than {FEW_UPDATES} accuracy often "
+            "jumps, and seeds differ by when it does: take more --epochs or a smaller --batch-size"
+        )
+    return notes

@@ -15,7 +15,7 @@ from scalegrid import baselines, cost
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.baselines.factory import FactoryBaseline
 from scalegrid.coefficients import PAPER, Coefficients, DepthRule
-from scalegrid.plan import Plan, Variant, classic_plan, resolve
+from scalegrid.plan import Plan, Variant, classic_plan, make_plan, resolve
 from scalegrid.plan.summary import scaled_variants, summarise
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
@@ -282,9 +282,16 @@ def test_memory_follows_the_batch_and_what_does_not_fit_is_noted(
         for batch in (16, 512)
     )
     assert not little.notes
-    (note,) = much.notes
+    (note,) = (note for note in much.notes if "updates" not in note)
     assert note.startswith("2 trials at once of the largest variant")
     assert "cpu has 1.0 GiB; give a smaller --batch-size or fewer --workers" in note
+
+
+@pytest.mark.parametrize(("epochs", "updates"), [(1, 100), (2, 200)])
+def test_too_few_updates_are_noted(epochs: int, updates: int) -> None:
+    spec = SweepSpec(resolution=68, batch_size=16, epochs=epochs, train_images=1600)
+    notes = [note for note in make_plan(spec).notes if "updates" in note]
+    assert [note.split()[3] for note in notes] == [str(updates)] * (updates < 200)
 
 
 def test_depth_alone_costs_half_as_much_again_at_once() -> None:

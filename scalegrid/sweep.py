@@ -15,7 +15,7 @@ from pathlib import Path
 
 from scalegrid import baselines
 from scalegrid.allocation import Allocator, make_allocator
-from scalegrid.analysis import value
+from scalegrid.analysis import others, value
 from scalegrid.data import EMBEDDED, CachedData, prepare
 from scalegrid.executors import KILLED, Executor, LocalExecutor, Placement, placement_for
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
@@ -278,11 +278,12 @@ def _replay(spec: SweepSpec, planned: Sequence[Row], made: Sequence[Row]) -> All
 
 
 def _tell(allocator: Allocator, row: Row, spec: SweepSpec, flops_ratio: float) -> None:
-    """Tell an allocator a trial's value by the sweep's metric; None if it failed."""
-    worth = None
+    """Tell an allocator a trial's value by the sweep's metric and the others; None if it failed."""
     if row["status"] == "finished":
         worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
-    allocator.tell(row["variant"], row["seed"], worth)
+        allocator.tell(row["variant"], row["seed"], worth, others(row, spec.metric))
+    else:
+        allocator.tell(row["variant"], row["seed"], None)
 
 
 def _needed(placement: Placement, spec: SweepSpec, allocator: Allocator) -> Placement:

@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -401,7 +401,9 @@ def test_the_allocator_is_told_the_accuracies_of_before(
     told: list[tuple[str, int, float | None]] = []
 
     class Listener(Uniform):
-        def tell(self, variant: str, seed: int, value: float | None) -> None:
+        def tell(
+            self, variant: str, seed: int, value: float | None, others: Sequence[float] = ()
+        ) -> None:
             told.append((variant, seed, value))
             super().tell(variant, seed, value)
 
@@ -535,7 +537,9 @@ def test_the_metric_decides_what_a_race_is_told(
     told: list[float | None] = []
 
     class Listener(Uniform):
-        def tell(self, variant: str, seed: int, value: float | None) -> None:
+        def tell(
+            self, variant: str, seed: int, value: float | None, others: Sequence[float] = ()
+        ) -> None:
             told.append(value)
             super().tell(variant, seed, value)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -24,10 +24,13 @@ class Allocator(Protocol):
     def ask(self) -> Ask | None:
         """The next trial to start, or None when there is nothing to start until more is told."""
 
-    def tell(self, variant: str, seed: int, value: float | None) -> None:
+    def tell(
+        self, variant: str, seed: int, value: float | None, others: Sequence[float] = ()
+    ) -> None:
         """Take in the value of a trial, more being better, None if it failed.
 
-        Unknown trials are ignored.
+        ``others`` are further metrics of it (`analysis.others`), which help to tell what its value
+        would be without the noise. Unknown trials are ignored.
         """
 
     @property

@@ -12,6 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from scalegrid.allocation.base import Ask
+from scalegrid.analysis import joint
 from scalegrid.analysis.foresight import HORIZON, trials_needed
 from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Observations
@@ -67,7 +68,7 @@ class Racing:
         self._confidence, self._max_trials, self._max_hours = confidence, max_trials, max_hours
         self._hours_before, self._clock = hours_before, clock
         self._started: float | None = None
-        self._finished: dict[Ask, float] = {}
+        self._finished: dict[Ask, tuple[float, ...]] = {}
         self._failed: set[Ask] = set()
         self._running: set[Ask] = set()
         self._standing: _Standing | None = None
@@ -85,7 +86,9 @@ class Racing:
         self._running.add(ask)
         return ask
 
-    def tell(self, variant: str, seed: int, value: float | None) -> None:
+    def tell(
+        self, variant: str, seed: int, value: float | None, others: Sequence[float] = ()
+    ) -> None:
         """Take in the value of a trial, larger being better; None if it failed."""
         if variant not in self._variants:
             return
@@ -94,7 +97,7 @@ class Racing:
         if value is None:
             self._failed.add(ask)
         else:
-            self._finished[ask] = value
+            self._finished[ask] = (value, *others)
         self._standing = None
 
     @property
@@ -203,7 +206,7 @@ class _Standing:
     @classmethod
     def of(
         cls,
-        finished: Mapping[Ask, float],
+        finished: Mapping[Ask, tuple[float, ...]],
         shares: Mapping[str, Sequence[float]],
         indifference: float,
     ) -> _Standing | None:
@@ -214,7 +217,7 @@ class _Standing:
     def __init__(
         self,
         tried: Sequence[str],
-        finished: Mapping[Ask, float],
+        finished: Mapping[Ask, tuple[float, ...]],
         shares: Mapping[str, Sequence[float]],
         indifference: float,
     ) -> None:
@@ -222,7 +225,7 @@ class _Standing:
         number = {variant: i for i, variant in enumerate(tried)}
         self._observations = Observations.collect(
             len(tried),
-            ((number[v], seed, value) for (v, seed), value in finished.items() if v in number),
+            ((number[v], seed, *told) for (v, seed), told in finished.items() if v in number),
         )
         self._model = Model(len(tried), np.array([shares[v] for v in tried], dtype=np.float64))
         self._foresight: int | None = None
@@ -235,7 +238,7 @@ class _Standing:
     @cached_property
     def posterior(self) -> Posterior:
         """With the surface, which weighs little where it does not fit."""
-        return self._model.posterior(self._observations)
+        return joint.posterior(self._model, self._observations)
 
     @cached_property
     def _fit(self) -> Fit:
@@ -259,7 +262,7 @@ class _Standing:
         allowed = np.isin(self._tried, hopeful)
         if not allowed.any():
             return None
-        covariance, noise = self.posterior.covariance, self.posterior.noise
+        covariance, noise = self.posterior.covariance, self.posterior.noise_told
         for i, variant in enumerate(self._tried):
             count = running.get(variant, 0)
             if count:

@@ -27,7 +27,9 @@ class Uniform:
             self._drop(ask)
         return ask
 
-    def tell(self, variant: str, seed: int, value: float | None) -> None:
+    def tell(
+        self, variant: str, seed: int, value: float | None, others: Sequence[float] = ()
+    ) -> None:
         """Never ask for this trial (again); its accuracy is of no interest here."""
         ask = Ask(variant, seed)
         if ask in self._waiting:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalegrid.analysis.candidates import METRICS, raced, value, zone
+from scalegrid.analysis.candidates import METRICS, others, raced, value, zone
 from scalegrid.analysis.recommend import recommend, recommend_as_planned
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.wording import amount, rows, sentences, to_text
@@ -16,6 +16,7 @@ __all__ = [
     "Recommendation",
     "SurfaceOptimum",
     "amount",
+    "others",
     "raced",
     "recommend",
     "recommend_as_planned",

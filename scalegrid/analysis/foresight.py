@@ -23,7 +23,7 @@ def trials_needed(
     At least as many as it takes to see the noise, of which there are ``repeats`` degrees of freedom
     so far; with one seed each, one more of every candidate.
 
-    In each race the truth is a draw from the posterior, the noise has its posterior mean, and the
+    In each race the truth is a draw from the posterior, a trial tells what it does now, and the
     trials are allocated as racing does. A race is clear once its leader is within the zone with
     probability ``confidence``; they are evaluated whenever their trials have grown by a quarter.
 
@@ -32,7 +32,7 @@ def trials_needed(
     """
     generator = np.random.default_rng(2)
     size = posterior.mean.shape[1]
-    covariance, noise = posterior.covariance, posterior.noise
+    covariance, noise = posterior.covariance, posterior.noise_told
     covariance = covariance + 1e-9 * np.trace(covariance) / size * np.eye(size)
     root = np.linalg.cholesky(covariance + 1e-300 * np.eye(size))
     truth = posterior.expected + generator.standard_normal((_RACES, size)) @ root.T

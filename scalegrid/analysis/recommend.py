@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalegrid.analysis.candidates import raced, trial_values, zone
+from scalegrid.analysis.candidates import others, raced, trial_values, zone
 from scalegrid.analysis.foresight import trials_needed
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats, Observations
@@ -169,9 +169,12 @@ class _Table:
                 "nothing can be recommended yet: one finished trial says nothing of the noise; run "
                 "`scalegrid sweep` again to finish it, or with more --seeds."
             )
-        triples = zip(own["variant"], own["seed"], own["value"], strict=True)
         observations = Observations.collect(
-            len(tried), ((number[v], int(seed), float(value)) for v, seed, value in triples)
+            len(tried),
+            (
+                (number[row["variant"]], int(row["seed"]), row["value"], *others(row, metric))
+                for row in own.to_dict("records")
+            ),
         )
         shares = tried[_SHARES].to_numpy(dtype=np.float64)
         sign = -1.0 if metric == "val_loss" else 1.0

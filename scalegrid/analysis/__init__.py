@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from scalegrid.analysis.candidates import METRICS, others, raced, value, zone
-from scalegrid.analysis.recommend import recommend, recommend_as_planned
+from scalegrid.analysis.recommend import recommend, recommend_as_planned, sensor_as_planned
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
-from scalegrid.analysis.wording import amount, rows, sentences, to_text
+from scalegrid.analysis.sensor import Sensor
+from scalegrid.analysis.wording import amount, rows, sensor_sentences, sentences, to_text
 from scalegrid.spec import Metric
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "Gain",
     "Metric",
     "Recommendation",
+    "Sensor",
     "SurfaceOptimum",
     "amount",
     "others",
@@ -21,6 +23,8 @@ __all__ = [
     "recommend",
     "recommend_as_planned",
     "rows",
+    "sensor_as_planned",
+    "sensor_sentences",
     "sentences",
     "to_text",
     "value",

@@ -100,7 +100,6 @@ def _sum(grid: Grid, pairs: tuple[Points, Points], shares: Floats) -> Posterior:
     part = squares / total  # of the noise variance
     ratio = np.stack([SPREAD[points.spread] ** 2 for points in pairs])
     known = np.stack([(factor**2).sum(2).mean(1) for _, factor in moments])
-    now = (part * known).sum(0)
     smooth, seeds = (
         np.stack([axis[getattr(points, name)] for points in pairs])
         for axis, name in ((grid.smooth, "smooth"), (grid.seeds, "seeds"))
@@ -121,5 +120,17 @@ def _sum(grid: Grid, pairs: tuple[Points, Points], shares: Floats) -> Posterior:
         ),
         degrees=grid.degrees,
         squares=total,
-        told=now**2 / (part * known**2 / (known + 1)).sum(0) - now,
+        told=_told(part, known),
+        first=_told(part, ratio),
     )
+
+
+def _told(part: Floats, known: Floats) -> Floats:
+    """Noise of a lone metric that takes as much off the variance as a trial does, over σ².
+
+    Of two parts (2, P) with ``part`` of the noise each, ``known`` is the variance of a candidate's
+    value over the part's noise.
+    """
+    now = (part * known).sum(0)
+    told: Floats = now**2 / (part * known**2 / (known + 1)).sum(0) - now
+    return told

@@ -91,6 +91,7 @@ class Model:
             degrees=grid.degrees,
             squares=grid.squares[points],
             told=np.ones(len(weight)),
+            first=np.ones(len(weight)),
         )
 
 
@@ -175,9 +176,10 @@ class Posterior:
     ``smooth`` is the quadratic's part of the variance between candidates, ``spread`` that variance
     over σ², ``seeds`` the variance between seeds over σ². ``told`` is the noise variance of a lone
     metric that would tell as much as one more trial, over σ²: one, unless other metrics help.
+    ``first`` is that of a candidate's first trial.
 
-    Shapes: ``weight``, ``smooth``, ``spread``, ``seeds``, ``squares``, ``told`` (H,); ``mean``
-    (H, n); ``factor`` (H, n, any).
+    Shapes: ``weight``, ``smooth``, ``spread``, ``seeds``, ``squares``, ``told``, ``first``
+    (H,); ``mean`` (H, n); ``factor`` (H, n, any).
     """
 
     weight: Floats
@@ -189,6 +191,7 @@ class Posterior:
     degrees: int
     squares: Floats
     told: Floats
+    first: Floats
 
     @property
     def expected(self) -> Floats:
@@ -204,6 +207,11 @@ class Posterior:
     def noise_told(self) -> float:
         """What `noise` would have to be for one metric alone to tell as much as a trial does."""
         return float(self.weight @ (self.told * self._noise))
+
+    @property
+    def noise_first(self) -> float:
+        """As `noise_told`, of a candidate's first trial."""
+        return float(self.weight @ (self.first * self._noise))
 
     @property
     def _noise(self) -> Floats:

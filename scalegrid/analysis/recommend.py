@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalegrid.analysis.candidates import others, raced, trial_values, zone
+from scalegrid.analysis.candidates import METRICS, others, raced, trial_values, value, zone
 from scalegrid.analysis.foresight import trials_needed
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats, Observations
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.selection import chances, interval, is_clear, tie_set
+from scalegrid.analysis.sensor import Sensor, sense
 from scalegrid.analysis.surface import Fit, fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, SweepSpec
@@ -86,6 +87,7 @@ def recommend(
         validation=fitted.validation,
         sigma=math.sqrt(fitted.posterior.noise),
         repeats=repeats,
+        sensor=table.sensor(fitted),
         notes=tuple(_notes(table, metric)),
     )
 
@@ -112,7 +114,7 @@ def recommend_as_planned(
     Raises:
         UserError: see `recommend`.
     """
-    planned = yaml.build(SweepSpec, {key: spec[key] for key in _SETTINGS if key in spec})
+    planned = _planned(spec)
     chosen = metric or planned.metric
     if indifference is None and chosen == planned.metric:
         indifference = planned.indifference
@@ -128,6 +130,31 @@ def recommend_as_planned(
     )
 
 
+def sensor_as_planned(
+    variants: pd.DataFrame, trials: pd.DataFrame, spec: Mapping[str, Any]
+) -> Sensor | None:
+    """How well a trial of a sweep tells its candidates apart, by the sweep's own metric.
+
+    Args:
+        variants: as for `recommend`.
+        trials: as for `recommend`.
+        spec: the keys of ``sweep.yaml``; those that are missing have their defaults.
+
+    Returns:
+        None where there is one seed each.
+
+    Raises:
+        UserError: no candidate has a finished trial.
+    """
+    planned = _planned(spec)
+    table = _Table.read(variants, trials, planned.metric, planned.flops_factor)
+    return table.sensor(fit(Model(table.observations.size, table.shares), table.observations))
+
+
+def _planned(spec: Mapping[str, Any]) -> SweepSpec:
+    return yaml.build(SweepSpec, {key: spec[key] for key in _SETTINGS if key in spec})
+
+
 @dataclass(frozen=True)
 class _Table:
     """The candidates that have finished trials, in the order of their ids, and their trials.
@@ -137,6 +164,7 @@ class _Table:
     is -1 where less is better, and no value lies above ``ceiling``.
     """
 
+    metric: Metric
     rows: pd.DataFrame
     number: dict[str, int]
     scaled: pd.DataFrame
@@ -169,18 +197,36 @@ class _Table:
                 "nothing can be recommended yet: one finished trial says nothing of the noise; run "
                 "`scalegrid sweep` again to finish it, or with more --seeds."
             )
-        observations = Observations.collect(
-            len(tried),
-            (
-                (number[row["variant"]], int(row["seed"]), row["value"], *others(row, metric))
-                for row in own.to_dict("records")
-            ),
-        )
+        observations = _observed(own, number, metric)
         shares = tried[_SHARES].to_numpy(dtype=np.float64)
         sign = -1.0 if metric == "val_loss" else 1.0
         ceiling = 1.0 if metric in ("top1", "top5") else math.inf
         untried = len(rows) - len(tried)
-        return cls(tried, number, scaled, values, untried, observations, shares, sign, ceiling)
+        return cls(
+            metric, tried, number, scaled, values, untried, observations, shares, sign, ceiling
+        )
+
+    def sensor(self, fitted: Fit) -> Sensor | None:
+        """How well one trial tells the candidates apart, and whether another metric does better."""
+        own = self.values[self.values["variant"].isin(self.number)]
+        rivals = {
+            metric: _observed(own.assign(value=value(own, metric, 1.0)), self.number, metric)
+            for metric in METRICS
+            if metric in own and metric != self.metric and np.isfinite(own[metric]).all()
+        }
+        seconds = float(own["seconds"].mean()) if "seconds" in own else None
+        return sense(fitted.posterior, self.observations, self.metric, rivals, seconds)
+
+
+def _observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) -> Observations:
+    rows = trials.to_dict("records")
+    return Observations.collect(
+        len(number),
+        (
+            (number[row["variant"]], int(row["seed"]), row["value"], *others(row, metric))
+            for row in rows
+        ),
+    )
 
 
 def _candidate(

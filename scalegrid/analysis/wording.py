@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
+from scalegrid.analysis.sensor import POOR, Sensor
 from scalegrid.util.text import coefficient, percent
 
 _NAMES = {"top1": "top-1", "top5": "top-5", "val_loss": "validation loss", "nas": "ACC·(FLOPs/T)^w"}
@@ -39,7 +40,7 @@ def sentences(recommendation: Recommendation) -> list[str]:
         _ties(recommendation),
         *(_gain(recommendation, role, gain) for role, gain in recommendation.gains.items()),
         *_surface(recommendation),
-        _noise(recommendation),
+        *sensor_sentences(recommendation.sensor),
         *recommendation.notes,
         _needed(recommendation),
     ]
@@ -69,9 +70,43 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
     ]
 
 
-def amount(recommendation: Recommendation, difference: float) -> str:
+def sensor_sentences(sensor: Sensor | None) -> list[str]:
+    """Noise, spread and reliability of one trial, and what to do where it is poor."""
+    if sensor is None:
+        return []
+    alone, helped = f"{sensor.reliability:.2f}", f"{sensor.helped:.2f}"
+    said = (
+        f"One trial has a noise of {amount(sensor, sensor.noise)} (standard deviation between "
+        f"seeds, {sensor.repeats} degrees of freedom), the candidates a spread of "
+        f"{amount(sensor, sensor.spread)}: its reliability is {alone} ({sensor.low:.2f} to "
+        f"{sensor.high:.2f}){f', {helped} with the losses' if helped > alone else ''}."
+    )
+    return [said, _remedy(sensor)] if sensor.poor else [said]
+
+
+def _remedy(sensor: Sensor) -> str:
+    wanted = sensor.noise_wanted
+    hours = sensor.hours(2 * sensor.trials)
+    cost = "" if hours is None else f" (twice the epochs: {_hours(hours)} for as many trials)"
+    other = "another metric (none of those recorded is better)"
+    if sensor.better is not None:
+        name, reliability = sensor.better
+        other = f"{_NAMES[name]} (its reliability is {reliability:.2f})"
+    return (
+        f"That is poor: below {POOR:g} a trial says more of its seed than of its candidate. The "
+        f"noise would have to fall by {percent(1 - wanted / sensor.noise)}, to "
+        f"{amount(sensor, wanted)}. Train longer{cost}, on more images, or compare by {other}."
+    )
+
+
+def _hours(hours: float) -> str:
+    number = f"{hours:.1f} hours" if hours >= 0.1 else f"{60 * hours:.0f} minutes"
+    return f"{number} of one worker"
+
+
+def amount(found: Recommendation | Sensor, difference: float) -> str:
     """A difference of the metric with its unit."""
-    if recommendation.metric == "val_loss":
+    if found.metric == "val_loss":
         return f"{difference:.4g} nats"
     return f"{100 * difference:.3g} points"
 
@@ -135,15 +170,6 @@ def _surface(recommendation: Recommendation) -> list[str]:
     ]
 
 
-def _noise(recommendation: Recommendation) -> str:
-    if recommendation.repeats == 0:
-        return ""
-    return (
-        f"One trial has a standard deviation of {amount(recommendation, recommendation.sigma)} "
-        f"({recommendation.repeats} degrees of freedom)."
-    )
-
-
 def _needed(recommendation: Recommendation) -> str:
     aim = f"{100 * recommendation.confidence:g} %"
     needed = recommendation.trials_needed
@@ -151,6 +177,10 @@ def _needed(recommendation: Recommendation) -> str:
         return f"The answer is clear at {aim}."
     if needed is None:
         return f"The answer is not clear at {aim}, and no reasonable number of trials will do."
+    sensor = recommendation.sensor
+    hours = None if sensor is None else sensor.hours(needed)
+    cost = "" if hours is None else f" ({_hours(hours)})"
     return (
-        f"The answer is not clear at {aim}; about {needed} more trials would probably make it so."
+        f"The answer is not clear at {aim}; about {needed} more trials{cost} would probably make "
+        f"it so."
     )

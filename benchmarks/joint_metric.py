@@ -64,7 +64,7 @@ def _said(world: World, seeds: int, *, with_loss: bool) -> pd.DataFrame:
     truth = world.truth - world.truth.mean()
     low, high = np.quantile(apart, [0.05, 0.95], axis=0)
     leader = int(expected.argmax())
-    return pd.DataFrame(
+    said: pd.DataFrame = pd.DataFrame(
         {
             "within": chances(draws, INDIFFERENCE).within,
             "good": world.good,
@@ -74,6 +74,7 @@ def _said(world: World, seeds: int, *, with_loss: bool) -> pd.DataFrame:
             "lost": world.truth.max() - world.truth[leader],
         }
     )
+    return said
 
 
 def _row(said: pd.DataFrame) -> dict[str, float]:
@@ -83,7 +84,7 @@ def _row(said: pd.DataFrame) -> dict[str, float]:
     ten bins weighted by their statements; ``furthest`` that of the worst bin of at least 2 % of
     them, in points both.
     """
-    bins = np.minimum((10 * said["within"]).astype(int), 9)
+    bins = (10 * said["within"]).astype(int).clip(upper=9)
     means = said.groupby(bins)[["within", "good"]].mean()
     share = bins.value_counts(normalize=True).reindex(means.index)
     apart = 100 * (means["within"] - means["good"]).abs()

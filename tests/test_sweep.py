@@ -6,7 +6,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -401,9 +401,7 @@ def test_the_allocator_is_told_the_accuracies_of_before(
     told: list[tuple[str, int, float | None]] = []
 
     class Listener(Uniform):
-        def tell(
-            self, variant: str, seed: int, value: float | None, others: Sequence[float] = ()
-        ) -> None:
+        def tell(self, variant: str, seed: int, value: float | None, *more: Any) -> None:
             told.append((variant, seed, value))
             super().tell(variant, seed, value)
 
@@ -537,9 +535,7 @@ def test_the_metric_decides_what_a_race_is_told(
     told: list[float | None] = []
 
     class Listener(Uniform):
-        def tell(
-            self, variant: str, seed: int, value: float | None, others: Sequence[float] = ()
-        ) -> None:
+        def tell(self, variant: str, seed: int, value: float | None, *more: Any) -> None:
             told.append(value)
             super().tell(variant, seed, value)
 

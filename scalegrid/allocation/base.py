@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
 
+from scalegrid.analysis.observations import Flags
+
 
 class Ask(NamedTuple):
     """A trial to run: a variant's id and a seed."""
@@ -25,12 +27,18 @@ class Allocator(Protocol):
         """The next trial to start, or None when there is nothing to start until more is told."""
 
     def tell(
-        self, variant: str, seed: int, value: float | None, others: Sequence[float] = ()
+        self,
+        variant: str,
+        seed: int,
+        value: float | None,
+        others: Sequence[float] = (),
+        answers: Flags | None = None,
     ) -> None:
         """Take in the value of a trial, more being better, None if it failed.
 
         ``others`` are further metrics of it (`analysis.others`), which help to tell what its value
-        would be without the noise. Unknown trials are ignored.
+        would be without the noise; ``answers``, (images,), are the validation images it got right,
+        for the luck with them where top-1 is the value. Unknown trials are ignored.
         """
 
     @property

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from scalegrid.allocation.base import Ask
+from scalegrid.analysis.observations import Flags
 
 
 class Uniform:
@@ -28,7 +29,12 @@ class Uniform:
         return ask
 
     def tell(
-        self, variant: str, seed: int, value: float | None, others: Sequence[float] = ()
+        self,
+        variant: str,
+        seed: int,
+        value: float | None,
+        others: Sequence[float] = (),
+        answers: Flags | None = None,
     ) -> None:
         """Never ask for this trial (again); its accuracy is of no interest here."""
         ask = Ask(variant, seed)

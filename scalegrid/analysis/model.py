@@ -40,6 +40,12 @@ def quadratic(shares: Floats) -> Floats:
     return np.stack([depth, width, depth**2, width**2, depth * width], axis=-1)
 
 
+def log_prior_of_spread(spread: Floats) -> Floats:
+    """Log density of log10(spread / noise), up to a constant: around 1, half a decade."""
+    density: Floats = -0.5 * np.log10(spread) ** 2 / 0.5**2
+    return density
+
+
 class Model:
     """The prior over candidates: how alike they are before any trial.
 
@@ -144,7 +150,7 @@ class Grid:
         self.squares = np.maximum(trials.squares[:, None, :, None] - explained, floor)
         self.log_weight = (
             model.log_prior[: len(roots), None, None]
-            - 0.5 * np.log10(SPREAD) ** 2 / 0.5**2
+            + log_prior_of_spread(SPREAD)
             - 0.5 * np.log1p(ratio * known[:, :, None, :]).sum(-1)
             + trials.log_evidence[:, None]
             - trials.degrees / 2 * np.log(self.squares)

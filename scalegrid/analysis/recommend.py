@@ -11,8 +11,9 @@ import numpy as np
 
 from scalegrid.analysis.candidates import METRICS, others, raced, trial_values, value, zone
 from scalegrid.analysis.foresight import trials_needed
+from scalegrid.analysis.luck import Luck, images_needed, luck
 from scalegrid.analysis.model import Model
-from scalegrid.analysis.observations import Floats, Observations
+from scalegrid.analysis.observations import Flags, Floats, Observations
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.selection import chances, interval, is_clear, tie_set
 from scalegrid.analysis.sensor import Sensor, sense
@@ -38,6 +39,7 @@ def recommend(
     indifference: float = INDIFFERENCE / 100,
     confidence: float = CONFIDENCE,
     flops_factor: float = 2.0,
+    answers: Mapping[str, Flags] | None = None,
 ) -> Recommendation:
     """Say which coefficients are best, and how sure that is.
 
@@ -52,6 +54,8 @@ def recommend(
             0.3 points of accuracy.
         confidence: probability of being within the indifference zone that counts as clear.
         flops_factor: F, the FLOPs ratio that the plan aims at.
+        answers: which validation images each trial got right, by its id, (images,); with them the
+            candidates' luck with these images counts, if top-1 is the metric.
 
     Raises:
         UserError: no candidate has a finished trial, or a setting is out of range.
@@ -61,7 +65,8 @@ def recommend(
     if not 0 < confidence < 1:
         raise UserError(f"the confidence {confidence:g} must lie between 0 and 1.")
     table = _Table.read(variants, trials, metric, flops_factor)
-    fitted = fit(Model(table.observations.size, table.shares), table.observations)
+    with_images = table.luck(answers) if answers and metric == "top1" else None
+    fitted = fit(Model(table.observations.size, table.shares), table.observations, with_images)
     values = fitted.samples.values
     chance = chances(values, indifference)
     expected = fitted.posterior.expected
@@ -69,7 +74,10 @@ def recommend(
     repeats = table.observations.repeats
     needed: int | None = 0
     if not is_clear(repeats, float(chance.within[leader]), confidence):
-        needed = trials_needed(fitted.posterior, indifference, confidence, repeats)
+        needed = trials_needed(fitted.on_images, indifference, confidence, repeats, with_images)
+    images = None
+    if with_images is not None and needed != 0:
+        images = images_needed(fitted.on_images, with_images, indifference, confidence)
     order = np.argsort(-expected, kind="stable")
     candidates = [
         _candidate(table, i, expected[i], values[:, i], chance.best[i], chance.within[i])
@@ -88,6 +96,8 @@ def recommend(
         sigma=math.sqrt(fitted.posterior.noise),
         repeats=repeats,
         sensor=table.sensor(fitted),
+        luck=with_images,
+        images_needed=images,
         notes=tuple(_notes(table, metric)),
     )
 
@@ -100,6 +110,7 @@ def recommend_as_planned(
     metric: Metric | None = None,
     indifference: float | None = None,
     confidence: float | None = None,
+    answers: Mapping[str, Flags] | None = None,
 ) -> Recommendation:
     """`recommend` by the settings of a sweep's specification, as far as no others are given.
 
@@ -110,6 +121,7 @@ def recommend_as_planned(
         metric: another metric; the specification's zone is then not used.
         indifference: in points of accuracy, or in nats for ``val_loss``.
         confidence: as for `recommend`.
+        answers: as for `recommend`.
 
     Raises:
         UserError: see `recommend`.
@@ -127,6 +139,7 @@ def recommend_as_planned(
         indifference=zone(chosen, indifference),
         confidence=confidence,
         flops_factor=planned.flops_factor,
+        answers=answers,
     )
 
 
@@ -206,6 +219,17 @@ class _Table:
             metric, tried, number, scaled, values, untried, observations, shares, sign, ceiling
         )
 
+    def luck(self, answers: Mapping[str, Flags]) -> Luck | None:
+        """The candidates' luck with the images, by those trials whose answers are known."""
+        own = self.values[self.values["variant"].isin(self.number)]
+        return luck(
+            {
+                (self.number[row["variant"]], row["seed"]): answers[row["trial"]]
+                for row in own.sort_values(["variant", "seed"]).to_dict("records")
+                if row["trial"] in answers
+            }
+        )
+
     def sensor(self, fitted: Fit) -> Sensor | None:
         """How well one trial tells the candidates apart, and whether another metric does better."""
         own = self.values[self.values["variant"].isin(self.number)]
@@ -215,7 +239,7 @@ class _Table:
             if metric in own and metric != self.metric and np.isfinite(own[metric]).all()
         }
         seconds = float(own["seconds"].mean()) if "seconds" in own else None
-        return sense(fitted.posterior, self.observations, self.metric, rivals, seconds)
+        return sense(fitted.on_images, self.observations, self.metric, rivals, seconds)
 
 
 def _observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) -> Observations:

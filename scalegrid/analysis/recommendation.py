@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from scalegrid.analysis.luck import Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import CrossValidation
@@ -79,7 +81,9 @@ class Recommendation:
     finished trial of it. ``surface_optimum`` is None where the surface does not fit, and
     ``trials_needed`` is 0 when the answer is clear and None when it is out of reach. ``sigma`` is
     the standard deviation of one trial, by ``repeats`` degrees of freedom; ``sensor`` says how well
-    one trial tells candidates apart, None where there is one seed each.
+    one trial tells candidates apart, None where there is one seed each. ``luck`` is that of the
+    candidates with the validation images, None where it is not known; ``images_needed`` is how many
+    images would make the answer clear where more seeds could not, else None.
     """
 
     metric: Metric
@@ -94,6 +98,8 @@ class Recommendation:
     sigma: float
     repeats: int
     sensor: Sensor | None
+    luck: Luck | None
+    images_needed: int | None
     notes: tuple[str, ...]
 
     @property
@@ -136,6 +142,8 @@ class Recommendation:
             "reliability": sensor and sensor.reliability,
             "reliability_interval": sensor and [sensor.low, sensor.high],
             "reliability_by_all_metrics": sensor and sensor.helped,
+            "luck_with_images": self.luck and math.sqrt(self.luck.variance),
+            "images_needed": self.images_needed,
             "cross_validated_error": asdict(self.validation),
             "notes": list(self.notes),
         }

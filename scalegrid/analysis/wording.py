@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
 from scalegrid.analysis.sensor import POOR, Sensor
 from scalegrid.util.text import coefficient, percent
@@ -41,6 +43,7 @@ def sentences(recommendation: Recommendation) -> list[str]:
         *(_gain(recommendation, role, gain) for role, gain in recommendation.gains.items()),
         *_surface(recommendation),
         *sensor_sentences(recommendation.sensor),
+        _images(recommendation),
         *recommendation.notes,
         _needed(recommendation),
     ]
@@ -170,11 +173,29 @@ def _surface(recommendation: Recommendation) -> list[str]:
     ]
 
 
+def _images(recommendation: Recommendation) -> str:
+    luck = recommendation.luck
+    if luck is None:
+        return ""
+    said = (
+        f"A candidate's luck with these {luck.images:,} validation images, which seeds do not "
+        f"remove, is {amount(recommendation, math.sqrt(luck.variance))}."
+    )
+    if recommendation.images_needed is None:
+        return said
+    return (
+        f"{said} The images limit the answer, not the seeds: no number of seeds would make it "
+        f"clear, about {recommendation.images_needed:,} images would."
+    )
+
+
 def _needed(recommendation: Recommendation) -> str:
     aim = f"{100 * recommendation.confidence:g} %"
     needed = recommendation.trials_needed
     if needed == 0:
         return f"The answer is clear at {aim}."
+    if needed is None and recommendation.images_needed is not None:
+        return f"The answer is not clear at {aim}; it takes more validation images."
     if needed is None:
         return f"The answer is not clear at {aim}, and no reasonable number of trials will do."
     sensor = recommendation.sensor

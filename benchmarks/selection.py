@@ -51,13 +51,15 @@ from scalegrid.util.processes import available_cores
 class Method(NamedTuple):
     """A way of giving out trials and of choosing from their results.
 
-    ``rule`` None is in turn; ``rounds`` is how long to look, in trials a candidate.
+    ``rule`` None is in turn; ``rounds`` is how long to look, in trials a candidate; ``losses``:
+    whether the choice is made by the losses as well.
     """
 
     name: str
     rule: Rule | None
     surface: bool
     rounds: float
+    losses: bool = False
 
 
 RACING = Method("racing", top_two, False, 8)
@@ -74,6 +76,8 @@ SETTINGS = tuple(
 )
 UNIFORM_WORLDS, UNIFORM_ROUNDS = 2000, 40  # cheap, so that it is known well
 LONGEST = 200  # trials of one candidate, more than any race gives it
+BY_LOSSES = (SURFACE, Method("racing + surface + losses", top_two, True, 6, losses=True))
+LOSSES = tuple(Setting(16, 0.8, 0.3, agrees) for agrees in (0.998, 0.9, 0.0, -0.5))
 ROUGHER = tuple(Setting(20, 0.8, local) for local in (0.4, None))
 
 Draw = Callable[[int, int], Iterable[World]]
@@ -93,6 +97,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     worlds = 25 if options.quick else options.worlds
     if options.replay is not None:
         cases, name = [_replay(options.replay)], f"replay-{options.replay.name}"
+    elif options.losses:
+        cases, name = [_simulation(setting, BY_LOSSES) for setting in LOSSES], "losses"
     else:
         cases, name = _simulations(quick=options.quick), "simulated"
     os.environ |= dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS"), "1")
@@ -134,7 +140,7 @@ def _replay(folder: Path) -> Case:
     def draw(count: int, rounds: int) -> Iterable[World]:
         return replay_worlds(tables, count, rounds)
 
-    return Case(folder.name, draw, METHODS)
+    return Case(folder.name, draw, (*METHODS, BY_LOSSES[-1]))
 
 
 def _looks(case: Case, worlds: int, pool: Executor) -> pd.DataFrame:
@@ -143,7 +149,13 @@ def _looks(case: Case, worlds: int, pool: Executor) -> pd.DataFrame:
     frames = [looks_of(case.name, "uniform", in_turn)]
     for method in case.methods:
         started = time.monotonic()
-        race = partial(run_race, rule=method.rule, surface=method.surface, rounds=method.rounds)
+        race = partial(
+            run_race,
+            rule=method.rule,
+            surface=method.surface,
+            rounds=method.rounds,
+            losses=method.losses,
+        )
         races = list(pool.map(race, case.draw(worlds, LONGEST), chunksize=5))
         frames.append(looks_of(case.name, method.name, races))
         seconds = time.monotonic() - started
@@ -156,6 +168,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.selection", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a coarse answer within a minute")
     parser.add_argument("--worlds", type=int, default=200, help="worlds of each setting")
+    parser.add_argument("--losses", action="store_true", help="worlds that have a loss as well")
     parser.add_argument("--replay", type=Path, help="a sweep's folder, such as results/NAME")
     parser.add_argument(
         "--out", type=Path, default=Path("benchmarks/results"), help="where the tables go"

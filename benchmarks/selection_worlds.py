@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from scalegrid.analysis import joint
 from scalegrid.analysis.candidates import raced
 from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Flags, Floats, Ints, Observations
@@ -18,6 +19,7 @@ from scalegrid.util.errors import UserError
 
 NOISE = 0.7
 INDIFFERENCE = 0.3
+LOSS_NOISE = 0.8  # over that of the values, at the same spread
 
 
 @dataclass(frozen=True)
@@ -25,24 +27,32 @@ class Setting:
     """Candidates on the triangle whose true means have standard deviation ``spread`` (points).
 
     ``local`` is the standard deviation of what is not smooth in them; None: nothing is smooth.
+    ``agrees`` is the correlation of the true means with those of a loss, whose noise is correlated
+    with that of the values by 0.9; None: there is no loss.
     """
 
     candidates: int
     spread: float
     local: float | None
+    agrees: float | None = None
 
     def __str__(self) -> str:
         local = "no surface" if self.local is None else f"local {self.local:g}"
-        return f"{self.candidates} candidates, spread {self.spread:g}, {local}"
+        loss = "" if self.agrees is None else f", loss {self.agrees:g}"
+        return f"{self.candidates} candidates, spread {self.spread:g}, {local}{loss}"
 
 
 @dataclass(frozen=True)
 class World:
-    """True means (n,), and the value of every trial there could be: (n, trials of each)."""
+    """True means (n,), and the value of every trial there could be: (n, trials of each).
+
+    ``others`` are further metrics of these trials, each (n, trials of each).
+    """
 
     shares: Floats
     truth: Floats
     values: Floats
+    others: tuple[Floats, ...] = ()
 
     @property
     def good(self) -> Flags:
@@ -68,13 +78,28 @@ def draw_worlds(setting: Setting, count: int, trials: int) -> Iterator[World]:
         generator = np.random.default_rng([number, setting.candidates])
         truth = draw_means(setting, shares, generator)
         noise = generator.standard_normal((trials, setting.candidates)).T
-        yield World(shares, truth, truth[:, None] + NOISE * noise)
+        values = truth[:, None] + NOISE * noise
+        if setting.agrees is None:
+            yield World(shares, truth, values)
+            continue
+        own = setting.spread * _standard(generator.standard_normal(len(truth)))
+        loss = _mixed(setting.agrees, truth, own)[:, None]
+        loss = loss + LOSS_NOISE * NOISE * _mixed(
+            0.9, noise, generator.standard_normal(noise.T.shape).T
+        )
+        yield World(shares, truth, values, (loss,))
+
+
+def _mixed(correlation: float, values: Floats, own: Floats) -> Floats:
+    mixed: Floats = correlation * values + np.sqrt(1 - correlation**2) * own
+    return mixed
 
 
 def replay_worlds(tables: SweepTables, count: int, trials: int) -> Iterator[World]:
     """A real table as if it were the truth, its seeds drawn again and again with replacement.
 
-    Values are top-1 in points, of the candidates at equal cost and the seeds that all of them have.
+    Values are top-1 in points, of the candidates at equal cost and the seeds that all of them have;
+    the losses go with them.
     A drawn seed is the same one for all candidates, as in a sweep.
 
     Raises:
@@ -85,13 +110,18 @@ def replay_worlds(tables: SweepTables, count: int, trials: int) -> Iterator[Worl
     candidates = table[raced(roles, phis, matched)]
     shares = candidates[["share_depth", "share_width", "share_resolution"]].to_numpy(np.float64)
     finished = tables.trials[tables.trials["status"] == "finished"]
-    wide = finished.pivot_table(index="variant", columns="seed", values="top1")
-    values = 100 * wide.reindex(candidates["variant"]).dropna(axis=1).to_numpy(np.float64)
+    wide = finished.pivot_table(
+        index="variant", columns="seed", values=["top1", "val_loss", "train_loss"]
+    )
+    wide = wide.reindex(candidates["variant"]).dropna(axis=1)
+    values = 100 * wide["top1"].to_numpy(np.float64)
+    losses = [-wide[name].to_numpy(np.float64) for name in ("val_loss", "train_loss")]
     if values.shape[1] < 2:
         raise UserError("a replay needs two seeds or more that every candidate has finished.")
     for number in range(count):
         drawn = np.random.default_rng(number).integers(values.shape[1], size=trials)
-        yield World(shares, values.mean(1), values[:, drawn])
+        others = tuple(loss[:, drawn] for loss in losses)
+        yield World(shares, values.mean(1), values[:, drawn], others)
 
 
 def draw_means(setting: Setting, shares: Floats, generator: np.random.Generator) -> Floats:
@@ -144,7 +174,7 @@ def top_two(posterior: Posterior, counts: Ints, generator: np.random.Generator) 
     """What `Racing` does."""
     allowed = np.ones(len(counts), dtype=np.bool_)
     chosen = most_worth_repeating(
-        posterior.expected, posterior.covariance, posterior.noise, INDIFFERENCE, allowed
+        posterior.expected, posterior.covariance, posterior.noise_told, INDIFFERENCE, allowed
     )
     return int(chosen)
 
@@ -176,7 +206,9 @@ class Race:
     probability: Floats
 
 
-def run_race(world: World, rule: Rule | None, *, surface: bool, rounds: float) -> Race:
+def run_race(
+    world: World, rule: Rule | None, *, surface: bool, rounds: float, losses: bool = False
+) -> Race:
     """Try every candidate once, then as ``rule`` says (None: in turn).
 
     There is a look for every quarter of a trial a candidate; for None for every whole one.
@@ -184,11 +216,16 @@ def run_race(world: World, rule: Rule | None, *, surface: bool, rounds: float) -
     size = len(world.truth)
     every = size if rule is None else size // 4
     model = Model(size, world.shares if surface else None)
+    metrics = (world.values, *world.others) if losses else (world.values,)
     generator = np.random.default_rng(0)
     counts = np.ones(size, dtype=np.int64)
     looks = []
     while True:
-        made = [(i, k, float(world.values[i, k])) for i in range(size) for k in range(counts[i])]
+        made = [
+            (i, k, *(float(metric[i, k]) for metric in metrics))
+            for i in range(size)
+            for k in range(counts[i])
+        ]
         observations = Observations.collect(size, made)
         if (len(made) - size) % every == 0:
             looks.append((len(made), *_look(world, model, observations)))
@@ -197,7 +234,7 @@ def run_race(world: World, rule: Rule | None, *, surface: bool, rounds: float) -
         if rule is None:
             counts += 1
         else:
-            counts[rule(model.posterior(observations), counts, generator)] += 1
+            counts[rule(joint.posterior(model, observations), counts, generator)] += 1
 
 
 def _look(world: World, model: Model, observations: Observations) -> tuple[int, bool, float]:

@@ -15,7 +15,8 @@ from pathlib import Path
 
 from scalegrid import baselines
 from scalegrid.allocation import SEEDS, Allocator, make_allocator
-from scalegrid.analysis import Learning, value
+from scalegrid.analysis import Learning, others, value
+from scalegrid.analysis.observations import Flags
 from scalegrid.data import EMBEDDED, CachedData, prepare
 from scalegrid.executors import KILLED, Executor, LocalExecutor, Placement, placement_for
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
@@ -123,7 +124,7 @@ def _run(
         if store.stored:
             store.stored.check(spec, planned[0]["variant"], plan.source.fingerprint)
         made = _trials_made(planned, store.stored)
-        allocator = _replay(spec, planned, made)
+        allocator = _replay(spec, planned, made, store.stored)
         executor = make_executor(_needed(placement, spec, allocator))
         try:  # workers take seconds to start, and what is left to prepare is prepared meanwhile
             plan.check_costs()
@@ -195,8 +196,9 @@ def _train(
                 trial_row(trial, variants[trial.variant], outcome, plan.source.num_train)
                 for trial, outcome in ended
             ]
-            for row in rows:
-                _tell(allocator, row, spec, variants[row["variant"]].flops_ratio)
+            for row, (_, outcome) in zip(rows, ended, strict=True):
+                flags = outcome.answers.flags if outcome.answers else None
+                _tell(allocator, row, spec, variants[row["variant"]].flops_ratio, flags)
             made += rows
             fill()  # before writing, so that no worker waits for this process
             store.add(
@@ -267,7 +269,7 @@ def _finished_already(
     spec: SweepSpec, planned: Sequence[Row], stored: Stored, display: Display
 ) -> SweepOutcome | None:
     """Where nothing is left to train: keep the settings that `recommend` goes by, and say so."""
-    if not _replay(spec, planned, _trials_made(planned, stored)).done:
+    if not _replay(spec, planned, _trials_made(planned, stored), stored).done:
         return None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
     if judging != stored.spec:
@@ -295,7 +297,9 @@ def _trials_made(planned: Sequence[Row], stored: Stored | None) -> list[Row]:
     ]
 
 
-def _replay(spec: SweepSpec, planned: Sequence[Row], made: Sequence[Row]) -> Allocator:
+def _replay(
+    spec: SweepSpec, planned: Sequence[Row], made: Sequence[Row], stored: Stored | None
+) -> Allocator:
     """An allocator that knows the trials made so far."""
     hours = 0.0
     if spec.max_hours is not None:
@@ -307,17 +311,21 @@ def _replay(spec: SweepSpec, planned: Sequence[Row], made: Sequence[Row]) -> All
         hours_before=hours,
     )
     ratios = {row["variant"]: row["flops_ratio"] for row in planned}
+    answers = stored.answered if stored else {}
     for row in made:
-        _tell(allocator, row, spec, ratios[row["variant"]])
+        _tell(allocator, row, spec, ratios[row["variant"]], answers.get(row["trial"]))
     return allocator
 
 
-def _tell(allocator: Allocator, row: Row, spec: SweepSpec, flops_ratio: float) -> None:
-    """Tell an allocator a trial's value by the sweep's metric; None if it failed."""
-    worth = None
+def _tell(
+    allocator: Allocator, row: Row, spec: SweepSpec, flops_ratio: float, flags: Flags | None
+) -> None:
+    """Tell an allocator a trial: its value, other metrics and answers; or that it failed."""
     if row["status"] == "finished":
         worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
-    allocator.tell(row["variant"], row["seed"], worth)
+        allocator.tell(row["variant"], row["seed"], worth, others(row, spec.metric), flags)
+    else:
+        allocator.tell(row["variant"], row["seed"], None)
 
 
 def _needed(placement: Placement, spec: SweepSpec, allocator: Allocator) -> Placement:

@@ -424,7 +424,7 @@ def test_the_allocator_is_told_the_accuracies_of_before(
     told: list[tuple[str, int, float | None]] = []
 
     class Listener(Uniform):
-        def tell(self, variant: str, seed: int, value: float | None) -> None:
+        def tell(self, variant: str, seed: int, value: float | None, *more: Any) -> None:
             told.append((variant, seed, value))
             super().tell(variant, seed, value)
 
@@ -558,7 +558,7 @@ def test_the_metric_decides_what_a_race_is_told(
     told: list[float | None] = []
 
     class Listener(Uniform):
-        def tell(self, variant: str, seed: int, value: float | None) -> None:
+        def tell(self, variant: str, seed: int, value: float | None, *more: Any) -> None:
             told.append(value)
             super().tell(variant, seed, value)
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple, Protocol
+
+from scalegrid.analysis.observations import Flags
 
 
 class Ask(NamedTuple):
@@ -24,10 +26,19 @@ class Allocator(Protocol):
     def ask(self) -> Ask | None:
         """The next trial to start, or None when there is nothing to start until more is told."""
 
-    def tell(self, variant: str, seed: int, value: float | None) -> None:
+    def tell(
+        self,
+        variant: str,
+        seed: int,
+        value: float | None,
+        others: Sequence[float] = (),
+        answers: Flags | None = None,
+    ) -> None:
         """Take in the value of a trial, more being better, None if it failed.
 
-        Unknown trials are ignored.
+        ``others`` are further metrics of it (`analysis.others`), which help to tell what its value
+        would be without the noise; ``answers``, (images,), are the validation images it got right,
+        for the luck with them where top-1 is the value. Unknown trials are ignored.
         """
 
     @property

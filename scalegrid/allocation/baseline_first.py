@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from scalegrid.allocation.base import Allocator, Ask
+from scalegrid.analysis.observations import Flags
 
 SEEDS = (0, 1)
 """The baseline's first trials."""
@@ -34,11 +35,18 @@ class BaselineFirst:
                 return ask
         return None
 
-    def tell(self, variant: str, seed: int, value: float | None) -> None:
+    def tell(
+        self,
+        variant: str,
+        seed: int,
+        value: float | None,
+        others: Sequence[float] = (),
+        answers: Flags | None = None,
+    ) -> None:
         """Take in a trial, and pass it on."""
         self._told.add(Ask(variant, seed))
         self._over = self._over or variant != self._baseline
-        self._allocator.tell(variant, seed, value)
+        self._allocator.tell(variant, seed, value, others, answers)
 
     @property
     def waiting(self) -> bool:

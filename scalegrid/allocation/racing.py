@@ -12,9 +12,11 @@ from functools import cached_property
 import numpy as np
 
 from scalegrid.allocation.base import Ask
+from scalegrid.analysis import joint
 from scalegrid.analysis.foresight import HORIZON, trials_needed
+from scalegrid.analysis.luck import luck
 from scalegrid.analysis.model import Model, Posterior
-from scalegrid.analysis.observations import Observations
+from scalegrid.analysis.observations import Flags, Observations
 from scalegrid.analysis.repeat import most_worth_repeating
 from scalegrid.analysis.selection import Chances, chances, is_clear
 from scalegrid.analysis.surface import Fit, fit
@@ -67,7 +69,8 @@ class Racing:
         self._confidence, self._max_trials, self._max_hours = confidence, max_trials, max_hours
         self._hours_before, self._clock = hours_before, clock
         self._started: float | None = None
-        self._finished: dict[Ask, float] = {}
+        self._finished: dict[Ask, tuple[float, ...]] = {}
+        self._answers: dict[Ask, Flags] = {}
         self._failed: set[Ask] = set()
         self._running: set[Ask] = set()
         self._standing: _Standing | None = None
@@ -85,7 +88,14 @@ class Racing:
         self._running.add(ask)
         return ask
 
-    def tell(self, variant: str, seed: int, value: float | None) -> None:
+    def tell(
+        self,
+        variant: str,
+        seed: int,
+        value: float | None,
+        others: Sequence[float] = (),
+        answers: Flags | None = None,
+    ) -> None:
         """Take in the value of a trial, larger being better; None if it failed."""
         if variant not in self._variants:
             return
@@ -94,7 +104,9 @@ class Racing:
         if value is None:
             self._failed.add(ask)
         else:
-            self._finished[ask] = value
+            self._finished[ask] = (value, *others)
+            if answers is not None:
+                self._answers[ask] = answers
         self._standing = None
 
     @property
@@ -193,7 +205,9 @@ class Racing:
 
     def _current(self) -> _Standing | None:
         if self._standing is None:
-            self._standing = _Standing.of(self._finished, self._shares, self._indifference)
+            self._standing = _Standing.of(
+                self._finished, self._answers, self._shares, self._indifference
+            )
         return self._standing
 
 
@@ -203,18 +217,20 @@ class _Standing:
     @classmethod
     def of(
         cls,
-        finished: Mapping[Ask, float],
+        finished: Mapping[Ask, tuple[float, ...]],
+        answers: Mapping[Ask, Flags],
         shares: Mapping[str, Sequence[float]],
         indifference: float,
     ) -> _Standing | None:
         """None if there are not two candidates with trials yet."""
         tried = sorted({variant for variant, _ in finished} & shares.keys())
-        return cls(tried, finished, shares, indifference) if len(tried) > 1 else None
+        return cls(tried, finished, answers, shares, indifference) if len(tried) > 1 else None
 
     def __init__(
         self,
         tried: Sequence[str],
-        finished: Mapping[Ask, float],
+        finished: Mapping[Ask, tuple[float, ...]],
+        answers: Mapping[Ask, Flags],
         shares: Mapping[str, Sequence[float]],
         indifference: float,
     ) -> None:
@@ -222,9 +238,10 @@ class _Standing:
         number = {variant: i for i, variant in enumerate(tried)}
         self._observations = Observations.collect(
             len(tried),
-            ((number[v], seed, value) for (v, seed), value in finished.items() if v in number),
+            ((number[v], seed, *told) for (v, seed), told in finished.items() if v in number),
         )
         self._model = Model(len(tried), np.array([shares[v] for v in tried], dtype=np.float64))
+        self._luck = luck({(number[v], s): row for (v, s), row in answers.items() if v in number})
         self._foresight: int | None = None
 
     @property
@@ -235,11 +252,11 @@ class _Standing:
     @cached_property
     def posterior(self) -> Posterior:
         """With the surface, which weighs little where it does not fit."""
-        return self._model.posterior(self._observations)
+        return joint.posterior(self._model, self._observations)
 
     @cached_property
     def _fit(self) -> Fit:
-        return fit(self._model, self._observations)
+        return fit(self._model, self._observations, self._luck)
 
     @cached_property
     def _chances(self) -> Chances:
@@ -259,7 +276,7 @@ class _Standing:
         allowed = np.isin(self._tried, hopeful)
         if not allowed.any():
             return None
-        covariance, noise = self.posterior.covariance, self.posterior.noise
+        covariance, noise = self.posterior.covariance, self.posterior.noise_told
         for i, variant in enumerate(self._tried):
             count = running.get(variant, 0)
             if count:
@@ -274,7 +291,11 @@ class _Standing:
         """Further trials expected of each candidate, in proportion to its chance of being best."""
         if self._foresight is None:  # slow, and asked for every second
             needed = trials_needed(
-                self._fit.posterior, self._indifference, confidence, self.repeats
+                self._fit.on_images,
+                self._indifference,
+                confidence,
+                self.repeats,
+                self._luck,
             )
             self._foresight = HORIZON * len(self._tried) if needed is None else needed
         return dict(zip(self._tried, (self._foresight * self._chances.best).tolist(), strict=True))

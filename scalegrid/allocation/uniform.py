@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from scalegrid.allocation.base import Ask
+from scalegrid.analysis.observations import Flags
 
 
 class Uniform:
@@ -27,7 +28,14 @@ class Uniform:
             self._drop(ask)
         return ask
 
-    def tell(self, variant: str, seed: int, value: float | None) -> None:
+    def tell(
+        self,
+        variant: str,
+        seed: int,
+        value: float | None,
+        others: Sequence[float] = (),
+        answers: Flags | None = None,
+    ) -> None:
         """Never ask for this trial (again); its accuracy is of no interest here."""
         ask = Ask(variant, seed)
         if ask in self._waiting:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from scalegrid.analysis.candidates import METRICS, raced, value, zone
+from scalegrid.analysis.candidates import METRICS, others, raced, value, zone
 from scalegrid.analysis.learning import Learning
-from scalegrid.analysis.recommend import recommend, recommend_as_planned
+from scalegrid.analysis.recommend import recommend, recommend_as_planned, sensor_as_planned
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
-from scalegrid.analysis.wording import amount, rows, sentences, to_text
+from scalegrid.analysis.sensor import Sensor
+from scalegrid.analysis.wording import amount, rows, sensor_sentences, sentences, to_text
 from scalegrid.spec import Metric
 
 __all__ = [
@@ -16,12 +17,16 @@ __all__ = [
     "Learning",
     "Metric",
     "Recommendation",
+    "Sensor",
     "SurfaceOptimum",
     "amount",
+    "others",
     "raced",
     "recommend",
     "recommend_as_planned",
     "rows",
+    "sensor_as_planned",
+    "sensor_sentences",
     "sentences",
     "to_text",
     "value",

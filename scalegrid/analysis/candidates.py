@@ -79,6 +79,16 @@ def value(trial: Any, metric: Metric, relative_cost: Any) -> Any:
     return trial[metric]
 
 
+def others(trial: Any, metric: Metric) -> list[float]:
+    """The further metrics of a finished trial, more being better, which help to tell its value.
+
+    The losses, in nats, or top-1 in the place of the loss that is the value itself. Those that an
+    older table lacks are left out.
+    """
+    helpers = ("top1" if metric == "val_loss" else "val_loss", "train_loss")
+    return [float(trial[name]) * (1 if name == "top1" else -1) for name in helpers if name in trial]
+
+
 def trial_values(
     variants: pd.DataFrame, trials: pd.DataFrame, metric: Metric, flops_factor: float
 ) -> pd.DataFrame:

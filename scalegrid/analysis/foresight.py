@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from scalegrid.analysis.luck import Luck, judged
 from scalegrid.analysis.model import Posterior
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.repeat import most_worth_repeating
@@ -16,27 +17,34 @@ HORIZON = 20
 
 
 def trials_needed(
-    posterior: Posterior, indifference: float, confidence: float, repeats: int = MIN_REPEATS
+    posterior: Posterior,
+    indifference: float,
+    confidence: float,
+    repeats: int = MIN_REPEATS,
+    luck: Luck | None = None,
 ) -> int | None:
     """The number of further trials after which half of the simulated races are clear.
 
     At least as many as it takes to see the noise, of which there are ``repeats`` degrees of freedom
     so far; with one seed each, one more of every candidate.
 
-    In each race the truth is a draw from the posterior, the noise has its posterior mean, and the
+    In each race the truth is a draw from the posterior, a trial tells what it does now, and the
     trials are allocated as racing does. A race is clear once its leader is within the zone with
     probability ``confidence``; they are evaluated whenever their trials have grown by a quarter.
+
+    The posterior is that on the images there are; the ``luck`` with them, which no trial takes
+    away, counts when a race is evaluated.
 
     Returns:
         The number, or None if even twenty more trials a candidate would not do.
     """
     generator = np.random.default_rng(2)
     size = posterior.mean.shape[1]
-    covariance, noise = posterior.covariance, posterior.noise
+    covariance, noise = posterior.covariance, posterior.noise_told
     covariance = covariance + 1e-9 * np.trace(covariance) / size * np.eye(size)
     root = np.linalg.cholesky(covariance + 1e-300 * np.eye(size))
     truth = posterior.expected + generator.standard_normal((_RACES, size)) @ root.T
-    races = _Races(posterior.expected, covariance, noise, truth, generator)
+    races = _Races(posterior.expected, covariance, noise, truth, luck or Luck(0.0, 1), generator)
     least = size if repeats == 0 else MIN_REPEATS - repeats
     made = 0
     while made < HORIZON * size:
@@ -58,12 +66,14 @@ class _Races:
         covariance: Floats,
         noise: float,
         truth: Floats,
+        luck: Luck,
         generator: np.random.Generator,
     ) -> None:
         self._rows = np.arange(len(truth))
         self._mean = np.tile(mean, (len(truth), 1))
         self._covariance = np.tile(covariance, (len(truth), 1, 1))
         self._noise, self._truth, self._generator = noise, truth, generator
+        self._luck = luck
 
     def advance(self, indifference: float) -> None:
         """One more trial in each."""
@@ -85,7 +95,13 @@ class _Races:
         roots = np.linalg.cholesky(self._covariance + ridge * np.eye(size))
         draws = self._generator.standard_normal((_DRAWS, size))
         within = [
-            chances(mean + draws @ root.T, indifference).within[mean.argmax()]
+            chances(self._judged(mean + draws @ root.T), indifference).within[mean.argmax()]
             for mean, root in zip(self._mean, roots, strict=True)
         ]
         return float(np.mean(np.array(within) >= confidence))
+
+    def _judged(self, values: Floats) -> Floats:
+        if self._luck.variance == 0:
+            return values
+        spread = float(self._truth.var(1, ddof=1).mean())
+        return judged(values, spread, self._luck, self._generator)

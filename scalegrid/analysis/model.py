@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,6 +40,12 @@ def quadratic(shares: Floats) -> Floats:
     return np.stack([depth, width, depth**2, width**2, depth * width], axis=-1)
 
 
+def log_prior_of_spread(spread: Floats) -> Floats:
+    """Log density of log10(spread / noise), up to a constant: around 1, half a decade."""
+    density: Floats = -0.5 * np.log10(spread) ** 2 / 0.5**2
+    return density
+
+
 class Model:
     """The prior over candidates: how alike they are before any trial.
 
@@ -57,7 +64,7 @@ class Model:
         self.roots = np.stack([_root(basis, part) for part in self.smooth])
         self.at_candidates = basis
         surfaces = max(len(smooth), 1)
-        self._log_prior = np.log([0.5 if smooth else 1.0, *[0.5 / surfaces] * len(smooth)])
+        self.log_prior = np.log([0.5 if smooth else 1.0, *[0.5 / surfaces] * len(smooth)])
 
     def basis(self, shares: Floats) -> Floats:
         """The quadratic's terms, (..., 3) → (..., rank), orthonormal over the candidates."""
@@ -75,50 +82,93 @@ class Model:
 
         Without ``surface`` it is the plain model's; without ``seed_effects`` seeds share nothing.
         """
-        roots = self.roots if surface else self.roots[:1]
-        log_prior = self._log_prior[: len(roots)]
-        trials = _Trials(observations, SEEDS if seed_effects else SEEDS[:1])
-        # From here on: j counts smoothness, b seeds, h spread, i and k candidates.
-        seen = roots.swapaxes(1, 2)[:, None] @ trials.information @ roots[:, None]
-        values, vectors = np.linalg.eigh(seen)
-        values = np.maximum(values, 0.0)
-        pull = np.einsum("jbik,jbi->jbk", vectors, np.einsum("jik,bi->jbk", roots, trials.pull))
-        ratio = (SPREAD**2)[:, None]
-        gain = ratio / (1 + ratio * values[:, :, None, :])
-        squares = trials.squares[:, None] - (gain * pull[:, :, None, :] ** 2).sum(-1)
-        squares = np.maximum(squares, trials.floor)
-        log_weight = (
-            log_prior[:, None, None]
-            - 0.5 * np.log10(SPREAD) ** 2 / 0.5**2
-            - 0.5 * np.log1p(ratio * values[:, :, None, :]).sum(-1)
-            + trials.log_evidence[:, None]
-            - trials.degrees / 2 * np.log(squares)
-        )
-        log_weight -= log_weight.max()
-        j, b, h = np.nonzero(log_weight > np.log(_NEGLIGIBLE))
-        weight = np.exp(log_weight[j, b, h])
-
-        deviation = (roots[:, None] @ vectors)[j, b]
-        relative = deviation - (trials.level_pull[b][:, None] @ deviation)
-        gain = gain[j, b, h]
-        mean = trials.level[b][:, None] + (relative @ (gain * pull[j, b])[..., None])[..., 0]
-        factor = np.concatenate(
-            [
-                relative * np.sqrt(gain)[:, None],
-                np.broadcast_to(trials.level_sd[b][:, None, None], (len(b), self.size, 1)),
-            ],
-            axis=2,
-        )
+        grid = Grid(self, observations, observations.value[None], surface, seed_effects)
+        _, j, b, h = np.nonzero(grid.log_weight > grid.log_weight.max() + np.log(_NEGLIGIBLE))
+        weight = np.exp(grid.log_weight[0, j, b, h] - grid.log_weight.max())
+        points = Points(np.zeros_like(j), j, b, h)
+        mean, factor = grid.moments(points)
         return Posterior(
             weight=weight / weight.sum(),
-            smooth=self.smooth[j],
-            spread=ratio[h, 0],
-            seeds=np.array(trials.ratios)[b],
+            smooth=grid.smooth[j],
+            spread=SPREAD[h] ** 2,
+            seeds=grid.seeds[b],
             mean=mean,
             factor=factor,
-            degrees=trials.degrees,
-            squares=squares[j, b, h],
+            degrees=grid.degrees,
+            squares=grid.squares[points],
+            told=np.ones(len(weight)),
+            first=np.ones(len(weight)),
         )
+
+
+class Points(NamedTuple):
+    """Grid points by their numbers along each axis of `Grid.log_weight`, (P,) each."""
+
+    metric: Ints
+    smooth: Ints
+    seeds: Ints
+    spread: Ints
+
+
+class Grid:
+    """What the trials say at every grid point, of several metrics of the same trials.
+
+    ``log_weight`` and ``squares`` are (K, J, B, H): K metrics, J parts that are smooth, B ratios of
+    seeds and H of spread to noise. A metric's weights can be compared with another's: what does not
+    depend on the values is the same for all.
+
+    Args:
+        model: the prior.
+        observations: which trial is of which candidate and seed.
+        values: the metrics, (K, trials).
+        surface: whether anything may be smooth.
+        seed_effects: whether trials of a seed may share anything.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        observations: Observations,
+        values: Floats,
+        surface: bool,
+        seed_effects: bool,
+    ) -> None:
+        self._roots = roots = model.roots if surface else model.roots[:1]
+        self.smooth = model.smooth[: len(roots)]
+        self._trials = trials = _Trials(observations, values, SEEDS if seed_effects else SEEDS[:1])
+        self.seeds, self.degrees = np.array(trials.ratios), trials.degrees
+        # From here on: j counts smoothness, b seeds, h spread, i and k candidates, m metrics.
+        seen = roots.swapaxes(1, 2)[:, None] @ trials.information @ roots[:, None]
+        known, self._vectors = np.linalg.eigh(seen)
+        known = np.maximum(known, 0.0)
+        rotated = (roots[:, None] @ self._vectors).swapaxes(2, 3)
+        self._pull = (rotated @ trials.pull[:, None, :, :, None])[..., 0]
+        ratio = (SPREAD**2)[:, None]
+        self._gain = ratio / (1 + ratio * known[:, :, None, :])
+        explained = (self._gain @ (self._pull**2)[..., None])[..., 0]
+        floor = trials.floor[:, None, None, None]
+        self.squares = np.maximum(trials.squares[:, None, :, None] - explained, floor)
+        self.log_weight = (
+            model.log_prior[: len(roots), None, None]
+            + log_prior_of_spread(SPREAD)
+            - 0.5 * np.log1p(ratio * known[:, :, None, :]).sum(-1)
+            + trials.log_evidence[:, None]
+            - trials.degrees / 2 * np.log(self.squares)
+        )
+
+    def moments(self, points: Points) -> tuple[Floats, Floats]:
+        """Mean (P, n) and factor (P, n, n + 1) at grid points, see `Posterior`."""
+        m, j, b, h = points
+        trials = self._trials
+        deviation = (self._roots[:, None] @ self._vectors)[j, b]
+        relative = deviation - (trials.level_pull[b][:, None] @ deviation)
+        gain = self._gain[j, b, h]
+        pulled = (gain * self._pull[m, j, b])[..., None]
+        mean = trials.level[m, b][:, None] + (relative @ pulled)[..., 0]
+        level_sd = np.broadcast_to(
+            trials.level_sd[b][:, None, None], (len(b), deviation.shape[1], 1)
+        )
+        return mean, np.concatenate([relative * np.sqrt(gain)[:, None], level_sd], axis=2)
 
 
 @dataclass(frozen=True)
@@ -130,10 +180,12 @@ class Posterior:
     ``degrees`` / 2 and scale ``squares[h]`` / 2.
 
     ``smooth`` is the quadratic's part of the variance between candidates, ``spread`` that variance
-    over σ², ``seeds`` the variance between seeds over σ².
+    over σ², ``seeds`` the variance between seeds over σ². ``told`` is the noise variance of a lone
+    metric that would tell as much as one more trial, over σ²: one, unless other metrics help.
+    ``first`` is that of a candidate's first trial.
 
-    Shapes: ``weight``, ``smooth``, ``spread``, ``seeds``, ``squares`` (H,); ``mean`` (H, n);
-    ``factor`` (H, n, n + 1).
+    Shapes: ``weight``, ``smooth``, ``spread``, ``seeds``, ``squares``, ``told``, ``first``
+    (H,); ``mean`` (H, n); ``factor`` (H, n, any).
     """
 
     weight: Floats
@@ -144,6 +196,8 @@ class Posterior:
     factor: Floats
     degrees: int
     squares: Floats
+    told: Floats
+    first: Floats
 
     @property
     def expected(self) -> Floats:
@@ -154,6 +208,16 @@ class Posterior:
     def noise(self) -> float:
         """Posterior mean of the noise variance (of its scale, if there are too few trials)."""
         return float(self.weight @ self._noise)
+
+    @property
+    def noise_told(self) -> float:
+        """What `noise` would have to be for one metric alone to tell as much as a trial does."""
+        return float(self.weight @ (self.told * self._noise))
+
+    @property
+    def noise_first(self) -> float:
+        """As `noise_told`, of a candidate's first trial."""
+        return float(self.weight @ (self.first * self._noise))
 
     @property
     def _noise(self) -> Floats:
@@ -179,30 +243,33 @@ class Posterior:
             chosen = slice(edges[h - 1] if h else 0, edges[h])
             values[chosen] = draws[chosen] @ self.factor[h].T
         values = self.mean[point] + np.sqrt(noise)[:, None] * values
-        return Samples(values, noise, point)
+        return Samples(values, noise, self.smooth[point], noise * self.spread[point])
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Joint draws: ``values`` (count, n), ``noise`` variances and grid ``point`` numbers."""
+    """Joint draws: ``values`` (count, n), and of each draw the ``noise`` variance, the ``spread``
+    variance between candidates, and its ``smooth`` part (count,).
+    """
 
     values: Floats
     noise: Floats
-    point: Ints
+    smooth: Floats
+    spread: Floats
 
 
 class _Trials:
     """Trials reduced to what the posterior needs, for each ratio of seed to noise variance.
 
     With Z the trials' candidates and W the trials' covariance over σ² (noise and seeds), and the
-    level m integrated out: ``information`` Zᵀ P Z (b, n, n), ``pull`` Zᵀ P y (b, n) and
-    ``squares`` yᵀ P y (b,), where P = W⁻¹ − W⁻¹1 (1ᵀW⁻¹1)⁻¹ 1ᵀW⁻¹.
+    level m integrated out: ``information`` Zᵀ P Z (b, n, n), and of each metric y ``pull`` Zᵀ P y
+    (metrics, b, n) and ``squares`` yᵀ P y (metrics, b), where P = W⁻¹ − W⁻¹1 (1ᵀW⁻¹1)⁻¹ 1ᵀW⁻¹.
     """
 
-    def __init__(self, observations: Observations, ratios: Sequence[float]) -> None:
-        table, value = observations.table, observations.value
-        total = float(value.mean())
-        value = value - total  # against cancellation
+    def __init__(self, observations: Observations, values: Floats, ratios: Sequence[float]) -> None:
+        table = observations.table
+        total = values.mean(1, keepdims=True)
+        values = values - total  # against cancellation
         _, column = np.unique(observations.seed, return_inverse=True)
         per_seed = table.sum(0)
         shared = bool((np.count_nonzero(table, axis=0) > 1).any())
@@ -210,21 +277,23 @@ class _Trials:
         # W⁻¹ = I − S D Sᵀ with S the trials' seeds (Woodbury).
         shrink = np.array([[ratio / (1 + ratio * n) for n in per_seed] for ratio in self.ratios])
         counts = table.sum(1)
-        sums = np.bincount(observations.candidate, value, observations.size)
-        seed_sums = np.bincount(column, value, len(per_seed))
+        sums = values @ np.eye(observations.size)[observations.candidate]
+        seed_sums = values @ np.eye(len(per_seed))[column]
         information = np.diag(counts) - np.einsum("is,bs,ks->bik", table, shrink, table)
-        pull = sums - (shrink * seed_sums) @ table.T
+        pull = sums[:, None] - (shrink * seed_sums[:, None]) @ table.T
         weights = counts - (shrink * per_seed) @ table.T  # Zᵀ W⁻¹ 1
         precision = weights.sum(1)
-        centre = pull.sum(1) / precision
+        centre = pull.sum(2) / precision
 
-        self.degrees = len(value) - 1
+        self.degrees = len(column) - 1
         self.information = information - (
             weights[:, :, None] * weights[:, None, :] / precision[:, None, None]
         )
-        self.pull = pull - weights * centre[:, None]
-        self.squares = (value**2).sum() - shrink @ seed_sums**2 - precision * centre**2
-        self.floor = len(value) * (1e-12 * float(np.abs(value).max(initial=0.0))) ** 2 + 1e-300
+        self.pull = pull - weights * centre[:, :, None]
+        squares = (values**2).sum(1, keepdims=True)
+        self.squares = squares - seed_sums**2 @ shrink.T - precision * centre**2
+        largest = np.abs(values).max(1, initial=0.0)
+        self.floor = len(column) * (1e-12 * largest) ** 2 + 1e-300
         self.log_evidence = -0.5 * (
             np.log1p(np.outer(self.ratios, per_seed)).sum(1) + np.log(precision)
         )

@@ -17,6 +17,9 @@ Flags = npt.NDArray[np.bool_]
 class Observations:
     """One entry a finished trial; ``candidate`` numbers lie in [0, ``size``), larger is better.
 
+    ``others`` are further metrics of the same trials, (trials, metrics), which may say more of the
+    value than it does itself.
+
     The entries are in the order of candidate and seed, so that equal sets of trials give equal
     numbers to the last bit, in whatever order they came.
     """
@@ -25,16 +28,24 @@ class Observations:
     candidate: Ints
     seed: Ints
     value: Floats
+    others: Floats
 
     @classmethod
-    def collect(cls, size: int, trials: Iterable[tuple[int, int, float]]) -> Observations:
-        """Gather (candidate, seed, value) triples."""
+    def collect(cls, size: int, trials: Iterable[tuple[float, ...]]) -> Observations:
+        """Gather rows of candidate, seed, value and, if any, the other metrics.
+
+        A metric that some of the trials lack is left out.
+        """
         ordered = sorted(trials)
+        metrics = min((len(row) for row in ordered), default=3)
+        others = np.array([row[3:metrics] for row in ordered], dtype=np.float64)
+        others = others.reshape(len(ordered), -1)
         return cls(
             size,
-            np.array([candidate for candidate, _, _ in ordered], dtype=np.int64),
-            np.array([seed for _, seed, _ in ordered], dtype=np.int64),
-            np.array([value for _, _, value in ordered], dtype=np.float64),
+            np.array([row[0] for row in ordered], dtype=np.int64),
+            np.array([row[1] for row in ordered], dtype=np.int64),
+            np.array([row[2] for row in ordered], dtype=np.float64),
+            others[:, np.isfinite(others).all(0)],
         )
 
     @property
@@ -48,6 +59,13 @@ class Observations:
         sums = np.bincount(self.candidate, self.value, self.size)
         counts = self.counts
         return np.where(counts > 0, sums / np.maximum(counts, 1), np.nan)
+
+    def deviations(self, metrics: Floats) -> Floats:
+        """How far each trial is from its candidate's mean, (trials, metrics)."""
+        belongs = np.eye(self.size)[self.candidate]
+        means = (belongs.T @ metrics) / np.maximum(self.counts, 1)[:, None]
+        apart: Floats = metrics - means[self.candidate]
+        return apart
 
     @property
     def repeats(self) -> int:

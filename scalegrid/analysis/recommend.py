@@ -9,13 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalegrid.analysis.candidates import raced, trial_values, zone
+from scalegrid.analysis.candidates import METRICS, others, raced, trial_values, value, zone
 from scalegrid.analysis.foresight import trials_needed
 from scalegrid.analysis.kinds import without_kinds
+from scalegrid.analysis.luck import Luck, images_needed, luck
 from scalegrid.analysis.model import Model
-from scalegrid.analysis.observations import Floats, Observations
+from scalegrid.analysis.observations import Flags, Floats, Observations
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.selection import chances, interval, is_clear, tie_set
+from scalegrid.analysis.sensor import Sensor, sense
 from scalegrid.analysis.surface import Fit, fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, SweepSpec
@@ -38,6 +40,7 @@ def recommend(
     indifference: float = INDIFFERENCE / 100,
     confidence: float = CONFIDENCE,
     flops_factor: float = 2.0,
+    answers: Mapping[str, Flags] | None = None,
 ) -> Recommendation:
     """Say which coefficients are best, and how sure that is.
 
@@ -53,6 +56,8 @@ def recommend(
             0.3 points of accuracy.
         confidence: probability of being within the indifference zone that counts as clear.
         flops_factor: F, the FLOPs ratio that the plan aims at.
+        answers: which validation images each trial got right, by its id, (images,); with them the
+            candidates' luck with these images counts, if top-1 is the metric.
 
     Raises:
         UserError: no candidate has a finished trial, or a setting is out of range.
@@ -62,7 +67,8 @@ def recommend(
     if not 0 < confidence < 1:
         raise UserError(f"the confidence {confidence:g} must lie between 0 and 1.")
     table = _Table.read(variants, trials, metric, flops_factor)
-    fitted = fit(Model(table.observations.size, table.shares), table.observations)
+    with_images = table.luck(answers) if answers and metric == "top1" else None
+    fitted = fit(Model(table.observations.size, table.shares), table.observations, with_images)
     values = fitted.samples.values
     chance = chances(values, indifference)
     expected = fitted.posterior.expected
@@ -70,7 +76,10 @@ def recommend(
     repeats = table.observations.repeats
     needed: int | None = 0
     if not is_clear(repeats, float(chance.within[leader]), confidence):
-        needed = trials_needed(fitted.posterior, indifference, confidence, repeats)
+        needed = trials_needed(fitted.on_images, indifference, confidence, repeats, with_images)
+    images = None
+    if with_images is not None and needed != 0:
+        images = images_needed(fitted.on_images, with_images, indifference, confidence)
     order = np.argsort(-expected, kind="stable")
     candidates = [
         _candidate(table, i, expected[i], values[:, i], chance.best[i], chance.within[i])
@@ -88,6 +97,9 @@ def recommend(
         validation=fitted.validation,
         sigma=math.sqrt(fitted.posterior.noise),
         repeats=repeats,
+        sensor=table.sensor(fitted),
+        luck=with_images,
+        images_needed=images,
         notes=tuple(_notes(table, metric)),
     )
 
@@ -100,6 +112,7 @@ def recommend_as_planned(
     metric: Metric | None = None,
     indifference: float | None = None,
     confidence: float | None = None,
+    answers: Mapping[str, Flags] | None = None,
 ) -> Recommendation:
     """`recommend` by the settings of a sweep's specification, as far as no others are given.
 
@@ -110,11 +123,12 @@ def recommend_as_planned(
         metric: another metric; the specification's zone is then not used.
         indifference: in points of accuracy, or in nats for ``val_loss``.
         confidence: as for `recommend`.
+        answers: as for `recommend`.
 
     Raises:
         UserError: see `recommend`.
     """
-    planned = yaml.build(SweepSpec, {key: spec[key] for key in _SETTINGS if key in spec})
+    planned = _planned(spec)
     chosen = metric or planned.metric
     if indifference is None and chosen == planned.metric:
         indifference = planned.indifference
@@ -127,7 +141,33 @@ def recommend_as_planned(
         indifference=zone(chosen, indifference),
         confidence=confidence,
         flops_factor=planned.flops_factor,
+        answers=answers,
     )
+
+
+def sensor_as_planned(
+    variants: pd.DataFrame, trials: pd.DataFrame, spec: Mapping[str, Any]
+) -> Sensor | None:
+    """How well a trial of a sweep tells its candidates apart, by the sweep's own metric.
+
+    Args:
+        variants: as for `recommend`.
+        trials: as for `recommend`.
+        spec: the keys of ``sweep.yaml``; those that are missing have their defaults.
+
+    Returns:
+        None where there is one seed each.
+
+    Raises:
+        UserError: no candidate has a finished trial.
+    """
+    planned = _planned(spec)
+    table = _Table.read(variants, trials, planned.metric, planned.flops_factor)
+    return table.sensor(fit(Model(table.observations.size, table.shares), table.observations))
+
+
+def _planned(spec: Mapping[str, Any]) -> SweepSpec:
+    return yaml.build(SweepSpec, {key: spec[key] for key in _SETTINGS if key in spec})
 
 
 @dataclass(frozen=True)
@@ -139,6 +179,7 @@ class _Table:
     is -1 where less is better, and no value lies above ``ceiling``. ``notes`` are on the devices.
     """
 
+    metric: Metric
     rows: pd.DataFrame
     number: dict[str, int]
     scaled: pd.DataFrame
@@ -173,17 +214,48 @@ class _Table:
                 "nothing can be recommended yet: one finished trial says nothing of the noise; run "
                 "`scalegrid sweep` again to finish it, or with more --seeds."
             )
-        triples = zip(own["variant"], own["seed"], own["value"], strict=True)
-        observations = Observations.collect(
-            len(tried), ((number[v], int(seed), float(value)) for v, seed, value in triples)
-        )
+        observations = _observed(own, number, metric)
         shares = tried[_SHARES].to_numpy(dtype=np.float64)
         sign = -1.0 if metric == "val_loss" else 1.0
         ceiling = 1.0 if metric in ("top1", "top5") else math.inf
         untried = len(rows) - len(tried)
         return cls(
-            tried, number, scaled, values, untried, observations, shares, sign, ceiling, notes
+            *(metric, tried, number, scaled, values, untried),
+            *(observations, shares, sign, ceiling, notes),
         )
+
+    def luck(self, answers: Mapping[str, Flags]) -> Luck | None:
+        """The candidates' luck with the images, by those trials whose answers are known."""
+        own = self.values[self.values["variant"].isin(self.number)]
+        return luck(
+            {
+                (self.number[row["variant"]], row["seed"]): answers[row["trial"]]
+                for row in own.sort_values(["variant", "seed"]).to_dict("records")
+                if row["trial"] in answers
+            }
+        )
+
+    def sensor(self, fitted: Fit) -> Sensor | None:
+        """How well one trial tells the candidates apart, and whether another metric does better."""
+        own = self.values[self.values["variant"].isin(self.number)]
+        rivals = {
+            metric: _observed(own.assign(value=value(own, metric, 1.0)), self.number, metric)
+            for metric in METRICS
+            if metric in own and metric != self.metric and np.isfinite(own[metric]).all()
+        }
+        seconds = float(own["seconds"].mean()) if "seconds" in own else None
+        return sense(fitted.on_images, self.observations, self.metric, rivals, seconds)
+
+
+def _observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) -> Observations:
+    rows = trials.to_dict("records")
+    return Observations.collect(
+        len(number),
+        (
+            (number[row["variant"]], int(row["seed"]), row["value"], *others(row, metric))
+            for row in rows
+        ),
+    )
 
 
 def _candidate(

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from scalegrid.analysis.luck import Luck
 from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import CrossValidation
 from scalegrid.coefficients import Coefficients, Shares
 from scalegrid.spec import Metric
@@ -77,7 +80,10 @@ class Recommendation:
     ``gains`` has an entry for each of depth, width, resolution and paper, None where there is no
     finished trial of it. ``surface_optimum`` is None where the surface does not fit, and
     ``trials_needed`` is 0 when the answer is clear and None when it is out of reach. ``sigma`` is
-    the standard deviation of one trial, by ``repeats`` degrees of freedom.
+    the standard deviation of one trial, by ``repeats`` degrees of freedom; ``sensor`` says how well
+    one trial tells candidates apart, None where there is one seed each. ``luck`` is that of the
+    candidates with the validation images, None where it is not known; ``images_needed`` is how many
+    images would make the answer clear where more seeds could not, else None.
     """
 
     metric: Metric
@@ -91,6 +97,9 @@ class Recommendation:
     validation: CrossValidation
     sigma: float
     repeats: int
+    sensor: Sensor | None
+    luck: Luck | None
+    images_needed: int | None
     notes: tuple[str, ...]
 
     @property
@@ -100,7 +109,7 @@ class Recommendation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, all in the metric's own unit: shares in [0, 1], or nats."""
-        best, top = self.best, self.surface_optimum
+        best, top, sensor = self.best, self.surface_optimum, self.sensor
         return {
             "variant": best.variant,
             "alpha": best.alpha,
@@ -129,6 +138,12 @@ class Recommendation:
             "confidence": self.confidence,
             "noise": self.sigma,
             "repeats": self.repeats,
+            "spread": sensor and sensor.spread,
+            "reliability": sensor and sensor.reliability,
+            "reliability_interval": sensor and [sensor.low, sensor.high],
+            "reliability_by_all_metrics": sensor and sensor.helped,
+            "luck_with_images": self.luck and math.sqrt(self.luck.variance),
+            "images_needed": self.images_needed,
             "cross_validated_error": asdict(self.validation),
             "notes": list(self.notes),
         }

@@ -8,6 +8,8 @@ from functools import cached_property
 
 import numpy as np
 
+from scalegrid.analysis import joint
+from scalegrid.analysis.luck import Luck, beyond
 from scalegrid.analysis.model import Model, Posterior, Samples
 from scalegrid.analysis.observations import Floats, Observations
 from scalegrid.analysis.selection import SAMPLES, interval, tie_set
@@ -33,11 +35,23 @@ class CrossValidation:
 
 @dataclass(frozen=True)
 class Fit:
-    """The posterior that statements are made from, and why it is this one."""
+    """The posterior that statements are made from, and why it is this one.
+
+    ``on_images`` is that of the values on the validation images there are, ``posterior`` that on
+    all there could be; they are the same where the ``luck`` with the images is not known.
+    """
 
     model: Model
-    posterior: Posterior
+    on_images: Posterior
+    luck: Luck | None
     validation: CrossValidation
+
+    @cached_property
+    def posterior(self) -> Posterior:
+        """Of the candidates' true values."""
+        if self.luck is None:
+            return self.on_images
+        return beyond(self.on_images, self.model, self.luck)
 
     @cached_property
     def samples(self) -> Samples:
@@ -45,12 +59,16 @@ class Fit:
         return self.posterior.sample(SAMPLES, np.random.default_rng(0))
 
 
-def fit(model: Model, observations: Observations) -> Fit:
-    """The posterior with the surface if cross-validation favours it, else by the plain model."""
+def fit(model: Model, observations: Observations, luck: Luck | None = None) -> Fit:
+    """The posterior with the surface if cross-validation favours it, else by the plain model.
+
+    The value alone is cross-validated; the posterior is that of all metrics.
+    """
     plain = cross_validate(model, observations, surface=False)
     error = cross_validate(model, observations, surface=True) if model.has_surface else None
     validation = CrossValidation(error, plain)
-    return Fit(model, model.posterior(observations, surface=validation.fits), validation)
+    on_images = joint.posterior(model, observations, surface=validation.fits)
+    return Fit(model, on_images, luck, validation)
 
 
 def cross_validate(model: Model, observations: Observations, *, surface: bool) -> float:
@@ -116,12 +134,10 @@ def _surface_samples(fitted: Fit, mesh: Floats) -> Floats:
     candidates and ρ its smooth part, the level has mean ū and variance λσ²(1−ρ)/n; the
     coefficients have precision p = 1/ρ + (n/r)/(1−ρ) over λσ² and mean Qᵀu / (p (1−ρ)).
     """
-    samples, posterior, basis = fitted.samples, fitted.posterior, fitted.model.at_candidates
-    smooth = posterior.smooth[samples.point]
-    chosen = smooth > 0
-    smooth = smooth[chosen, None]
+    samples, basis = fitted.samples, fitted.model.at_candidates
+    chosen = samples.smooth > 0
+    smooth, spread = samples.smooth[chosen, None], samples.spread[chosen, None]
     values = samples.values[chosen]
-    spread = (samples.noise * posterior.spread[samples.point])[chosen, None]
     size, rank = basis.shape
     generator = np.random.default_rng(1)
     precision = 1 / smooth + size / rank / (1 - smooth)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 from scalegrid.analysis.candidates import with_unit
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
+from scalegrid.analysis.sensor import POOR, Sensor
 from scalegrid.util.text import coefficient, percent
 
 _NAMES = {"top1": "top-1", "top5": "top-5", "val_loss": "validation loss", "nas": "ACC·(FLOPs/T)^w"}
@@ -40,7 +43,8 @@ def sentences(recommendation: Recommendation) -> list[str]:
         _ties(recommendation),
         *(_gain(recommendation, role, gain) for role, gain in recommendation.gains.items()),
         *_surface(recommendation),
-        _noise(recommendation),
+        *sensor_sentences(recommendation.sensor),
+        _images(recommendation),
         *recommendation.notes,
         _needed(recommendation),
     ]
@@ -70,9 +74,43 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
     ]
 
 
-def amount(recommendation: Recommendation, difference: float) -> str:
+def sensor_sentences(sensor: Sensor | None) -> list[str]:
+    """Noise, spread and reliability of one trial, and what to do where it is poor."""
+    if sensor is None:
+        return []
+    alone, helped = f"{sensor.reliability:.2f}", f"{sensor.helped:.2f}"
+    said = (
+        f"One trial has a noise of {amount(sensor, sensor.noise)} (standard deviation between "
+        f"seeds, {sensor.repeats} degrees of freedom), the candidates a spread of "
+        f"{amount(sensor, sensor.spread)}: its reliability is {alone} ({sensor.low:.2f} to "
+        f"{sensor.high:.2f}){f', {helped} with the losses' if helped > alone else ''}."
+    )
+    return [said, _remedy(sensor)] if sensor.poor else [said]
+
+
+def _remedy(sensor: Sensor) -> str:
+    wanted = sensor.noise_wanted
+    hours = sensor.hours(2 * sensor.trials)
+    cost = "" if hours is None else f" (twice the epochs: {_hours(hours)} for as many trials)"
+    other = "another metric (none of those recorded is better)"
+    if sensor.better is not None:
+        name, reliability = sensor.better
+        other = f"{_NAMES[name]} (its reliability is {reliability:.2f})"
+    return (
+        f"That is poor: below {POOR:g} a trial says more of its seed than of its candidate. The "
+        f"noise would have to fall by {percent(1 - wanted / sensor.noise)}, to "
+        f"{amount(sensor, wanted)}. Train longer{cost}, on more images, or compare by {other}."
+    )
+
+
+def _hours(hours: float) -> str:
+    number = f"{hours:.1f} hours" if hours >= 0.1 else f"{60 * hours:.0f} minutes"
+    return f"{number} of one worker"
+
+
+def amount(found: Recommendation | Sensor, difference: float) -> str:
     """A difference of the metric with its unit."""
-    return with_unit(difference, recommendation.metric)
+    return with_unit(difference, found.metric)
 
 
 def _name(one: Candidate) -> str:
@@ -134,12 +172,19 @@ def _surface(recommendation: Recommendation) -> list[str]:
     ]
 
 
-def _noise(recommendation: Recommendation) -> str:
-    if recommendation.repeats == 0:
+def _images(recommendation: Recommendation) -> str:
+    luck = recommendation.luck
+    if luck is None:
         return ""
+    said = (
+        f"A candidate's luck with these {luck.images:,} validation images, which seeds do not "
+        f"remove, is {amount(recommendation, math.sqrt(luck.variance))}."
+    )
+    if recommendation.images_needed is None:
+        return said
     return (
-        f"One trial has a standard deviation of {amount(recommendation, recommendation.sigma)} "
-        f"({recommendation.repeats} degrees of freedom)."
+        f"{said} The images limit the answer, not the seeds: no number of seeds would make it "
+        f"clear, about {recommendation.images_needed:,} images would."
     )
 
 
@@ -148,8 +193,14 @@ def _needed(recommendation: Recommendation) -> str:
     needed = recommendation.trials_needed
     if needed == 0:
         return f"The answer is clear at {aim}."
+    if needed is None and recommendation.images_needed is not None:
+        return f"The answer is not clear at {aim}; it takes more validation images."
     if needed is None:
         return f"The answer is not clear at {aim}, and no reasonable number of trials will do."
+    sensor = recommendation.sensor
+    hours = None if sensor is None else sensor.hours(needed)
+    cost = "" if hours is None else f" ({_hours(hours)})"
     return (
-        f"The answer is not clear at {aim}; about {needed} more trials would probably make it so."
+        f"The answer is not clear at {aim}; about {needed} more trials{cost} would probably make "
+        f"it so."
     )

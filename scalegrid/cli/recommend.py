@@ -45,6 +45,7 @@ def recommend(
         metric=metric,
         indifference=indifference,
         confidence=confidence,
+        answers=tables.answered,
     )
     if form == "json":
         print_json(found.to_dict())

@@ -35,6 +35,20 @@ def status(name: str | None, results: str, form: Format) -> None:
         print_csv([{k: v for k, v in asdict(found).items() if k not in ("best", "running")}])
     else:
         _print(found)
+        for line in _sensor(name, results):
+            print(line)
+
+
+def _sensor(name: str | None, results: str) -> list[str]:
+    """How well a trial of the sweep tells candidates apart, as soon as replicates show it."""
+    from scalegrid.analysis import sensor_as_planned, sensor_sentences
+    from scalegrid.results import load_sweep
+
+    try:
+        tables = load_sweep(name, results)
+        return sensor_sentences(sensor_as_planned(tables.planned, tables.trials, tables.spec))
+    except UserError:  # there is not enough yet
+        return []
 
 
 def _print(status: Status) -> None:
@@ -47,7 +61,8 @@ def _print(status: Status) -> None:
     )
     if status.best:
         top1 = f"{100 * status.best.top1:.1f} %"
-        print(f"Best so far: {status.best.label}, top-1 {top1} ({status.best.seeds} seeds).")
+        seeds = f"{status.best.seeds} seed{'s' * (status.best.seeds > 1)}"
+        print(f"Best so far: {status.best.label}, top-1 {top1} ({seeds}).")
     if status.certainty is not None:
         print(f"{certainty(status.certainty).capitalize()}.")
     if status.running:

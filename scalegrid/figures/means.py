@@ -42,6 +42,10 @@ class Tables(Protocol):
     def trials(self) -> pd.DataFrame:
         """One row a finished or failed trial."""
 
+    @property
+    def answered(self) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Which validation images each trial got right, by its id."""
+
 
 @dataclass(frozen=True)
 class MeanAccuracies:

@@ -39,7 +39,9 @@ def draw(tables: Tables) -> Figure:
     Raises:
         UserError: no candidate has a finished trial.
     """
-    found = recommend_as_planned(tables.planned, tables.trials, tables.spec)
+    found = recommend_as_planned(
+        tables.planned, tables.trials, tables.spec, answers=tables.answered
+    )
     shown = found.ranking[:MOST]
     figure = Figure(figsize=(style.PAGE, 0.95 + _ROW * len(shown)), layout="constrained")
     axes = figure.add_subplot()

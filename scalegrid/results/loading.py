@@ -59,6 +59,11 @@ class SweepTables:
         images = self.answers["images"]
         return unpack(self.answers["correct"].tolist(), int(images.iloc[0]) if len(images) else 0)
 
+    @property
+    def answered(self) -> dict[str, Flags]:
+        """The rows of ``correct`` by the ids of their trials."""
+        return dict(zip(self.answers["trial"], self.correct, strict=True))
+
 
 @dataclass(frozen=True)
 class Stored:
@@ -84,6 +89,13 @@ class Stored:
         """The rows of the variants of the plan last run, in its order."""
         rows: list[dict[str, Any]] = self.variants.slice(0, self.planned_count).to_pylist()
         return rows
+
+    @property
+    def answered(self) -> dict[str, Flags]:
+        """Which images the trials of ``answers`` got right, by their ids."""
+        rows = self.answers.to_pylist()
+        flags = unpack([row["correct"] for row in rows], rows[0]["images"] if rows else 0)
+        return dict(zip((row["trial"] for row in rows), flags, strict=True))
 
     @property
     def planned_count(self) -> int:

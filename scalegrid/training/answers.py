@@ -31,6 +31,12 @@ class Answers:
 
         return cls(len(right), np.packbits(right).tobytes())
 
+    @property
+    def flags(self) -> Flags:
+        """One flag an image, (images,)."""
+        flags: Flags = unpack([self.correct], self.images)[0]
+        return flags
+
 
 def unpack(packed: Sequence[bytes], images: int) -> Flags:
     """The flags, (n, images), of n packed strings of bits, each of ``images`` images."""

@@ -43,7 +43,9 @@ def test_json_has_the_documented_keys_and_no_others() -> None:
         *("accuracy",),
         *("probability_best", "probability_within_indifference", "tie_set", "gains"),
         *("surface_optimum", "trials_needed", "metric", "indifference", "confidence"),
-        *("noise", "repeats", "cross_validated_error", "notes"),
+        *("noise", "repeats", "spread", "reliability", "reliability_interval"),
+        *("reliability_by_all_metrics", "luck_with_images", "images_needed"),
+        *("cross_validated_error", "notes"),
     ]
     assert list(said["gains"]) == ["depth", "width", "resolution", "paper"]
     assert said["gains"]["paper"] is None

@@ -35,7 +35,7 @@ def test_cross_validation_equals_leaving_out_one_by_one(
     model = Model(8, shares)
     if surface:
         model.smooth, model.roots = model.smooth[1:], model.roots[1:]
-        model._log_prior = model._log_prior[1:]
+        model.log_prior = model.log_prior[1:]
     errors = []
     for left_out in range(8):
         rest = observe([row if i != left_out else [] for i, row in enumerate(values)])

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from scalegrid.coefficients import PAPER, Coefficients, classic_grid, corners
@@ -36,6 +37,7 @@ class FakeTables:
     trials: pd.DataFrame
     history: pd.DataFrame = field(default_factory=HISTORY.copy)
     spec: dict[str, Any] = field(default_factory=dict)
+    answered: dict[str, npt.NDArray[np.bool_]] = field(default_factory=dict)
 
     @property
     def planned(self) -> pd.DataFrame:

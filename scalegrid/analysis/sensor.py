@@ -1,0 +1,104 @@
+"""How well one trial tells candidates apart: noise, spread and reliability."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from scalegrid.analysis.model import Model, Posterior
+from scalegrid.analysis.observations import Floats, Observations
+from scalegrid.analysis.selection import SAMPLES, interval
+from scalegrid.spec import Metric
+
+POOR = 0.5
+"""Below this reliability a trial says more of its seed than of its candidate."""
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """What a trial of a sweep tells, by the trials of its candidates.
+
+    ``noise`` is the standard deviation between seeds and ``spread`` that between candidates, in the
+    unit of the metric. ``reliability`` is that of one trial by the metric alone, spread² / (spread²
+    + noise²), with its 95 % interval ``low`` to ``high``; ``helped`` with the other metrics' help.
+    ``better`` is the metric of the highest reliability, and that, where it exceeds this one's.
+    ``seconds`` is the mean time of a trial, None where the tables lack it, and ``trials`` counts
+    them. ``repeats`` are the degrees of freedom of the noise.
+    """
+
+    metric: Metric
+    noise: float
+    spread: float
+    reliability: float
+    low: float
+    high: float
+    helped: float
+    better: tuple[Metric, float] | None
+    trials: int
+    repeats: int
+    seconds: float | None
+
+    @property
+    def poor(self) -> bool:
+        """Whether one trial says more of its seed than of its candidate."""
+        return self.reliability < POOR
+
+    @property
+    def noise_wanted(self) -> float:
+        """The noise at which a trial would not be poor."""
+        return float(self.spread * np.sqrt(1 / POOR - 1))
+
+    def hours(self, trials: float) -> float | None:
+        """What so many trials take one worker here."""
+        return None if self.seconds is None else trials * self.seconds / 3600
+
+
+def sense(
+    posterior: Posterior,
+    observations: Observations,
+    metric: Metric,
+    rivals: dict[Metric, Observations],
+    seconds: float | None,
+) -> Sensor | None:
+    """The sensor that a posterior describes; None where one seed each cannot show the noise.
+
+    Args:
+        posterior: of the candidates.
+        observations: the trials it was made from.
+        metric: what they were compared by.
+        rivals: the same trials by other metrics, which might be better.
+        seconds: mean time of a trial.
+    """
+    if observations.repeats == 0 or observations.size < 2:
+        return None
+    spread, noise = _variances(posterior)
+    first = posterior.noise_first / posterior.noise
+    reliability = spread / (spread + noise)
+    mean = float(reliability.mean())
+    others = {name: _reliability(given) for name, given in rivals.items()}
+    best = max(others, key=others.__getitem__, default=None)
+    return Sensor(
+        metric=metric,
+        noise=float(np.sqrt(posterior.noise)),
+        spread=float(np.sqrt(spread.mean())),
+        reliability=mean,
+        low=interval(reliability)[0],
+        high=interval(reliability)[1],
+        helped=float((spread / (spread + first * noise)).mean()),
+        better=None if best is None or others[best] <= mean else (best, others[best]),
+        trials=len(observations.value),
+        repeats=observations.repeats,
+        seconds=seconds,
+    )
+
+
+def _variances(posterior: Posterior) -> tuple[Floats, Floats]:
+    """Draws of the variance between these candidates and of the noise."""
+    samples = posterior.sample(SAMPLES, np.random.default_rng(5))
+    return samples.values.var(1, ddof=1), samples.noise
+
+
+def _reliability(observations: Observations) -> float:
+    spread, noise = _variances(Model(observations.size).posterior(observations))
+    return float((spread / (spread + noise)).mean())

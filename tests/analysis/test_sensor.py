@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from analysis_tables import noisy_trials, spread_shares, trials_table, variants_table
+
+from scalegrid.analysis import recommend, sensor_as_planned, sensor_sentences, to_text
+from scalegrid.analysis.sensor import Sensor
+
+SIZE = 12
+VARIANTS = variants_table(spread_shares(SIZE))
+TRUTH = 0.5 + 0.02 * np.random.default_rng(2).permutation(np.linspace(-1.6, 1.6, SIZE))
+SPREAD = float(TRUTH.std(ddof=1))
+
+
+def sensed(noise: float, seeds: int = 4, seed: int = 0, **columns: float) -> Sensor:
+    trials = trials_table(noisy_trials(TRUTH, seeds, noise, seed)).assign(**columns)
+    sensor = sensor_as_planned(VARIANTS, trials, {})
+    assert sensor is not None
+    return sensor
+
+
+@pytest.mark.parametrize("noise", [0.005, 0.02, 0.06])
+def test_noise_spread_and_reliability_are_those_of_the_world(noise: float) -> None:
+    held = []
+    for seed in range(10):
+        sensor = sensed(noise, seed=seed)
+        assert sensor.noise == pytest.approx(noise, rel=0.35)
+        assert sensor.low < sensor.reliability < sensor.high
+        held.append(sensor.low < SPREAD**2 / (SPREAD**2 + noise**2) < sensor.high)
+    assert np.mean(held) >= 0.8
+    assert sensed(0.02, seeds=12).spread == pytest.approx(SPREAD, rel=0.3)
+
+
+def test_a_poor_sensor_is_called_so_with_what_it_takes_and_costs() -> None:
+    sensor = sensed(0.06, seconds=90.0)
+    said, remedy = sensor_sentences(sensor)
+    assert f"{sensor.reliability:.2f}" in said
+    assert "Train longer" in remedy
+    assert "more images" in remedy
+    assert "2.4 hours of one worker" in remedy  # 48 trials of 90 s, twice as long
+    assert sensor.noise_wanted == pytest.approx(sensor.spread)
+    assert "hours" not in " ".join(sensor_sentences(sensed(0.06)))  # times unknown
+
+
+def test_a_good_sensor_needs_no_remedy() -> None:
+    (said,) = sensor_sentences(sensed(0.005))
+    assert "poor" not in said
+    assert "1.93 points" in said
+
+
+def test_a_metric_that_tells_more_is_named() -> None:
+    trials = trials_table(noisy_trials(TRUTH, 4, 0.06))
+    losses = np.concatenate(list(noisy_trials(TRUTH, 4, 0.004, seed=1).values()))
+    sensor = sensor_as_planned(VARIANTS, trials.assign(val_loss=2 - losses), {})
+    assert sensor is not None
+    assert sensor.better is not None
+    assert sensor.better[0] == "val_loss"
+    assert sensor.better[1] > 0.9
+    assert "validation loss" in sensor_sentences(sensor)[1]
+    assert sensor.helped > sensor.reliability
+
+
+def test_one_seed_each_shows_no_noise() -> None:
+    trials = trials_table(noisy_trials(TRUTH, 1, 0.02))
+    assert sensor_as_planned(VARIANTS, trials, {}) is None
+    assert sensor_sentences(None) == []
+    assert recommend(VARIANTS, trials).to_dict()["reliability"] is None
+
+
+def test_recommend_says_it_and_what_more_trials_cost() -> None:
+    trials = trials_table(noisy_trials(TRUTH, 3, 0.03)).assign(seconds=600.0)
+    found = recommend(VARIANTS, trials)
+    text = to_text(found)
+    assert "One trial has a noise of" in text
+    assert found.trials_needed
+    assert f"{found.trials_needed} more trials ({found.trials_needed / 6:.1f} hours" in text
+    as_data = found.to_dict()
+    low, high = as_data["reliability_interval"]
+    assert 0 <= low < as_data["reliability"] < high <= 1
+    assert as_data["spread"] == pytest.approx(SPREAD, rel=0.5)

@@ -323,6 +323,7 @@ def _tell(
     """Tell an allocator a trial: its value, other metrics and answers; or that it failed."""
     if row["status"] == "finished":
         worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
+        flags = flags if spec.metric == "top1" else None  # answers are top-1's, as in `recommend`
         allocator.tell(row["variant"], row["seed"], worth, others(row, spec.metric), flags)
     else:
         allocator.tell(row["variant"], row["seed"], None)

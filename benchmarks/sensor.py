@@ -25,7 +25,7 @@ from scipy import stats
 from benchmarks.selection_worlds import INDIFFERENCE, World, replay_worlds
 from benchmarks.timing import publish
 from scalegrid.allocation import Racing
-from scalegrid.analysis import raced
+from scalegrid.analysis import raced as can_be_recommended
 from scalegrid.progress import display_for
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.spec import CONFIDENCE, SweepSpec
@@ -48,6 +48,8 @@ SETUPS: dict[str, dict[str, Any]] = {
 
 METRICS = {"top1": 100.0, "val_loss": 1.0, "train_loss": 1.0}
 """The metrics, and what turns them into points or nats."""
+
+_RACED = ("trials", "minutes", "right")
 
 RACES, LONGEST = 100, 400  # replays of a sweep, and trials after which a race is given up
 
@@ -101,15 +103,16 @@ def measure(name: str, tables: SweepTables) -> list[dict[str, object]]:
     for metric, unit in METRICS.items():
         wide = trials.pivot_table(index="variant", columns="seed", values=metric).dropna(axis=1)
         values = unit * wide.to_numpy(dtype=np.float64)
-        rows.append({"setup": name, "metric": metric, **components(values), "seconds": seconds})
-    rows[0] |= races(tables, seconds)
+        raced = races(tables, seconds) if metric == "top1" else dict.fromkeys(_RACED)
+        found = components(values)
+        rows.append({"setup": name, "metric": metric, **found, "seconds": seconds, **raced})
     return rows
 
 
 def _candidates(tables: SweepTables) -> list[str]:
     table = tables.planned
     roles, phis, matched = (table[key].tolist() for key in ("role", "phi", "matched"))
-    eligible = raced(roles, phis, matched)
+    eligible = can_be_recommended(roles, phis, matched)
     return [str(variant) for variant in table["variant"][eligible]]
 
 

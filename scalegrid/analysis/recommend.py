@@ -340,6 +340,10 @@ def _notes(table: _Table, metric: Metric) -> list[str]:
             "Every candidate has one seed only, so that noise cannot be separated from difference: "
             "the probabilities rest on a prior guess of the noise. Train more seeds."
         )
+    if (rate := _only_rate(table.values)) is not None:
+        notes.append(
+            f"One learning rate, {rate:g}, was used for all variants; another may suit some better."
+        )
     left_out = len(table.scaled) - len(table.rows) - table.untried
     if left_out:
         notes.append(
@@ -354,6 +358,12 @@ def _notes(table: _Table, metric: Metric) -> list[str]:
             "that the ranking is in part one of cost; the nas metric pays for it."
         )
     return notes
+
+
+def _only_rate(trials: pd.DataFrame) -> float | None:
+    """The learning rate of all trials; None if there are several, or earlier tables lack it."""
+    rates = trials["learning_rate"].unique() if "learning_rate" in trials else np.zeros(0)
+    return float(rates[0]) if len(rates) == 1 and np.isfinite(rates[0]) else None
 
 
 def _variants(count: int) -> str:

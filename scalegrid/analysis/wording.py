@@ -7,7 +7,7 @@ import math
 from scalegrid.analysis.candidates import with_unit
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
 from scalegrid.analysis.sensor import POOR, Sensor
-from scalegrid.util.text import coefficient, percent
+from scalegrid.util.text import coefficient, duration, percent
 
 _NAMES = {"top1": "top-1", "top5": "top-5", "val_loss": "validation loss", "nas": "ACC·(FLOPs/T)^w"}
 _ROUNDED = {
@@ -104,8 +104,7 @@ def _remedy(sensor: Sensor) -> str:
 
 
 def _hours(hours: float) -> str:
-    number = f"{hours:.1f} hours" if hours >= 0.1 else f"{60 * hours:.0f} minutes"
-    return f"{number} of one worker"
+    return f"{duration(3600 * hours)} of one worker"
 
 
 def amount(found: Recommendation | Sensor, difference: float) -> str:
@@ -200,7 +199,5 @@ def _needed(recommendation: Recommendation) -> str:
     sensor = recommendation.sensor
     hours = None if sensor is None else sensor.hours(needed)
     cost = "" if hours is None else f" ({_hours(hours)})"
-    return (
-        f"The answer is not clear at {aim}; about {needed} more trials{cost} would probably make "
-        f"it so."
-    )
+    more = "one more trial" if needed == 1 else f"about {needed} more trials"
+    return f"The answer is not clear at {aim}; {more}{cost} would probably make it so."

@@ -6,6 +6,7 @@ from analysis_tables import noisy_trials, spread_shares, trials_table, variants_
 
 from scalegrid.analysis import recommend, sensor_as_planned, sensor_sentences, to_text
 from scalegrid.analysis.sensor import Sensor
+from scalegrid.util.text import duration
 
 SIZE = 12
 VARIANTS = variants_table(spread_shares(SIZE))
@@ -38,7 +39,7 @@ def test_a_poor_sensor_is_called_so_with_what_it_takes_and_costs() -> None:
     assert f"{sensor.reliability:.2f}" in said
     assert "Train longer" in remedy
     assert "more images" in remedy
-    assert "2.4 hours of one worker" in remedy  # 48 trials of 90 s, twice as long
+    assert "2 h 24 min of one worker" in remedy  # 48 trials of 90 s, twice as long
     assert sensor.noise_wanted == pytest.approx(sensor.spread)
     assert "hours" not in " ".join(sensor_sentences(sensed(0.06)))  # times unknown
 
@@ -74,7 +75,8 @@ def test_recommend_says_it_and_what_more_trials_cost() -> None:
     text = to_text(found)
     assert "One trial has a noise of" in text
     assert found.trials_needed
-    assert f"{found.trials_needed} more trials ({found.trials_needed / 6:.1f} hours" in text
+    took = duration(600.0 * found.trials_needed)
+    assert f"{found.trials_needed} more trials ({took} of one worker)" in text
     as_data = found.to_dict()
     low, high = as_data["reliability_interval"]
     assert 0 <= low < as_data["reliability"] < high <= 1

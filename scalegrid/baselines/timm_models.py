@@ -117,16 +117,19 @@ class TimmBaseline(ModuleBaseline):
 
     @cached_property
     def brief_resolution(self) -> int:
-        """Just above 32 px or the total stride; six patches and at least 64 px if isotropic.
+        """Just above 32 px or the total stride; more where sides move in whole strides or patches.
 
-        With six patches a side there are two more resolutions up to γ = √2, with four only one.
+        That is 64 px or more: twice the total stride, or six patches if isotropic. With six
+        patches a side there are two more resolutions up to γ = √2, with four only one.
         Why just above: see docs/planning.md.
         """
         stride, step = self.total_stride, self.resolution_step
         if self._rule.isotropic:
             least = max(64, 6 * stride)
+        elif step >= stride:
+            least = max(64, 2 * stride)
         else:
-            least = max(32, stride) + (step if step < stride else 0)
+            least = max(32, stride) + step
         sides = range(-(-least // self.resolution_step) * self.resolution_step, 4 * self.resolution)
         runs = (s for s in sides[:: self.resolution_step] if self._runs(s))
         return next(runs, self.resolution)

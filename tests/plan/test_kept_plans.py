@@ -6,6 +6,7 @@ import importlib.metadata
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -188,6 +189,7 @@ def record(files: dict[str, str]) -> Any:
     for name, text in files.items():
         Path(name).parent.mkdir(exist_ok=True)
         Path(name).write_text(text)
+    time.sleep(0.2)  # what has just changed is not trusted
     done = subprocess.run(
         [sys.executable, "-c", RECORD], capture_output=True, text=True, check=True
     )

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from scalegrid.baselines import BUILT_IN, get, network_id
-from scalegrid.data import open_source
+from scalegrid.data import EMBEDDED, open_source
 from scalegrid.spec import Recipe
 from scalegrid.training.trial import trial_id
 
@@ -58,5 +58,6 @@ def test_trial_ids_stay() -> None:
     assert found == FROZEN["trials"]
 
 
-def test_the_embedded_data_keep_their_fingerprint() -> None:
-    assert open_source("glyphs").fingerprint == FROZEN["glyphs"]
+@pytest.mark.parametrize("name", EMBEDDED)
+def test_the_embedded_data_keep_their_fingerprint(name: str) -> None:
+    assert open_source(name).fingerprint == FROZEN[name]

@@ -1,17 +1,63 @@
-"""What embedded images have in common: uneven backgrounds and noise.
+"""What embedded images have in common: balanced classes, uneven backgrounds and noise.
 
 Intensities run from 0 (black) to 1 (white).
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from scalegrid.data.selection import check_number
+from scalegrid.data.sources import Source, Split
+
 Colour = npt.NDArray[np.float64]
 
 _CELLS = 6  # along a side, of slow variation
+
+
+def drawn(
+    name: str,
+    class_names: Sequence[str],
+    counts: tuple[int, int],
+    fingerprint: Callable[[int, int], str],
+    size: int,
+    mirror: bool,
+    read: Callable[[Split, int], Image.Image],
+) -> Source:
+    """The source of images that are drawn: image `i` of a split is of class `i % classes`.
+
+    Any number of images is balanced to within one, and image `i` does not depend on the number.
+
+    Args:
+        name: of the data set.
+        class_names: of its classes.
+        counts: images of the training and the validation split.
+        fingerprint: of everything that decides the images, given the counts.
+        size: of an image, px.
+        mirror: whether a mirrored image keeps its label.
+        read: draws an image; picklable.
+
+    Raises:
+        UserError: fewer images than classes.
+    """
+    classes = len(class_names)
+    for count, setting in zip(counts, ("train_images", "val_images"), strict=True):
+        check_number(count, setting, classes=classes)
+    train, val = (np.arange(count, dtype=np.int64) % classes for count in counts)
+    return Source(
+        name=name,
+        fingerprint=fingerprint(*counts),
+        class_names=tuple(class_names),
+        train_labels=train,
+        val_labels=val,
+        native_resolution=size,
+        mirror=mirror,
+        read=read,
+    )
 
 
 def rgb(colour: Colour) -> tuple[int, int, int]:

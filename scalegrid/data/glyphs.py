@@ -14,15 +14,14 @@ import hashlib
 import json
 import math
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from scalegrid.data.drawing import Colour, background, rgb, with_noise
-from scalegrid.data.selection import check_number
-from scalegrid.data.sources import SPLITS, Labels, Source, Split
+from scalegrid.data.drawing import Colour, background, drawn, rgb, with_noise
+from scalegrid.data.sources import SPLITS, Source, Split
 
 FORMAT = 1
 """Increased whenever `render` draws other pixels for the same task."""
@@ -230,10 +229,6 @@ class GlyphReader:
         return render(self.task, split, index)
 
 
-def _labels(task: GlyphTask, count: int) -> Labels:
-    return np.arange(count, dtype=np.int64) % len(task.classes)
-
-
 def _fingerprint(task: GlyphTask, train_images: int, val_images: int) -> str:
     """Digest of the drawing rules, the task, the font files and the numbers of images."""
     digest = hashlib.sha256()
@@ -251,24 +246,19 @@ def open_glyphs(
 ) -> Source:
     """The `glyphs` source, by default of `TRAIN_IMAGES` and `VAL_IMAGES` images.
 
-    Image `i` of a split does not depend on the number of images. Classes take turns, so any number
-    is balanced to within one image.
-
     Raises:
         UserError: fewer images than classes.
     """
     task = task or GlyphTask()
-    train_images = TRAIN_IMAGES if train_images is None else train_images
-    val_images = VAL_IMAGES if val_images is None else val_images
-    check_number(train_images, "train_images", classes=len(task.classes))
-    check_number(val_images, "val_images", classes=len(task.classes))
-    return Source(
-        name="glyphs",
-        fingerprint=_fingerprint(task, train_images, val_images),
-        class_names=tuple(task.classes),
-        train_labels=_labels(task, train_images),
-        val_labels=_labels(task, val_images),
-        native_resolution=task.size,
+    return drawn(
+        "glyphs",
+        tuple(task.classes),
+        (
+            TRAIN_IMAGES if train_images is None else train_images,
+            VAL_IMAGES if val_images is None else val_images,
+        ),
+        partial(_fingerprint, task),
+        task.size,
         mirror=False,
         read=GlyphReader(task),
     )

@@ -17,16 +17,15 @@ import json
 import math
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw
 
-from scalegrid.data.drawing import Colour, background, rgb, with_noise
-from scalegrid.data.selection import check_number
-from scalegrid.data.sources import SPLITS, Labels, Source, Split
+from scalegrid.data.drawing import Colour, background, drawn, rgb, with_noise
+from scalegrid.data.sources import SPLITS, Source, Split
 
 FORMAT = 1
 """Increased whenever `render` draws other pixels for the same task."""
@@ -274,29 +273,25 @@ def open_leaves(
 ) -> Source:
     """The `leaves` source, by default of `TRAIN_IMAGES` and `VAL_IMAGES` images.
 
-    Image `i` of a split does not depend on the number of images. Classes take turns, so any number
-    is balanced to within one image.
-
     Raises:
         UserError: fewer images than classes.
     """
     task = task or LeafTask()
-    train_images = TRAIN_IMAGES if train_images is None else train_images
-    val_images = VAL_IMAGES if val_images is None else val_images
-    check_number(train_images, "train_images", classes=task.species)
-    check_number(val_images, "val_images", classes=task.species)
-    settings = {"format": FORMAT, "task": asdict(task), "train": train_images, "val": val_images}
-    return Source(
-        name="leaves",
-        fingerprint=hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest(),
-        class_names=tuple(f"species {number + 1}" for number in range(task.species)),
-        train_labels=_labels(task, train_images),
-        val_labels=_labels(task, val_images),
-        native_resolution=task.size,
+    return drawn(
+        "leaves",
+        [f"species {number + 1}" for number in range(task.species)],
+        (
+            TRAIN_IMAGES if train_images is None else train_images,
+            VAL_IMAGES if val_images is None else val_images,
+        ),
+        partial(_fingerprint, task),
+        task.size,
         mirror=True,
         read=LeafReader(task),
     )
 
 
-def _labels(task: LeafTask, count: int) -> Labels:
-    return np.arange(count, dtype=np.int64) % task.species
+def _fingerprint(task: LeafTask, train_images: int, val_images: int) -> str:
+    """Digest of the drawing rules, the task and the numbers of images."""
+    settings = {"format": FORMAT, "task": asdict(task), "train": train_images, "val": val_images}
+    return hashlib.sha256(json.dumps(settings, sort_keys=True).encode()).hexdigest()

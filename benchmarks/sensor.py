@@ -51,7 +51,7 @@ METRICS = {"top1": 100.0, "val_loss": 1.0, "train_loss": 1.0}
 
 _RACED = ("trials", "minutes", "right")
 
-RACES, LONGEST = 100, 400  # replays of a sweep, and trials after which a race is given up
+RACES, LONGEST = 40, 400  # replays of a sweep, and trials after which a race is given up
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

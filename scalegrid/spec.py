@@ -292,8 +292,10 @@ class SweepSpec(Recipe):
         """
         said = {key for key in given.model_fields_set if getattr(given, key) is not None}
         own = {"depth_rounding", "rates", *Recipe.model_fields} - said
-        if "tune" in (self.rates, stored.rates):
-            own.add("learning_rate")  # what was given is where the search began
+        if "learning_rate" in said:
+            own.discard("rates")  # a rate that is given is not one to be found
+        if "rates" in said and self.rates == "tune":
+            own.add("learning_rate")  # what is given is where the search began
         return self.model_copy(update={key: getattr(stored, key) for key in own})
 
     @property

@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from scalegrid import baselines
-from scalegrid.allocation import SEEDS, Allocator, make_allocator
+from scalegrid.allocation import FIRST_SEEDS, Allocator, make_allocator
 from scalegrid.analysis import Learning, others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import EMBEDDED, CachedData, prepare
@@ -226,7 +226,8 @@ def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
     One that diverged counts as guessing; a killed worker says nothing.
     """
     alone = {row["variant"] for row in made} == {plan.variants[0].variant}
-    if not plan.spec.check_learning or not alone or len(made) < len(SEEDS):
+    made = [row for row in made if row["seed"] in FIRST_SEEDS]
+    if not plan.spec.check_learning or not alone or len(made) < len(FIRST_SEEDS):
         return None
     guessing = plan.source.guessing
     top1 = [
@@ -268,8 +269,13 @@ def _images(spec: SweepSpec) -> tuple[object, ...]:
 def _finished_already(
     spec: SweepSpec, planned: Sequence[Row], stored: Stored, display: Display
 ) -> SweepOutcome | None:
-    """Where nothing is left to train: keep the settings that `recommend` goes by, and say so."""
-    if not _replay(spec, planned, _trials_made(planned, stored), stored).done:
+    """Where nothing is left to train: keep the settings that `recommend` goes by, and say so.
+
+    None if only the baseline has trials and is checked: then its data say whether it has learnt.
+    """
+    made = _trials_made(planned, stored)
+    alone = {row["variant"] for row in made} == {planned[0]["variant"]}
+    if (alone and spec.check_learning) or not _replay(spec, planned, made, stored).done:
         return None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
     if judging != stored.spec:

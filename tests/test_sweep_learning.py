@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from light_sweep import light_plan, light_spec, run_light_sweep
 from test_sweep import Recorder
 
+from scalegrid.cli.main import main
 from scalegrid.results import load_sweep
 from scalegrid.sweep import SweepOutcome
 
@@ -50,12 +52,19 @@ def test_nothing_else_is_trained(
         assert remedy in note
 
 
+@pytest.mark.parametrize("settings", [{}, {"max_trials": 8}, {"max_trials": 2}])
 def test_the_same_command_says_so_again_and_trains_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: dict[str, int]
 ) -> None:
-    run(tmp_path, monkeypatch, "0.06 0.07")
-    outcome, trials, _ = run(tmp_path, monkeypatch, "0.9")
+    run(tmp_path, monkeypatch, "0.06 0.07", **settings)
+    outcome, trials, _ = run(tmp_path, monkeypatch, "0.9", **settings)
     assert (outcome.exit_status, outcome.trained, trials) == (4, 0, BASELINE)
+
+
+def test_status_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    outcome, *_ = run(tmp_path, monkeypatch, "0.06 0.07")
+    shown = CliRunner().invoke(main, ["status", "--results", str(tmp_path)]).output
+    assert f"{str(outcome.problem)[1:]}." in shown
 
 
 def test_without_the_check_the_others_are_trained(

@@ -86,6 +86,12 @@ def test_a_finished_sweep_is_not_tuned_again(sweeps: Sweeps, again: dict[str, An
     assert (len(sweeps.rates), sweeps.chosen) == (before, chosen)
 
 
+def test_a_rate_that_is_given_is_not_passed_over(sweeps: Sweeps) -> None:
+    sweeps.run()
+    with pytest.raises(UserError, match="learning-rate is 0.02 there and 0.7 here"):
+        sweeps.run(rates=None, learning_rate=0.7, seeds=2)
+
+
 def test_more_seeds_are_trained_at_the_same_rate(sweeps: Sweeps) -> None:
     sweeps.run()
     before = len(sweeps.rates)
@@ -147,7 +153,8 @@ def test_where_nothing_can_be_trained_it_says_so(
         ({"data": "photographs", "learning_rate": 0.1}, "same", 0.1),
         ({"data": "photographs", "learning_rate": 0.1, "rates": "tune"}, "tune", 0.1),
         ({"baseline": "timm/resnet18"}, "tune", 0.25),
-        ({"optimizer": "adamw"}, "same", 0.003),
+        ({"optimizer": "adamw"}, "tune", 0.003),
+        ({"optimizer": "adamw", "rates": "same", "name": "x"}, "same", 0.003),
         ({"optimizer": "adamw", "learning_rate": 0.01}, "same", 0.01),
         ({"rates": "tune"}, "tune", 0.25),
     ],
@@ -155,5 +162,6 @@ def test_where_nothing_can_be_trained_it_says_so(
 def test_what_is_tuned_unless_said(
     settings: dict[str, Any], rates: str, learning_rate: float
 ) -> None:
-    spec = resolve(SweepSpec(resolution=32, resolution_step=32, **settings))
+    given = SweepSpec(resolution=32, resolution_step=32, depth_rounding="round", **settings)
+    spec = resolve(given)
     assert (spec.rates, spec.learning_rate) == (rates, learning_rate)

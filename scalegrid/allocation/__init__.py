@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from scalegrid.allocation.base import Allocator, Ask
-from scalegrid.allocation.baseline_first import SEEDS, BaselineFirst
+from scalegrid.allocation.baseline_first import FIRST_SEEDS, BaselineFirst
 from scalegrid.allocation.racing import Racing
 from scalegrid.allocation.rates import RateSearch
 from scalegrid.allocation.uniform import Uniform
@@ -56,7 +56,7 @@ def _allocator(
 
 
 __all__ = [
-    "SEEDS",
+    "FIRST_SEEDS",
     "Allocator",
     "Ask",
     "BaselineFirst",

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from scalegrid.allocation.base import Allocator, Ask
 from scalegrid.analysis.observations import Flags
 
-SEEDS = (0, 1)
+FIRST_SEEDS = (0, 1)
 """The baseline's first trials."""
 
 
@@ -20,7 +20,7 @@ class BaselineFirst:
     def __init__(self, allocator: Allocator, baseline: str) -> None:
         self._allocator = allocator
         self._baseline = baseline
-        self._first = [Ask(baseline, seed) for seed in SEEDS]
+        self._first = [Ask(baseline, seed) for seed in FIRST_SEEDS]
         self._asked: set[Ask] = set()
         self._told: set[Ask] = set()
         self._over = False
@@ -50,8 +50,13 @@ class BaselineFirst:
 
     @property
     def waiting(self) -> bool:
-        """Whether the baseline's first trials have not all ended, and no other variant has one."""
-        return not self._over and not self._told.issuperset(self._first)
+        """Whether the baseline's first trials have not all ended, and no other variant has one.
+
+        Not where a limit of the other is reached.
+        """
+        return (
+            not self._over and not self._allocator.done and not self._told.issuperset(self._first)
+        )
 
     @property
     def done(self) -> bool:

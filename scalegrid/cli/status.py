@@ -10,7 +10,7 @@ import click
 from scalegrid.cli.options import format_option, name_argument, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_table
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import duration
+from scalegrid.util.text import duration, sentence
 
 if TYPE_CHECKING:
     from scalegrid.progress import Status
@@ -59,6 +59,8 @@ def _print(status: Status) -> None:
     print(
         f"{status.name} is {status.state}: {status.ended} of {status.total} trials{failed}{left}."
     )
+    if status.problem:
+        print(sentence(status.problem))
     if status.best:
         top1 = f"{100 * status.best.top1:.1f} %"
         seeds = f"{status.best.seeds} seed{'s' * (status.best.seeds > 1)}"

@@ -216,8 +216,13 @@ def _resolution(spec: SweepSpec, baseline: Baseline) -> int:
 
 
 def _limit_notes(spec: SweepSpec, source: Source, variants: int) -> list[str]:
-    """Sentences on a race too short for every variant's first trial, and on trials too short."""
+    """Sentences on the search of a rate, a race too short for every variant, trials too short."""
     notes = []
+    if spec.rates == "tune":
+        notes.append(
+            "the learning rate is found first, by three to seven trainings of the baseline, which "
+            "the estimate leaves out"
+        )
     if spec.max_trials is not None and spec.max_trials < variants:
         notes.append(
             f"--max-trials {spec.max_trials} leaves some of the {variants} variants untrained"

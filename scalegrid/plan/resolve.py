@@ -32,7 +32,7 @@ def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
         UserError: the baseline is unknown.
     """
     if all((spec.resolution, spec.resolution_step, spec.name, spec.depth_rounding, spec.rates)):
-        return spec
+        return spec.model_copy(update=update) if (update := _learning_rate(spec)) else spec
     resolution, step = _sides(spec, by_files)
     spec = spec.model_copy(
         update={
@@ -140,8 +140,9 @@ def _rounding(spec: SweepSpec) -> DepthRule:
 
 
 def _rates(spec: SweepSpec) -> Literal["same", "tune"]:
-    """Tuned, but for built-in networks on drawn images, which the default rate suits."""
-    tried = spec.baseline in BUILT_IN and spec.data in EMBEDDED
+    """Tuned, but for built-in networks on drawn images with SGD, which the default rate suits."""
+    usual = spec.optimizer.lower() in _PLAIN
+    tried = usual and spec.baseline in BUILT_IN and spec.data in EMBEDDED
     return "same" if tried or "learning_rate" in spec.model_fields_set else "tune"
 
 

@@ -125,7 +125,7 @@ class Progress:
         ``problem`` is what stands against training more than the baseline.
         """
         spec = self._plan.spec
-        status = self.status(state)
+        status = replace(self.status(state), problem=problem)
         write_status(spec.folder, status)
         if problem:
             left = self._seconds_left(self._allocator.remaining())

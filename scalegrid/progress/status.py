@@ -52,6 +52,7 @@ class Status:
     ``failed`` those that have ended; times are seconds since the epoch; ``seconds_left`` is None
     while it cannot be estimated, and when nothing runs. ``certainty`` is the probability that the
     candidate which racing would recommend now is good enough, None where nothing is raced.
+    ``problem`` is why a sweep has stopped after its baseline.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Status:
     best: Best | None = None
     running: tuple[Running, ...] = ()
     certainty: float | None = None
+    problem: str | None = None
     started_at: float = 0.0
     updated_at: float = 0.0
     pid: int = field(default_factory=os.getpid)

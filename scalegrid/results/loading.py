@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from scalegrid.training.answers import Flags
 
 SPEC_FILE = "sweep.yaml"
+_ONCE = {"depth_rounding": "authors", "rates": "same"}
 VARIANTS_FILE = "variants.parquet"
 TRIALS_FILE = "trials.parquet"
 HISTORY_FILE = "history.parquet"
@@ -208,8 +209,9 @@ def read_stored(folder: Path) -> Stored | None:
             )
         return None
     spec = yaml.load(SweepSpec, folder / SPEC_FILE, "specification")
-    if "depth_rounding" not in spec.model_fields_set:  # of a scalegrid that had no choice
-        spec = spec.model_copy(update={"depth_rounding": "authors"})
+    for key, value in _ONCE.items():  # of a scalegrid that had no choice
+        if key not in spec.model_fields_set:
+            spec = spec.model_copy(update={key: value})
     # In the reverse of the order of writing: what a row refers to is there when it is read.
     trials = read_table(folder / TRIALS_FILE, TRIALS)
     answers = read_table(folder / ANSWERS_FILE, ANSWERS)

@@ -65,6 +65,13 @@ def test_a_sweep_of_an_earlier_version_goes_on(version: str, tmp_path: Path) -> 
         assert pq.read_schema(path).metadata[b"scalegrid.schema"] == str(SCHEMA_VERSION).encode()
 
 
+@pytest.mark.parametrize("version", ["v1", "v2"])
+def test_sweeps_of_before_used_one_rate_and_the_authors_rounding(version: str) -> None:
+    stored = read_stored(FIXTURES / version)
+    assert stored is not None
+    stored.check_settings(stored.spec.model_copy(update={"rates": "same"}))
+
+
 def test_the_values_of_the_first_version_are_those_written() -> None:
     sweep = load_sweep("v1", FIXTURES)
     assert (sweep.spec["baseline"], sweep.spec["resolution"], sweep.spec["seeds"]) == (

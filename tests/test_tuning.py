@@ -88,7 +88,7 @@ def test_a_finished_sweep_is_not_tuned_again(sweeps: Sweeps, again: dict[str, An
 
 def test_a_rate_that_is_given_is_not_passed_over(sweeps: Sweeps) -> None:
     sweeps.run()
-    with pytest.raises(UserError, match="learning-rate is 0.02 there and 0.7 here"):
+    with pytest.raises(UserError, match=r"learning-rate is 0\.02 there and 0\.7 here"):
         sweeps.run(rates=None, learning_rate=0.7, seeds=2)
 
 

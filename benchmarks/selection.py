@@ -42,6 +42,7 @@ from benchmarks.selection_worlds import (
     thompson,
     top_two,
 )
+from benchmarks.timing import options_parser
 from scalegrid.cli.output import print_table
 from scalegrid.results import load_sweep
 from scalegrid.util.errors import UserError
@@ -165,14 +166,10 @@ def _looks(case: Case, worlds: int, pool: Executor) -> pd.DataFrame:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.selection", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="a coarse answer within a minute")
+    parser = options_parser("selection", __doc__)
     parser.add_argument("--worlds", type=int, default=200, help="worlds of each setting")
     parser.add_argument("--losses", action="store_true", help="worlds that have a loss as well")
     parser.add_argument("--replay", type=Path, help="a sweep's folder, such as results/NAME")
-    parser.add_argument(
-        "--out", type=Path, default=Path("benchmarks/results"), help="where the tables go"
-    )
     return parser
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.selection_worlds import INDIFFERENCE, World, replay_worlds
-from benchmarks.timing import publish
+from benchmarks.timing import options_parser, publish
 from scalegrid.allocation import Racing
 from scalegrid.analysis import raced as can_be_recommended
 from scalegrid.progress import display_for
@@ -177,17 +177,13 @@ def _race(world: World) -> tuple[int, bool]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.sensor", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="tiny sweeps, to see that it runs")
+    parser = options_parser("sensor", __doc__)
     parser.add_argument("--only", action="append", choices=SETUPS, help="this setup; repeatable")
     parser.add_argument("--seeds", type=int, default=8, help="of each candidate")
     parser.add_argument("--cifar10", type=Path, help="a folder of CIFAR-10's images")
     parser.add_argument("--clothing", type=Path, help="a folder of photographs of clothing")
     parser.add_argument(
         "--results", type=Path, default=Path("results"), help="where the sweeps are"
-    )
-    parser.add_argument(
-        "--out", type=Path, default=Path("benchmarks/results"), help="where the table goes"
     )
     return parser
 

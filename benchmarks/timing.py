@@ -70,12 +70,17 @@ def stopwatch(action: Callable[[], object]) -> float:
 
 def read_options(name: str, doc: str | None) -> argparse.Namespace:
     """The options ``quick`` and ``out`` of the command line."""
+    return options_parser(name, doc).parse_args()
+
+
+def options_parser(name: str, doc: str | None) -> argparse.ArgumentParser:
+    """A parser of the options that benchmarks have in common, ``quick`` and ``out``."""
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=doc)
     parser.add_argument("--quick", action="store_true", help="a coarse answer within a minute")
     parser.add_argument(
         "--out", type=Path, default=Path("benchmarks/results"), help="where the tables go"
     )
-    return parser.parse_args()
+    return parser
 
 
 def publish(name: str, rows: Sequence[Mapping[str, object]], out: Path) -> None:

@@ -225,9 +225,10 @@ def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
 
     One that diverged counts as guessing; a killed worker says nothing.
     """
-    alone = {row["variant"] for row in made} == {plan.variants[0].variant}
+    if not plan.spec.check_learning or not _alone(plan.variants[0].variant, made):
+        return None
     made = [row for row in made if row["seed"] in FIRST_SEEDS]
-    if not plan.spec.check_learning or not alone or len(made) < len(FIRST_SEEDS):
+    if len(made) < len(FIRST_SEEDS):
         return None
     guessing = plan.source.guessing
     top1 = [
@@ -236,6 +237,11 @@ def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
         if not str(row["error"]).startswith(KILLED)
     ]
     return Learning(top1, guessing).problem
+
+
+def _alone(baseline: str, made: Sequence[Row]) -> bool:
+    """Whether the baseline has trials, and nothing else has."""
+    return {row["variant"] for row in made} == {baseline}
 
 
 def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOutcome | None:
@@ -274,8 +280,9 @@ def _finished_already(
     None if only the baseline has trials and is checked: then its data say whether it has learnt.
     """
     made = _trials_made(planned, stored)
-    alone = {row["variant"] for row in made} == {planned[0]["variant"]}
-    if (alone and spec.check_learning) or not _replay(spec, planned, made, stored).done:
+    if (spec.check_learning and _alone(planned[0]["variant"], made)) or not _replay(
+        spec, planned, made, stored
+    ).done:
         return None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
     if judging != stored.spec:
@@ -317,7 +324,7 @@ def _replay(
         hours_before=hours,
     )
     ratios = {row["variant"]: row["flops_ratio"] for row in planned}
-    answers = stored.answered if stored else {}
+    answers = stored.answered if stored and spec.racing else {}  # nothing else looks at them
     for row in made:
         _tell(allocator, row, spec, ratios[row["variant"]], answers.get(row["trial"]))
     return allocator

@@ -22,7 +22,8 @@ _CELLS = 6  # along a side, of slow variation
 def drawn(
     name: str,
     class_names: Sequence[str],
-    counts: tuple[int, int],
+    counts: tuple[int | None, int | None],
+    usual: tuple[int, int],
     fingerprint: Callable[[int, int], str],
     size: int,
     mirror: bool,
@@ -35,7 +36,8 @@ def drawn(
     Args:
         name: of the data set.
         class_names: of its classes.
-        counts: images of the training and the validation split.
+        counts: images of the training and the validation split; None for the usual number.
+        usual: their usual numbers.
         fingerprint: of everything that decides the images, given the counts.
         size: of an image, px.
         mirror: whether a mirrored image keeps its label.
@@ -45,12 +47,13 @@ def drawn(
         UserError: fewer images than classes.
     """
     classes = len(class_names)
-    for count, setting in zip(counts, ("train_images", "val_images"), strict=True):
+    numbers = [own if count is None else count for count, own in zip(counts, usual, strict=True)]
+    for count, setting in zip(numbers, ("train_images", "val_images"), strict=True):
         check_number(count, setting, classes=classes)
-    train, val = (np.arange(count, dtype=np.int64) % classes for count in counts)
+    train, val = (np.arange(count, dtype=np.int64) % classes for count in numbers)
     return Source(
         name=name,
-        fingerprint=fingerprint(*counts),
+        fingerprint=fingerprint(*numbers),
         class_names=tuple(class_names),
         train_labels=train,
         val_labels=val,

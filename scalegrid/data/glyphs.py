@@ -218,17 +218,6 @@ def _stepped_size(name: str, height: float) -> int:
     return max(1, round(height / _cap_ratio(name) / _SIZE_STEP)) * _SIZE_STEP
 
 
-@dataclass(frozen=True)
-class GlyphReader:
-    """Draws the images of a task on demand; picklable."""
-
-    task: GlyphTask
-
-    def __call__(self, split: Split, index: int) -> Image.Image:
-        """Image `index` of `split`."""
-        return render(self.task, split, index)
-
-
 def _fingerprint(task: GlyphTask, train_images: int, val_images: int) -> str:
     """Digest of the drawing rules, the task, the font files and the numbers of images."""
     digest = hashlib.sha256()
@@ -253,12 +242,10 @@ def open_glyphs(
     return drawn(
         "glyphs",
         tuple(task.classes),
-        (
-            TRAIN_IMAGES if train_images is None else train_images,
-            VAL_IMAGES if val_images is None else val_images,
-        ),
+        (train_images, val_images),
+        (TRAIN_IMAGES, VAL_IMAGES),
         partial(_fingerprint, task),
         task.size,
         mirror=False,
-        read=GlyphReader(task),
+        read=partial(render, task),
     )

@@ -255,17 +255,6 @@ def _spots(rng: np.random.Generator, leaf: Traits, outline: _Outline) -> Points:
     return outline.midrib[station] + np.stack([aside, np.zeros_like(aside)], axis=1)
 
 
-@dataclass(frozen=True)
-class LeafReader:
-    """Draws the images of a task on demand; picklable."""
-
-    task: LeafTask
-
-    def __call__(self, split: Split, index: int) -> Image.Image:
-        """Image `index` of `split`."""
-        return render(self.task, split, index)
-
-
 def open_leaves(
     train_images: int | None = None,
     val_images: int | None = None,
@@ -280,14 +269,12 @@ def open_leaves(
     return drawn(
         "leaves",
         [f"species {number + 1}" for number in range(task.species)],
-        (
-            TRAIN_IMAGES if train_images is None else train_images,
-            VAL_IMAGES if val_images is None else val_images,
-        ),
+        (train_images, val_images),
+        (TRAIN_IMAGES, VAL_IMAGES),
         partial(_fingerprint, task),
         task.size,
         mirror=True,
-        read=LeafReader(task),
+        read=partial(render, task),
     )
 
 

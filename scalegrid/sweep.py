@@ -280,9 +280,9 @@ def _finished_already(
     None if only the baseline has trials and is checked: then its data say whether it has learnt.
     """
     made = _trials_made(planned, stored)
-    if (spec.check_learning and _alone(planned[0]["variant"], made)) or not _replay(
-        spec, planned, made, stored
-    ).done:
+    if spec.check_learning and _alone(planned[0]["variant"], made):
+        return None
+    if not _replay(spec, planned, made, stored).done:
         return None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
     if judging != stored.spec:

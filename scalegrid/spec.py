@@ -31,15 +31,17 @@ INDIFFERENCE, LOSS_INDIFFERENCE = 0.3, 0.01
 """Default width of the indifference zone: points of accuracy, and nats for the loss."""
 
 Metric = Literal["top1", "top5", "val_loss", "nas"]
+Rates = Literal["same", "tune", "check"]
 
 PositiveInt = Annotated[int, Field(gt=0, le=10_000_000)]
 Parallel = Annotated[int, Field(gt=0, le=1024)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+Exponent = Annotated[float, Field(allow_inf_nan=False, ge=-4, le=4)]
 
 
 class Recipe(BaseModel):
-    """How the trials of a sweep are trained; the same for all variants."""
+    """How a trial is trained; all trials of a sweep alike, up to the learning rate."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -53,7 +55,8 @@ class Recipe(BaseModel):
         "sgd", description="Optimiser: any of timm by name (sgd has Nesterov momentum)."
     )
     learning_rate: PositiveFloat = Field(
-        0.25, description="Peak learning rate; about 0.003 suits adaptive optimisers."
+        0.25,
+        description="Peak learning rate of the baseline; about 0.003 suits adaptive optimisers.",
     )
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         5e-4, description="Weight decay; none for norms and biases."
@@ -124,11 +127,17 @@ class SweepSpec(Recipe):
     )
 
     # Recipe, beside the fields of Recipe
-    rates: Literal["same", "tune"] | None = Field(
+    rates: Rates | None = Field(
         None,
-        description="Learning rate: the same as given, or tuned by a few trainings of the baseline "
-        "around it. Default: tune where none is given, unless a built-in network is trained on "
-        "leaves or glyphs.",
+        description="Learning rates. same: as given; tune: one for all, found by a few trainings "
+        "of the baseline; check: one for each variant, by trainings of each axis alone too. "
+        "Default: tune where none is given, unless a built-in network is trained on leaves or "
+        "glyphs.",
+    )
+    rate_exponents: tuple[Exponent, Exponent, Exponent] = Field(
+        (0.0, 0.0, 0.0),
+        description="Exponents of depth, width and resolution by which a variant's learning rate "
+        "differs from the baseline's; --rates check finds them.",
     )
 
     # Candidates
@@ -291,11 +300,11 @@ class SweepSpec(Recipe):
             stored: that of the sweep; its recipe and its rounding hold where none is given.
         """
         said = {key for key in given.model_fields_set if getattr(given, key) is not None}
-        own = {"depth_rounding", "rates", *Recipe.model_fields} - said
+        own = {"depth_rounding", "rates", "rate_exponents", *Recipe.model_fields} - said
         if "learning_rate" in said:
             own.discard("rates")  # a rate that is given is not one to be found
-        if "rates" in said and self.rates == "tune":
-            own.add("learning_rate")  # what is given is where the search began
+        if "rates" in said and self.rates != "same":
+            own |= {"learning_rate", "rate_exponents"}  # what is given is where the search began
         return self.model_copy(update={key: getattr(stored, key) for key in own})
 
     @property
@@ -340,6 +349,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
             "batch_size",
             "learning_rate",
             "rates",
+            "rate_exponents",
             "optimizer",
             "schedule",
             "weight_decay",

@@ -29,7 +29,7 @@ from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant
 from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.training.trial import Outcome, Trial
-from scalegrid.tuning import tuned
+from scalegrid.tuning import Tuning
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
 
 MakeExecutor = Callable[[Placement], Executor]
@@ -139,8 +139,8 @@ def _run(
                 progress=display.preparing,
             )
             progress.open(data.note)
-            if spec.rates == "tune" and store.stored is None:
-                plan = tuned(plan, data, store, executor, display)
+            if spec.rates != "same" and store.stored is None:
+                plan = Tuning(plan, data, store, executor, display).tuned()
             store.start(plan.spec, planned, plan.source.fingerprint)
             outcome = _train(plan, data, store, made, allocator, executor, progress)
         finally:
@@ -171,7 +171,8 @@ def _train(
         if _problem(plan, made):
             return
         while len(running) < executor.capacity and (ask := allocator.ask()) is not None:
-            trial = make_trial(plan, variants[ask.variant], ask.seed, data, plan.recipe)
+            variant = variants[ask.variant]
+            trial = make_trial(plan, variant, ask.seed, data, plan.recipe_of(variant))
             running[trial.trial] = trial
             progress.started(trial)
             executor.submit(trial)

@@ -1,17 +1,21 @@
-"""Before a sweep: the learning rate at which its baseline learns best, by a few brief trainings.
+"""Before a sweep: the learning rate at which its networks learn best, by a few brief trainings.
 
-One rate is then used for all variants. The trainings are those of the sweep's own recipe, at other
-rates; they are kept in ``rates.parquet``, so that a killed search goes on where it was.
+The baseline's rate is found, and if asked for how the best rate changes with depth, width and
+resolution. The trainings are those of the sweep's own recipe, at other rates; they are kept in
+``rates.parquet``, so that a killed search goes on where it was.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from scalegrid.allocation import RateSearch
+from scalegrid.analysis.rates import Exponent, rate_exponents
+from scalegrid.coefficients import Scaling
 from scalegrid.executors import KILLED
-from scalegrid.plan import Plan, make_trial
+from scalegrid.plan import Plan, Variant, make_trial
 from scalegrid.results.rows import trial_row
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import duration
@@ -25,73 +29,133 @@ if TYPE_CHECKING:
     from scalegrid.training.trial import Trial
 
 SEED = 0
-"""Of all trainings of a search, so that they differ by their rate alone."""
+"""Of all trainings of a search, so that they differ by their network and rate alone."""
 
 _WAIT = 1.0  # seconds for events, so that an interruption is noticed
 
+_AXES = Scaling._fields
 
-def tuned(plan: Plan, data: CachedData, store: Store, executor: Executor, display: Display) -> Plan:
-    """The plan with the learning rate at which its baseline has the lowest validation loss.
 
-    Args:
-        plan: whose learning rate the search starts from.
-        data: the cached images.
-        store: keeps every training as it ends, and knows those of an earlier run.
-        executor: where they run.
-        display: what a person sees.
+@dataclass(frozen=True)
+class Tuning:
+    """What the trainings of a search need.
 
-    Raises:
-        UserError: the baseline cannot be trained at any rate.
+    ``plan`` has the rate that the search starts from, ``data`` are the cached images, ``store``
+    keeps every training as it ends and knows those of an earlier run, ``executor`` is where they
+    run, and ``display`` what a person sees.
     """
-    search = RateSearch(plan.spec.learning_rate)
-    rows = {row["trial"]: row for row in store.rates if not str(row["error"]).startswith(KILLED)}
-    display.note(
-        f"Finding the learning rate: {plan.spec.baseline} is trained at three rates or more, "
-        f"around {plan.spec.learning_rate:g}."
+
+    plan: Plan
+    data: CachedData
+    store: Store
+    executor: Executor
+    display: Display
+
+    def tuned(self) -> Plan:
+        """The plan with the learning rate at which its baseline has the lowest validation loss.
+
+        Where rates are checked, with the exponents by which the variants' best rates differ.
+
+        Raises:
+            UserError: the baseline cannot be trained at any rate.
+        """
+        spec, baseline = self.plan.spec, self.plan.variants[0]
+        self.display.note(
+            f"Finding the learning rate: {spec.baseline} is trained at three rates or more, "
+            f"around {spec.learning_rate:g}."
+        )
+        [search] = self._search([baseline], spec.learning_rate)
+        try:
+            best = search.best
+        except ValueError:
+            raise UserError(
+                f"{spec.baseline} cannot be trained at any learning rate from "
+                f"{min(search.losses):.2g} to {max(search.losses):.2g}: "
+                f"{self.store.rates[-1]['error']}; choose another recipe."
+            ) from None
+        self.display.note(f"The learning rate is {best:g}.")
+        found: dict[str, object] = {"learning_rate": best}
+        if spec.rates == "check":
+            found["rate_exponents"] = self._exponents(search, best)
+        return replace(self.plan, spec=spec.model_copy(update=found))
+
+    def _exponents(self, baseline: RateSearch, best: float) -> tuple[float, ...]:
+        """How the best rate changes with each axis, by networks scaled along it alone."""
+        corners = [one for one in self.plan.variants if one.role in _AXES and one.phi == 1]
+        self.display.note(
+            f"Checking whether {' or '.join(one.role for one in corners)} alone wants another rate."
+        )
+        searches = self._search(corners, baseline.top)
+        losses = {
+            self.plan.scaling(corner): search.losses
+            for corner, search in zip(corners, searches, strict=True)
+        }
+        exponents = rate_exponents(baseline.losses, losses)
+        for scaling in losses:
+            for axis, multiplier, exponent in zip(_AXES, scaling, exponents, strict=True):
+                if exponent is not None and multiplier != 1:
+                    self.display.note(_said(axis, best, multiplier, exponent))
+        return tuple(round(one.value, 2) if one else 0.0 for one in exponents)
+
+    def _search(self, variants: Sequence[Variant], centre: float) -> list[RateSearch]:
+        """Searches around ``centre``, one a variant, that have ended."""
+        searches = {one.variant: RateSearch(centre) for one in variants}
+        networks = {one.variant: one for one in variants}
+        made = {row["trial"]: row for row in self.store.rates if not _was_killed(row)}
+        running: dict[str, Trial] = {}
+
+        def asked() -> list[Trial]:
+            """The next trainings, as many as there is room for; those made before are told."""
+            wanted: list[Trial] = []
+            for variant, search in searches.items():
+                while len(running) + len(wanted) < self.executor.capacity:
+                    if (rate := search.ask()) is None:
+                        break
+                    trial = self._trial(networks[variant], rate)
+                    if trial.trial in made:
+                        self._tell(search, made[trial.trial])
+                    else:
+                        wanted.append(trial)
+            return wanted
+
+        while True:
+            for trial in asked():
+                running[trial.trial] = trial
+                self.executor.submit(trial)
+            if not running:
+                return list(searches.values())
+            for event in self.executor.collect(timeout=_WAIT):
+                if isinstance(event, tuple):  # an epoch has ended
+                    continue
+                trial = running.pop(event.trial)
+                network = networks[trial.variant]
+                row = trial_row(trial, network, event, self.plan.source.num_train)
+                self.store.add_rate(row)
+                self._tell(searches[trial.variant], row)
+
+    def _trial(self, variant: Variant, rate: float) -> Trial:
+        recipe = self.plan.recipe.model_copy(update={"learning_rate": rate})
+        return make_trial(self.plan, variant, SEED, self.data, recipe)
+
+    def _tell(self, search: RateSearch, row: Row) -> None:
+        rate, finished = row["learning_rate"], row["status"] == "finished"
+        search.tell(rate, row["val_loss"] if finished else None)
+        outcome = f"failed: {row['error']}"
+        if finished:
+            outcome = f"loss {row['val_loss']:.3f}, top-1 {100 * row['top1']:.1f} %"
+        roles = {one.variant: one.role for one in self.plan.variants}
+        name = {"baseline": "learning rate"}.get(role := roles[row["variant"]], f"{role} alone at")
+        self.display.note(f"{name} {rate:.3g}: {outcome}, {duration(row['seconds'])}")
+
+
+def _was_killed(row: Row) -> bool:
+    return str(row["error"]).startswith(KILLED)
+
+
+def _said(axis: str, rate: float, multiplier: float, exponent: Exponent) -> str:
+    """``depth alone: 0.17 instead of 0.25 (depth^-0.55 ± 0.20), …``."""
+    own = rate * multiplier**exponent.value
+    return (
+        f"{axis} alone: {own:.2g} instead of {rate:.2g} ({axis}^{exponent.value:.2f} ± "
+        f"{exponent.error:.2f}), a loss lower by {exponent.gain:.4f}"
     )
-    running: dict[str, Trial] = {}
-
-    def fill() -> None:
-        while len(running) < executor.capacity and (rate := search.ask()) is not None:
-            trial = _trial(plan, data, rate)
-            if row := rows.get(trial.trial):
-                _tell(search, row, display)
-                continue
-            running[trial.trial] = trial
-            executor.submit(trial)
-
-    fill()
-    while running:
-        for event in executor.collect(timeout=_WAIT):
-            if isinstance(event, tuple):  # an epoch has ended
-                continue
-            row = trial_row(
-                running.pop(event.trial), plan.variants[0], event, plan.source.num_train
-            )
-            store.add_rate(row)
-            _tell(search, row, display)
-        fill()
-    try:
-        best = search.best
-    except ValueError:
-        raise UserError(
-            f"{plan.spec.baseline} cannot be trained at any learning rate from "
-            f"{min(search.losses):.2g} to {max(search.losses):.2g}: "
-            f"{store.rates[-1]['error']}; choose another recipe."
-        ) from None
-    display.note(f"The learning rate is {best:g}.")
-    return replace(plan, spec=plan.spec.model_copy(update={"learning_rate": best}))
-
-
-def _trial(plan: Plan, data: CachedData, rate: float) -> Trial:
-    recipe = plan.recipe.model_copy(update={"learning_rate": rate})
-    return make_trial(plan, plan.variants[0], SEED, data, recipe)
-
-
-def _tell(search: RateSearch, row: Row, display: Display) -> None:
-    rate, finished = row["learning_rate"], row["status"] == "finished"
-    search.tell(rate, row["val_loss"] if finished else None)
-    outcome = f"failed: {row['error']}"
-    if finished:
-        outcome = f"loss {row['val_loss']:.3f}, top-1 {100 * row['top1']:.1f} %"
-    display.note(f"learning rate {rate:.3g}: {outcome}, {duration(row['seconds'])}")

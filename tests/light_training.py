@@ -47,10 +47,15 @@ def learn(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
 
 
 def rated(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
-    """One epoch, with least losses at the learning rate LIGHT_RATE; it diverges above ten times
-    that. Writes the rate to the file LIGHT_LOG.
+    """One epoch, with least losses at the learning rate LIGHT_RATE, times depth, width and pixels
+    over 32 to the powers LIGHT_EXPONENTS; it diverges above ten times that.
+
+    Writes the rate to the file LIGHT_LOG.
     """
-    rate, best = trial.recipe.learning_rate, float(os.environ["LIGHT_RATE"])
+    exponents = map(float, os.environ.get("LIGHT_EXPONENTS", "0 0 0").split())
+    multipliers = (trial.depth, trial.width, trial.resolution / 32)
+    powers = [m**e for m, e in zip(multipliers, exponents, strict=True)]
+    rate, best = trial.recipe.learning_rate, float(os.environ["LIGHT_RATE"]) * math.prod(powers)
     with Path(os.environ["LIGHT_LOG"]).open("a") as log:
         log.write(f"{rate:.4g}\n")
     if rate > 10 * best:

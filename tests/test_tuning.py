@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,9 +15,9 @@ from test_sweep import Recorder
 
 from scalegrid.executors import KILLED, InlineExecutor
 from scalegrid.plan import resolve
-from scalegrid.results import read_stored
+from scalegrid.results import load_sweep, read_stored
 from scalegrid.spec import SweepSpec
-from scalegrid.sweep import SweepOutcome
+from scalegrid.sweep import SweepOutcome, run_sweep
 from scalegrid.training.trial import Trial
 from scalegrid.util.errors import UserError
 
@@ -142,6 +143,93 @@ def test_where_nothing_can_be_trained_it_says_so(
         UserError, match=r"light cannot be trained at any learning rate from .* nan"
     ):
         sweeps.run()
+
+
+class Checked(Sweeps):
+    """Sweeps of nano, planned for real, in which no network is trained."""
+
+    exponents = (-0.5, 0.0, 0.3)
+
+    def __init__(self, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        super().__init__(folder, monkeypatch)
+        self.folder = folder / "nano-leaves-32"
+        monkeypatch.setenv("LIGHT_EXPONENTS", " ".join(map(str, self.exponents)))
+
+    def run(self, rates: str | None = "check", **settings: Any) -> SweepOutcome:
+        settings = {"baseline": "nano", "check_learning": False, **settings}
+        small = {"epochs": 1, "train_images": 64, "val_images": 32, "candidates": 6}
+        more: dict[str, Any] = {"rates": rates, "results": str(self._results)}
+        spec = SweepSpec(**{**small, **settings, **more})
+        return run_sweep(
+            spec,
+            display=self.shown,
+            make_executor=lambda _placement: InlineExecutor(function="light_training:rated"),
+            measure_rate=False,
+        )
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """The trials with their variants."""
+        tables = load_sweep("nano-leaves-32", self._results)
+        return pd.merge(tables.trials, tables.variants, on="variant")
+
+
+@pytest.fixture
+def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checked:
+    return Checked(tmp_path, monkeypatch)
+
+
+def test_each_variant_is_trained_at_the_rate_that_suits_it(checked: Checked) -> None:
+    assert checked.run().exit_status == 0
+    trials = checked.trials
+    multipliers = trials[["depth", "width"]].assign(px=trials["resolution"] / 32)
+    best = 0.02 * np.prod(multipliers.to_numpy() ** checked.exponents, axis=1)
+    assert trials["learning_rate"].tolist() == pytest.approx(best.tolist(), rel=0.05)
+    assert trials["learning_rate"].nunique() > 3
+    roles = checked.table.merge(trials.drop_duplicates("variant"), on="variant")["role"]
+    assert set(roles) == {"baseline", "depth", "width", "resolution"}
+    stored = read_stored(checked.folder)
+    assert stored is not None
+    assert stored.spec.rate_exponents == pytest.approx(checked.exponents, abs=0.05)
+
+
+def test_a_person_sees_what_the_check_found(checked: Checked) -> None:
+    checked.run()
+    notes = "\n".join(checked.shown.notes)
+    assert "Checking whether depth or width or resolution alone wants another rate." in notes
+    assert "depth alone at 0.0833: loss" in notes
+    assert "instead of 0.02 (depth^-0.50 ± 0.00), a loss lower by 0.0" in notes
+
+
+def test_more_candidates_are_trained_at_rates_by_the_same_law(checked: Checked) -> None:
+    checked.run()
+    before = checked.trials.set_index("trial")["learning_rate"]
+    tried = len(checked.table)
+    assert checked.run(candidates=8).trained > 0
+    assert len(checked.table) == tried
+    after = checked.trials.set_index("trial")["learning_rate"]
+    assert after[before.index].tolist() == before.tolist()
+    assert len(after) > len(before)
+
+
+def test_an_interrupted_check_goes_on_where_it_was(checked: Checked) -> None:
+    checked.run()
+    whole = checked.rates
+    (checked.folder / "sweep.yaml").unlink()  # as if it had been killed before the sweep began
+    for name in ("trials", "variants", "history", "answers"):
+        (checked.folder / f"{name}.parquet").unlink(missing_ok=True)
+    table = pq.read_table(checked.folder / "rates.parquet")
+    pq.write_table(table.slice(0, 9), checked.folder / "rates.parquet")
+    checked.run()
+    assert checked.rates == whole + whole[9:]
+
+
+def test_exponents_can_be_given(checked: Checked) -> None:
+    checked.run(rates="same", learning_rate=0.1, rate_exponents=(-1.0, 0.0, 0.0))
+    trials = checked.trials
+    assert trials["learning_rate"].tolist() == pytest.approx(
+        (0.1 / trials["depth"]).tolist(), rel=0.01
+    )
 
 
 @pytest.mark.parametrize(

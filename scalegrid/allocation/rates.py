@@ -53,6 +53,11 @@ class RateSearch:
         return {self._rate(step): self._losses[step] for step in sorted(self._losses)}
 
     @property
+    def top(self) -> float:
+        """The rate of the lowest loss told."""
+        return min(self.losses, key=self.losses.__getitem__)
+
+    @property
     def best(self) -> float:
         """The rate where the parabola through the best and its neighbours is lowest.
 

@@ -100,7 +100,7 @@ def recommend(
         sensor=table.sensor(fitted),
         luck=with_images,
         images_needed=images,
-        notes=tuple(_notes(table, metric)),
+        notes=tuple(_notes(table, metric, str(table.rows["variant"][leader]))),
     )
 
 
@@ -333,17 +333,14 @@ def _optimum(fitted: Fit, table: _Table, flops_factor: float) -> SurfaceOptimum 
     )
 
 
-def _notes(table: _Table, metric: Metric) -> list[str]:
+def _notes(table: _Table, metric: Metric, leader: str) -> list[str]:
     notes = list(table.notes)
     if table.observations.repeats == 0:
         notes.append(
             "Every candidate has one seed only, so that noise cannot be separated from difference: "
             "the probabilities rest on a prior guess of the noise. Train more seeds."
         )
-    if (rate := _only_rate(table.values)) is not None:
-        notes.append(
-            f"One learning rate, {rate:g}, was used for all variants; another may suit some better."
-        )
+    notes += _rates(table.values, leader)
     left_out = len(table.scaled) - len(table.rows) - table.untried
     if left_out:
         notes.append(
@@ -360,10 +357,22 @@ def _notes(table: _Table, metric: Metric) -> list[str]:
     return notes
 
 
-def _only_rate(trials: pd.DataFrame) -> float | None:
-    """The learning rate of all trials; None if there are several, or earlier tables lack it."""
-    rates = trials["learning_rate"].unique() if "learning_rate" in trials else np.zeros(0)
-    return float(rates[0]) if len(rates) == 1 and np.isfinite(rates[0]) else None
+def _rates(trials: pd.DataFrame, leader: str) -> list[str]:
+    """A sentence on the learning rates of the trials; none where earlier tables lack them."""
+    rates = trials["learning_rate"].dropna() if "learning_rate" in trials else np.zeros(0)
+    if not len(rates):
+        return []
+    low, high = rates.min(), rates.max()
+    if low == high:
+        return [
+            f"One learning rate, {low:g}, was used for all variants; another may suit some better "
+            "(--rates check)."
+        ]
+    own = rates[trials["variant"] == leader].iloc[0]
+    return [
+        f"Each variant was trained at a learning rate of its own, from {low:g} to {high:g}; the "
+        f"recommended one at {own:g}."
+    ]
 
 
 def _variants(count: int) -> str:

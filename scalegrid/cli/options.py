@@ -27,6 +27,9 @@ name_argument = click.argument("name", required=False)
 
 _FLAG_COLUMN = 28  # characters
 
+_METAVARS = {2: "LOW HIGH", 3: "DEPTH WIDTH RESOLUTION"}
+"""Of options that take so many numbers."""
+
 
 class FloatList(click.ParamType[tuple[float, ...]]):
     """Numbers separated by commas."""
@@ -115,8 +118,9 @@ def _option(key: str) -> Callable[[Command], Command]:
     if get_origin(kind) is tuple and Ellipsis in get_args(kind):
         return click.option(flag, type=FloatList(), default=None, help=help_text)
     if get_origin(kind) is tuple:
+        count = len(get_args(kind))
         return click.option(
-            flag, type=float, nargs=2, default=None, metavar="LOW HIGH", help=help_text
+            flag, type=float, nargs=count, default=None, metavar=_METAVARS[count], help=help_text
         )
     return click.option(flag, type=kind, default=None, help=help_text)
 

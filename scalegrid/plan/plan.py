@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from scalegrid.baselines import Baseline
+from scalegrid.coefficients import Scaling
 from scalegrid.cost.closedform import check_closed_form
 from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs
@@ -70,9 +72,25 @@ class Plan:
 
     @property
     def recipe(self) -> Recipe:
-        """How every trial is trained: images are mirrored where the data allow it, by default."""
+        """How the baseline is trained: images are mirrored where the data allow it, by default."""
         flip = self.source.mirror if self.spec.flip is None else self.spec.flip
         return self.spec.recipe.model_copy(update={"flip": flip})
+
+    def scaling(self, variant: Variant) -> Scaling:
+        """The multipliers that make a variant of the baseline."""
+        return Scaling(variant.depth, variant.width, variant.resolution / self.resolution)
+
+    def recipe_of(self, variant: Variant) -> Recipe:
+        """How a variant is trained: at a rate of its own where the specification has exponents.
+
+        That is the baseline's rate times each multiplier to its exponent, to three digits.
+        """
+        exponents = self.spec.rate_exponents
+        if not any(exponents):
+            return self.recipe
+        powers = [m**e for m, e in zip(self.scaling(variant), exponents, strict=True)]
+        rate = float(f"{self.recipe.learning_rate * math.prod(powers):.3g}")
+        return self.recipe.model_copy(update={"learning_rate": rate})
 
 
 def make_plan(spec: SweepSpec, *, by_files: bool = False) -> Plan:
@@ -218,10 +236,11 @@ def _resolution(spec: SweepSpec, baseline: Baseline) -> int:
 def _limit_notes(spec: SweepSpec, source: Source, variants: int) -> list[str]:
     """Sentences on the search of a rate, a race too short for every variant, trials too short."""
     notes = []
-    if spec.rates == "tune":
+    if spec.rates in ("tune", "check"):
+        more = "" if spec.rates == "tune" else ", and as many of each axis alone"
         notes.append(
-            "the learning rate is found first, by three to seven trainings of the baseline, which "
-            "the estimate leaves out"
+            f"the learning rate is found first, by three to seven trainings of the baseline{more}, "
+            "which the estimate leaves out"
         )
     if spec.max_trials is not None and spec.max_trials < variants:
         notes.append(

@@ -17,7 +17,7 @@ def make_trial(plan: Plan, variant: Variant, seed: int, data: CachedData, recipe
         variant: the network.
         seed: of the training.
         data: the cached images.
-        recipe: `Plan.recipe`, or a shorter one for measuring the speed.
+        recipe: `Plan.recipe_of` the variant, or another for finding a rate or measuring the speed.
     """
     spec = plan.spec
     return Trial(

@@ -266,3 +266,17 @@ def test_a_rival_is_one_network_even_where_two_have_its_role() -> None:
     alone = recommend(table, trials_table(values)).gains["depth"]
     both = recommend(tables, trials_table({**values, "other": [0.1, 0.1]})).gains["depth"]
     assert both == alone
+
+
+def test_the_learning_rates_are_said() -> None:
+    trials = swept()
+    one = recommend(VARIANTS, trials.assign(learning_rate=0.25))
+    assert "One learning rate, 0.25, was used for all variants" in to_text(one)
+    own = {name: round(0.1 + 0.01 * i, 2) for i, name in enumerate(VARIANTS["variant"])}
+    several = recommend(VARIANTS, trials.assign(learning_rate=trials["variant"].map(own)))
+    assert (
+        "Each variant was trained at a learning rate of its own, from 0.1 to 0.22; the recommended "
+        f"one at {own[BEST]:g}."
+    ) in to_text(several)
+    unknown = recommend(VARIANTS, trials.assign(learning_rate=np.nan))
+    assert "learning rate" not in to_text(unknown)

@@ -359,8 +359,7 @@ def _notes(table: _Table, metric: Metric, leader: str) -> list[str]:
 
 def _rates(trials: pd.DataFrame, leader: str) -> list[str]:
     """A sentence on the learning rates of the trials; none where earlier tables lack them."""
-    rates = trials["learning_rate"].dropna() if "learning_rate" in trials else np.zeros(0)
-    if not len(rates):
+    if "learning_rate" not in trials or (rates := trials["learning_rate"].dropna()).empty:
         return []
     low, high = rates.min(), rates.max()
     if low == high:

@@ -56,7 +56,8 @@ class Recipe(BaseModel):
     )
     learning_rate: PositiveFloat = Field(
         0.25,
-        description="Peak learning rate of the baseline; about 0.003 suits adaptive optimisers.",
+        description="Peak learning rate of the baseline; default: what suits a built-in family, "
+        "else 0.25, or 0.003 for adaptive optimisers.",
     )
     weight_decay: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         5e-4, description="Weight decay; none for norms and biases."

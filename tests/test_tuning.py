@@ -235,16 +235,18 @@ def test_exponents_can_be_given(checked: Checked) -> None:
 @pytest.mark.parametrize(
     ("settings", "rates", "learning_rate"),
     [
-        ({}, "same", 0.25),  # built in, on drawn images
-        ({"data": "glyphs"}, "same", 0.25),
-        ({"data": "photographs"}, "tune", 0.25),
+        ({}, "same", 0.12),  # built in, on drawn images: the family's
+        ({"baseline": "nano"}, "same", 0.25),
+        ({"baseline": "nano", "rates": "check"}, "check", 0.25),
+        ({"data": "glyphs"}, "same", 0.12),
+        ({"data": "photographs"}, "tune", 0.12),
         ({"data": "photographs", "learning_rate": 0.1}, "same", 0.1),
         ({"data": "photographs", "learning_rate": 0.1, "rates": "tune"}, "tune", 0.1),
         ({"baseline": "timm/resnet18"}, "tune", 0.25),
         ({"optimizer": "adamw"}, "tune", 0.003),
         ({"optimizer": "adamw", "rates": "same", "name": "x"}, "same", 0.003),
         ({"optimizer": "adamw", "learning_rate": 0.01}, "same", 0.01),
-        ({"rates": "tune"}, "tune", 0.25),
+        ({"rates": "tune"}, "tune", 0.12),
     ],
 )
 def test_what_is_tuned_unless_said(

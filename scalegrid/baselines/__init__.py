@@ -7,7 +7,7 @@ inspected and counted. Lists and layer tables of block-string families need neit
 from __future__ import annotations
 
 from scalegrid.baselines.base import Baseline, Layer, LayerRow, Layout, Origin, Run, network_id
-from scalegrid.baselines.families import BUILT_IN
+from scalegrid.baselines.families import BUILT_IN, brief_rate
 from scalegrid.baselines.registry import families, get, is_factory, locate, names
 from scalegrid.baselines.skeleton import skeleton
 from scalegrid.baselines.tables import Listing, TableRow, input_sides, layer_table, listing
@@ -22,6 +22,7 @@ __all__ = [
     "Origin",
     "Run",
     "TableRow",
+    "brief_rate",
     "families",
     "get",
     "input_sides",

@@ -276,3 +276,23 @@ FAMILIES["ConvNeXt"] = tuple(
 BUILT_IN: dict[str, Baseline] = {
     member.baseline.name: member.baseline for members in FAMILIES.values() for member in members
 }
+
+RATES = {
+    "EfficientNet": 0.12,
+    "MobileNetV2": 0.17,
+    "MobileNetV3": 0.15,
+    "MnasNet": 0.19,
+    "ConvNeXt": 0.04,
+}
+"""The peak learning rate of a family's brief trainings by SGD, where it is not the usual one.
+
+Found on leaves by `--rates tune`, with the smallest member of each (docs/sensor.md).
+"""
+
+
+def brief_rate(name: str) -> float | None:
+    """The peak learning rate that suits the family of a built-in baseline; None: the usual one."""
+    for family, members in FAMILIES.items():
+        if name in (member.baseline.name for member in members):
+            return RATES.get(family)
+    return None

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from scalegrid import baselines
-from scalegrid.baselines import BUILT_IN
+from scalegrid.baselines import BUILT_IN, brief_rate
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import EMBEDDED, Source, open_source
 from scalegrid.plan.kept import kept
@@ -147,9 +147,12 @@ def _rates(spec: SweepSpec) -> Literal["same", "tune"]:
 
 
 def _learning_rate(spec: SweepSpec) -> dict[str, float]:
-    """Where none is given, that of adaptive optimisers if it is one."""
-    plain = spec.optimizer.lower() in _PLAIN or "learning_rate" in spec.model_fields_set
-    return {} if plain else {"learning_rate": ADAPTIVE_RATE}
+    """Where none is given: that of adaptive optimisers if it is one, or of the network's family."""
+    if "learning_rate" in spec.model_fields_set:
+        return {}
+    plain = spec.optimizer.lower() in _PLAIN
+    rate = brief_rate(spec.baseline) if plain else ADAPTIVE_RATE
+    return {} if rate is None else {"learning_rate": rate}
 
 
 def _slug(text: str) -> str:

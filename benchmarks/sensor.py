@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -63,12 +63,12 @@ RACES, LONGEST = 40, 400  # replays of a sweep, and trials after which a race is
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing of the sweeps, print the table, write it as parquet."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     rows = []
-    for name, settings in SETUPS.items():
+    for name in SETUPS:
         if options.only and name not in options.only:
             continue
-        if (given := _settings(name, settings, options)) is None:
+        if (given := settings(name, options)) is None:
             print(f"{name} is left out: its data were not given.", file=sys.stderr)
             continue
         spec = SweepSpec(**given)
@@ -78,20 +78,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     publish("sensor", rows, options.out)
 
 
-def _settings(
-    name: str, settings: Mapping[str, Any], options: argparse.Namespace
-) -> dict[str, Any] | None:
-    """All settings of a setup's sweep; None where its data were not given."""
+def settings(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
+    """All settings of a setup's sweep, its data ready; None where they were not given."""
     chosen = {
         "candidates": 8,
         "seeds": options.seeds,
         "check_learning": False,
         "name": f"sensor-{'quick-' if options.quick else ''}{name}",
         "results": str(options.results),
-        **settings,
+        **SETUPS[name],
     }
     for data in ("cifar10", "clothing"):
-        if settings.get("data") == data:
+        if chosen.get("data") == data:
             if (folder := getattr(options, data)) is None:
                 return None
             if data == "clothing":
@@ -105,19 +103,28 @@ def _settings(
 def pooled(folder: Path, into: Path) -> Path:
     """Make ``into`` one set of the training and validation images of ``folder``, by links.
 
+    The links are ``into/CLASS/train`` and ``into/CLASS/val``; those that are right stay.
+
     Raises:
         UserError: ``folder`` has not both.
     """
+    wanted = {}
     for split in ("train", "val"):
         if not (folder / split).is_dir():
             raise UserError(
                 f"{folder} has no {split}/ to pool; give a folder with train/ and val/."
             )
-        for old in into.glob(f"*/{split}"):
-            old.unlink()
-        for images in filter(Path.is_dir, (folder / split).iterdir()):
-            (into / images.name).mkdir(parents=True, exist_ok=True)
-            (into / images.name / split).symlink_to(images.resolve())
+        for images in filter(Path.is_dir, (folder / split).glob("[!.]*")):
+            wanted[into / images.name / split] = images.resolve()
+    for link in list(into.glob("*/*")):
+        if link.resolve() != wanted.get(link):
+            link.unlink()
+            if not any(link.parent.iterdir()):
+                link.parent.rmdir()
+    for link, images in wanted.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(images)
     return into
 
 
@@ -228,16 +235,15 @@ def _fit(world: World, observations: Observations) -> Fit:
     return fit(Model(len(world.truth), world.shares), observations)
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = options_parser("sensor", __doc__)
-    parser.add_argument("--only", action="append", choices=SETUPS, help="this setup; repeatable")
-    parser.add_argument("--seeds", type=int, default=8, help="of each candidate")
-    parser.add_argument("--cifar10", type=Path, help="a folder of CIFAR-10's images")
-    parser.add_argument("--clothing", type=Path, help="a folder of photographs of clothing")
-    parser.add_argument(
-        "--results", type=Path, default=Path("results"), help="where the sweeps are"
-    )
-    return parser
+def parser() -> argparse.ArgumentParser:
+    """A parser of this benchmark's options."""
+    made = options_parser("sensor", __doc__)
+    made.add_argument("--only", action="append", choices=SETUPS, help="this setup; repeatable")
+    made.add_argument("--seeds", type=int, default=8, help="of each candidate")
+    made.add_argument("--cifar10", type=Path, help="a folder of CIFAR-10's images")
+    made.add_argument("--clothing", type=Path, help="a folder of photographs of clothing")
+    made.add_argument("--results", type=Path, default=Path("results"), help="where the sweeps are")
+    return made
 
 
 if __name__ == "__main__":

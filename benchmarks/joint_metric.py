@@ -16,7 +16,6 @@ import pandas as pd
 from benchmarks.selection_tables import for_people
 from benchmarks.selection_worlds import INDIFFERENCE, NOISE, Setting, World, draw_worlds
 from scalegrid.analysis.model import Model
-from scalegrid.analysis.observations import Observations
 from scalegrid.analysis.selection import chances
 from scalegrid.analysis.surface import fit
 from scalegrid.cli.output import print_table
@@ -50,14 +49,8 @@ def main() -> None:
 
 def _said(world: World, seeds: int, *, with_loss: bool) -> pd.DataFrame:
     """One row a candidate: the probability of being good enough, and whether it is."""
-    metrics = (world.values, *world.others) if with_loss else (world.values,)
     size = len(world.truth)
-    rows = [
-        (i, k, *(float(metric[i, k]) for metric in metrics))
-        for i in range(size)
-        for k in range(seeds)
-    ]
-    fitted = fit(Model(size, world.shares), Observations.collect(size, rows))
+    fitted = fit(Model(size, world.shares), world.observed([seeds] * size, losses=with_loss))
     draws = fitted.posterior.sample(DRAWS, np.random.default_rng(0)).values
     expected = fitted.posterior.expected
     apart = draws - draws.mean(1, keepdims=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from scalegrid.analysis import joint
 from scalegrid.analysis.candidates import raced
@@ -60,6 +61,14 @@ class World:
         good: Flags = self.truth >= self.truth.max() - INDIFFERENCE
         return good
 
+    def observed(self, counts: Sequence[int] | Ints, *, losses: bool) -> Observations:
+        """The first so many trials of each candidate, with the other metrics or without."""
+        metrics = (self.values, *self.others) if losses else (self.values,)
+        size = len(self.truth)
+        trials = ((i, k) for i in range(size) for k in range(counts[i]))
+        rows = ((i, k, *(float(metric[i, k]) for metric in metrics)) for i, k in trials)
+        return Observations.collect(size, rows)
+
 
 def spread_out(count: int) -> Floats:
     """Points of the triangle: its corners, then always the one furthest from those before."""
@@ -95,19 +104,24 @@ def _mixed(correlation: float, values: Floats, own: Floats) -> Floats:
     return mixed
 
 
-def replay_worlds(tables: SweepTables, count: int, trials: int) -> Iterator[World]:
-    """A real table as if it were the truth, its seeds drawn again and again with replacement.
+def candidates_of(tables: SweepTables) -> pd.DataFrame:
+    """The rows of the plan last run that can be recommended."""
+    table = tables.planned
+    roles, phis, matched = (table[key].tolist() for key in ("role", "phi", "matched"))
+    candidates: pd.DataFrame = table[raced(roles, phis, matched)]
+    return candidates
+
+
+def table_world(tables: SweepTables) -> World:
+    """A real table as if its means were the truth.
 
     Values are top-1 in points, of the candidates at equal cost and the seeds that all of them have;
-    the losses go with them.
-    A drawn seed is the same one for all candidates, as in a sweep.
+    ``others`` are the validation and the training loss in nats, less being worse.
 
     Raises:
         UserError: there are no two such seeds.
     """
-    table = tables.variants
-    roles, phis, matched = (table[key].tolist() for key in ("role", "phi", "matched"))
-    candidates = table[raced(roles, phis, matched)]
+    candidates = candidates_of(tables)
     shares = candidates[["share_depth", "share_width", "share_resolution"]].to_numpy(np.float64)
     finished = tables.trials[tables.trials["status"] == "finished"]
     wide = finished.pivot_table(
@@ -117,11 +131,22 @@ def replay_worlds(tables: SweepTables, count: int, trials: int) -> Iterator[Worl
     values = 100 * wide["top1"].to_numpy(np.float64)
     losses = [-wide[name].to_numpy(np.float64) for name in ("val_loss", "train_loss")]
     if values.shape[1] < 2:
-        raise UserError("a replay needs two seeds or more that every candidate has finished.")
+        raise UserError(
+            f"{tables.folder} does not have two seeds that every candidate has finished; run more."
+        )
+    return World(shares, values.mean(1), values, tuple(losses))
+
+
+def replay_worlds(tables: SweepTables, count: int, trials: int) -> Iterator[World]:
+    """`table_world`, its seeds drawn again and again with replacement.
+
+    A drawn seed is the same one for all candidates, as in a sweep.
+    """
+    world = table_world(tables)
     for number in range(count):
-        drawn = np.random.default_rng(number).integers(values.shape[1], size=trials)
-        others = tuple(loss[:, drawn] for loss in losses)
-        yield World(shares, values.mean(1), values[:, drawn], others)
+        drawn = np.random.default_rng(number).integers(world.values.shape[1], size=trials)
+        others = tuple(loss[:, drawn] for loss in world.others)
+        yield World(world.shares, world.truth, world.values[:, drawn], others)
 
 
 def draw_means(setting: Setting, shares: Floats, generator: np.random.Generator) -> Floats:
@@ -216,20 +241,15 @@ def run_race(
     size = len(world.truth)
     every = size if rule is None else size // 4
     model = Model(size, world.shares if surface else None)
-    metrics = (world.values, *world.others) if losses else (world.values,)
     generator = np.random.default_rng(0)
     counts = np.ones(size, dtype=np.int64)
     looks = []
     while True:
-        made = [
-            (i, k, *(float(metric[i, k]) for metric in metrics))
-            for i in range(size)
-            for k in range(counts[i])
-        ]
-        observations = Observations.collect(size, made)
-        if (len(made) - size) % every == 0:
-            looks.append((len(made), *_look(world, model, observations)))
-        if len(made) >= rounds * size:
+        observations = world.observed(counts, losses=losses)
+        made = int(counts.sum())
+        if (made - size) % every == 0:
+            looks.append((made, *_look(world, model, observations)))
+        if made >= rounds * size:
             return Race(*(np.array(column) for column in zip(*looks, strict=True)))
         if rule is None:
             counts += 1

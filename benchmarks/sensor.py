@@ -5,9 +5,12 @@ go on: an interrupted one loses nothing) or read where it is finished. Of each m
 gives the noise (standard deviation between seeds), the spread (between candidates), and the
 reliability of one trial, spread² / (spread² + noise²), with its 95 % interval; and, by races that
 replay the trials, how many trials and minutes of this machine it takes until the answer is clear.
+The row ``joint`` is top-1 with the losses' help, as `recommend` and racing use it: its noise is
+that of a lone metric which tells as much as a candidate's first trial.
 
-Setups on real data need ``--cifar10`` and ``--clothing``, the folders of those images. What was
-measured, and what it led to, is in docs/sensor.md.
+Setups on real data need ``--cifar10`` and ``--clothing``, the folders of those images. Clothing's
+training and validation images are pooled, and 1,000 of them are held out. What was measured, and
+what it led to, is in docs/sensor.md.
 """
 
 from __future__ import annotations
@@ -15,17 +18,26 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
-from benchmarks.selection_worlds import INDIFFERENCE, World, replay_worlds
+from benchmarks.selection_worlds import (
+    INDIFFERENCE,
+    World,
+    candidates_of,
+    replay_worlds,
+    table_world,
+)
 from benchmarks.timing import options_parser, publish
 from scalegrid.allocation import Racing
-from scalegrid.analysis import raced as can_be_recommended
+from scalegrid.analysis.model import Model
+from scalegrid.analysis.observations import Observations
+from scalegrid.analysis.selection import SAMPLES, interval
+from scalegrid.analysis.surface import Fit, fit
 from scalegrid.progress import display_for
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.spec import CONFIDENCE, SweepSpec
@@ -46,22 +58,17 @@ SETUPS: dict[str, dict[str, Any]] = {
 }
 """What each sweep differs in from the default; of ``--cifar10`` and ``--clothing`` the data."""
 
-METRICS = {"top1": 100.0, "val_loss": 1.0, "train_loss": 1.0}
-"""The metrics, and what turns them into points or nats."""
-
-_RACED = ("trials", "minutes", "right")
-
 RACES, LONGEST = 40, 400  # replays of a sweep, and trials after which a race is given up
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing of the sweeps, print the table, write it as parquet."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse_args(arguments)
     rows = []
-    for name, settings in SETUPS.items():
+    for name in SETUPS:
         if options.only and name not in options.only:
             continue
-        if (given := _settings(name, settings, options)) is None:
+        if (given := settings(name, options)) is None:
             print(f"{name} is left out: its data were not given.", file=sys.stderr)
             continue
         spec = SweepSpec(**given)
@@ -71,49 +78,72 @@ def main(arguments: Sequence[str] | None = None) -> None:
     publish("sensor", rows, options.out)
 
 
-def _settings(
-    name: str, settings: Mapping[str, Any], options: argparse.Namespace
-) -> dict[str, Any] | None:
-    """All settings of a setup's sweep; None where its data were not given."""
+def settings(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
+    """All settings of a setup's sweep, its data ready; None where they were not given."""
     chosen = {
         "candidates": 8,
         "seeds": options.seeds,
         "check_learning": False,
-        "name": f"sensor-{name}",
+        "name": f"sensor-{'quick-' if options.quick else ''}{name}",
         "results": str(options.results),
-        **settings,
+        **SETUPS[name],
     }
     for data in ("cifar10", "clothing"):
-        if settings.get("data") == data:
+        if chosen.get("data") == data:
             if (folder := getattr(options, data)) is None:
                 return None
+            if data == "clothing":
+                folder = pooled(folder, options.results / "sensor-clothing-pooled")
             chosen["data"] = str(folder)
     if options.quick:
         chosen |= {"candidates": 4, "seeds": 2, "train_images": 640, "val_images": 200, "epochs": 1}
     return chosen
 
 
+def pooled(folder: Path, into: Path) -> Path:
+    """Make ``into`` one set of the training and validation images of ``folder``, by links.
+
+    The links are ``into/CLASS/train`` and ``into/CLASS/val``; those that are right stay.
+
+    Raises:
+        UserError: ``folder`` has not both.
+    """
+    wanted = {}
+    for split in ("train", "val"):
+        if not (folder / split).is_dir():
+            raise UserError(
+                f"{folder} has no {split}/ to pool; give a folder with train/ and val/."
+            )
+        for images in filter(Path.is_dir, (folder / split).glob("[!.]*")):
+            wanted[into / images.name / split] = images.resolve()
+    for link in list(into.glob("*/*")):
+        if link.resolve() != wanted.get(link):
+            link.unlink()
+            if not any(link.parent.iterdir()):
+                link.parent.rmdir()
+    for link, images in wanted.items():
+        link.parent.mkdir(parents=True, exist_ok=True)
+        if not link.is_symlink():
+            link.symlink_to(images)
+    return into
+
+
 def measure(name: str, tables: SweepTables) -> list[dict[str, object]]:
-    """Rows of the table for a sweep, one a metric; races are run by top-1 alone."""
-    candidates = _candidates(tables)
-    trials = tables.trials[tables.trials["variant"].isin(candidates)]
-    trials = trials[trials["status"] == "finished"]
-    seconds = float(trials["seconds"].median())
-    rows: list[dict[str, object]] = []
-    for metric, unit in METRICS.items():
-        wide = trials.pivot_table(index="variant", columns="seed", values=metric).dropna(axis=1)
-        values = unit * wide.to_numpy(dtype=np.float64)
-        raced = races(tables, seconds) if metric == "top1" else dict.fromkeys(_RACED)
-        found = components(values)
-        rows.append({"setup": name, "metric": metric, **found, "seconds": seconds, **raced})
-    return rows
-
-
-def _candidates(tables: SweepTables) -> list[str]:
-    table = tables.planned
-    roles, phis, matched = (table[key].tolist() for key in ("role", "phi", "matched"))
-    eligible = can_be_recommended(roles, phis, matched)
-    return [str(variant) for variant in table["variant"][eligible]]
+    """Rows of the table for a sweep, one a metric and one for all of them together."""
+    world = table_world(tables)
+    trials = tables.trials[tables.trials["variant"].isin(candidates_of(tables)["variant"])]
+    seconds = float(trials[trials["status"] == "finished"]["seconds"].median())
+    val_loss, train_loss = (-loss for loss in world.others)
+    unraced = dict.fromkeys(("trials", "minutes", "right"))
+    rows = {
+        "top1": components(world.values) | races(tables, seconds, losses=False),
+        "val_loss": components(val_loss) | unraced,
+        "train_loss": components(train_loss) | unraced,
+        "joint": joint_components(world) | races(tables, seconds, losses=True),
+    }
+    return [
+        {"setup": name, "metric": metric, "seconds": seconds, **row} for metric, row in rows.items()
+    ]
 
 
 def components(values: np.ndarray[Any, Any]) -> dict[str, object]:
@@ -141,23 +171,47 @@ def components(values: np.ndarray[Any, Any]) -> dict[str, object]:
     }
 
 
-def races(tables: SweepTables, seconds: float) -> dict[str, object]:
+def joint_components(world: World) -> dict[str, object]:
+    """As `components`, of top-1 with the losses' help, by the model of `recommend`.
+
+    Its averages over what is not known stand in the place of the analysis of variance.
+    """
+    size, seeds = world.values.shape
+    posterior = _fit(world, world.observed([seeds] * size, losses=True)).on_images
+    draws = posterior.sample(SAMPLES, np.random.default_rng(0))
+    signal = draws.values.var(1, ddof=1)
+    noise = draws.noise * posterior.noise_first / posterior.noise
+    reliability = signal / (signal + noise)
+    low, high = interval(reliability)
+    return {
+        "candidates": size,
+        "seeds": seeds,
+        "mean": float(world.values.mean()),
+        "noise": float(noise.mean() ** 0.5),
+        "spread": float(signal.mean() ** 0.5),
+        "reliability": float(reliability.mean()),
+        "low": low,
+        "high": high,
+    }
+
+
+def races(tables: SweepTables, seconds: float, *, losses: bool) -> dict[str, object]:
     """How long races on replayed trials take until they are clear, and how often they are right.
 
-    A race that is given up counts with all its trials. Minutes are those of this machine, all of
-    whose cores train, if trials take ``seconds``.
+    The table's means on its validation images are the truth, so that the luck with these plays no
+    part. A race that is given up counts with all its trials. Minutes are those of this machine,
+    all of whose cores train, if trials take ``seconds``.
     """
-    worlds = list(replay_worlds(tables, RACES, LONGEST))
-    ended = [_race(world) for world in worlds]
+    ended = [_race(world, losses=losses) for world in replay_worlds(tables, RACES, LONGEST)]
     trials = statistics.median(count for count, _ in ended)
     return {
-        "trials": trials,
+        "trials": float(trials),
         "minutes": trials * seconds / 60 / available_cores(),
         "right": statistics.fmean(good for _, good in ended),
     }
 
 
-def _race(world: World) -> tuple[int, bool]:
+def _race(world: World, *, losses: bool) -> tuple[int, bool]:
     """The trials that a race needs until it is clear, and whether its leader is good enough."""
     names = [f"{number:03}" for number in range(len(world.truth))]
     racing = Racing(
@@ -167,25 +221,29 @@ def _race(world: World) -> tuple[int, bool]:
         confidence=CONFIDENCE,
         max_trials=LONGEST,
     )
-    values: dict[str, list[float]] = {name: [] for name in names}
+    counts = [0] * len(names)
     while (ask := racing.ask()) is not None:
-        value = float(world.values[int(ask.variant), ask.seed])
-        values[ask.variant].append(value)
-        racing.tell(ask.variant, ask.seed, value)
-    best = max(names, key=lambda name: statistics.fmean(values[name]))
-    return sum(map(len, values.values())), bool(world.good[int(best)])
+        at = int(ask.variant), ask.seed
+        others = [float(loss[at]) for loss in world.others] if losses else []
+        racing.tell(*ask, float(world.values[at]), others)
+        counts[at[0]] += 1
+    fitted = _fit(world, world.observed(counts, losses=losses))
+    return sum(counts), bool(world.good[fitted.posterior.expected.argmax()])
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = options_parser("sensor", __doc__)
-    parser.add_argument("--only", action="append", choices=SETUPS, help="this setup; repeatable")
-    parser.add_argument("--seeds", type=int, default=8, help="of each candidate")
-    parser.add_argument("--cifar10", type=Path, help="a folder of CIFAR-10's images")
-    parser.add_argument("--clothing", type=Path, help="a folder of photographs of clothing")
-    parser.add_argument(
-        "--results", type=Path, default=Path("results"), help="where the sweeps are"
-    )
-    return parser
+def _fit(world: World, observations: Observations) -> Fit:
+    return fit(Model(len(world.truth), world.shares), observations)
+
+
+def parser() -> argparse.ArgumentParser:
+    """A parser of this benchmark's options."""
+    made = options_parser("sensor", __doc__)
+    made.add_argument("--only", action="append", choices=SETUPS, help="this setup; repeatable")
+    made.add_argument("--seeds", type=int, default=8, help="of each candidate")
+    made.add_argument("--cifar10", type=Path, help="a folder of CIFAR-10's images")
+    made.add_argument("--clothing", type=Path, help="a folder of photographs of clothing")
+    made.add_argument("--results", type=Path, default=Path("results"), help="where the sweeps are")
+    return made
 
 
 if __name__ == "__main__":

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from analysis_tables import spread_shares, trials_table, variants_table
 
+from benchmarks import luck as benchmark
+from benchmarks.luck import IMAGES, SIZE, by_trial, probabilities
 from scalegrid.analysis import recommend, to_text
 from scalegrid.analysis.luck import Luck, beyond, luck
 from scalegrid.analysis.model import Model
@@ -11,26 +13,11 @@ from scalegrid.analysis.observations import Flags, Floats, Observations
 from scalegrid.analysis.selection import chances
 from scalegrid.util.errors import UserError
 
-SIZE, IMAGES = 8, 400
-Answers = dict[tuple[int, int], Flags]
 
-
-def probabilities(
-    gains: Floats, images: int, interaction: float, generator: np.random.Generator
-) -> Floats:
-    """Of each candidate to get each image right: hard and easy images, and its own."""
-    easy = generator.normal(0, 0.15, images)
-    own = interaction * generator.standard_normal((len(gains), images))
-    return np.asarray(np.clip(0.5 + gains[:, None] + easy + own, 0, 1))
-
-
-def answered(chance: Floats, seeds: int, generator: np.random.Generator) -> Answers:
-    """Seeds move all images of a trial together, and each image by itself."""
-    return {
-        (i, s): generator.random(chance.shape[1]) < row + generator.normal(0, 0.02)
-        for i, row in enumerate(chance)
-        for s in range(seeds)
-    }
+def answered(
+    chance: Floats, seeds: int, generator: np.random.Generator
+) -> dict[tuple[int, int], Flags]:
+    return by_trial(benchmark.answered(chance, seeds, generator))
 
 
 def test_it_is_the_variance_between_sets_of_images_of_differences_of_candidates() -> None:

@@ -33,7 +33,7 @@ from benchmarks.selection_worlds import (
     table_world,
 )
 from benchmarks.timing import options_parser, publish
-from scalegrid.allocation import Racing
+from scalegrid.allocation import Racing, Result
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Observations
 from scalegrid.analysis.selection import SAMPLES, interval
@@ -225,7 +225,7 @@ def _race(world: World, *, losses: bool) -> tuple[int, bool]:
     while (ask := racing.ask()) is not None:
         at = int(ask.variant), ask.seed
         others = [float(loss[at]) for loss in world.others] if losses else []
-        racing.tell(*ask, float(world.values[at]), others)
+        racing.tell(ask, Result(float(world.values[at]), others))
         counts[at[0]] += 1
     fitted = _fit(world, world.observed(counts, losses=losses))
     return sum(counts), bool(world.good[fitted.posterior.expected.argmax()])

@@ -14,7 +14,7 @@ from operator import itemgetter
 from pathlib import Path
 
 from scalegrid import baselines
-from scalegrid.allocation import FIRST_SEEDS, Allocator, make_allocator
+from scalegrid.allocation import FIRST_SEEDS, Allocator, Ask, Result, make_allocator
 from scalegrid.analysis import Learning, others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import EMBEDDED, CachedData, prepare
@@ -188,6 +188,7 @@ def _train(
         return ended
 
     interrupted = False
+    allocator.start()
     try:
         fill()
         while running:
@@ -335,12 +336,13 @@ def _tell(
     allocator: Allocator, row: Row, spec: SweepSpec, flops_ratio: float, flags: Flags | None
 ) -> None:
     """Tell an allocator a trial: its value, other metrics and answers; or that it failed."""
+    ask = Ask(row["variant"], row["seed"])
     if row["status"] == "finished":
         worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
         flags = flags if spec.metric == "top1" else None  # answers are top-1's, as in `recommend`
-        allocator.tell(row["variant"], row["seed"], worth, others(row, spec.metric), flags)
+        allocator.tell(ask, Result(worth, others(row, spec.metric), flags))
     else:
-        allocator.tell(row["variant"], row["seed"], None)
+        allocator.tell(ask, None)
 
 
 def _needed(placement: Placement, spec: SweepSpec, allocator: Allocator) -> Placement:

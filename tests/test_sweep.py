@@ -29,7 +29,7 @@ from light_sweep import (
 )
 from PIL import Image
 
-from scalegrid.allocation import Uniform
+from scalegrid.allocation import Ask, Result, Uniform
 from scalegrid.baselines import network_id
 from scalegrid.executors import InlineExecutor
 from scalegrid.progress.display import Ended, Silence
@@ -424,9 +424,9 @@ def test_the_allocator_is_told_the_accuracies_of_before(
     told: list[tuple[str, int, float | None]] = []
 
     class Listener(Uniform):
-        def tell(self, variant: str, seed: int, value: float | None, *more: Any) -> None:
-            told.append((variant, seed, value))
-            super().tell(variant, seed, value)
+        def tell(self, ask: Ask, result: Result | None) -> None:
+            told.append((*ask, result and result.value))
+            super().tell(ask, result)
 
     monkeypatch.setattr(
         "scalegrid.sweep.make_allocator",
@@ -558,9 +558,9 @@ def test_the_metric_decides_what_a_race_is_told(
     told: list[float | None] = []
 
     class Listener(Uniform):
-        def tell(self, variant: str, seed: int, value: float | None, *more: Any) -> None:
-            told.append(value)
-            super().tell(variant, seed, value)
+        def tell(self, ask: Ask, result: Result | None) -> None:
+            told.append(result and result.value)
+            super().tell(ask, result)
 
     monkeypatch.setattr(
         "scalegrid.sweep.make_allocator", lambda *_, **__: Listener(["v000", "v001"], 1)

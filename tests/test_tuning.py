@@ -132,6 +132,7 @@ def test_a_training_whose_worker_was_killed_is_made_again(sweeps: Sweeps) -> Non
     pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
     sweeps.run()
     assert len(sweeps.rates) == 3 + 5 + 5
+    assert sweeps.table["trial"].is_unique
     assert sweeps.chosen == pytest.approx(0.02, rel=0.05)
 
 

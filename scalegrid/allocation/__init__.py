@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scalegrid.allocation.base import Allocator, Ask
+from scalegrid.allocation.base import Allocator, Ask, Result
 from scalegrid.allocation.baseline_first import FIRST_SEEDS, BaselineFirst
 from scalegrid.allocation.racing import Racing
 from scalegrid.allocation.rates import RateSearch
@@ -28,7 +28,7 @@ def make_allocator(
     if not spec.check_learning:
         return allocator
     baseline = next(row["variant"] for row in variants if row["role"] == "baseline")
-    return BaselineFirst(allocator, baseline)
+    return BaselineFirst(allocator, baseline, spec.max_trials)
 
 
 def _allocator(
@@ -62,6 +62,7 @@ __all__ = [
     "BaselineFirst",
     "Racing",
     "RateSearch",
+    "Result",
     "Uniform",
     "make_allocator",
 ]

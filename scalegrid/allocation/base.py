@@ -15,6 +15,19 @@ class Ask(NamedTuple):
     seed: int
 
 
+class Result(NamedTuple):
+    """What a finished trial came to: its ``value``, more being better.
+
+    ``others`` are further metrics of it (`analysis.others`), which help to tell what its value
+    would be without the noise; ``answers``, (images,), are the validation images it got right, for
+    the luck with them where top-1 is the value.
+    """
+
+    value: float
+    others: Sequence[float] = ()
+    answers: Flags | None = None
+
+
 class Allocator(Protocol):
     """Chooses trials one at a time, while others are still running.
 
@@ -26,20 +39,11 @@ class Allocator(Protocol):
     def ask(self) -> Ask | None:
         """The next trial to start, or None when there is nothing to start until more is told."""
 
-    def tell(
-        self,
-        variant: str,
-        seed: int,
-        value: float | None,
-        others: Sequence[float] = (),
-        answers: Flags | None = None,
-    ) -> None:
-        """Take in the value of a trial, more being better, None if it failed.
+    def start(self) -> None:
+        """Training begins now: limits of time count from here, or else from the first `ask`."""
 
-        ``others`` are further metrics of it (`analysis.others`), which help to tell what its value
-        would be without the noise; ``answers``, (images,), are the validation images it got right,
-        for the luck with them where top-1 is the value. Unknown trials are ignored.
-        """
+    def tell(self, ask: Ask, result: Result | None) -> None:
+        """Take in what a trial came to, None if it failed. Unknown trials are ignored."""
 
     @property
     def done(self) -> bool:

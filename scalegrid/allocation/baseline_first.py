@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
-from scalegrid.allocation.base import Allocator, Ask
-from scalegrid.analysis.observations import Flags
+from scalegrid.allocation.base import Allocator, Ask, Result
 
 FIRST_SEEDS = (0, 1)
 """The baseline's first trials."""
@@ -14,16 +13,21 @@ FIRST_SEEDS = (0, 1)
 class BaselineFirst:
     """Another allocator, which waits until the baseline's first trials have ended.
 
-    Once any other variant has a trial, there is nothing to wait for.
+    Once any other variant has a trial, there is nothing to wait for. ``most`` is the largest number
+    of trials that there may be, None if there is no limit.
     """
 
-    def __init__(self, allocator: Allocator, baseline: str) -> None:
+    def __init__(self, allocator: Allocator, baseline: str, most: int | None = None) -> None:
         self._allocator = allocator
         self._baseline = baseline
-        self._first = [Ask(baseline, seed) for seed in FIRST_SEEDS]
+        self._first = [Ask(baseline, seed) for seed in FIRST_SEEDS[:most]]
         self._asked: set[Ask] = set()
         self._told: set[Ask] = set()
         self._over = False
+
+    def start(self) -> None:
+        """The other's clock starts with the first trials of the baseline."""
+        self._allocator.start()
 
     def ask(self) -> Ask | None:
         """The next of the baseline's trials; None until all are told; then as the other says."""
@@ -35,18 +39,11 @@ class BaselineFirst:
                 return ask
         return None
 
-    def tell(
-        self,
-        variant: str,
-        seed: int,
-        value: float | None,
-        others: Sequence[float] = (),
-        answers: Flags | None = None,
-    ) -> None:
+    def tell(self, ask: Ask, result: Result | None) -> None:
         """Take in a trial, and pass it on."""
-        self._told.add(Ask(variant, seed))
-        self._over = self._over or variant != self._baseline
-        self._allocator.tell(variant, seed, value, others, answers)
+        self._told.add(ask)
+        self._over = self._over or ask.variant != self._baseline
+        self._allocator.tell(ask, result)
 
     @property
     def waiting(self) -> bool:

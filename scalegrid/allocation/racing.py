@@ -11,7 +11,7 @@ from functools import cached_property
 
 import numpy as np
 
-from scalegrid.allocation.base import Ask
+from scalegrid.allocation.base import Ask, Result
 from scalegrid.analysis import joint
 from scalegrid.analysis.foresight import HORIZON, trials_needed
 from scalegrid.analysis.luck import luck
@@ -45,7 +45,7 @@ class Racing:
         confidence: stop when the leader is within the indifference zone of the best with this
             probability; None never does.
         max_trials: stop when this many trials have been asked for, failed ones included.
-        max_hours: start no trial after this time, counted from the first `ask`.
+        max_hours: start no trial after this time, counted from `start`.
         hours_before: of training before, which count as well.
         clock: tells the time in seconds.
     """
@@ -75,10 +75,14 @@ class Racing:
         self._running: set[Ask] = set()
         self._standing: _Standing | None = None
 
-    def ask(self) -> Ask | None:
-        """The next trial; None when it is done, or may be once the running trials are told."""
+    def start(self) -> None:
+        """Start the clock, unless it runs."""
         if self._started is None:
             self._started = self._clock()
+
+    def ask(self) -> Ask | None:
+        """The next trial; None when it is done, or may be once the running trials are told."""
+        self.start()
         if self._spent or self._clear:
             return None
         variant = self._missing() or self._repeat()
@@ -88,25 +92,17 @@ class Racing:
         self._running.add(ask)
         return ask
 
-    def tell(
-        self,
-        variant: str,
-        seed: int,
-        value: float | None,
-        others: Sequence[float] = (),
-        answers: Flags | None = None,
-    ) -> None:
-        """Take in the value of a trial, larger being better; None if it failed."""
-        if variant not in self._variants:
+    def tell(self, ask: Ask, result: Result | None) -> None:
+        """Take in what a trial came to, larger being better; None if it failed."""
+        if ask.variant not in self._variants:
             return
-        ask = Ask(variant, seed)
         self._running.discard(ask)
-        if value is None:
+        if result is None:
             self._failed.add(ask)
         else:
-            self._finished[ask] = (value, *others)
-            if answers is not None:
-                self._answers[ask] = answers
+            self._finished[ask] = (result.value, *result.others)
+            if result.answers is not None:
+                self._answers[ask] = result.answers
         self._standing = None
 
     @property

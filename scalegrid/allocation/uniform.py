@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from scalegrid.allocation.base import Ask
-from scalegrid.analysis.observations import Flags
+from scalegrid.allocation.base import Ask, Result
 
 
 class Uniform:
@@ -28,16 +27,11 @@ class Uniform:
             self._drop(ask)
         return ask
 
-    def tell(
-        self,
-        variant: str,
-        seed: int,
-        value: float | None,
-        others: Sequence[float] = (),
-        answers: Flags | None = None,
-    ) -> None:
-        """Never ask for this trial (again); its accuracy is of no interest here."""
-        ask = Ask(variant, seed)
+    def start(self) -> None:
+        """It has no limit of time."""
+
+    def tell(self, ask: Ask, result: Result | None) -> None:
+        """Never ask for this trial (again); what it came to is of no interest here."""
         if ask in self._waiting:
             self._drop(ask)
 

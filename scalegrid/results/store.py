@@ -124,10 +124,12 @@ class Store:
     def add_rate(self, row: Row) -> None:
         """Store a training that tried a learning rate, durably; it need not be started for that.
 
+        A training already stored is replaced.
+
         Raises:
             UserError: the file cannot be written.
         """
-        self.rates.append(row)
+        self.rates = [one for one in self.rates if one["trial"] != row["trial"]] + [row]
         write_table(self.folder / RATES_FILE, make_table(RATES, self.rates))
 
     def start(self, spec: SweepSpec, variants: Sequence[Row], data: str) -> None:

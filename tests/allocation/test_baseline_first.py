@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from scalegrid.allocation import Ask, BaselineFirst, Uniform
+from scalegrid.allocation import Ask, BaselineFirst, Racing, Result, Uniform
 
 
 def make(seeds: int = 1) -> BaselineFirst:
@@ -20,9 +20,9 @@ def asks(allocator: BaselineFirst) -> list[Ask]:
 def test_the_others_wait_for_two_trials_of_the_baseline(seeds: int) -> None:
     allocator = make(seeds)
     assert asks(allocator) == [Ask("base", 0), Ask("base", 1)]
-    allocator.tell("base", 0, 0.5)
+    allocator.tell(Ask("base", 0), Result(0.5))
     assert (allocator.ask(), allocator.done) == (None, False)
-    allocator.tell("base", 1, None)
+    allocator.tell(Ask("base", 1), None)
     rest = asks(allocator)
     assert sorted(rest) == sorted(
         Ask(name, seed)
@@ -40,11 +40,11 @@ def test_what_is_left_never_changes_but_by_asking(seeds: int) -> None:
     for made in range(total):
         if (ask := allocator.ask()) is None:
             told = running.pop(0)
-            allocator.tell(*told, 0.5)
+            allocator.tell(told, Result(0.5))
             ask = allocator.ask()
             if ask is None:
                 told = running.pop(0)
-                allocator.tell(*told, 0.5)
+                allocator.tell(told, Result(0.5))
                 ask = allocator.ask()
         assert ask is not None
         running.append(ask)
@@ -53,7 +53,7 @@ def test_what_is_left_never_changes_but_by_asking(seeds: int) -> None:
 
 def test_after_a_restart_only_what_is_missing_is_asked_for() -> None:
     allocator = make()
-    allocator.tell("base", 1, 0.4)
+    allocator.tell(Ask("base", 1), Result(0.4))
     assert allocator.ask() == Ask("base", 0)
     assert allocator.ask() is None
 
@@ -62,6 +62,28 @@ def test_where_others_have_trials_there_is_nothing_to_wait_for() -> None:
     """As in the tables of a sweep that was made before there was such a check."""
     allocator = make()
     for name in ("deep", "base", "wide"):
-        allocator.tell(name, 0, 0.5)
+        allocator.tell(Ask(name, 0), Result(0.5))
     assert allocator.done
     assert allocator.ask() is None
+
+
+def test_the_clock_of_a_race_starts_with_the_first_trials_of_the_baseline() -> None:
+    now = 0.0
+    shares = {name: [1 / 3] * 3 for name in ("deep", "wide")}
+    racing = Racing(["base", *shares], shares, max_hours=1.0, clock=lambda: now)
+    allocator = BaselineFirst(racing, "base")
+    allocator.start()
+    for first in asks(allocator):
+        now += 1800.0
+        allocator.tell(first, Result(0.5))
+    assert allocator.done
+    assert allocator.ask() is None
+
+
+def test_a_limit_of_trials_holds_for_the_first_ones() -> None:
+    shares = {name: [1 / 3] * 3 for name in ("deep", "wide")}
+    allocator = BaselineFirst(Racing(["base", *shares], shares, max_trials=1), "base", 1)
+    assert asks(allocator) == [Ask("base", 0)]
+    allocator.tell(Ask("base", 0), Result(0.5))
+    assert asks(allocator) == []
+    assert allocator.done

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scalegrid.allocation.base import Ask
+from scalegrid.allocation.base import Ask, Result
 from scalegrid.allocation.racing import Racing
 from scalegrid.analysis import recommend
 
@@ -24,6 +24,10 @@ def outcome(ask: Ask, noise: float = 0.01) -> float:
     """The accuracy of a trial: the same whenever and wherever it runs."""
     generator = np.random.default_rng([ord(ask.variant), ask.seed])
     return float(TRUTH[ask.variant] + noise * generator.standard_normal())
+
+
+def result(value: float | None) -> Result | None:
+    return None if value is None else Result(value)
 
 
 def race(
@@ -41,7 +45,7 @@ def race(
             return asks
         assert len(asks) < limit
         first = running.pop(0)
-        racing.tell(first.variant, first.seed, run(first))
+        racing.tell(first, result(run(first)))
 
 
 def test_everyone_starts_in_order_then_the_good_are_repeated() -> None:
@@ -111,7 +115,7 @@ def test_running_trials_spread_the_next_ones_out() -> None:
     racing = Racing(IDS, SHARES, confidence=None)
     for seed in range(2):
         for variant in IDS:
-            racing.tell(variant, seed, outcome(Ask(variant, seed)))
+            racing.tell(Ask(variant, seed), result(outcome(Ask(variant, seed))))
     asked = Counter(ask.variant for ask in (racing.ask() for _ in range(12)) if ask)
     assert len(asked) > 1
     assert max(asked.values()) < 12
@@ -160,11 +164,11 @@ def test_late_results_may_unsettle_a_clear_answer() -> None:
         if ask.variant == "b" and ask.seed == 1:
             running = ask
         else:
-            racing.tell(ask.variant, ask.seed, outcome(ask, 0.003))
+            racing.tell(ask, result(outcome(ask, 0.003)))
     while (ask := racing.ask()) is not None:
-        racing.tell(ask.variant, ask.seed, outcome(ask, 0.003))
+        racing.tell(ask, result(outcome(ask, 0.003)))
     assert not racing.done
-    racing.tell(running.variant, running.seed, 0.7)
+    racing.tell(running, Result(0.7))
     assert not racing.done
     assert racing.ask() is not None
 
@@ -172,7 +176,7 @@ def test_late_results_may_unsettle_a_clear_answer() -> None:
 def test_a_failed_trial_is_made_up_for_with_the_next_seed() -> None:
     racing = Racing(IDS, SHARES)
     assert racing.ask() == Ask("a", 0)
-    racing.tell("a", 0, None)
+    racing.tell(Ask("a", 0), None)
     rest = [racing.ask() for _ in range(6)]
     assert Ask("a", 1) in rest
 
@@ -205,7 +209,7 @@ def test_it_starts_nothing_after_max_hours() -> None:
     for _ in range(9):
         ask = racing.ask()
         assert ask is not None
-        racing.tell(ask.variant, ask.seed, outcome(ask))
+        racing.tell(ask, result(outcome(ask)))
     assert not racing.done
     now = 3600.0
     assert racing.ask() is None
@@ -214,7 +218,7 @@ def test_it_starts_nothing_after_max_hours() -> None:
 
 def test_unknown_trials_are_ignored() -> None:
     racing = Racing(IDS, SHARES, max_trials=1)
-    racing.tell("z", 0, 0.9)
+    racing.tell(Ask("z", 0), Result(0.9))
     assert racing.ask() == Ask("a", 0)
 
 
@@ -230,7 +234,7 @@ def test_what_remains_is_bounded_and_about_right() -> None:
     assert sum(racing.remaining().values()) > 6
     for variant in IDS:
         for seed in range(2):
-            racing.tell(variant, seed, outcome(Ask(variant, seed), 0.02))
+            racing.tell(Ask(variant, seed), result(outcome(Ask(variant, seed), 0.02)))
     remaining = racing.remaining()
     assert 0 < sum(remaining.values()) <= 28 + 1e-9
     assert set(remaining) <= set(IDS)

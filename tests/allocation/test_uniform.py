@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalegrid.allocation import Ask, Uniform
+from scalegrid.allocation import Ask, Result, Uniform
 
 
 def ask_all(allocator: Uniform) -> list[Ask]:
@@ -26,8 +26,8 @@ def test_a_restart_asks_for_exactly_what_is_missing(
     assert sorted(everything) == sorted(Ask(v, s) for v in variants for s in range(seeds))
     made = data.draw(st.lists(st.sampled_from(everything), unique=True))
     again = Uniform(variants, seeds)
-    for variant, seed in made:
-        again.tell(variant, seed, data.draw(st.sampled_from([0.5, None])))
+    for ask in made:
+        again.tell(ask, data.draw(st.sampled_from([Result(0.5), None])))
     assert again.done == (len(made) == len(everything))
     assert ask_all(again) == [ask for ask in everything if ask not in made]
     assert again.done
@@ -52,8 +52,8 @@ def test_what_remains_is_what_will_be_asked_for(
 def test_being_told_of_what_was_asked_or_never_planned_changes_nothing() -> None:
     allocator = Uniform(["a"], seeds=2)
     assert allocator.ask() == Ask("a", 0)
-    allocator.tell("a", 0, 0.9)
-    allocator.tell("a", 7, 0.9)
-    allocator.tell("z", 0, 0.9)
+    allocator.tell(Ask("a", 0), Result(0.9))
+    allocator.tell(Ask("a", 7), Result(0.9))
+    allocator.tell(Ask("z", 0), Result(0.9))
     assert allocator.remaining() == {"a": 1}
     assert ask_all(allocator) == [Ask("a", 1)]

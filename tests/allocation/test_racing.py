@@ -98,7 +98,7 @@ def test_a_restart_in_the_middle_asks_for_the_same(told: int, random: object) ->
     again = make()
     order = np.random.default_rng(hash(random) % 1000).permutation(told)
     for i in order:  # the table's order is not the order of the race
-        again.tell(asks[i].variant, asks[i].seed, outcome(asks[i]))
+        again.tell(asks[i], result(outcome(asks[i])))
     assert race(again) == asks[told:]
 
 
@@ -125,7 +125,7 @@ def test_what_was_asked_but_never_told_is_asked_again_after_a_restart() -> None:
     racing = Racing(IDS, SHARES)
     first = [racing.ask() for _ in range(4)]
     again = Racing(IDS, SHARES)
-    again.tell("a", 0, 0.5)
+    again.tell(Ask("a", 0), Result(0.5))
     assert [again.ask() for _ in range(3)] == first[1:]
 
 

@@ -20,7 +20,7 @@ from benchmarks.sensor import (
     pooled,
     races,
 )
-from scalegrid.allocation import Racing
+from scalegrid.allocation import Ask, Racing, Result
 from scalegrid.data.folder import open_folder
 from scalegrid.data.sources import Split
 from scalegrid.results import SweepTables, load_sweep
@@ -101,22 +101,22 @@ def test_rows_of_a_sweep(tables: SweepTables, monkeypatch: pytest.MonkeyPatch) -
 def test_a_race_is_told_the_losses_only_where_it_says_so(
     tables: SweepTables, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[Any] = []
+    told: list[tuple[Ask, Result]] = []
     tell = Racing.tell
 
-    def listening(racing: Racing, *given: Any) -> None:
-        told.append(given)
-        tell(racing, *given)
+    def listening(racing: Racing, ask: Ask, result: Result) -> None:
+        told.append((ask, result))
+        tell(racing, ask, result)
 
     monkeypatch.setattr(Racing, "tell", listening)
     monkeypatch.setattr(sensor, "RACES", 1)
     for losses in (False, True):
         told.clear()
         races(tables, 12.0, losses=losses)
-        assert all(bool(others) == losses for *_, others in told)
+        assert all(bool(result.others) == losses for _, result in told)
     finished = tables.trials.set_index(["variant", "seed"])
-    for variant, _, value, (val_loss, train_loss) in told:
-        rows = finished.loc[f"v{int(str(variant)) + 1:03}"]
+    for ask, (value, (val_loss, train_loss), _) in told:
+        rows = finished.loc[f"v{int(ask.variant) + 1:03}"]
         row = rows[np.isclose(100 * rows["top1"], value)].iloc[0]
         assert (val_loss, train_loss) == (-row["val_loss"], -row["train_loss"])
 

@@ -18,8 +18,11 @@ class RateSearch:
     """Minimises a loss over rates ``centre`` · ``FACTOR``ⁿ, then between them.
 
     Three rates around the centre come first. While the best is the highest or the lowest of those
-    tried, the next one beyond it follows; after at most `MOST` it ends.
+    tried, the next one beyond it follows; after at most `MOST` it ends. ``LENGTHS`` are the least
+    and the most trainings that it takes.
     """
+
+    LENGTHS = (3, MOST)
 
     def __init__(self, centre: float) -> None:
         self._centre = centre

@@ -188,14 +188,25 @@ def closing_note(status: Status, folder: Path) -> str:
     )
 
 
-def stopping_note(status: Status, problem: str, spec: SweepSpec, seconds_left: float | None) -> str:
-    """Why a sweep stops after its baseline, what may help, and what that costs."""
-    advice = "another --batch-size or --optimizer" if spec.rates == "tune" else "--rates tune"
-    costs = "" if seconds_left is None else f", about {duration(2 * seconds_left)} in all"
+def stopping_note(
+    status: Status,
+    problem: str,
+    spec: SweepSpec,
+    seconds_left: float | None,
+    search: tuple[float, float] | None,
+) -> str:
+    """Why a sweep stops after its baseline, what may help, and what that costs.
+
+    ``seconds_left`` is the time for what it has not trained, ``search`` the least and the most time
+    for finding a learning rate; None where the speed is unknown.
+    """
+    before = "" if search is None else f" ({' to '.join(map(duration, search))} before the sweep)"
+    advice = "another --batch-size or --optimizer" if spec.rates != "same" else "--rates tune"
+    whole = "" if seconds_left is None else f", about {duration(2 * seconds_left)} in all"
     return (
-        f"{status.name} stops after the baseline: {problem}. Try, under another --name, {advice}, "
-        f"or a longer training (--epochs {2 * spec.epochs}{costs}; more --train-images); "
-        "--no-check-learning trains the others all the same."
+        f"{status.name} stops after the baseline: {problem}. Try, under another --name, "
+        f"{advice}{before}, or a longer training (--epochs {2 * spec.epochs}{whole}; more "
+        "--train-images); --no-check-learning trains the others all the same."
     )
 
 

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from scalegrid.allocation import Allocator
+from scalegrid.allocation import Allocator, RateSearch
 from scalegrid.plan import Plan, trial_works
 from scalegrid.progress.display import (
     Display,
@@ -129,7 +129,7 @@ class Progress:
         write_status(spec.folder, status)
         if problem:
             left = self._seconds_left(self._allocator.remaining())
-            note = stopping_note(status, problem, spec, left)
+            note = stopping_note(status, problem, spec, left, self._search_seconds())
         else:
             note = closing_note(status, spec.folder)
         self._display.note(note)
@@ -167,6 +167,14 @@ class Progress:
         best = max(self._top1, key=lambda variant: statistics.fmean(self._top1[variant]))
         values = self._top1[best]
         self._best = Best(best, self._labels[best], statistics.fmean(values), len(values))
+
+    def _search_seconds(self) -> tuple[float, float] | None:
+        """The least and the most time that it takes to find a learning rate."""
+        if self.pace.rate is None:
+            return None
+        one = self.pace.rate * self._works[self._plan.variants[0].variant]
+        least, most = (makespan([one] * count, self._workers) for count in RateSearch.LENGTHS)
+        return least, most
 
     def _seconds_left(self, remaining: Mapping[str, float]) -> float | None:
         rate = self.pace.rate

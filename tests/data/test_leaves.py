@@ -1,20 +1,15 @@
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections import Counter
-from dataclasses import fields, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 import pytest
-from data_helpers import source_digest
 
 from scalegrid.data import EMBEDDED, open_source
-from scalegrid.data.leaves import LeafTask, Traits, open_leaves, render, species_traits
+from scalegrid.data.leaves import LeafTask, Traits, render, species_traits
 from scalegrid.data.sources import Split
-from scalegrid.util.errors import UserError
 
 SMALL = LeafTask(size=32)
 PLAIN = LeafTask(
@@ -41,42 +36,6 @@ def test_they_are_the_default_data() -> None:
     source = open_source("leaves", train_images=40, val_images=20)
     assert (source.name, source.num_classes, source.num_train) == ("leaves", 20, 40)
     assert open_source("leaves").num_train == 6400
-
-
-def test_another_process_draws_the_same_images() -> None:
-    code = (
-        "from data_helpers import source_digest;"
-        "from scalegrid.data.leaves import LeafTask, open_leaves;"
-        "print(source_digest(open_leaves(20, 20, LeafTask(size=32))))"
-    )
-    run = subprocess.run(
-        [sys.executable, "-c", f"import sys; sys.path[:0] = {sys.path!r}; {code}"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    assert run.stdout.strip() == source_digest(open_leaves(20, 20, SMALL))
-
-
-def test_an_image_does_not_depend_on_what_was_drawn_before() -> None:
-    first = render(SMALL, "train", 5).tobytes()
-    for index in (9, 2, 7):
-        render(SMALL, "val", index)
-    assert render(SMALL, "train", 5).tobytes() == first
-
-
-def test_all_images_differ_within_and_between_splits() -> None:
-    task = replace(SMALL, noise=0.0)
-    drawn = [render(task, split, i).tobytes() for split in ("train", "val") for i in range(40)]
-    assert len(set(drawn)) == 80
-
-
-def test_every_number_of_images_is_balanced_and_contains_the_smaller_ones() -> None:
-    few, many = open_leaves(20, 20, SMALL), open_leaves(43, 20, SMALL)
-    counts = Counter(many.train_labels.tolist())
-    assert max(counts.values()) - min(counts.values()) == 1
-    assert many.train_labels[:20].tolist() == few.train_labels.tolist()
-    assert many.image("train", 3).tobytes() == few.image("train", 3).tobytes()
 
 
 def test_every_level_of_a_trait_has_as_many_species() -> None:
@@ -129,26 +88,3 @@ def test_fine_traits_need_pixels() -> None:
         for side in (16, 128)
     }
     assert difference[16] < 0.6 * difference[128]
-
-
-def test_a_mirrored_leaf_is_of_the_same_species() -> None:
-    assert open_leaves(20, 20, SMALL).mirror
-
-
-@pytest.mark.parametrize("name", [field.name for field in fields(LeafTask)])
-def test_the_fingerprint_covers_every_setting_of_the_task(name: str) -> None:
-    value = getattr(SMALL, name)
-    changed: Any = (value[0], value[1] + 1) if isinstance(value, tuple) else value + 1
-    other = open_leaves(40, 40, replace(SMALL, **{name: changed}))
-    assert other.fingerprint != open_leaves(40, 40, SMALL).fingerprint
-
-
-def test_the_fingerprint_covers_the_numbers_of_images_and_nothing_else() -> None:
-    counts = [(20, 30), (21, 30), (20, 31), (30, 20), (20, 30)]
-    assert len({open_leaves(*count, SMALL).fingerprint for count in counts}) == 4
-
-
-@pytest.mark.parametrize(("train", "val", "setting"), [(19, 20, "train"), (20, 19, "val")])
-def test_too_few_images_for_the_species_are_refused(train: int, val: int, setting: str) -> None:
-    with pytest.raises(UserError, match=f"{setting}_images is 19, but there are 20 classes"):
-        open_leaves(train, val, SMALL)

@@ -7,6 +7,7 @@ resolution. The trainings are those of the sweep's own recipe, at other rates; t
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -16,6 +17,7 @@ from scalegrid.analysis.rates import Exponent, rate_exponents
 from scalegrid.coefficients import Scaling
 from scalegrid.executors import KILLED
 from scalegrid.plan import Plan, Variant, make_trial
+from scalegrid.progress.status import Status, write_status
 from scalegrid.results.rows import trial_row
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import duration
@@ -124,6 +126,7 @@ class Tuning:
                 self.executor.submit(trial)
             if not running:
                 return list(searches.values())
+            self._show()
             for event in self.executor.collect(timeout=_WAIT):
                 if isinstance(event, tuple):  # an epoch has ended
                     continue
@@ -132,6 +135,13 @@ class Tuning:
                 row = trial_row(trial, network, event, self.plan.source.num_train)
                 self.store.add_rate(row)
                 self._tell(searches[trial.variant], row)
+
+    def _show(self) -> None:
+        """Keep the status file up to date for other processes."""
+        spec, made = self.plan.spec, len(self.store.rates)
+        doing = f"finding the learning rate, {made} training{'s' * (made != 1)} made"
+        status = Status(str(spec.name), "running", 0, 0, 0, doing=doing, updated_at=time.time())
+        write_status(spec.folder, status)
 
     def _trial(self, variant: Variant, rate: float) -> Trial:
         recipe = self.plan.recipe.model_copy(update={"learning_rate": rate})

@@ -10,9 +10,11 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from click.testing import CliRunner
 from light_sweep import light_spec, run_light_sweep
 from test_sweep import Recorder
 
+from scalegrid.cli.main import main
 from scalegrid.executors import KILLED, InlineExecutor
 from scalegrid.plan import resolve
 from scalegrid.results import load_sweep, read_stored
@@ -120,6 +122,16 @@ def test_an_interrupted_search_goes_on_where_it_was(sweeps: Sweeps) -> None:
     sweeps.run()
     assert len(sweeps.rates) == 5 + 5
     assert sweeps.chosen == pytest.approx(0.02, rel=0.05)
+
+
+def test_status_says_that_the_rate_is_being_found(sweeps: Sweeps) -> None:
+    sweeps.run(make_executor=Stopped)
+    for name in ([], [sweeps.folder.name]):
+        command = ["status", *name, "--results", str(sweeps.folder.parent)]
+        shown = CliRunner().invoke(main, command).output
+        assert shown == "light-leaves-32 is running: finding the learning rate, 2 trainings made.\n"
+    sweeps.run()
+    assert "light-leaves-32 is finished: 5 of 5 trials." in CliRunner().invoke(main, command).output
 
 
 def test_a_training_whose_worker_was_killed_is_made_again(sweeps: Sweeps) -> None:

@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 @format_option
 def status(name: str | None, results: str, form: Format) -> None:
     """Show how far a sweep is; the newest without NAME."""
-    from scalegrid.progress import read_status
-    from scalegrid.results import sweep_folder
+    from scalegrid.progress.status import STATUS_FILE, read_status
+    from scalegrid.results.loading import SPEC_FILE, sweep_folder
 
-    folder = sweep_folder(name, results)
+    folder = sweep_folder(name, results, (SPEC_FILE, STATUS_FILE))
     found = read_status(folder)
     if found is None:
         raise UserError(f"{folder} has no status yet; `scalegrid sweep` writes it as it runs.")
@@ -54,6 +54,9 @@ def _sensor(name: str | None, results: str) -> list[str]:
 def _print(status: Status) -> None:
     from scalegrid.progress.display import certainty
 
+    if status.doing:
+        print(f"{status.name} is {status.state}: {status.doing}.")
+        return
     left = "" if status.seconds_left is None else f", about {duration(status.seconds_left)} left"
     failed = f", {status.failed} failed" if status.failed else ""
     print(

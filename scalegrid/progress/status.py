@@ -52,7 +52,8 @@ class Status:
     ``failed`` those that have ended; times are seconds since the epoch; ``seconds_left`` is None
     while it cannot be estimated, and when nothing runs. ``certainty`` is the probability that the
     candidate which racing would recommend now is good enough, None where nothing is raced.
-    ``problem`` is why a sweep has stopped after its baseline.
+    ``problem`` is why a sweep has stopped after its baseline, ``doing`` what it does before its
+    first trial, as a clause; None later.
     """
 
     name: str
@@ -65,6 +66,7 @@ class Status:
     running: tuple[Running, ...] = ()
     certainty: float | None = None
     problem: str | None = None
+    doing: str | None = None
     started_at: float = 0.0
     updated_at: float = 0.0
     pid: int = field(default_factory=os.getpid)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -154,17 +155,19 @@ class Stored:
         )
 
 
-def sweep_folder(name: str | None, results: Path | str) -> Path:
+def sweep_folder(
+    name: str | None, results: Path | str, files: Sequence[str] = (SPEC_FILE,)
+) -> Path:
     """The folder of the sweep called ``name``, or of the newest sweep under ``results``.
 
-    The newest is the one that was written to last.
+    The newest is the one that was written to last. A folder that holds any of ``files`` is a sweep.
 
     Raises:
         UserError: the name is no plain name, or there is no such sweep.
     """
     root = Path(os.path.expanduser(results))
     if name is None:
-        folders = _sweeps(root)
+        folders = _sweeps(root, files)
         if not folders:
             raise UserError(f"there are no results in {root}; `scalegrid sweep` makes some.")
         return max(folders, key=_last_written)
@@ -172,8 +175,8 @@ def sweep_folder(name: str | None, results: Path | str) -> Path:
         check_name(name)
     except ValueError as error:
         raise UserError(f"{error}.") from None
-    if not (root / name / SPEC_FILE).is_file():
-        others = sorted(folder.name for folder in _sweeps(root))
+    if not any((root / name / file).is_file() for file in files):
+        others = sorted(folder.name for folder in _sweeps(root, files))
         there = f"there are {', '.join(others)}." if others else "`scalegrid sweep` makes some."
         hint = did_you_mean(name, others, there)
         raise UserError(f"there are no results called {name!r} in {root}; {hint}")
@@ -284,12 +287,13 @@ def _check_answers(folder: Path, finished: Table, answers: Table) -> None:
             )
 
 
-def _sweeps(root: Path) -> list[Path]:
-    return [path.parent for path in root.glob(f"*/{SPEC_FILE}") if path.is_file()]
+def _sweeps(root: Path, files: Sequence[str]) -> list[Path]:
+    found = (path for file in files for path in root.glob(f"*/{file}") if path.is_file())
+    return list({path.parent for path in found})
 
 
 def _last_written(folder: Path) -> float:
-    files = (folder / SPEC_FILE, folder / TRIALS_FILE)
+    files = (folder / SPEC_FILE, folder / TRIALS_FILE, folder / RATES_FILE)
     return max(file.stat().st_mtime for file in files if file.exists())
 
 

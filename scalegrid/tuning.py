@@ -84,6 +84,11 @@ class Tuning:
     def _exponents(self, baseline: RateSearch, best: float) -> tuple[float, ...]:
         """How the best rate changes with each axis, by networks scaled along it alone."""
         corners = [one for one in self.plan.variants if one.role in _AXES and one.phi == 1]
+        if not corners:
+            self.display.note(
+                "No network of the plan is scaled along one axis alone: one rate is used for all."
+            )
+            return (0.0, 0.0, 0.0)
         self.display.note(
             f"Checking whether {' or '.join(one.role for one in corners)} alone wants another rate."
         )

@@ -214,6 +214,12 @@ def test_a_person_sees_what_the_check_found(checked: Checked) -> None:
     assert "instead of 0.02 (depth^-0.50 ± 0.00), a loss lower by 0.0" in notes
 
 
+def test_without_networks_of_one_axis_one_rate_is_used_and_that_is_said(sweeps: Sweeps) -> None:
+    assert sweeps.run("check").exit_status == 0
+    assert "one rate is used for all" in sweeps.shown.notes[-2]
+    assert sweeps.rates[-5:] == [sweeps.chosen] * 5
+
+
 def test_more_candidates_are_trained_at_rates_by_the_same_law(checked: Checked) -> None:
     checked.run()
     before = checked.trials.set_index("trial")["learning_rate"]

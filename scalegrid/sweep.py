@@ -340,7 +340,7 @@ def _tell(
     if row["status"] == "finished":
         worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
         flags = flags if spec.metric == "top1" else None  # answers are top-1's, as in `recommend`
-        allocator.tell(ask, Result(worth, others(row, spec.metric), flags))
+        allocator.tell(ask, Result(worth, others(row, spec.metric), flags, row["device"]))
     else:
         allocator.tell(ask, None)
 

@@ -418,14 +418,15 @@ def test_two_runs_of_one_sweep_do_not_meet(results: Path) -> None:
         run_light_sweep(light_spec(results, seeds=2), make_executor=meet)
 
 
-def test_the_allocator_is_told_the_accuracies_of_before(
+def test_the_allocator_is_told_the_accuracies_and_devices_of_before(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[tuple[str, int, float | None]] = []
+    told: list[tuple[str, int, float, str | None]] = []
 
     class Listener(Uniform):
         def tell(self, ask: Ask, result: Result | None) -> None:
-            told.append((*ask, result and result.value))
+            assert result is not None
+            told.append((*ask, result.value, result.device))
             super().tell(ask, result)
 
     monkeypatch.setattr(
@@ -437,7 +438,8 @@ def test_the_allocator_is_told_the_accuracies_of_before(
     told.clear()
     run_light_sweep(light_spec(results))
     assert told == first  # in the order of the table, which is that of the plan
-    assert [value for _, _, value in told] == load_sweep(None, results).trials["top1"].tolist()
+    trials = load_sweep(None, results).trials[["variant", "seed", "top1", "device"]]
+    assert told == list(trials.itertuples(index=False, name=None))
 
 
 def start(results: Path, *, seeds: int = 40, seconds: str = "0.05") -> subprocess.Popen[str]:

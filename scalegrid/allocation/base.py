@@ -20,12 +20,13 @@ class Result(NamedTuple):
 
     ``others`` are further metrics of it (`analysis.others`), which help to tell what its value
     would be without the noise; ``answers``, (images,), are the validation images it got right, for
-    the luck with them where top-1 is the value.
+    the luck with them where top-1 is the value; ``device`` is the kind it ran on.
     """
 
     value: float
     others: Sequence[float] = ()
     answers: Flags | None = None
+    device: str | None = None
 
 
 class Allocator(Protocol):

@@ -14,9 +14,10 @@ import numpy as np
 from scalegrid.allocation.base import Ask, Result
 from scalegrid.analysis import joint
 from scalegrid.analysis.foresight import HORIZON, trials_needed
+from scalegrid.analysis.kinds import levelled
 from scalegrid.analysis.luck import luck
 from scalegrid.analysis.model import Model, Posterior
-from scalegrid.analysis.observations import Flags, Observations
+from scalegrid.analysis.observations import Observations
 from scalegrid.analysis.repeat import most_worth_repeating
 from scalegrid.analysis.selection import Chances, chances, is_clear
 from scalegrid.analysis.surface import Fit, fit
@@ -31,8 +32,8 @@ class Racing:
     What it asks for depends on the trials told and on those still running, not on their order, and
     not on chance: told the same trials after a restart, it asks for the same ones. Running trials
     count as made, with the expected outcome, so that workers do not all repeat the same
-    candidate. A failed trial says nothing about accuracy; the variant is tried with its next seed,
-    but not for ever.
+    candidate. Values are levelled between kinds of device, as `recommend` does it. A failed trial
+    says nothing about accuracy; the variant is tried with its next seed, but not for ever.
 
     It stops as soon as ``confidence``, ``max_trials`` or ``max_hours`` is reached.
 
@@ -69,8 +70,7 @@ class Racing:
         self._confidence, self._max_trials, self._max_hours = confidence, max_trials, max_hours
         self._hours_before, self._clock = hours_before, clock
         self._started: float | None = None
-        self._finished: dict[Ask, tuple[float, ...]] = {}
-        self._answers: dict[Ask, Flags] = {}
+        self._finished: dict[Ask, Result] = {}
         self._failed: set[Ask] = set()
         self._running: set[Ask] = set()
         self._standing: _Standing | None = None
@@ -100,9 +100,7 @@ class Racing:
         if result is None:
             self._failed.add(ask)
         else:
-            self._finished[ask] = (result.value, *result.others)
-            if result.answers is not None:
-                self._answers[ask] = result.answers
+            self._finished[ask] = result
         self._standing = None
 
     @property
@@ -201,9 +199,7 @@ class Racing:
 
     def _current(self) -> _Standing | None:
         if self._standing is None:
-            self._standing = _Standing.of(
-                self._finished, self._answers, self._shares, self._indifference
-            )
+            self._standing = _Standing.of(self._finished, self._shares, self._indifference)
         return self._standing
 
 
@@ -213,31 +209,31 @@ class _Standing:
     @classmethod
     def of(
         cls,
-        finished: Mapping[Ask, tuple[float, ...]],
-        answers: Mapping[Ask, Flags],
+        finished: Mapping[Ask, Result],
         shares: Mapping[str, Sequence[float]],
         indifference: float,
     ) -> _Standing | None:
         """None if there are not two candidates with trials yet."""
         tried = sorted({variant for variant, _ in finished} & shares.keys())
-        return cls(tried, finished, answers, shares, indifference) if len(tried) > 1 else None
+        return cls(tried, finished, shares, indifference) if len(tried) > 1 else None
 
     def __init__(
         self,
         tried: Sequence[str],
-        finished: Mapping[Ask, tuple[float, ...]],
-        answers: Mapping[Ask, Flags],
+        finished: Mapping[Ask, Result],
         shares: Mapping[str, Sequence[float]],
         indifference: float,
     ) -> None:
         self._tried, self._indifference = tried, indifference
         number = {variant: i for i, variant in enumerate(tried)}
+        values = _levelled(finished)
+        own = {(number[v], seed): Ask(v, seed) for v, seed in finished if v in number}
         self._observations = Observations.collect(
-            len(tried),
-            ((number[v], seed, *told) for (v, seed), told in finished.items() if v in number),
+            len(tried), ((*at, values[ask], *finished[ask].others) for at, ask in own.items())
         )
         self._model = Model(len(tried), np.array([shares[v] for v in tried], dtype=np.float64))
-        self._luck = luck({(number[v], s): row for (v, s), row in answers.items() if v in number})
+        answers = {at: finished[ask].answers for at, ask in own.items()}
+        self._luck = luck({at: flags for at, flags in answers.items() if flags is not None})
         self._foresight: int | None = None
 
     @property
@@ -295,3 +291,17 @@ class _Standing:
             )
             self._foresight = HORIZON * len(self._tried) if needed is None else needed
         return dict(zip(self._tried, (self._foresight * self._chances.best).tolist(), strict=True))
+
+
+def _levelled(finished: Mapping[Ask, Result]) -> dict[Ask, float]:
+    """The values of trials, less what a kind of device adds to them, as `recommend` takes it."""
+    values = {ask: result.value for ask, result in finished.items()}
+    devices = [result.device for result in finished.values()]
+    if len(set(devices)) < 2:
+        return values
+    import pandas as pd
+
+    rows = [(*ask, value) for ask, value in values.items()]
+    table = pd.DataFrame(rows, columns=["variant", "seed", "value"]).assign(device=devices)
+    columns = levelled(table)[0][["variant", "seed", "value"]].to_dict("list")
+    return {Ask(*ask): value for *ask, value in zip(*columns.values(), strict=True)}

@@ -48,23 +48,38 @@ def without_kinds(values: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, l
     """
     if "device" not in values:
         return values, []
+    values, counts, found = levelled(values)
+    if not found:
+        return values, []
+    listed = ", ".join(f"{count} on {kind!r}" for kind, count in counts.items())
+    notes = [f"Trials ran on {len(counts)} kinds of device, whose numbers differ: {listed}."]
+    notes += [_note(kind, counts.index[0], one, metric) for kind, one in found.items()]
+    return values, notes
+
+
+def levelled(
+    values: pd.DataFrame,
+) -> tuple[pd.DataFrame, pd.Series[int], dict[str, Difference | None]]:
+    """Trials as if all had run on the commonest kind of device; as for `without_kinds`.
+
+    Returns:
+        The trials, the number of them on each kind, the commonest first, and how each other kind
+        differs from that; clear differences are taken out.
+    """
     kinds = values["device"].replace("cpu", UNNAMED)
     counts = kinds.value_counts().sort_index().sort_values(ascending=False, kind="stable")
     if len(counts) < 2:
-        return values, []
+        return values, counts, {}
     # Sorted, so that sums are the same to the last digit for rows in any order.
     values = values.sort_values(["variant", "seed"], kind="stable")
     kinds = kinds[values.index]
     most, *others = counts.index
-    listed = ", ".join(f"{count} on {kind!r}" for kind, count in counts.items())
-    notes = [f"Trials ran on {len(counts)} kinds of device, whose numbers differ: {listed}."]
+    found = {kind: difference(values, kinds == kind, kinds == most) for kind in others}
     level = values["value"].copy()
-    for kind in others:
-        found = difference(values, kinds == kind, kinds == most)
-        if found is not None and found.clear:
-            level[kinds == kind] -= found.mean
-        notes.append(_note(kind, most, found, metric))
-    return values.assign(value=level), notes
+    for kind, one in found.items():
+        if one is not None and one.clear:
+            level[kinds == kind] -= one.mean
+    return values.assign(value=level), counts, found
 
 
 def difference(

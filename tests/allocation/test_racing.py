@@ -26,12 +26,16 @@ def outcome(ask: Ask, noise: float = 0.01) -> float:
     return float(TRUTH[ask.variant] + noise * generator.standard_normal())
 
 
-def result(value: float | None) -> Result | None:
-    return None if value is None else Result(value)
+def result(value: float | None, device: str | None = None) -> Result | None:
+    return None if value is None else Result(value, device=device)
 
 
 def race(
-    racing: Racing, workers: int = 1, limit: int = 500, run: Callable[[Ask], float | None] = outcome
+    racing: Racing,
+    workers: int = 1,
+    limit: int = 500,
+    run: Callable[[Ask], float | None] = outcome,
+    device: Callable[[Ask], str] = lambda ask: "cpu",
 ) -> list[Ask]:
     """Run it to its end; results come in the order of their starts. Returns all asks."""
     asks: list[Ask] = []
@@ -45,7 +49,7 @@ def race(
             return asks
         assert len(asks) < limit
         first = running.pop(0)
-        racing.tell(first, result(run(first)))
+        racing.tell(first, result(run(first), device(first)))
 
 
 def test_everyone_starts_in_order_then_the_good_are_repeated() -> None:
@@ -129,14 +133,26 @@ def test_what_was_asked_but_never_told_is_asked_again_after_a_restart() -> None:
     assert [again.ask() for _ in range(3)] == first[1:]
 
 
-def test_it_stops_exactly_when_recommend_calls_the_answer_clear() -> None:
+@pytest.mark.parametrize("kinds", [("cpu", "cpu"), ("cpu", "cuda"), ("cuda", "cpu")])
+def test_it_stops_exactly_when_recommend_calls_the_answer_clear(kinds: tuple[str, str]) -> None:
+    """Also where some trials ran on another kind of device, on which they are all better."""
     racing = Racing(IDS, SHARES, indifference=0.004, confidence=0.9)
-    asks = race(racing, workers=3)
+
+    def device(ask: Ask) -> str:
+        return kinds[ask.seed > 0 and ask.variant in "bcd"]
+
+    def run(ask: Ask) -> float:
+        return outcome(ask) + 0.1 * (device(ask) == "cuda")
+
+    asks = race(racing, workers=3, run=run, device=device)
 
     def needed(made: list[Ask]) -> int | None:
         rows = [
-            {"variant": v, "seed": s, "status": "finished", "top1": outcome(Ask(v, s))}
-            for v, s in made
+            {
+                **{"variant": ask.variant, "seed": ask.seed, "status": "finished"},
+                **{"top1": run(ask), "device": device(ask)},
+            }
+            for ask in made
         ]
         names = ["share_depth", "share_width", "share_resolution"]
         variants = pd.DataFrame(

@@ -115,10 +115,10 @@ def test_a_race_is_told_the_losses_only_where_it_says_so(
         races(tables, 12.0, losses=losses)
         assert all(bool(result.others) == losses for _, result in told)
     finished = tables.trials.set_index(["variant", "seed"])
-    for ask, (value, (val_loss, train_loss), _) in told:
+    for ask, result in told:
         rows = finished.loc[f"v{int(ask.variant) + 1:03}"]
-        row = rows[np.isclose(100 * rows["top1"], value)].iloc[0]
-        assert (val_loss, train_loss) == (-row["val_loss"], -row["train_loss"])
+        row = rows[np.isclose(100 * rows["top1"], result.value)].iloc[0]
+        assert result.others == [-row["val_loss"], -row["train_loss"]]
 
 
 def test_two_seeds_are_needed(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.tuning import Tuning
+from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
 
 MakeExecutor = Callable[[Placement], Executor]
@@ -87,7 +88,7 @@ def run_sweep(
 
     Raises:
         UserError: the specification, the data or the results folder do not allow it; nothing has
-            been written then.
+            been written then. Or the baseline could not be trained.
     """
     display = display or Silence()
     try:
@@ -226,6 +227,9 @@ def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
     """Why no other variant need be trained, once the baseline has its first trials.
 
     One that diverged counts as guessing; a killed worker says nothing.
+
+    Raises:
+        UserError: the workers of all of them were killed.
     """
     if not plan.spec.check_learning or not _alone(plan.variants[0].variant, made):
         return None
@@ -238,6 +242,12 @@ def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
         for row in made
         if not str(row["error"]).startswith(KILLED)
     ]
+    if not top1:
+        raise UserError(
+            "the baseline's first trials failed, and nothing else was trained: "
+            f"{made[-1]['error']}; run the same command to try them "
+            "again, with fewer --workers if memory is short."
+        )
     return Learning(top1, guessing).problem
 
 

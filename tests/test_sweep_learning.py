@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 from click.testing import CliRunner
-from light_sweep import light_plan, light_spec, run_light_sweep
+from light_sweep import in_workers, light_plan, light_spec, run_light_sweep
 from test_sweep import Recorder
 
 from scalegrid.cli.main import main
 from scalegrid.results import load_sweep
 from scalegrid.sweep import SweepOutcome
+from scalegrid.util.errors import UserError
 
 
 def run(
@@ -61,6 +63,18 @@ def test_the_same_command_says_so_again_and_trains_nothing(
     run(tmp_path, monkeypatch, "0.06 0.07", **settings)
     outcome, trials, _ = run(tmp_path, monkeypatch, "0.9", **settings)
     assert (outcome.exit_status, outcome.trained, trials) == (4, 0, BASELINE)
+
+
+def test_where_the_workers_of_the_baseline_are_killed_its_trials_are_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = light_spec(tmp_path, epochs=1, check_learning=True, baseline="kill", name="s")
+    workers = partial(in_workers, function="light_training:misbehave")
+    with pytest.raises(UserError, match=r"first trials failed.* killed by signal 9.* same command"):
+        run_light_sweep(spec, make_executor=workers)
+    assert set(load_sweep("s", tmp_path).trials["variant"]) <= {"v000"}
+    outcome, trials, _ = run(tmp_path, monkeypatch, "0.06 0.07", baseline="kill", name="s")
+    assert (outcome.exit_status, outcome.trained, trials) == (4, 2, BASELINE)
 
 
 def test_status_says_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

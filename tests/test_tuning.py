@@ -125,11 +125,13 @@ def test_an_interrupted_search_goes_on_where_it_was(sweeps: Sweeps) -> None:
 
 
 def test_status_says_that_the_rate_is_being_found(sweeps: Sweeps) -> None:
+    run_light_sweep(light_spec(sweeps.folder.parent, name="earlier", seeds=2))
     sweeps.run(make_executor=Stopped)
-    for name in ([], [sweeps.folder.name]):
+    for name in ([], [sweeps.folder.name], []):
         command = ["status", *name, "--results", str(sweeps.folder.parent)]
         shown = CliRunner().invoke(main, command).output
         assert shown == "light-leaves-32 is running: finding the learning rate, 2 trainings made.\n"
+        (sweeps.folder / "rates.parquet").unlink(missing_ok=True)  # as before the first has ended
     sweeps.run()
     assert "light-leaves-32 is finished: 5 of 5 trials." in CliRunner().invoke(main, command).output
 

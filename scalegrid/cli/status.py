@@ -35,11 +35,11 @@ def status(name: str | None, results: str, form: Format) -> None:
         print_csv([{k: v for k, v in asdict(found).items() if k not in ("best", "running")}])
     else:
         _print(found)
-        for line in _sensor(name, results):
+        for line in _sensor(folder.name, results):
             print(line)
 
 
-def _sensor(name: str | None, results: str) -> list[str]:
+def _sensor(name: str, results: str) -> list[str]:
     """How well a trial of the sweep tells candidates apart, as soon as replicates show it."""
     from scalegrid.analysis import sensor_as_planned, sensor_sentences
     from scalegrid.results import load_sweep

@@ -170,7 +170,7 @@ def sweep_folder(
         folders = _sweeps(root, files)
         if not folders:
             raise UserError(f"there are no results in {root}; `scalegrid sweep` makes some.")
-        return max(folders, key=_last_written)
+        return max(folders, key=lambda folder: _last_written(folder, files))
     try:
         check_name(name)
     except ValueError as error:
@@ -292,9 +292,9 @@ def _sweeps(root: Path, files: Sequence[str]) -> list[Path]:
     return list({path.parent for path in found})
 
 
-def _last_written(folder: Path) -> float:
-    files = (folder / SPEC_FILE, folder / TRIALS_FILE, folder / RATES_FILE)
-    return max(file.stat().st_mtime for file in files if file.exists())
+def _last_written(folder: Path, files: Sequence[str]) -> float:
+    paths = [folder / file for file in (*files, TRIALS_FILE, RATES_FILE)]
+    return max(path.stat().st_mtime for path in paths if path.exists())
 
 
 def _of_trials(table: Table, trials: Table) -> Table:

@@ -87,8 +87,8 @@ def run_sweep(
             machine is unknown, for the estimate of time.
 
     Raises:
-        UserError: the specification, the data or the results folder do not allow it; nothing has
-            been written then. Or the baseline could not be trained.
+        UserError: the specification, the data or the results folder do not allow it, and nothing
+            has been written; or the baseline cannot be trained, or its trainings were killed.
     """
     display = display or Silence()
     try:

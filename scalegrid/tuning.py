@@ -17,7 +17,7 @@ from scalegrid.analysis.rates import Exponent, rate_exponents
 from scalegrid.coefficients import Scaling
 from scalegrid.executors import KILLED
 from scalegrid.plan import Plan, Variant, make_trial
-from scalegrid.progress.status import Status, write_status
+from scalegrid.progress.status import State, Status, write_status
 from scalegrid.results.rows import trial_row
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import duration
@@ -59,8 +59,15 @@ class Tuning:
         Where rates are checked, with the exponents by which the variants' best rates differ.
 
         Raises:
-            UserError: the baseline cannot be trained at any rate.
+            UserError: the baseline cannot be trained at any rate, or a worker was killed.
         """
+        try:
+            return self._tuned()
+        except BaseException:
+            self._show("stopped")
+            raise
+
+    def _tuned(self) -> Plan:
         spec, baseline = self.plan.spec, self.plan.variants[0]
         self.display.note(
             f"Finding the learning rate: {spec.baseline} is trained at three rates or more, "
@@ -83,7 +90,7 @@ class Tuning:
 
     def _exponents(self, baseline: RateSearch, best: float) -> tuple[float, ...]:
         """How the best rate changes with each axis, by networks scaled along it alone."""
-        corners = [one for one in self.plan.variants if one.role in _AXES and one.phi == 1]
+        _, *corners = self.plan.searched
         if not corners:
             self.display.note(
                 "No network of the plan is scaled along one axis alone: one rate is used for all."
@@ -131,7 +138,7 @@ class Tuning:
                 self.executor.submit(trial)
             if not running:
                 return list(searches.values())
-            self._show()
+            self._show("running")
             for event in self.executor.collect(timeout=_WAIT):
                 if isinstance(event, tuple):  # an epoch has ended
                     continue
@@ -139,13 +146,20 @@ class Tuning:
                 network = networks[trial.variant]
                 row = trial_row(trial, network, event, self.plan.source.num_train)
                 self.store.add_rate(row)
+                if _was_killed(row):
+                    raise UserError(
+                        f"a training at the learning rate {row['learning_rate']:g} was ended from "
+                        f"outside: {row['error']}; run the same command again to go on, with fewer "
+                        "--workers if memory is short."
+                    )
                 self._tell(searches[trial.variant], row)
 
-    def _show(self) -> None:
+    def _show(self, state: State) -> None:
         """Keep the status file up to date for other processes."""
         spec, made = self.plan.spec, len(self.store.rates)
-        doing = f"finding the learning rate, {made} training{'s' * (made != 1)} made"
-        status = Status(str(spec.name), "running", 0, 0, 0, doing=doing, updated_at=time.time())
+        doing = f"the learning rate is searched, {made} training{'s' * (made != 1)} made"
+        now = time.time()
+        status = Status(str(spec.name), state, 0, 0, 0, doing=doing, updated_at=now)
         write_status(spec.folder, status)
 
     def _trial(self, variant: Variant, rate: float) -> Trial:
@@ -159,8 +173,9 @@ class Tuning:
         if finished:
             outcome = f"loss {row['val_loss']:.3f}, top-1 {100 * row['top1']:.1f} %"
         roles = {one.variant: one.role for one in self.plan.variants}
-        name = {"baseline": "learning rate"}.get(role := roles[row["variant"]], f"{role} alone at")
-        self.display.note(f"{name} {rate:.3g}: {outcome}, {duration(row['seconds'])}")
+        role = roles[row["variant"]]
+        name = role if role == "baseline" else f"{role} alone"
+        self.display.note(f"{name} at {rate:.3g}: {outcome}, {duration(row['seconds'])}")
 
 
 def _was_killed(row: Row) -> bool:

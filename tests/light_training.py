@@ -48,7 +48,8 @@ def learn(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
 
 def rated(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
     """One epoch, with least losses at the learning rate LIGHT_RATE, times depth, width and pixels
-    over 32 to the powers LIGHT_EXPONENTS; it diverges above ten times that.
+    over 32 to the powers LIGHT_EXPONENTS; it diverges above ten times that. The loss is a parabola
+    of LIGHT_CURVATURE.
 
     Writes the rate to the file LIGHT_LOG.
     """
@@ -60,7 +61,7 @@ def rated(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
         log.write(f"{rate:.4g}\n")
     if rate > 10 * best:
         raise DivergenceError("the loss became nan in epoch 1")
-    loss = 1 + 0.1 * math.log(rate / best) ** 2
+    loss = 1 + float(os.environ.get("LIGHT_CURVATURE", "0.1")) * math.log(rate / best) ** 2
     report(Epoch(1, loss, loss, 0.5, 0.5, rate, 1000.0, 0.01))
 
 

@@ -77,6 +77,7 @@ def test_the_recipe_holds_the_settings_of_training() -> None:
         ("alpha_range: [0.9, 2]", "alpha_range the lower bound 0.9 must be at least 1"),
         ("beta_range: [1.4, 1.2]", "beta_range the lower bound 1.4 is above the upper bound 1.2"),
         ("gamma_range: [1]", "gamma_range should be two numbers"),
+        ("rate_exponents: [1, 2]", "rate_exponents should be three numbers"),
         ("curves: 3", "curves should be a list of numbers"),
         ("learning_rate: 1e-3", "YAML needs a decimal point in it, as in 1.0e-3"),
         ("threads: 10000000", "threads"),

@@ -76,8 +76,8 @@ def test_a_person_sees_what_was_tried(sweeps: Sweeps) -> None:
     sweeps.run()
     notes = "\n".join(sweeps.shown.notes)
     assert "Finding the learning rate: light is trained at three rates or more" in notes
-    assert "learning rate 0.0278: loss 1.011, top-1 50.0 %" in notes
-    assert "learning rate 0.75: failed: the loss became nan in epoch 1" in notes
+    assert "baseline at 0.0278: loss 1.011, top-1 50.0 %" in notes
+    assert "baseline at 0.75: failed: the loss became nan in epoch 1" in notes
     assert "The learning rate is 0.02." in notes
 
 
@@ -130,7 +130,10 @@ def test_status_says_that_the_rate_is_being_found(sweeps: Sweeps) -> None:
     for name in ([], [sweeps.folder.name], []):
         command = ["status", *name, "--results", str(sweeps.folder.parent)]
         shown = CliRunner().invoke(main, command).output
-        assert shown == "light-leaves-32 is running: finding the learning rate, 2 trainings made.\n"
+        assert (
+            shown
+            == "light-leaves-32 is stopped: the learning rate is searched, 3 trainings made.\n"
+        )
         (sweeps.folder / "rates.parquet").unlink(missing_ok=True)  # as before the first has ended
     sweeps.run()
     assert "light-leaves-32 is finished: 5 of 5 trials." in CliRunner().invoke(main, command).output
@@ -169,6 +172,7 @@ class Checked(Sweeps):
         super().__init__(folder, monkeypatch)
         self.folder = folder / "nano-leaves-32"
         monkeypatch.setenv("LIGHT_EXPONENTS", " ".join(map(str, self.exponents)))
+        monkeypatch.setenv("LIGHT_CURVATURE", "50")  # so that a prior hardly counts
 
     def run(self, rates: str | None = "check", **settings: Any) -> SweepOutcome:
         settings = {"baseline": "nano", "check_learning": False, **settings}
@@ -197,7 +201,8 @@ def checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Checked:
 def test_each_variant_is_trained_at_the_rate_that_suits_it(checked: Checked) -> None:
     assert checked.run().exit_status == 0
     trials = checked.trials
-    multipliers = trials[["depth", "width"]].assign(px=trials["resolution"] / 32)
+    least = trials[["alpha_low", "beta_low"]].clip(lower=1.0)  # that builds the network
+    multipliers = least.assign(px=trials["resolution"] / 32)
     best = 0.02 * np.prod(multipliers.to_numpy() ** checked.exponents, axis=1)
     assert trials["learning_rate"].tolist() == pytest.approx(best.tolist(), rel=0.05)
     assert trials["learning_rate"].nunique() > 3
@@ -213,7 +218,7 @@ def test_a_person_sees_what_the_check_found(checked: Checked) -> None:
     notes = "\n".join(checked.shown.notes)
     assert "Checking whether depth or width or resolution alone wants another rate." in notes
     assert "depth alone at 0.0833: loss" in notes
-    assert "instead of 0.02 (depth^-0.50 ± 0.00), a loss lower by 0.0" in notes
+    assert "depth alone: 0.014 instead of 0.02 (depth^-0.50 ± 0.00), a loss lower by 7." in notes
 
 
 def test_without_networks_of_one_axis_one_rate_is_used_and_that_is_said(sweeps: Sweeps) -> None:
@@ -245,12 +250,18 @@ def test_an_interrupted_check_goes_on_where_it_was(checked: Checked) -> None:
     assert checked.rates == whole + whole[9:]
 
 
+def test_recommend_says_what_the_check_changed(checked: Checked) -> None:
+    checked.run()
+    command = ["recommend", "nano-leaves-32", "--results", str(checked.folder.parent)]
+    said = CliRunner().invoke(main, command).output
+    assert "Variants were trained at learning rates of their own, 0.01" in said
+
+
 def test_exponents_can_be_given(checked: Checked) -> None:
     checked.run(rates="same", learning_rate=0.1, rate_exponents=(-1.0, 0.0, 0.0))
     trials = checked.trials
-    assert trials["learning_rate"].tolist() == pytest.approx(
-        (0.1 / trials["depth"]).tolist(), rel=0.01
-    )
+    least = trials["alpha_low"].clip(lower=1.0)  # that builds the network
+    assert trials["learning_rate"].tolist() == pytest.approx((0.1 / least).tolist(), rel=0.01)
 
 
 @pytest.mark.parametrize(

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RIVALS = ("depth", "width", "resolution", "paper")
-_SETTINGS = ("metric", "indifference", "confidence", "flops_factor")
+_SETTINGS = ("metric", "indifference", "confidence", "flops_factor", "rates")
 _SHARES = ["share_depth", "share_width", "share_resolution"]
 
 
@@ -41,6 +41,7 @@ def recommend(
     confidence: float = CONFIDENCE,
     flops_factor: float = 2.0,
     answers: Mapping[str, Flags] | None = None,
+    rates_checked: bool = False,
 ) -> Recommendation:
     """Say which coefficients are best, and how sure that is.
 
@@ -58,6 +59,7 @@ def recommend(
         flops_factor: F, the FLOPs ratio that the plan aims at.
         answers: which validation images each trial got right, by its id, (images,); with them the
             candidates' luck with these images counts, if top-1 is the metric.
+        rates_checked: whether other learning rates were tried for each axis, which is said.
 
     Raises:
         UserError: no candidate has a finished trial, or a setting is out of range.
@@ -100,7 +102,7 @@ def recommend(
         sensor=table.sensor(fitted),
         luck=with_images,
         images_needed=images,
-        notes=tuple(_notes(table, metric, str(table.rows["variant"][leader]))),
+        notes=tuple(_notes(table, metric, str(table.rows["variant"][leader]), rates_checked)),
     )
 
 
@@ -142,6 +144,7 @@ def recommend_as_planned(
         confidence=confidence,
         flops_factor=planned.flops_factor,
         answers=answers,
+        rates_checked=planned.rates == "check",
     )
 
 
@@ -333,14 +336,14 @@ def _optimum(fitted: Fit, table: _Table, flops_factor: float) -> SurfaceOptimum 
     )
 
 
-def _notes(table: _Table, metric: Metric, leader: str) -> list[str]:
+def _notes(table: _Table, metric: Metric, leader: str, checked: bool) -> list[str]:
     notes = list(table.notes)
     if table.observations.repeats == 0:
         notes.append(
             "Every candidate has one seed only, so that noise cannot be separated from difference: "
             "the probabilities rest on a prior guess of the noise. Train more seeds."
         )
-    notes += _rates(table.values, leader)
+    notes += _rates(table.values, leader, checked)
     left_out = len(table.scaled) - len(table.rows) - table.untried
     if left_out:
         notes.append(
@@ -357,21 +360,23 @@ def _notes(table: _Table, metric: Metric, leader: str) -> list[str]:
     return notes
 
 
-def _rates(trials: pd.DataFrame, leader: str) -> list[str]:
+def _rates(trials: pd.DataFrame, leader: str, checked: bool) -> list[str]:
     """A sentence on the learning rates of the trials; none where earlier tables lack them."""
     if "learning_rate" not in trials or (rates := trials["learning_rate"].dropna()).empty:
         return []
     low, high = rates.min(), rates.max()
+    if low == high and checked:
+        return [
+            f"Each axis alone was tried at other learning rates, and {low:g} suits all variants."
+        ]
     if low == high:
         return [
             f"One learning rate, {low:g}, was used for all variants; another may suit some better "
             "(--rates check)."
         ]
-    own = rates[trials["variant"] == leader].iloc[0]
-    return [
-        f"Each variant was trained at a learning rate of its own, from {low:g} to {high:g}; the "
-        f"recommended one at {own:g}."
-    ]
+    own = rates[trials["variant"] == leader].unique()
+    said = f"; the recommended one at {own[0]:g}" if len(own) == 1 else ""
+    return [f"Variants were trained at learning rates of their own, {low:g} to {high:g}{said}."]
 
 
 def _variants(count: int) -> str:

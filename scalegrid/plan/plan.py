@@ -77,8 +77,22 @@ class Plan:
         return self.spec.recipe.model_copy(update={"flip": flip})
 
     def scaling(self, variant: Variant) -> Scaling:
-        """The multipliers that make a variant of the baseline."""
-        return Scaling(variant.depth, variant.width, variant.resolution / self.resolution)
+        """The least multipliers that make a variant of the baseline: the same for equal networks.
+
+        An axis along which the network cannot be scaled has 1.
+        """
+        lows = (variant.alpha_low, variant.beta_low)
+        depth, width = (max(1.0, 1.0 if math.isnan(a) else a**variant.phi) for a in lows)
+        return Scaling(depth, width, variant.resolution / self.resolution)
+
+    @property
+    def searched(self) -> tuple[Variant, ...]:
+        """The variants of which learning rates are tried: the baseline; to check them the corners.
+
+        Corners are scaled along one axis alone, by φ = 1.
+        """
+        corners = [one for one in self.variants if one.role in Scaling._fields and one.phi == 1]
+        return self.variants[0], *(corners if self.spec.rates == "check" else ())
 
     def recipe_of(self, variant: Variant) -> Recipe:
         """How a variant is trained: at a rate of its own where the specification has exponents.
@@ -239,8 +253,8 @@ def _limit_notes(spec: SweepSpec, source: Source, variants: int) -> list[str]:
     if spec.rates in ("tune", "check"):
         more = "" if spec.rates == "tune" else ", and as many of each axis alone"
         notes.append(
-            f"the learning rate is found first, by three to seven trainings of the baseline{more}, "
-            "which the estimate leaves out"
+            "a learning rate that is not known yet is found first, by three to seven trainings of "
+            f"the baseline{more}, which the estimate leaves out"
         )
     if spec.max_trials is not None and spec.max_trials < variants:
         notes.append(

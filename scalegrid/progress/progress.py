@@ -172,8 +172,9 @@ class Progress:
         """The least and the most time that it takes to find a learning rate."""
         if self.pace.rate is None:
             return None
-        one = self.pace.rate * self._works[self._plan.variants[0].variant]
-        least, most = (makespan([one] * count, self._workers) for count in RateSearch.LENGTHS)
+        works = [self._works[one.variant] for one in self._plan.searched]
+        jobs = [self.pace.rate * work for work in works]
+        least, most = (makespan(jobs * count, self._workers) for count in RateSearch.LENGTHS)
         return least, most
 
     def _seconds_left(self, remaining: Mapping[str, float]) -> float | None:

@@ -10,7 +10,7 @@ import re
 import textwrap
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -148,6 +148,13 @@ def _without_lists(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: converted(value) for key, value in values.items()}
 
 
+def _numbers(annotation: Any) -> str:
+    """``two numbers``, of a tuple of so many or an optional one."""
+    kinds = (annotation, *get_args(annotation))
+    count = next(len(get_args(kind)) for kind in kinds if get_origin(kind) is tuple)
+    return f"{('no', 'one', 'two', 'three')[count]} numbers"
+
+
 def _complaint(model: type[BaseModel], name: str, detail: Any) -> str:
     """What is wrong with the value of the key ``name``, and that value."""
     if detail["type"] == "extra_forbidden":
@@ -164,6 +171,6 @@ def _complaint(model: type[BaseModel], name: str, detail: Any) -> str:
         r"[-+]?\d+[eE][-+]?\d+", str(detail["input"])
     ):
         message += "; YAML needs a decimal point in it, as in 1.0e-3"
-    if detail["type"] in ("missing", "too_long"):  # of a pair of bounds
-        message = "should be two numbers"
+    if detail["type"] in ("missing", "too_long"):  # of a tuple
+        message = f"should be {_numbers(model.model_fields[str(detail['loc'][0])].annotation)}"
     return f"{name} {message[0].lower()}{message[1:]} (given {shown})"

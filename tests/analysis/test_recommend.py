@@ -275,8 +275,12 @@ def test_the_learning_rates_are_said() -> None:
     own = {name: round(0.1 + 0.01 * i, 2) for i, name in enumerate(VARIANTS["variant"])}
     several = recommend(VARIANTS, trials.assign(learning_rate=trials["variant"].map(own)))
     assert (
-        "Each variant was trained at a learning rate of its own, from 0.1 to 0.22; the recommended "
+        "Variants were trained at learning rates of their own, 0.1 to 0.22; the recommended "
         f"one at {own[BEST]:g}."
     ) in to_text(several)
+    checked = recommend(VARIANTS, trials.assign(learning_rate=0.25), rates_checked=True)
+    assert "Each axis alone was tried at other learning rates, and 0.25 suits" in to_text(checked)
+    without = trials.assign(learning_rate=trials["variant"].map({**own, BEST: np.nan}))
+    assert "learning rates of their own, 0.1 to 0.22." in to_text(recommend(VARIANTS, without))
     unknown = recommend(VARIANTS, trials.assign(learning_rate=np.nan))
     assert "learning rate" not in to_text(unknown)

@@ -18,7 +18,13 @@ from scalegrid.allocation import FIRST_SEEDS, Allocator, Ask, Result, make_alloc
 from scalegrid.analysis import Learning, others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import EMBEDDED, CachedData, prepare
-from scalegrid.executors import KILLED, Executor, LocalExecutor, Placement, placement_for
+from scalegrid.executors import (
+    Executor,
+    LocalExecutor,
+    Placement,
+    placement_for,
+    was_killed,
+)
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.progress import HEARTBEAT
@@ -240,7 +246,7 @@ def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
     top1 = [
         row["top1"] if row["status"] == "finished" else guessing
         for row in made
-        if not str(row["error"]).startswith(KILLED)
+        if not was_killed(row["error"])
     ]
     if not top1:
         raise UserError(
@@ -317,8 +323,7 @@ def _trials_made(planned: Sequence[Row], stored: Stored | None) -> list[Row]:
     return [
         row
         for row in (stored.trials.to_pylist() if stored else [])
-        if row["variant"] in ids
-        and not (row["status"] == "failed" and str(row["error"]).startswith(KILLED))
+        if row["variant"] in ids and not was_killed(row["error"])
     ]
 
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from scalegrid.allocation import RateSearch
 from scalegrid.analysis.rates import Exponent, rate_exponents
 from scalegrid.coefficients import Scaling
-from scalegrid.executors import KILLED
+from scalegrid.executors import was_killed
 from scalegrid.plan import Plan, Variant, make_trial
 from scalegrid.progress.status import State, Status, write_status
 from scalegrid.results.rows import trial_row
@@ -105,17 +105,18 @@ class Tuning:
             for corner, search in zip(corners, searches, strict=True)
         }
         exponents = rate_exponents(baseline.losses, losses)
-        for scaling in losses:
-            for axis, multiplier, exponent in zip(_AXES, scaling, exponents, strict=True):
-                if exponent is not None and multiplier != 1:
-                    self.display.note(_said(axis, best, multiplier, exponent))
+        for corner in corners:
+            axis = _AXES.index(corner.role)
+            if exponent := exponents[axis]:
+                multiplier = self.plan.scaling(corner)[axis]
+                self.display.note(_said(corner.role, best, multiplier, exponent))
         return tuple(round(one.value, 2) if one else 0.0 for one in exponents)
 
     def _search(self, variants: Sequence[Variant], centre: float) -> list[RateSearch]:
         """Searches around ``centre``, one a variant, that have ended."""
         searches = {one.variant: RateSearch(centre) for one in variants}
         networks = {one.variant: one for one in variants}
-        made = {row["trial"]: row for row in self.store.rates if not _was_killed(row)}
+        made = {row["trial"]: row for row in self.store.rates if not was_killed(row["error"])}
         running: dict[str, Trial] = {}
 
         def asked() -> list[Trial]:
@@ -127,7 +128,7 @@ class Tuning:
                         break
                     trial = self._trial(networks[variant], rate)
                     if trial.trial in made:
-                        self._tell(search, made[trial.trial])
+                        self._tell(search, networks[variant], made[trial.trial])
                     else:
                         wanted.append(trial)
             return wanted
@@ -146,13 +147,13 @@ class Tuning:
                 network = networks[trial.variant]
                 row = trial_row(trial, network, event, self.plan.source.num_train)
                 self.store.add_rate(row)
-                if _was_killed(row):
+                if was_killed(row["error"]):
                     raise UserError(
                         f"a training at the learning rate {row['learning_rate']:g} was ended from "
                         f"outside: {row['error']}; run the same command again to go on, with fewer "
                         "--workers if memory is short."
                     )
-                self._tell(searches[trial.variant], row)
+                self._tell(searches[trial.variant], network, row)
 
     def _show(self, state: State) -> None:
         """Keep the status file up to date for other processes."""
@@ -166,20 +167,14 @@ class Tuning:
         recipe = self.plan.recipe.model_copy(update={"learning_rate": rate})
         return make_trial(self.plan, variant, SEED, self.data, recipe)
 
-    def _tell(self, search: RateSearch, row: Row) -> None:
+    def _tell(self, search: RateSearch, variant: Variant, row: Row) -> None:
         rate, finished = row["learning_rate"], row["status"] == "finished"
         search.tell(rate, row["val_loss"] if finished else None)
         outcome = f"failed: {row['error']}"
         if finished:
             outcome = f"loss {row['val_loss']:.3f}, top-1 {100 * row['top1']:.1f} %"
-        roles = {one.variant: one.role for one in self.plan.variants}
-        role = roles[row["variant"]]
-        name = role if role == "baseline" else f"{role} alone"
+        name = variant.role if variant.role == "baseline" else f"{variant.role} alone"
         self.display.note(f"{name} at {rate:.3g}: {outcome}, {duration(row['seconds'])}")
-
-
-def _was_killed(row: Row) -> bool:
-    return str(row["error"]).startswith(KILLED)
 
 
 def _said(axis: str, rate: float, multiplier: float, exponent: Exponent) -> str:

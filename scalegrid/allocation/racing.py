@@ -295,13 +295,11 @@ class _Standing:
 
 def _levelled(finished: Mapping[Ask, Result]) -> dict[Ask, float]:
     """The values of trials, less what a kind of device adds to them, as `recommend` takes it."""
-    values = {ask: result.value for ask, result in finished.items()}
-    devices = [result.device for result in finished.values()]
-    if len(set(devices)) < 2:
-        return values
+    if len({result.device for result in finished.values()}) < 2:
+        return {ask: result.value for ask, result in finished.items()}
     import pandas as pd
 
-    rows = [(*ask, value) for ask, value in values.items()]
-    table = pd.DataFrame(rows, columns=["variant", "seed", "value"]).assign(device=devices)
-    columns = levelled(table)[0][["variant", "seed", "value"]].to_dict("list")
-    return {Ask(*ask): value for *ask, value in zip(*columns.values(), strict=True)}
+    rows = [(*ask, result.value, result.device) for ask, result in finished.items()]
+    table = pd.DataFrame(rows, columns=["variant", "seed", "value", "device"])
+    values = levelled(table)[0]["value"].sort_index().tolist()  # sorted by trial; now as told
+    return dict(zip(finished, values, strict=True))

@@ -277,7 +277,7 @@ BUILT_IN: dict[str, Baseline] = {
     member.baseline.name: member.baseline for members in FAMILIES.values() for member in members
 }
 
-RATES = {
+BRIEF_RATES = {
     "EfficientNet": 0.12,
     "MobileNetV2": 0.17,
     "MobileNetV3": 0.15,
@@ -294,5 +294,5 @@ def brief_rate(name: str) -> float | None:
     """The peak learning rate that suits the family of a built-in baseline; None: the usual one."""
     for family, members in FAMILIES.items():
         if name in (member.baseline.name for member in members):
-            return RATES.get(family)
+            return BRIEF_RATES.get(family)
     return None

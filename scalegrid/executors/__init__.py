@@ -6,7 +6,7 @@ imports torch; the workers do.
 
 from scalegrid.executors.base import Event, Executor
 from scalegrid.executors.inline import InlineExecutor
-from scalegrid.executors.local import KILLED, LocalExecutor
+from scalegrid.executors.local import KILLED, LocalExecutor, was_killed
 from scalegrid.executors.placement import Placement, placement_for
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "LocalExecutor",
     "Placement",
     "placement_for",
+    "was_killed",
 ]

@@ -33,6 +33,11 @@ _STARTS = 3  # attempts at starting a worker before giving up
 _CHECK_EVERY = 1.0  # seconds between checks whether the workers are alive
 
 
+def was_killed(error: object) -> bool:
+    """Whether a trial's error says that its worker was ended from outside: nothing of the trial."""
+    return str(error).startswith(KILLED)
+
+
 @dataclass(frozen=True)
 class _Ready:
     """A worker has imported all it needs."""

@@ -131,7 +131,7 @@ def _run(
         if store.stored:
             store.stored.check(spec, planned[0]["variant"], plan.source.fingerprint)
         made = _trials_made(planned, store.stored)
-        allocator = _replay(spec, planned, made, store.stored)
+        allocator = _replay(spec, planned, made, store.stored, store.rates)
         executor = make_executor(_needed(placement, spec, allocator))
         try:  # workers take seconds to start, and what is left to prepare is prepared meanwhile
             plan.check_costs()
@@ -146,6 +146,7 @@ def _run(
                 progress=display.preparing,
             )
             progress.open(data.note)
+            allocator.start()
             if spec.rates != "same" and store.stored is None:
                 plan = Tuning(plan, data, store, executor, display).tuned()
             store.start(plan.spec, planned, plan.source.fingerprint)
@@ -195,7 +196,6 @@ def _train(
         return ended
 
     interrupted = False
-    allocator.start()
     try:
         fill()
         while running:
@@ -209,18 +209,23 @@ def _train(
                 flags = outcome.answers.flags if outcome.answers else None
                 _tell(allocator, row, spec, variants[row["variant"]].flops_ratio, flags)
             made += rows
-            fill()  # before writing, so that no worker waits for this process
-            store.add(
-                rows,
-                [row for _, outcome in ended for row in history_rows(outcome)],
-                [row for _, outcome in ended for row in answer_rows(outcome)],
-            )
-            trained += len(rows)
-            for row in rows:
-                progress.ended(row)
+            try:
+                fill()  # before writing, so that no worker waits for this process
+            finally:
+                store.add(
+                    rows,
+                    [row for _, outcome in ended for row in history_rows(outcome)],
+                    [row for _, outcome in ended for row in answer_rows(outcome)],
+                )
+                trained += len(rows)
+                for row in rows:
+                    progress.ended(row)
     except KeyboardInterrupt:
         ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
         interrupted = True
+    except UserError as error:
+        progress.close("stopped", str(error))
+        raise
     problem = None if interrupted else _problem(plan, made)
     state: State = "interrupted" if interrupted else "stopped" if problem else "finished"
     status = progress.close(state, problem)
@@ -328,12 +333,17 @@ def _trials_made(planned: Sequence[Row], stored: Stored | None) -> list[Row]:
 
 
 def _replay(
-    spec: SweepSpec, planned: Sequence[Row], made: Sequence[Row], stored: Stored | None
+    spec: SweepSpec,
+    planned: Sequence[Row],
+    made: Sequence[Row],
+    stored: Stored | None,
+    searched: Sequence[Row] = (),
 ) -> Allocator:
-    """An allocator that knows the trials made so far."""
+    """An allocator that knows the trials made so far, and how long they and a search took."""
     hours = 0.0
     if spec.max_hours is not None:
-        hours = sum(row["seconds"] for row in made) / 3600 / placement_for(spec).workers
+        seconds = sum(row["seconds"] for row in [*made, *searched])
+        hours = seconds / 3600 / placement_for(spec).workers
     allocator = make_allocator(
         spec,
         # Longest first: the end does not wait for one long trial, and memory trouble shows early.

@@ -73,6 +73,8 @@ class Tuning:
             f"Finding the learning rate: {spec.baseline} is trained at three rates or more, "
             f"around {spec.learning_rate:g}."
         )
+        if spec.rates == "check" and any(spec.rate_exponents):
+            self.display.note("The rate exponents that were given are replaced by those found.")
         [search] = self._search([baseline], spec.learning_rate)
         try:
             best = search.best

@@ -72,7 +72,11 @@ def test_where_the_workers_of_the_baseline_are_killed_its_trials_are_made_again(
     workers = partial(in_workers, function="light_training:misbehave")
     with pytest.raises(UserError, match=r"first trials failed.* killed by signal 9.* same command"):
         run_light_sweep(spec, make_executor=workers)
-    assert set(load_sweep("s", tmp_path).trials["variant"]) <= {"v000"}
+    killed = load_sweep("s", tmp_path).trials
+    assert list(zip(killed["variant"], killed["seed"], strict=True)) == BASELINE
+    shown = CliRunner().invoke(main, ["status", "--results", str(tmp_path)]).output
+    assert shown.startswith("s is stopped: 2 of ")
+    assert "first trials failed" in shown
     outcome, trials, _ = run(tmp_path, monkeypatch, "0.06 0.07", baseline="kill", name="s")
     assert (outcome.exit_status, outcome.trained, trials) == (4, 2, BASELINE)
 

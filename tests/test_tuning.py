@@ -139,6 +139,15 @@ def test_status_says_that_the_rate_is_being_found(sweeps: Sweeps) -> None:
     assert "light-leaves-32 is finished: 5 of 5 trials." in CliRunner().invoke(main, command).output
 
 
+def test_the_time_of_a_search_counts(sweeps: Sweeps) -> None:
+    sweeps.run(make_executor=Stopped, max_hours=1)
+    path = sweeps.folder / "rates.parquet"
+    table = pq.read_table(path)
+    rows = [{**row, "seconds": 7200.0} for row in table.to_pylist()]
+    pq.write_table(pa.Table.from_pylist(rows, table.schema), path)
+    assert sweeps.run(max_hours=1).trained == 0
+
+
 def test_a_training_whose_worker_was_killed_is_made_again(sweeps: Sweeps) -> None:
     sweeps.run(make_executor=Stopped)
     path = sweeps.folder / "rates.parquet"
@@ -236,6 +245,14 @@ def test_more_candidates_are_trained_at_rates_by_the_same_law(checked: Checked) 
     after = checked.trials.set_index("trial")["learning_rate"]
     assert after[before.index].tolist() == before.tolist()
     assert len(after) > len(before)
+
+
+def test_exponents_given_to_a_check_are_replaced_and_that_is_said(checked: Checked) -> None:
+    checked.run(rate_exponents=(1.0, 0.0, 0.0))
+    assert "replaced by those found" in "\n".join(checked.shown.notes)
+    stored = read_stored(checked.folder)
+    assert stored is not None
+    assert stored.spec.rate_exponents == pytest.approx(checked.exponents, abs=0.05)
 
 
 def test_an_interrupted_check_goes_on_where_it_was(checked: Checked) -> None:

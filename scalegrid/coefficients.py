@@ -72,6 +72,14 @@ PAPER = Coefficients(1.2, 1.1, 1.15)
 """The coefficients found for EfficientNet-B0 (paper, section 4)."""
 
 
+def paper(flops_factor: float = 2.0) -> Coefficients:
+    """The paper's coefficients at the φ that makes their FLOPs factor near ``flops_factor``.
+
+    They were found for F = 2, so that φ = log₂F: exactly `PAPER` for 2.
+    """
+    return Coefficients(*PAPER.scaling(math.log2(flops_factor)))
+
+
 def normalise_shares(depth: float, width: float, resolution: float) -> Shares:
     """Scale three log₂ FLOPs ratios so that they sum to one (all NaN when they sum to zero)."""
     total = depth + width + resolution

@@ -4,13 +4,23 @@ from __future__ import annotations
 
 from scalegrid.analysis.candidates import METRICS, others, raced, value, zone
 from scalegrid.analysis.learning import Learning
+from scalegrid.analysis.naming import network_name
+from scalegrid.analysis.next_step import next_step
 from scalegrid.analysis.recommend import recommend, recommend_as_planned, sensor_as_planned
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.sensor import Sensor
-from scalegrid.analysis.wording import amount, rows, sensor_sentences, sentences, to_text
+from scalegrid.analysis.wording import (
+    DROPPED,
+    amount,
+    rows,
+    sensor_sentences,
+    sentences,
+    to_text,
+)
 from scalegrid.spec import Metric
 
 __all__ = [
+    "DROPPED",
     "METRICS",
     "Candidate",
     "Gain",
@@ -20,6 +30,8 @@ __all__ = [
     "Sensor",
     "SurfaceOptimum",
     "amount",
+    "network_name",
+    "next_step",
     "others",
     "raced",
     "recommend",

@@ -54,13 +54,6 @@ def zone(metric: Metric, given: float | None) -> float:
     return (INDIFFERENCE if given is None else given) / 100
 
 
-def with_unit(difference: float, metric: Metric) -> str:
-    """A difference of the metric with its unit."""
-    if metric == "val_loss":
-        return f"{difference:.4g} nats"
-    return f"{100 * difference:.3g} points"
-
-
 def value(trial: Any, metric: Metric, relative_cost: Any) -> Any:
     """What a finished trial is worth, more being better.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from typing import NamedTuple
+
 import numpy as np
 
 from scalegrid.analysis.luck import Luck, judged
@@ -10,6 +13,7 @@ from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.repeat import most_worth_repeating
 from scalegrid.analysis.selection import MIN_REPEATS, chances
 
+_HALF, _MOST = 0.5, 0.9
 _RACES = 48
 _DRAWS = 300
 HORIZON = 20
@@ -23,7 +27,33 @@ def trials_needed(
     repeats: int = MIN_REPEATS,
     luck: Luck | None = None,
 ) -> int | None:
-    """The number of further trials after which half of the simulated races are clear.
+    """The further trials after which half of the simulated races are clear, see `foresee`.
+
+    None if even twenty more trials a candidate would not do.
+    """
+    parts = _clear_parts(posterior, indifference, confidence, repeats, luck)
+    return next((made for made, part in parts if part >= _HALF), None)
+
+
+class Foresight(NamedTuple):
+    """After how many further trials the answer is probably clear.
+
+    After ``half`` in one of two simulated races; after ``most`` in nine of ten, None if that takes
+    more than twenty trials a candidate.
+    """
+
+    half: int
+    most: int | None
+
+
+def foresee(
+    posterior: Posterior,
+    indifference: float,
+    confidence: float,
+    repeats: int = MIN_REPEATS,
+    luck: Luck | None = None,
+) -> Foresight | None:
+    """How many more trials make the answer clear; None if half of the races need too many.
 
     At least as many as it takes to see the noise, of which there are ``repeats`` degrees of freedom
     so far; with one seed each, one more of every candidate.
@@ -34,10 +64,23 @@ def trials_needed(
 
     The posterior is that on the images there are; the ``luck`` with them, which no trial takes
     away, counts when a race is evaluated.
-
-    Returns:
-        The number, or None if even twenty more trials a candidate would not do.
     """
+    half = None
+    for made, part in _clear_parts(posterior, indifference, confidence, repeats, luck):
+        half = made if half is None and part >= _HALF else half
+        if half is not None and part >= _MOST:
+            return Foresight(half, made)
+    return None if half is None else Foresight(half, None)
+
+
+def _clear_parts(
+    posterior: Posterior,
+    indifference: float,
+    confidence: float,
+    repeats: int,
+    luck: Luck | None,
+) -> Iterator[tuple[int, float]]:
+    """Numbers of further trials that grow by a quarter, and the part of races that are clear."""
     generator = np.random.default_rng(2)
     size = posterior.mean.shape[1]
     covariance, noise = posterior.covariance, posterior.noise_told
@@ -52,9 +95,7 @@ def trials_needed(
         for _ in range(step):
             races.advance(indifference)
         made += step
-        if races.clear(indifference, confidence) >= 0.5:
-            return max(made, least)
-    return None
+        yield max(made, least), races.clear(indifference, confidence)
 
 
 class _Races:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from scalegrid.analysis.candidates import with_unit
+from scalegrid.analysis.naming import with_unit
 from scalegrid.spec import Metric
 
 if TYPE_CHECKING:

@@ -10,25 +10,29 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scalegrid.analysis.candidates import METRICS, others, raced, trial_values, value, zone
-from scalegrid.analysis.foresight import trials_needed
+from scalegrid.analysis.foresight import Foresight, foresee
 from scalegrid.analysis.kinds import without_kinds
 from scalegrid.analysis.luck import Luck, images_needed, luck
 from scalegrid.analysis.model import Model
+from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.observations import Flags, Floats, Observations
+from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
-from scalegrid.analysis.selection import chances, interval, is_clear, tie_set
+from scalegrid.analysis.selection import SAMPLES, chances, interval, is_clear, tie_set
 from scalegrid.analysis.sensor import Sensor, sense
 from scalegrid.analysis.surface import Fit, fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import few
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RIVALS = ("depth", "width", "resolution", "paper")
 _SETTINGS = ("metric", "indifference", "confidence", "flops_factor", "rates")
+_ENDS = ("alpha_low", "alpha_high", "beta_low", "beta_high")
 _SHARES = ["share_depth", "share_width", "share_resolution"]
 
 
@@ -76,11 +80,11 @@ def recommend(
     expected = fitted.posterior.expected
     leader = int(expected.argmax())
     repeats = table.observations.repeats
-    needed: int | None = 0
+    further: Foresight | None = Foresight(0, 0)
     if not is_clear(repeats, float(chance.within[leader]), confidence):
-        needed = trials_needed(fitted.on_images, indifference, confidence, repeats, with_images)
+        further = foresee(fitted.on_images, indifference, confidence, repeats, with_images)
     images = None
-    if with_images is not None and needed != 0:
+    if with_images is not None and further != (0, 0):
         images = images_needed(fitted.on_images, with_images, indifference, confidence)
     order = np.argsort(-expected, kind="stable")
     candidates = [
@@ -95,7 +99,9 @@ def recommend(
         tie_set=tuple(candidates[i] for i in tie_set(chance.best)),
         gains={role: _gain(table, fitted, leader, role) for role in RIVALS},
         surface_optimum=_optimum(fitted, table, flops_factor),
-        trials_needed=needed,
+        trials_needed=further and further.half,
+        trials_most=further and further.most,
+        pace=Pace.of(trials[trials["variant"].isin(variants["variant"])], table.number),
         validation=fitted.validation,
         sigma=math.sqrt(fitted.posterior.noise),
         repeats=repeats,
@@ -178,7 +184,8 @@ class _Table:
     """The candidates that have finished trials, in the order of their ids, and their trials.
 
     ``number`` is the index of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
-    finished trials of any variant, and ``untried`` counts the candidates that have none. ``sign``
+    finished trials of any variant, ``off`` are those of another cost than the candidates', and
+    ``untried`` counts the candidates that have no trial. ``sign``
     is -1 where less is better, and no value lies above ``ceiling``. ``notes`` are on the devices.
     """
 
@@ -187,6 +194,7 @@ class _Table:
     number: dict[str, int]
     scaled: pd.DataFrame
     values: pd.DataFrame
+    off: pd.DataFrame
     untried: int
     observations: Observations
     shares: Floats
@@ -222,10 +230,17 @@ class _Table:
         sign = -1.0 if metric == "val_loss" else 1.0
         ceiling = 1.0 if metric in ("top1", "top5") else math.inf
         untried = len(rows) - len(tried)
+        off = scaled[~scaled["variant"].isin(rows["variant"])]
         return cls(
-            *(metric, tried, number, scaled, values, untried),
+            *(metric, tried, number, scaled, values, off, untried),
             *(observations, shares, sign, ceiling, notes),
         )
+
+    def seeds(self, variant: str) -> pd.Series[float]:
+        """The values of a variant's trials by their seeds."""
+        own = self.values[self.values["variant"] == variant]
+        values: pd.Series[float] = own.set_index("seed")["value"]
+        return values
 
     def luck(self, answers: Mapping[str, Flags]) -> Luck | None:
         """The candidates' luck with the images, by those trials whose answers are known."""
@@ -246,8 +261,8 @@ class _Table:
             for metric in METRICS
             if metric in own and metric != self.metric and np.isfinite(own[metric]).all()
         }
-        seconds = float(own["seconds"].mean()) if "seconds" in own else None
-        return sense(fitted.on_images, self.observations, self.metric, rivals, seconds)
+        pace = Pace.of(self.values, self.number)
+        return sense(fitted.on_images, self.observations, self.metric, rivals, pace.each)
 
 
 def _observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) -> Observations:
@@ -272,6 +287,7 @@ def _candidate(
         alpha=float(row["alpha"]),
         beta=float(row["beta"]),
         gamma=float(row["gamma"]),
+        **{name: float(row.get(name, row[name.split("_")[0]])) for name in _ENDS},
         depth_rounding=str(row.get("depth_rounding", "authors")),
         resolution=int(row["resolution"]),
         flops_ratio=float(row["flops_ratio"]),
@@ -291,25 +307,40 @@ def _gain(table: _Table, fitted: Fit, leader: int, role: str) -> Gain | None:
     if rivals.empty:
         return None
     row, samples = rivals.iloc[0], fitted.samples
-    own = table.values[table.values["variant"] == row["variant"]]
-    if row["variant"] in table.number:
-        number = table.number[row["variant"]]
-        expected, draws = float(fitted.posterior.expected[number]), samples.values[:, number]
+    number = table.number.get(row["variant"])
+    if number is not None:
+        accuracy = float(fitted.posterior.expected[number])
+        gain = float(fitted.posterior.expected[leader]) - accuracy
+        draws = samples.values[:, leader] - samples.values[:, number]
     else:
-        # Not a candidate, since its cost is off: its own trials alone, with the pooled noise.
+        own = table.seeds(row["variant"])
+        accuracy = float(own.mean())
+        gain, part = _measured(table.seeds(str(table.rows["variant"][leader])), own)
         generator = np.random.default_rng(3)
-        error = np.sqrt(samples.noise / len(own)) * generator.standard_normal(len(samples.noise))
-        expected = float(own["value"].mean())
-        draws = expected + error
-    low, high = interval(samples.values[:, leader] - draws)
+        draws = gain + np.sqrt(part * samples.noise) * generator.standard_normal(SAMPLES)
+    low, high = interval(draws)
     return Gain(
         variant=str(row["variant"]),
+        role=role,
+        **{name: float(row[name]) for name in Coefficients._fields},
         flops_ratio=float(row["flops_ratio"]),
-        accuracy=table.sign * expected,
-        gain=float(fitted.posterior.expected[leader]) - expected,
+        accuracy=table.sign * accuracy,
+        gain=gain,
         low=low,
         high=high,
+        measured=number is None,
     )
+
+
+def _measured(ours: pd.Series[float], theirs: pd.Series[float]) -> tuple[float, float]:
+    """A difference of two means over seeds, and its variance in parts of one trial's.
+
+    Over the seeds that both have, since what a seed does to all trials drops out then; or over all.
+    """
+    both = ours.index.intersection(theirs.index)
+    if len(both):
+        return float((ours[both] - theirs[both]).mean()), 2 / len(both)
+    return float(ours.mean() - theirs.mean()), 1 / len(ours) + 1 / len(theirs)
 
 
 def _optimum(fitted: Fit, table: _Table, flops_factor: float) -> SurfaceOptimum | None:
@@ -344,11 +375,13 @@ def _notes(table: _Table, metric: Metric, leader: str, checked: bool) -> list[st
             "the probabilities rest on a prior guess of the noise. Train more seeds."
         )
     notes += _rates(table.values, leader, checked)
-    left_out = len(table.scaled) - len(table.rows) - table.untried
-    if left_out:
-        notes.append(
-            f"Not recommended since their cost is off, but compared: {_variants(left_out)}."
-        )
+    if not table.off.empty:
+        named = [
+            f"{network_name(row['role'], row['alpha'], row['beta'], row['gamma'])} "
+            f"({row['flops_ratio']:.2f}×)"
+            for row in table.off.to_dict("records")
+        ]
+        notes.append(f"Only compared, since their cost is off: {few(named)}.")
     if table.untried:
         notes.append(f"Not recommended for lack of a finished trial: {_variants(table.untried)}.")
     ratios = table.rows["flops_ratio"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from scalegrid.analysis.luck import Luck
 from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import CrossValidation
 from scalegrid.coefficients import Coefficients, Shares
@@ -20,7 +21,8 @@ class Candidate:
 
     ``accuracy`` is the posterior mean of the metric, in the metric's own unit (so a loss for
     ``val_loss``), and ``low`` to ``high`` its 95 % interval; ``mean`` is the plain mean of its
-    ``trials``.
+    ``trials``. Any α from ``alpha_low`` to ``alpha_high`` builds the same network at φ = 1, and any
+    β likewise.
     """
 
     variant: str
@@ -28,6 +30,10 @@ class Candidate:
     alpha: float
     beta: float
     gamma: float
+    alpha_low: float
+    alpha_high: float
+    beta_low: float
+    beta_high: float
     depth_rounding: str
     resolution: int
     flops_ratio: float
@@ -44,15 +50,22 @@ class Candidate:
 class Gain:
     """How much better the recommended variant is than a rival: mean and 95 % interval.
 
-    Better is positive whatever the metric. ``accuracy`` is the rival's.
+    Better is positive whatever the metric. ``accuracy`` is the rival's. Of a candidate they are by
+    the posterior; of a rival that is none, since its cost is off, they are differences of means as
+    ``measured``, of the same seeds where there are such.
     """
 
     variant: str
+    role: str
+    alpha: float
+    beta: float
+    gamma: float
     flops_ratio: float
     accuracy: float
     gain: float
     low: float
     high: float
+    measured: bool
 
 
 @dataclass(frozen=True)
@@ -79,11 +92,13 @@ class Recommendation:
 
     ``gains`` has an entry for each of depth, width, resolution and paper, None where there is no
     finished trial of it. ``surface_optimum`` is None where the surface does not fit, and
-    ``trials_needed`` is 0 when the answer is clear and None when it is out of reach. ``sigma`` is
-    the standard deviation of one trial, by ``repeats`` degrees of freedom; ``sensor`` says how well
-    one trial tells candidates apart, None where there is one seed each. ``luck`` is that of the
-    candidates with the validation images, None where it is not known; ``images_needed`` is how many
-    images would make the answer clear where more seeds could not, else None.
+    ``trials_needed`` is 0 when the answer is clear and None when it is out of reach, and
+    ``trials_most`` is what it takes in nine cases of ten, None when that is. ``pace`` is what
+    trials cost. ``sigma`` is the standard deviation of one trial, by ``repeats`` degrees of
+    freedom; ``sensor`` says how well one trial tells candidates apart, None where there is one seed
+    each. ``luck`` is that of the candidates with the validation images, None where it is not known;
+    ``images_needed`` is how many images would make the answer clear where more seeds could not,
+    else None.
     """
 
     metric: Metric
@@ -94,6 +109,8 @@ class Recommendation:
     gains: dict[str, Gain | None]
     surface_optimum: SurfaceOptimum | None
     trials_needed: int | None
+    trials_most: int | None
+    pace: Pace
     validation: CrossValidation
     sigma: float
     repeats: int
@@ -115,10 +132,13 @@ class Recommendation:
             "alpha": best.alpha,
             "beta": best.beta,
             "gamma": best.gamma,
+            "alpha_range": [best.alpha_low, best.alpha_high],
+            "beta_range": [best.beta_low, best.beta_high],
             "depth_rounding": best.depth_rounding,
             "resolution": best.resolution,
             "flops_ratio": best.flops_ratio,
             "accuracy": best.accuracy,
+            "accuracy_measured": best.mean,
             "probability_best": best.probability_best,
             "probability_within_indifference": best.probability_within_indifference,
             "tie_set": [asdict(candidate) for candidate in self.tie_set],
@@ -133,6 +153,8 @@ class Recommendation:
                 "region": top.region,
             },
             "trials_needed": self.trials_needed,
+            "trials_most": self.trials_most,
+            "seconds_a_trial": self.pace.each,
             "metric": self.metric,
             "indifference": self.indifference,
             "confidence": self.confidence,

@@ -23,7 +23,7 @@ class Sensor:
     unit of the metric. ``reliability`` is that of one trial by the metric alone, spread² / (spread²
     + noise²), with its 95 % interval ``low`` to ``high``; ``helped`` with the other metrics' help.
     ``better`` is the metric of the highest reliability, and that, where it exceeds this one's.
-    ``seconds`` is the mean time of a trial, None where the tables lack it, and ``trials`` counts
+    ``seconds`` is the time from one trial to the next (`pace.Pace.each`), and ``trials`` counts
     them. ``repeats`` are the degrees of freedom of the noise.
     """
 
@@ -49,10 +49,6 @@ class Sensor:
         """The noise at which a trial would not be poor."""
         return float(self.spread * np.sqrt(1 / POOR - 1))
 
-    def hours(self, trials: float) -> float | None:
-        """What so many trials take one worker here."""
-        return None if self.seconds is None else trials * self.seconds / 3600
-
 
 def sense(
     posterior: Posterior,
@@ -68,7 +64,7 @@ def sense(
         observations: the trials it was made from.
         metric: what they were compared by.
         rivals: the same trials by other metrics, which might be better.
-        seconds: mean time of a trial.
+        seconds: from one trial to the next, None where the tables do not say.
     """
     if observations.repeats == 0 or observations.size < 2:
         return None

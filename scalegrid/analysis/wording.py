@@ -1,59 +1,81 @@
-"""A recommendation in words and rows, for people."""
+"""A recommendation in words and rows, for people: the verdict first."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
-from scalegrid.analysis.candidates import with_unit
+from scalegrid.analysis.naming import (
+    METRIC_NAMES,
+    network_name,
+    range_text,
+    signed,
+    value_text,
+    with_unit,
+)
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
 from scalegrid.analysis.sensor import POOR, Sensor
-from scalegrid.util.text import coefficient, duration, percent
+from scalegrid.util.text import coefficient, duration, few, percent
 
-_NAMES = {"top1": "top-1", "top5": "top-5", "val_loss": "validation loss", "nas": "ACC·(FLOPs/T)^w"}
 _ROUNDED = {
-    "ceil": " (layers rounded up)",
-    "round": " (layers rounded to the nearest)",
+    "ceil": ", layers rounded up",
+    "round": ", layers rounded to the nearest",
     "authors": "",
 }
-_RIVALS = {
-    "depth": "depth alone",
-    "width": "width alone",
-    "resolution": "resolution alone",
-    "paper": "the paper's coefficients",
-}
+_EQUAL = 1.1  # largest ratio of the costs of candidates that are called equal
+_SHOWN = 0.0005  # a difference of accuracies that is seen in a tenth of a per cent
 
 
-def to_text(recommendation: Recommendation) -> str:
+def to_text(recommendation: Recommendation, next_step: Sequence[str] = ()) -> str:
     """The recommendation in sentences, one a line."""
-    return "\n".join(sentences(recommendation))
+    return "\n".join(sentences(recommendation, next_step))
 
 
-def sentences(recommendation: Recommendation) -> list[str]:
-    """What to use, how sure that is, what it gains, what else could be, and what would help."""
-    best = recommendation.best
-    zone = amount(recommendation, recommendation.indifference)
+def sentences(recommendation: Recommendation, next_step: Sequence[str] = ()) -> list[str]:
+    """Whether it is decided, what to use, what that gains, what to do next; then what it rests on.
+
+    ``next_step`` are the lines of `next_step.next_step`; without them it is said what more trials
+    would do.
+    """
     lines = [
-        f"Recommended: {_name(best)}{_ROUNDED[best.depth_rounding]}, "
-        f"{best.flops_ratio:.2f}× FLOPs, {best.resolution} px; "
-        f"{_NAMES[recommendation.metric]} {_value(recommendation, best.accuracy)} "
-        f"({_value(recommendation, best.low)} to {_value(recommendation, best.high)}).",
-        f"It is the best of {len(recommendation.ranking)} candidates with probability "
-        f"{percent(best.probability_best)}, and within {zone} of the best with probability "
-        f"{percent(best.probability_within_indifference)}.",
-        _ties(recommendation),
-        *(_gain(recommendation, role, gain) for role, gain in recommendation.gains.items()),
-        *_surface(recommendation),
+        _verdict(recommendation),
+        _network(recommendation),
+        _accuracy(recommendation),
+        *(_gain(recommendation, gain) for gain in recommendation.gains.values()),
+        _not_ruled_out(recommendation),
+        *(next_step or [outlook(recommendation)]),
+        _surface(recommendation),
         *sensor_sentences(recommendation.sensor),
         _images(recommendation),
         *recommendation.notes,
-        _needed(recommendation),
     ]
     return [line for line in lines if line]
 
 
+def outlook(recommendation: Recommendation) -> str:
+    """How many more trials would probably decide it, and how long these take; "" if it is."""
+    needed, most = recommendation.trials_needed, recommendation.trials_most
+    if needed == 0:
+        return ""
+    if needed is None and recommendation.images_needed is not None:
+        return "No more trials would decide it, more validation images would."
+    if needed is None:
+        return "No reasonable number of trials like these would decide it."
+    if most is None:
+        pace = recommendation.pace.seconds(needed)
+        time = "" if pace is None else f", {duration(pace)} at this sweep's pace,"
+        return f"{_trials(needed)}{time} would decide it in half of all cases, hardly in others."
+    times = [recommendation.pace.seconds(count) for count in (needed, most)]
+    spans = [duration(time) for time in times if time is not None]
+    time = f", {' to '.join(dict.fromkeys(spans))} at this sweep's pace," if spans else ""
+    count = _trials(needed) if most == needed else f"{needed} to {_trials(most)}"
+    return f"{count}{time} would probably decide it."
+
+
 def rows(recommendation: Recommendation) -> list[dict[str, str]]:
-    """The ranking as a table, one row a candidate."""
-    ties = {candidate.variant for candidate in recommendation.tie_set}
+    """The ranking as a table, one row a candidate; `DROPPED` are its columns that tell least."""
+    open_ = {candidate.variant for candidate in recommendation.tie_set}
+    metric, seen = recommendation.metric, recommendation.repeats > 0
     return [
         {
             "variant": one.variant,
@@ -63,15 +85,20 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
             "γ": f"{one.gamma:.3f}",
             "px": str(one.resolution),
             "ratio": f"{one.flops_ratio:.3f}×",
-            "trials": str(one.trials),
-            _NAMES[recommendation.metric]: _value(recommendation, one.accuracy),
-            "95 %": f"{_value(recommendation, one.low)} – {_value(recommendation, one.high)}",
+            "seeds": str(one.trials),
+            METRIC_NAMES[metric]: value_text(one.mean, metric),
+            "estimate": value_text(one.accuracy, metric),
+            "95 %": range_text(one.low, one.high, metric) if seen else "–",
             "best": percent(one.probability_best),
             "good enough": percent(one.probability_within_indifference),
-            "tie": "yes" if one.variant in ties else "",
+            "not ruled out": "yes" if one.variant in open_ else "",
         }
         for one in recommendation.ranking
     ]
+
+
+DROPPED = ("variant", "not ruled out", "good enough", "ratio", "95 %", "seeds", "role", "estimate")
+"""The columns of `rows` that a narrow terminal does without, the first first."""
 
 
 def sensor_sentences(sensor: Sensor | None) -> list[str]:
@@ -80,84 +107,123 @@ def sensor_sentences(sensor: Sensor | None) -> list[str]:
         return []
     alone, helped = f"{sensor.reliability:.2f}", f"{sensor.helped:.2f}"
     said = (
-        f"One trial has a noise of {amount(sensor, sensor.noise)} (standard deviation between "
-        f"seeds, {sensor.repeats} degrees of freedom), the candidates a spread of "
-        f"{amount(sensor, sensor.spread)}: its reliability is {alone} ({sensor.low:.2f} to "
-        f"{sensor.high:.2f}){f', {helped} with the losses' if helped > alone else ''}."
+        f"One trial has a noise of {with_unit(sensor.noise, sensor.metric)} (standard deviation "
+        f"between seeds, {sensor.repeats} degrees of freedom), the candidates a spread of "
+        f"{with_unit(sensor.spread, sensor.metric)}: its reliability is {alone} ({sensor.low:.2f} "
+        f"to {sensor.high:.2f}){f', {helped} with the losses' if helped > alone else ''}."
     )
     return [said, _remedy(sensor)] if sensor.poor else [said]
 
 
-def _remedy(sensor: Sensor) -> str:
-    wanted = sensor.noise_wanted
-    hours = sensor.hours(2 * sensor.trials)
-    cost = "" if hours is None else f" (twice the epochs: {_hours(hours)} for as many trials)"
-    other = "another metric (none of those recorded is better)"
-    if sensor.better is not None:
-        name, reliability = sensor.better
-        other = f"{_NAMES[name]} (its reliability is {reliability:.2f})"
-    return (
-        f"That is poor: below {POOR:g} a trial says more of its seed than of its candidate. The "
-        f"noise would have to fall by {percent(1 - wanted / sensor.noise)}, to "
-        f"{amount(sensor, wanted)}. Train longer{cost}, on more images, or compare by {other}."
-    )
-
-
-def _hours(hours: float) -> str:
-    return f"{duration(3600 * hours)} of one worker"
-
-
 def amount(found: Recommendation | Sensor, difference: float) -> str:
-    """A difference of the metric with its unit."""
+    """A difference of its metric with the unit."""
     return with_unit(difference, found.metric)
 
 
-def _name(one: Candidate) -> str:
-    return f"α = {coefficient(one.alpha)}, β = {coefficient(one.beta)}, γ = {one.gamma:.3f}"
-
-
-def _value(recommendation: Recommendation, value: float) -> str:
-    return f"{value:.4f}" if recommendation.metric == "val_loss" else f"{100 * value:.2f} %"
-
-
-def _ties(recommendation: Recommendation) -> str:
-    ties = recommendation.tie_set
-    if len(ties) == 1:
-        return "No other candidate is needed to hold 95 % of the probability of being the best."
-    listed = "; ".join(
-        f"{coefficient(one.alpha, 2)} {coefficient(one.beta, 2)} {one.gamma:.2f} "
-        f"({percent(one.probability_best)})"
-        for one in ties
-    )
-    return f"95 % of the probability of being the best is held by {len(ties)} candidates: {listed}."
-
-
-def _gain(recommendation: Recommendation, role: str, gain: Gain | None) -> str:
-    if gain is None:
-        return ""
-    if gain.variant == recommendation.best.variant:
-        return f"It is the variant of {_RIVALS[role]}."
-    loss = recommendation.metric == "val_loss"
-    scale, unit, digits = (1.0, "nats", 4) if loss else (100.0, "points", 2)
-    middle, low, high = (f"{scale * v:+.{digits}f}" for v in (gain.gain, gain.low, gain.high))
+def _remedy(sensor: Sensor) -> str:
+    wanted = sensor.noise_wanted
+    time = "" if sensor.seconds is None else duration(2 * sensor.trials * sensor.seconds)
+    cost = f" (twice the epochs: {time} for as many trials)" if time else ""
+    other = "another metric (none of those recorded is better)"
+    if sensor.better is not None:
+        name, reliability = sensor.better
+        other = f"{METRIC_NAMES[name]} (its reliability is {reliability:.2f})"
     return (
-        f"Gain over {_RIVALS[role]} ({gain.flops_ratio:.2f}×): {middle} {unit} ({low} to {high})."
+        f"That is poor: below {POOR:g} a trial says more of its seed than of its candidate. The "
+        f"noise would have to fall by {percent(1 - wanted / sensor.noise)}, to "
+        f"{with_unit(wanted, sensor.metric)}. Train longer{cost}, on more images, or compare by "
+        f"{other}."
     )
 
 
-def _surface(recommendation: Recommendation) -> list[str]:
-    errors = recommendation.validation
-    if errors.surface is None:
-        return [
-            "No response surface: the candidates are too few, or their budget shares do not vary."
-        ]
-    compared = (
-        f"cross-validated error {amount(recommendation, errors.surface)}, "
-        f"without it {amount(recommendation, errors.plain)}"
+def _verdict(recommendation: Recommendation) -> str:
+    """Decided or not; the leader, its chances, and what it was compared with."""
+    best, count = recommendation.best, len(recommendation.ranking)
+    ratios = [one.flops_ratio for one in recommendation.ranking]
+    equal = " of equal cost" if max(ratios) <= _EQUAL * min(ratios) else ""
+    zone = with_unit(recommendation.indifference, recommendation.metric)
+    asked = f"{100 * recommendation.confidence:g} % asked"
+    name = network_name(best.role, best.alpha, best.beta, best.gamma)
+    decided = "Decided" if recommendation.trials_needed == 0 else "Not decided"
+    return (
+        f"{decided}: {name} leads {count} candidates{equal}. It is within {zone} of the best with "
+        f"probability {percent(best.probability_within_indifference)} ({asked}), and the best with "
+        f"{percent(best.probability_best)}."
     )
-    top = recommendation.surface_optimum
-    if top is None:
-        return [f"The response surface does not fit and is not used: {compared}."]
+
+
+def _network(recommendation: Recommendation) -> str:
+    """The coefficients, all that build the same network, and the network."""
+    best = recommendation.best
+    axes = [
+        _axis("α", best.alpha, best.alpha_low, best.alpha_high, "layers"),
+        _axis("β", best.beta, best.beta_low, best.beta_high, "channels"),
+        f"γ = {best.gamma:.3f}",
+    ]
+    ranges = any("(" in axis for axis in axes)
+    same = " Coefficients in brackets build the same network, at φ = 1 alone." if ranges else ""
+    return (
+        f"Its coefficients: {', '.join(axes)}; {best.resolution} px, {best.flops_ratio:.2f}× "
+        f"FLOPs{_ROUNDED[best.depth_rounding]}.{same}"
+    )
+
+
+def _axis(letter: str, value: float, low: float, high: float, unit: str) -> str:
+    """``α = 1.127 (1.000–1.166: no more layers)``."""
+    said = f"{letter} = {coefficient(value)}"
+    ends = [f"{max(low, 1.0):.3f}", f"{high:.3f}"]
+    if value != value or ends[0] == ends[1]:
+        return said
+    none = f": no more {unit}" if low <= 1 else ""
+    return f"{said} ({'–'.join(ends)}{none})"
+
+
+def _accuracy(recommendation: Recommendation) -> str:
+    """What was measured of the leader, and what is estimated where that differs."""
+    best, metric = recommendation.best, recommendation.metric
+    seeds = f"{best.trials} seed{'s' * (best.trials > 1)}"
+    said = f"Its {METRIC_NAMES[metric]}: {value_text(best.mean, metric)} measured ({seeds})"
+    if recommendation.repeats == 0:
+        return f"{said}."
+    estimate = (
+        f"{value_text(best.accuracy, metric)} estimated ({range_text(best.low, best.high, metric)})"
+    )
+    if abs(best.mean - best.accuracy) < _SHOWN:
+        return f"{said}, {estimate}."
+    return f"{said}, {estimate}: what is highest of several was lucky too."
+
+
+def _not_ruled_out(recommendation: Recommendation) -> str:
+    """The other candidates that may well be the best."""
+    best = recommendation.best.variant
+    others = [
+        f"{_triple(one)} ({percent(one.probability_best)})"
+        for one in recommendation.tie_set
+        if one.variant != best
+    ]
+    return f"Not ruled out as the best: {few(others)}." if others else ""
+
+
+def _triple(one: Candidate) -> str:
+    return f"{coefficient(one.alpha, 2)} {coefficient(one.beta, 2)} {one.gamma:.2f}"
+
+
+def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
+    if gain is None or gain.variant == recommendation.best.variant:
+        return ""
+    metric = recommendation.metric
+    unit = "nats" if metric == "val_loss" else "points"
+    middle, low, high = (signed(v, metric) for v in (gain.gain, gain.low, gain.high))
+    name = network_name(gain.role, gain.alpha, gain.beta, gain.gamma)
+    how = ", as measured" if gain.measured else ""
+    return f"Gain over {name} ({gain.flops_ratio:.2f}×{how}): {middle} {unit} ({low} to {high})."
+
+
+def _surface(recommendation: Recommendation) -> str:
+    """Where a response surface is highest, if it is used and that says anything."""
+    top, errors = recommendation.surface_optimum, recommendation.validation
+    if top is None or errors.surface is None or top.region > _EVERYWHERE:
+        return ""
     letters = {"alpha": "α", "beta": "β", "gamma": "γ"}
     where = [
         f"{letters[name]} = {value:.2f} ({low:.2f} to {high:.2f})"
@@ -165,10 +231,17 @@ def _surface(recommendation: Recommendation) -> list[str]:
         for low, high in [top.intervals[name]]
         if value == value  # else the network cannot be scaled along that axis
     ]
-    return [
-        f"The response surface ({compared}) is highest at {', '.join(where)}; the 95 % region "
-        f"covers {percent(top.region)} of the {'triangle' if len(where) == 3 else 'edge'}."
-    ]
+    return (
+        f"A response surface (cross-validated error "
+        f"{with_unit(errors.surface, recommendation.metric)}, without it "
+        f"{with_unit(errors.plain, recommendation.metric)}) is highest at {', '.join(where)}; the "
+        f"95 % region covers {percent(top.region)} of the "
+        f"{'triangle' if len(where) == 3 else 'edge'}."
+    )
+
+
+_EVERYWHERE = 0.5
+"""A region of more than this part of the triangle says nothing of where the top is."""
 
 
 def _images(recommendation: Recommendation) -> str:
@@ -177,7 +250,7 @@ def _images(recommendation: Recommendation) -> str:
         return ""
     said = (
         f"A candidate's luck with these {luck.images:,} validation images, which seeds do not "
-        f"remove, is {amount(recommendation, math.sqrt(luck.variance))}."
+        f"remove, is {with_unit(math.sqrt(luck.variance), recommendation.metric)}."
     )
     if recommendation.images_needed is None:
         return said
@@ -187,17 +260,5 @@ def _images(recommendation: Recommendation) -> str:
     )
 
 
-def _needed(recommendation: Recommendation) -> str:
-    aim = f"{100 * recommendation.confidence:g} %"
-    needed = recommendation.trials_needed
-    if needed == 0:
-        return f"The answer is clear at {aim}."
-    if needed is None and recommendation.images_needed is not None:
-        return f"The answer is not clear at {aim}; it takes more validation images."
-    if needed is None:
-        return f"The answer is not clear at {aim}, and no reasonable number of trials will do."
-    sensor = recommendation.sensor
-    hours = None if sensor is None else sensor.hours(needed)
-    cost = "" if hours is None else f" ({_hours(hours)})"
-    more = "one more trial" if needed == 1 else f"about {needed} more trials"
-    return f"The answer is not clear at {aim}; {more}{cost} would probably make it so."
+def _trials(count: int) -> str:
+    return "One more trial" if count == 1 else f"{count} more trials"

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from scalegrid.cli.options import SpecCommand, format_option, spec_from_flags, spec_options
-from scalegrid.cli.output import Format, print_csv, print_json, print_table
+from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import coefficient, count, duration, runs, sentence
+from scalegrid.util.text import coefficient, count, duration, few, runs, sentence
 
 if TYPE_CHECKING:
     from scalegrid.coefficients import Shares
@@ -93,24 +93,35 @@ def _document(plans: Sequence[Plan]) -> dict[str, Any]:
 
 
 def _print(plans: Sequence[Plan]) -> None:
-    from scalegrid.plan import planned_trials
     from scalegrid.plan.summary import summarise
-    from scalegrid.progress.estimate import estimate_seconds
 
     plan, spec = plans[0], plans[0].spec
-    print_table([_row(variant) for variant in plan.variants])
-    print_table([_summary_row(summarise(p), spec.flops_factor) for p in plans])
-    print("FLOPs are multiply-adds of convolutions and matrix products, for one image.")
-    print(
-        f"Memory is what the activations of a training step of {spec.batch_size} images need, "
-        "estimated to within about a fifth."
-    )
-    if not all(variant.matched for variant in plan.variants):
-        tolerance = f"{100 * spec.cost_tolerance:g} %"
-        print(f"* Not within {tolerance} of {spec.flops_factor:g}^φ times the baseline's cost.")
-    for note in plan.notes:
-        print(f"Note: {sentence(note)}")
-    estimate = estimate_seconds(plan)
+    print_lines([_trials(plan), *_off_cost(plan), *_memory(plan)])
+    print_lines(f"Note: {sentence(note)}" for note in plan.notes)
+    print()
+    print_table([_row(variant) for variant in plan.variants], least=_DROPPED)
+    print()
+    print_table([_summary_row(summarise(p), spec.flops_factor) for p in plans], least=_LESS)
+    print()
+    print_lines(["FLOPs are multiply-adds of convolutions and matrix products, for one image."])
+
+
+_DROPPED = (
+    *("shares d/w/r", "channels", "activations", "φ", "params", "FLOPs", "memory", "layers"),
+    *("ratio", "role"),
+)
+"""Columns of variants that a narrow terminal does without, the first first."""
+
+_LESS = ("chosen from", "median", "networks")
+"""The same of the summary."""
+
+
+def _trials(plan: Plan) -> str:
+    """How many trials, and how long they take."""
+    from scalegrid.plan import planned_trials
+    from scalegrid.progress.estimate import estimate_seconds
+
+    spec, estimate = plan.spec, estimate_seconds(plan)
     how = (
         "on this machine"
         if estimate.measured
@@ -120,7 +131,34 @@ def _print(plans: Sequence[Plan]) -> None:
     if spec.racing:
         trials = f"{'At most' if spec.max_trials else 'At first'} {trials}"
     race = ", then a race" if spec.racing and not spec.max_trials else ""
-    print(f"{trials}, about {duration(estimate.seconds)} ({how}){race}.")
+    return f"{trials}, about {duration(estimate.seconds)} ({how}){race}."
+
+
+def _off_cost(plan: Plan) -> list[str]:
+    """Which scaled variants do not cost what the plan wants."""
+    from scalegrid.analysis import network_name
+
+    spec = plan.spec
+    off = [
+        f"{network_name(v.role, v.alpha, v.beta, v.gamma)} ({v.flops_ratio:.2f}×)"
+        for v in plan.variants
+        if not v.matched
+    ]
+    if not off:
+        return []
+    wanted = f"{spec.flops_factor:g}^φ times the baseline's cost"
+    return [f"Not within {100 * spec.cost_tolerance:g} % of {wanted} (*): {few(off)}."]
+
+
+def _memory(plan: Plan) -> list[str]:
+    """The largest need of memory, where it is known."""
+    most = max((variant.memory or 0 for variant in plan.variants), default=0)
+    if not most:
+        return []
+    return [
+        f"The activations of a training step of {plan.spec.batch_size} images need up to "
+        f"{most / 2**20:.0f} MiB, estimated to within about a fifth."
+    ]
 
 
 def _row(variant: Variant) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import get_args
 import click
 
 from scalegrid.cli.options import format_option, name_argument, results_option
-from scalegrid.cli.output import Format, print_csv, print_json, print_table
+from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.spec import Metric
 
 
@@ -31,7 +31,7 @@ def recommend(
 
     Options that are not given are the sweep's own.
     """
-    from scalegrid.analysis import recommend_as_planned, rows, sentences
+    from scalegrid.analysis import DROPPED, next_step, recommend_as_planned, rows, sentences
     from scalegrid.results import load_sweep
 
     tables = load_sweep(name, results)
@@ -52,5 +52,7 @@ def recommend(
     elif form == "csv":
         print_csv([vars(candidate) for candidate in found.ranking])
     else:
-        print("\n".join(sentences(found)))
-        print_table(rows(found))
+        then = next_step(found, tables.spec, tables.folder)
+        print_lines(sentences(found, then))
+        print()
+        print_table(rows(found), least=DROPPED)

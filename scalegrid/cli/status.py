@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scalegrid.cli.options import format_option, name_argument, results_option
-from scalegrid.cli.output import Format, print_csv, print_json, print_table
+from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import duration, sentence
 
@@ -35,8 +35,7 @@ def status(name: str | None, results: str, form: Format) -> None:
         print_csv([{k: v for k, v in asdict(found).items() if k not in ("best", "running")}])
     else:
         _print(found)
-        for line in _sensor(folder.name, results):
-            print(line)
+        print_lines(_sensor(folder.name, results))
 
 
 def _sensor(name: str, results: str) -> list[str]:
@@ -63,11 +62,11 @@ def _print(status: Status) -> None:
         f"{status.name} is {status.state}: {status.ended} of {status.total} trials{failed}{left}."
     )
     if status.problem:
-        print(sentence(status.problem))
+        print_lines([sentence(status.problem)])
     if status.best:
         top1 = f"{100 * status.best.top1:.1f} %"
         seeds = f"{status.best.seeds} seed{'s' * (status.best.seeds > 1)}"
-        print(f"Best so far: {status.best.label}, top-1 {top1} ({seeds}).")
+        print(f"Best of equal cost so far: {status.best.label}, top-1 {top1} ({seeds}).")
     if status.certainty is not None:
         print(f"{certainty(status.certainty).capitalize()}.")
     if status.running:

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from scalegrid import coefficients as coef
-from scalegrid.coefficients import IDENTITY, PAPER, Coefficients
+from scalegrid.coefficients import IDENTITY, Coefficients
 from scalegrid.cost.table import Costs
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Realisable, cost_ratios
 from scalegrid.plan.steps import step_at
 from scalegrid.spec import SweepSpec
+
+Exact = tuple[str, Coefficients, float]
+"""A role, the coefficients it goes by, and φ."""
 
 
 def pixels(resolution: int, multiplier: float, step: int) -> int:
@@ -30,18 +33,30 @@ def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> list[Pick]:
     Raises:
         UserError: the grid is empty.
     """
-    wanted = _candidates(spec)
-    scalings = [triple.scaling(phi) for _, triple, phi in wanted]
+    return exact_picks(_candidates(spec), costs, resolution, spec.resolution_step or 1)
 
+
+def exact_picks(
+    wanted: Sequence[Exact], costs: Costs, resolution: int, step: int, kind: str = "flops"
+) -> list[Pick]:
+    """The networks that triples of coefficients build, whatever these cost.
+
+    Args:
+        wanted: role, coefficients and φ of each.
+        costs: of the baseline's networks, by their rule of rounding.
+        resolution: the baseline's input side in px.
+        step: other sides are multiples of this, in px.
+        kind: a field of `cost.Cost`, by which costs are to be equal.
+    """
+    scalings = [triple.scaling(phi) for _, triple, phi in wanted]
     depths = _Stairs(costs.baseline.depths, (s.depth for s in scalings))
     widths = _Stairs(costs.baseline.channels, (s.width for s in scalings))
-    step = spec.resolution_step or 1
     sides = [pixels(resolution, s.resolution, step) for s in scalings]
     resolutions = sorted({resolution, *sides})
     table = costs.table(
         [step.high for step in depths.steps], [step.high for step in widths.steps], resolutions
     )
-    ratios = cost_ratios(table, "flops")
+    ratios = cost_ratios(table, kind)
     networks = Realisable(
         costs.baseline, depths.steps, widths.steps, tuple(resolutions), table, ratios
     )
@@ -52,18 +67,20 @@ def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> list[Pick]:
     return picks
 
 
-def _candidates(spec: SweepSpec) -> list[tuple[str, Coefficients, float]]:
-    """Role, coefficients and φ of everything a classic sweep has.
+def on_curves(role: str, triple: Coefficients, spec: SweepSpec) -> list[Exact]:
+    """A triple at φ = 1, and at the φ at which its nominal FLOPs ratio is that of each curve."""
+    others = [f for f in spec.curves if f not in (1.0, spec.flops_factor)]
+    phis = [1.0, *(math.log(f) / math.log(triple.flops_factor) for f in others)]
+    return [(role, triple, phi) for phi in phis]
 
-    The curves' FLOPs factors f become the φ at which each triple's nominal FLOPs ratio is f.
-    """
+
+def _candidates(spec: SweepSpec) -> list[Exact]:
+    """Everything that a classic sweep has."""
     factor = spec.flops_factor
     found = [("baseline", IDENTITY, 0.0)]
-    fixed = {**coef.corners(factor), "paper": PAPER}
+    fixed = {**coef.corners(factor), "paper": coef.paper(factor)}
     for role, triple in fixed.items():
-        found.append((role, triple, 1.0))
-        others = [f for f in spec.curves if f not in (1.0, factor)]
-        found += [(role, triple, math.log(f) / math.log(triple.flops_factor)) for f in others]
+        found += on_curves(role, triple, spec)
     grid = coef.classic_grid(
         spec.step, spec.tolerance, factor, spec.alpha_range, spec.beta_range, spec.gamma_range
     )

@@ -16,9 +16,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling
+from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling, paper
 from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
+from scalegrid.plan.classic import exact_picks, on_curves
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Cell, Realisable, corner, measured_shares, realisable
 from scalegrid.plan.steps import Step
@@ -37,8 +38,9 @@ class Matched(NamedTuple):
 def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
     """Candidates at F times the baseline's cost, and the curves at the other FLOPs factors.
 
-    The paper's coefficients are realised by the authors' rule of rounding layers or by the sweep's,
-    whichever has the nearer network of equal cost.
+    The paper's coefficients are there twice: what exactly they build by the authors' rule of
+    rounding layers, at its own cost; and the candidate of equal cost that is nearest to them, by
+    that rule or by the sweep's.
 
     Raises:
         UserError: no network costs F times the baseline within the tolerance.
@@ -50,16 +52,19 @@ def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
     if spec.match != "latency" and authors.baseline.depth_rounding != costs.baseline.depth_rounding:
         published, _ = _networks(spec, authors, resolution, max(factors))
     picks = [Pick("baseline", 0.0, Scaling(1.0, 1.0, 1.0), networks, (0, 0, 0))]
+    picks += _paper(spec, authors, resolution)
     for factor in factors:
         phi = math.log(factor) / math.log(spec.flops_factor)
-        fixed = _fixed(spec, networks, published, factor)
-        picks += [_pick(spec, role, phi, factor, *at) for role, at in fixed.items()]
+        corners = _corners(networks, factor)
+        picks += [_pick(spec, role, phi, factor, *at) for role, at in corners.items()]
         if factor == spec.flops_factor:
-            notes += _corner_notes(fixed, spec)
+            notes += _corner_notes(corners, spec)
             equal = _equal(spec, networks)
             if not equal:
                 raise UserError(_nothing_equal(spec, networks))
-            grid, more = _grid(spec, networks, equal, list(fixed.values()))
+            near = _near_paper(spec, networks, published)
+            picks += [_pick(spec, "grid", phi, factor, *at) for at in near]
+            grid, more = _grid(spec, networks, equal, [*corners.values(), *near])
             picks += [_pick(spec, "grid", phi, factor, networks, at) for at in grid]
             notes += more
     return Matched(picks, len(equal), notes)
@@ -84,33 +89,33 @@ def _networks(
 Place = tuple[Realisable, Cell]
 
 
-def _fixed(
-    spec: SweepSpec, networks: Realisable, published: Realisable, factor: float
-) -> dict[str, Place]:
-    """The single axes nearest a FLOPs factor, and the equal network nearest the paper's shares."""
-    found: dict[str, Place] = {}
-    for role in triangle.CORNERS:
-        at = corner(networks, role, factor)
-        if at is not None:
-            found[role] = networks, at
-    papers = [_nearest_paper(some, factor, spec) for some in (published, networks)]
-    nearest = min((near for near in papers if near), key=itemgetter(0), default=None)
-    if nearest:
-        found["paper"] = nearest[1], nearest[2]
-    return found
+def _paper(spec: SweepSpec, authors: Costs, resolution: int) -> list[Pick]:
+    """What the paper's coefficients build, at φ = 1 and on the curves.
+
+    None where they build no more than the baseline. Latency is not measured for them.
+    """
+    wanted = on_curves("paper", paper(spec.flops_factor), spec)
+    kind = "flops" if spec.match == "latency" else spec.match
+    picks = exact_picks(wanted, authors, resolution, spec.resolution_step or 1, kind)
+    return [pick for pick in picks if any(pick.cell)]
 
 
-def _nearest_paper(
-    networks: Realisable, factor: float, spec: SweepSpec
-) -> tuple[float, Realisable, Cell] | None:
-    """The network of equal cost nearest the paper's shares, and how far it is from them."""
-    equal = networks.within(factor, spec.cost_tolerance)
-    if not equal:
-        return None
-    points = _shares(networks, equal)
-    nearest = triangle.nearest(points, PAPER.shares())
-    distance = float(np.linalg.norm(points[nearest] - np.array(PAPER.shares())))
-    return round(distance, 9), networks, equal[nearest]
+def _corners(networks: Realisable, factor: float) -> dict[str, Place]:
+    """The single axes nearest a FLOPs factor, as far as they can be scaled alone."""
+    found = {role: corner(networks, role, factor) for role in triangle.CORNERS}
+    return {role: (networks, at) for role, at in found.items() if at is not None}
+
+
+def _near_paper(spec: SweepSpec, networks: Realisable, published: Realisable) -> list[Place]:
+    """The network of equal cost nearest the paper's shares by either rule; none without any."""
+    target, found = PAPER.shares(), []
+    for some in (published, networks):
+        if equal := some.within(spec.flops_factor, spec.cost_tolerance):
+            points = _shares(some, equal)
+            nearest = triangle.nearest(points, target)
+            distance = float(np.linalg.norm(points[nearest] - np.array(target)))
+            found.append((round(distance, 9), some, equal[nearest]))
+    return [min(found, key=itemgetter(0))[1:]] if found else []
 
 
 def _equal(spec: SweepSpec, networks: Realisable) -> list[Cell]:
@@ -196,14 +201,14 @@ def _multipliers(spec: SweepSpec, networks: Realisable, at: Cell, factor: float)
     return Scaling(*nearest_triple(alpha, beta, gamma, factor))
 
 
-def _corner_notes(fixed: dict[str, Place], spec: SweepSpec) -> list[str]:
+def _corner_notes(corners: dict[str, Place], spec: SweepSpec) -> list[str]:
     factor, tolerance = spec.flops_factor, spec.cost_tolerance
     notes = []
     for role in triangle.CORNERS:
-        if role not in fixed:
+        if role not in corners:
             notes.append(f"{role} cannot be scaled alone here, so there is no {role} corner")
             continue
-        networks, at = fixed[role]
+        networks, at = corners[role]
         ratio = networks.ratios[at]
         if abs(ratio / factor - 1) > tolerance:
             notes.append(

@@ -25,7 +25,7 @@ from scalegrid.spec import CANDIDATE_KEYS, Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import recalled
 
-_FORMAT = 1
+_FORMAT = 2
 """Raised when the same settings lead to another plan."""
 
 FEW_UPDATES = 200
@@ -192,7 +192,8 @@ def _found(spec: SweepSpec, costs: Costs, checked: bool) -> dict[str, Any]:
         considered = len(chosen)
     else:
         picks, considered, more = matched_picks(spec, rounded, resolution)
-        chosen = [pick for pick in picks if pick.role != "baseline" and pick.phi == 1]
+        chosen = [pick for pick in picks if pick.role not in ("baseline", "paper")]
+        chosen = [pick for pick in chosen if pick.phi == 1]
         notes += more
     kept = kept_per_activation(rounded, resolution) * BYTES * spec.batch_size
     named = variants_of(picks, spec, costs.in_chans, kept)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from scalegrid.allocation import Allocator, RateSearch
+from scalegrid.analysis import raced
 from scalegrid.plan import Plan, trial_works
 from scalegrid.progress.display import (
     Display,
@@ -59,6 +60,7 @@ class Progress:
     ) -> None:
         self._plan, self._allocator, self._display = plan, allocator, display
         self._labels = {variant.variant: label(variant) for variant in plan.variants}
+        self._raced = _raced(plan)
         self._works = trial_works(plan)
         self._workers = workers
         self.pace = Pace(rate)
@@ -164,9 +166,10 @@ class Progress:
             self._failed += 1
             return
         self._top1.setdefault(row["variant"], []).append(top1)
-        best = max(self._top1, key=lambda variant: statistics.fmean(self._top1[variant]))
-        values = self._top1[best]
-        self._best = Best(best, self._labels[best], statistics.fmean(values), len(values))
+        means = {one: statistics.fmean(self._top1[one]) for one in self._raced & self._top1.keys()}
+        if means:
+            best = max(sorted(means), key=means.__getitem__)
+            self._best = Best(best, self._labels[best], means[best], len(self._top1[best]))
 
     def _search_seconds(self) -> tuple[float, float] | None:
         """The least and the most time that it takes to find a learning rate."""
@@ -195,6 +198,13 @@ class Progress:
             one = rate * self._works[variant]
             jobs += [one] * int(whole) + [one * part] * (part > 0)
         return makespan(jobs, self._workers)
+
+
+def _raced(plan: Plan) -> set[str]:
+    """The variants that are compared at equal cost."""
+    roles, phis, matched = zip(*((v.role, v.phi, v.matched) for v in plan.variants), strict=True)
+    eligible = raced(roles, phis, matched, plan.spec.metric)
+    return {v.variant for v, here in zip(plan.variants, eligible, strict=True) if here}
 
 
 def _top1(row: Mapping[str, Any]) -> float | None:

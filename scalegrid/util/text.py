@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
 
@@ -31,6 +31,13 @@ def did_you_mean(
 def sentence(text: str) -> str:
     """``text`` with a full stop, unless it ends with one or with a question mark."""
     return text if text.endswith((".", "?")) else f"{text}."
+
+
+def few(texts: Sequence[str], most: int = 4) -> str:
+    """The first of some texts in a row, and how many more there are: ``a, b, and 40 more``."""
+    if len(texts) <= most:
+        return ", ".join(texts)
+    return f"{', '.join(texts[:most])}, and {len(texts) - most} more"
 
 
 def count(value: float) -> str:

@@ -45,7 +45,7 @@ def test_a_clear_difference_is_taken_out_and_said() -> None:
     assert f"Those on {NEW!r} are better than those on {OLD!r} by 1" in devices[1]
     assert devices[1].endswith("5 variants have trials on both), which is taken out.")
     assert all(note in to_text(found) for note in devices)
-    assert rows(found)[0]["trials"] == "3"
+    assert rows(found)[0]["seeds"] == "3"
 
 
 @pytest.mark.parametrize("metric", ["top1", "val_loss"])

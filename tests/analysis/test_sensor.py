@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from analysis_tables import noisy_trials, spread_shares, trials_table, variants_table
 
@@ -8,14 +9,26 @@ from scalegrid.analysis import recommend, sensor_as_planned, sensor_sentences, t
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.util.text import duration
 
+HOUR = pd.Timestamp("2026-01-01", tz="UTC")
+
+
+def timed(trials: pd.DataFrame, seconds: float, at_once: int) -> pd.DataFrame:
+    """Trials that took ``seconds`` each, ``at_once`` of them at a time."""
+    ends = [HOUR + pd.Timedelta(seconds=seconds * (i // at_once + 1)) for i in range(len(trials))]
+    timed: pd.DataFrame = trials.assign(seconds=seconds, finished_at=ends)
+    return timed
+
+
 SIZE = 12
 VARIANTS = variants_table(spread_shares(SIZE))
 TRUTH = 0.5 + 0.02 * np.random.default_rng(2).permutation(np.linspace(-1.6, 1.6, SIZE))
 SPREAD = float(TRUTH.std(ddof=1))
 
 
-def sensed(noise: float, seeds: int = 4, seed: int = 0, **columns: float) -> Sensor:
-    trials = trials_table(noisy_trials(TRUTH, seeds, noise, seed)).assign(**columns)
+def sensed(noise: float, seeds: int = 4, seed: int = 0, seconds: float | None = None) -> Sensor:
+    trials = trials_table(noisy_trials(TRUTH, seeds, noise, seed))
+    if seconds is not None:
+        trials = timed(trials, seconds, at_once=2)
     sensor = sensor_as_planned(VARIANTS, trials, {})
     assert sensor is not None
     return sensor
@@ -39,9 +52,9 @@ def test_a_poor_sensor_is_called_so_with_what_it_takes_and_costs() -> None:
     assert f"{sensor.reliability:.2f}" in said
     assert "Train longer" in remedy
     assert "more images" in remedy
-    assert "2 h 24 min of one worker" in remedy  # 48 trials of 90 s, twice as long
+    assert "twice the epochs: 1 h 12 min" in remedy  # 48 trials of 90 s, two at once
     assert sensor.noise_wanted == pytest.approx(sensor.spread)
-    assert "hours" not in " ".join(sensor_sentences(sensed(0.06)))  # times unknown
+    assert "(twice the epochs" not in " ".join(sensor_sentences(sensed(0.06)))  # times unknown
 
 
 def test_a_good_sensor_needs_no_remedy() -> None:
@@ -70,13 +83,13 @@ def test_one_seed_each_shows_no_noise() -> None:
 
 
 def test_recommend_says_it_and_what_more_trials_cost() -> None:
-    trials = trials_table(noisy_trials(TRUTH, 3, 0.03)).assign(seconds=600.0)
-    found = recommend(VARIANTS, trials)
+    found = recommend(VARIANTS, timed(trials_table(noisy_trials(TRUTH, 3, 0.03)), 600.0, at_once=3))
     text = to_text(found)
     assert "One trial has a noise of" in text
     assert found.trials_needed
-    took = duration(600.0 * found.trials_needed)
-    assert f"{found.trials_needed} more trials ({took} of one worker)" in text
+    assert found.trials_most is None or found.trials_most >= found.trials_needed
+    assert f"{duration(200.0 * found.trials_needed)} " in text
+    assert "at this sweep's pace" in text
     as_data = found.to_dict()
     low, high = as_data["reliability_interval"]
     assert 0 <= low < as_data["reliability"] < high <= 1

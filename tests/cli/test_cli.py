@@ -285,7 +285,8 @@ def raced(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_recommend_says_what_it_recommends_and_how_sure() -> None:
     found = json.loads(run("recommend", "--format", "json").stdout)
     shown = run("recommend").stdout
-    assert f"Recommended: α = {found['alpha']:.3f}" in shown
+    assert shown.startswith(("Decided: ", "Not decided: "))
+    assert f"Its coefficients: α = {found['alpha']:.3f}" in shown
     assert found["variant"] in shown
     assert "within 0.3 points of the best with probability" in shown
     rows = list(csv.DictReader(io.StringIO(run("recommend", "--format", "csv").stdout)))
@@ -305,7 +306,7 @@ def test_recommend_takes_another_metric_zone_and_confidence() -> None:
     by_loss = run("recommend", "--metric", "val_loss").stdout
     assert "validation loss" in by_loss
     assert "within 0.01 nats" in by_loss
-    assert "not clear at 77 %" in run("recommend", "--confidence", "0.77").stdout
+    assert "(77 % asked)" in run("recommend", "--confidence", "0.77").stdout
 
 
 @pytest.mark.usefixtures("raced")

@@ -107,7 +107,7 @@ def test_a_plan_of_any_baseline(baseline: BlockBaseline, grid: str, curve: int) 
         assume(False)
     check(plan, baseline, spec)
     if grid != "classic":
-        assert all(v.matched for v in plan.variants if v.role in ("paper", "grid"))
+        assert all(v.matched for v in plan.variants if v.role == "grid")
         roles = {v.role for v in scaled_variants(plan)}
         for role in ("depth", "width", "resolution"):
             assert role in roles or any(role in note for note in plan.notes)
@@ -122,7 +122,7 @@ def test_adding_candidates_never_removes_one(baseline: BlockBaseline, few: int, 
         assume(False)
     large = planned(SweepSpec(candidates=few + extra), baseline, CLASSES)
     assert {v.variant for v in small.variants} <= {v.variant for v in large.variants}
-    assert len(small.variants) <= few + 1
+    assert len(small.variants) <= few + 2  # the baseline and the paper's coefficients
 
 
 @cache
@@ -194,22 +194,47 @@ def test_rounding_to_the_nearest_has_finer_steps_of_depth() -> None:
     assert {v.variant for v in plans["ceil"].variants} == {
         v.variant for v in plans["authors"].variants
     }
-    (paper,) = (v for v in plans["round"].variants if v.role == "paper")
-    away = math.dist(paper.shares, PAPER.shares())
+    away = min(from_paper(plans["round"]))
     assert away < 0.05, "by the authors' rule no network of equal cost is nearer than 0.3"
 
 
-def test_the_paper_is_the_nearest_of_equal_cost_by_either_rule() -> None:
+def from_paper(plan: Plan) -> list[float]:
+    """How far the shares of the candidates of equal cost are from the paper's."""
+    return [math.dist(v.shares, PAPER.shares()) for v in scaled_variants(plan) if v.matched]
+
+
+def test_a_candidate_is_the_nearest_to_the_paper_of_equal_cost_by_either_rule() -> None:
     def distances(rule: DepthRule) -> list[float]:
         spec = SweepSpec(resolution=64, candidates="all", depth_rounding=rule)
-        plan = planned(spec, baselines.get("mobilenetv2"), CLASSES)
-        return [math.dist(v.shares, PAPER.shares()) for v in scaled_variants(plan) if v.matched]
+        return from_paper(planned(spec, baselines.get("mobilenetv2"), CLASSES))
 
-    spec = SweepSpec(resolution=64, depth_rounding="round")
+    spec = SweepSpec(resolution=64, depth_rounding="round", candidates=4)
     plan = planned(spec, baselines.get("mobilenetv2"), CLASSES)
-    (paper,) = (v for v in plan.variants if v.role == "paper")
     best = min(*distances("ceil"), *distances("round"))
-    assert math.dist(paper.shares, PAPER.shares()) == pytest.approx(best)
+    assert min(from_paper(plan)) == pytest.approx(best)
+
+
+@pytest.mark.parametrize("grid", ["matched", "classic"])
+def test_the_paper_is_exactly_its_coefficients_at_their_own_cost(grid: str) -> None:
+    spec = SweepSpec(resolution=48, resolution_step=8, grid=grid, curves=(2, 4))  # type: ignore[arg-type]
+    b0 = baselines.get("b0")
+    paper, larger = (v for v in planned(spec, b0, CLASSES).variants if v.role == "paper")
+    assert (paper.alpha, paper.beta, paper.gamma, paper.phi) == (*PAPER, 1)
+    assert paper.layout == b0.layout(1.2, 1.1)
+    assert paper.resolution == 56  # 55.2 in steps of 8
+    assert paper.flops_ratio == pytest.approx(2.25, abs=0.005)
+    assert not paper.matched
+    assert (larger.alpha, larger.beta, larger.gamma) == pytest.approx(PAPER)
+    assert PAPER.flops_factor**larger.phi == pytest.approx(4)
+
+
+def test_the_paper_goes_as_far_as_the_candidates() -> None:
+    spec = SweepSpec(resolution=64, flops_factor=4)
+    (paper,) = (
+        v for v in planned(spec, baselines.get("b0"), CLASSES).variants if v.role == "paper"
+    )
+    assert (paper.alpha, paper.beta, paper.gamma) == pytest.approx([c**2 for c in PAPER])
+    assert paper.phi == 1
 
 
 def test_a_scaled_baseline_keeps_its_own_layers_by_any_rule() -> None:
@@ -351,9 +376,11 @@ def test_a_short_network_marks_the_corner_it_cannot_reach() -> None:
     )
     plan = planned(SweepSpec(resolution=32, cost_tolerance=0.02), short, CLASSES)
     marked = [v for v in plan.variants if not v.matched and v.role != "baseline"]
-    assert {v.role for v in marked} <= {"depth", "width", "resolution"}
+    assert {v.role for v in marked} <= {"depth", "width", "resolution", "paper"}
     for variant in marked:
-        assert any(f"{variant.flops_ratio:.2f}×" in note for note in plan.notes)
+        assert variant.role == "paper" or any(
+            f"{variant.flops_ratio:.2f}×" in note for note in plan.notes
+        )
 
 
 def test_bounds_limit_the_grid_but_not_the_corners() -> None:
@@ -409,4 +436,4 @@ def test_the_summary_counts_what_lies_near_the_factor() -> None:
 def test_too_few_trials_for_all_variants_are_noted() -> None:
     spec = SweepSpec(resolution=224, max_trials=3)
     (note,) = planned(spec, baselines.get("b0"), CLASSES).notes
-    assert note == "--max-trials 3 leaves some of the 17 variants untrained"
+    assert note == "--max-trials 3 leaves some of the 18 variants untrained"

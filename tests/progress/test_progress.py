@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +102,16 @@ def test_the_best_is_the_variant_with_the_highest_mean(plan: Any) -> None:
     assert status.best is not None
     assert (status.best.variant, status.best.top1, status.best.seeds) == (B, 0.6, 1)
     assert (status.finished, status.failed, status.total) == (3, 1, 4)
+
+
+def test_what_costs_more_is_never_the_best(plan: Any) -> None:
+    b = next(i for i, variant in enumerate(plan.variants) if variant.variant == B)
+    variants = list(plan.variants)
+    variants[b] = replace(variants[b], matched=False, flops_ratio=3.0)
+    rows = [finished("v001", 0, top1=0.5), finished(B, 0, top1=0.9), finished("v000", 0, top1=1.0)]
+    best = progress(replace(plan, variants=tuple(variants)), trials=rows).status("finished").best
+    assert best is not None
+    assert (best.variant, best.top1) == ("v001", 0.5)
 
 
 def test_a_failed_trial_is_never_the_best(plan: Any) -> None:

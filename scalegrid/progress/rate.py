@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from importlib.metadata import version
+from math import ceil
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,8 @@ from scalegrid.training.trial import Outcome
 from scalegrid.util.files import cache_root, digest, replace_file
 from scalegrid.util.processor import processor
 
-_STEPS = 3  # of an epoch; the second epoch counts, when all memory is allocated and cached
+_STEPS = (3, 64)  # fewest and most of an epoch; the second counts, when memory is allocated
+_WORK = 4e8  # activations of an epoch, about two seconds: a few steps of a small network vary a lot
 _PATIENCE = 40.0  # seconds, what is left of the workers' start included
 _MOST_IMAGES = 32  # of a step; larger batches are hardly faster per image
 
@@ -105,8 +107,9 @@ def _measure(plan: Plan, executor: Executor) -> float | None:
     batch = min(plan.spec.batch_size, _MOST_IMAGES)
     recipe = plan.recipe.model_copy(update={"epochs": 2, "batch_size": batch, "flip": False})
     with tempfile.TemporaryDirectory() as folder:
-        counts = (_STEPS * batch, batch)
-        data = _noise(counts, plan.source, baseline.resolution, Path(folder))
+        work = trial_work(baseline.activations, recipe, batch, 0) / recipe.epochs
+        steps = min(max(_STEPS[0], ceil(_WORK / work)), _STEPS[1])
+        data = _noise((steps * batch, batch), plan.source, baseline.resolution, Path(folder))
         for seed in range(executor.capacity):
             executor.submit(make_trial(plan, baseline, seed, data, recipe))
         speeds = _speeds(executor)

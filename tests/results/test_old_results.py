@@ -15,7 +15,8 @@ import pyarrow.parquet as pq
 import pytest
 from store_rows import answers, histories, trial
 
-from scalegrid.analysis import recommend
+from scalegrid.analysis import recommend, recommend_as_planned
+from scalegrid.data import EMBEDDED
 from scalegrid.results import Store, load_sweep, read_stored
 from scalegrid.results.schema import ANSWERS, HISTORY, SCHEMA_VERSION, TRIALS, VARIANTS
 from scalegrid.util.errors import UserError
@@ -125,6 +126,20 @@ assert "torch" not in sys.modules
 
 
 @pytest.mark.parametrize("folder", PUBLISHED, ids=lambda path: path.name)
+def test_a_committed_sweep_opens_and_recommends(folder: Path) -> None:
+    sweep, stored = load_sweep(folder.name, folder.parent), read_stored(folder)
+    assert stored is not None
+    stored.check(stored.spec, stored.planned[0]["variant"], stored.data)
+    assert len(sweep.answers) == (sweep.trials["status"] == "finished").sum() or sweep.answers.empty
+    found = recommend_as_planned(sweep.planned, sweep.trials, sweep.spec, answers=sweep.answered)
+    assert found.best.variant in set(sweep.planned["variant"])
+
+
+DRAWN = [folder for folder in PUBLISHED if folder.name.split("-")[1] in EMBEDDED]
+"""Of the others the images are not here."""
+
+
+@pytest.mark.parametrize("folder", DRAWN, ids=lambda path: path.name)
 def test_a_committed_sweep_is_finished_already_and_left_as_it_is(
     folder: Path, tmp_path: Path
 ) -> None:

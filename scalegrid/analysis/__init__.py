@@ -12,6 +12,8 @@ from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.wording import (
     DROPPED,
     amount,
+    answer,
+    basis,
     rows,
     sensor_sentences,
     sentences,
@@ -30,6 +32,8 @@ __all__ = [
     "Sensor",
     "SurfaceOptimum",
     "amount",
+    "answer",
+    "basis",
     "network_name",
     "next_step",
     "others",

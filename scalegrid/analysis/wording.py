@@ -37,19 +37,31 @@ def sentences(recommendation: Recommendation, next_step: Sequence[str] = ()) -> 
     ``next_step`` are the lines of `next_step.next_step`; without them it is said what more trials
     would do.
     """
+    then = next_step or [outlook(recommendation)]
+    return list(filter(None, [*answer(recommendation), *then, *basis(recommendation)]))
+
+
+def answer(recommendation: Recommendation) -> list[str]:
+    """Whether it is decided, what to use, and what that gains."""
     lines = [
         _verdict(recommendation),
         _network(recommendation),
         _accuracy(recommendation),
         *(_gain(recommendation, gain) for gain in recommendation.gains.values()),
         _not_ruled_out(recommendation),
-        *(next_step or [outlook(recommendation)]),
+    ]
+    return list(filter(None, lines))
+
+
+def basis(recommendation: Recommendation) -> list[str]:
+    """What the answer rests on: the surface, noise and reliability, images, and notes."""
+    lines = [
         _surface(recommendation),
         *sensor_sentences(recommendation.sensor),
         _images(recommendation),
         *recommendation.notes,
     ]
-    return [line for line in lines if line]
+    return list(filter(None, lines))
 
 
 def outlook(recommendation: Recommendation) -> str:

@@ -1,0 +1,28 @@
+"""Figures as SVG inside a page: with names of their own, and what each point is on hovering."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from xml.sax.saxutils import escape
+
+
+def inline(svg: str, prefix: str, label: str, points: Mapping[str, str]) -> str:
+    """An SVG file as an element of a page.
+
+    Args:
+        svg: the file's text.
+        prefix: put before every id, since those of several files are one name space in a page.
+        label: what the picture shows, for those who cannot see it.
+        points: texts by the ids of variants; a group called ``variant-ID`` gets its text as a
+            title, which browsers show on hovering.
+    """
+    body = svg[svg.index("<svg") :]
+    body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
+    for variant, text in points.items():
+        group = f'<g id="variant-{variant}">'
+        body = body.replace(group, f"{group}<title>{escape(text)}</title>")
+    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
+    body = re.sub(r'(href="|url\()#([^")]+)', rf"\1#{prefix}-\2", body)
+    name = escape(label, {'"': "&quot;"})
+    return body.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)

@@ -1,0 +1,64 @@
+"""The page as a file."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from scalegrid.report.contents import contents
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import replace_file
+from scalegrid.util.version import __version__
+
+if TYPE_CHECKING:
+    from scalegrid.results import SweepTables
+
+REPORT_FILE = "report.html"
+
+
+def write_report(
+    tables: SweepTables, path: Path | None = None, *, refresh: int | None = None
+) -> Path:
+    """Write the page of a sweep, one file that needs no other; an old one is replaced.
+
+    Args:
+        tables: of the sweep, finished or running.
+        path: of the file; ``report.html`` in the sweep's folder by default.
+        refresh: seconds after which a browser reads the file again; None: never.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    path = path or tables.folder / REPORT_FILE
+    page = render(tables, refresh=refresh).encode()
+    try:
+        replace_file(path, lambda file: file.write(page), durable=False)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; mend that or choose another --output."
+        ) from None
+    return path
+
+
+def render(tables: SweepTables, *, refresh: int | None = None) -> str:
+    """The page of a sweep as HTML; all texts are escaped, since names are the users' own."""
+    from jinja2 import Environment, StrictUndefined
+    from markupsafe import Markup
+
+    templates = files("scalegrid.report") / "templates"
+    texts = {
+        name: (templates / name).read_text(encoding="utf-8")
+        for name in ("report.html", "style.css", "page.js")
+    }
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    return environment.from_string(texts["report.html"]).render(
+        page=contents(tables),
+        style=Markup(texts["style.css"]),
+        script=Markup(texts["page.js"]),
+        refresh=refresh,
+        version=__version__,
+        Markup=Markup,
+    )

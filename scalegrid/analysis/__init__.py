@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scalegrid.analysis.candidates import METRICS, others, raced, value, zone
+from scalegrid.analysis.draws import Draws, draws_as_planned
 from scalegrid.analysis.learning import Learning
 from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.next_step import next_step
@@ -23,6 +24,7 @@ __all__ = [
     "DROPPED",
     "METRICS",
     "Candidate",
+    "Draws",
     "Gain",
     "Learning",
     "Metric",
@@ -30,6 +32,7 @@ __all__ = [
     "Sensor",
     "SurfaceOptimum",
     "amount",
+    "draws_as_planned",
     "network_name",
     "next_step",
     "others",

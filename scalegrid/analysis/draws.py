@@ -25,6 +25,9 @@ class Draws:
     variants: tuple[str, ...]
     """The ids of the candidates."""
 
+    trials: pd.DataFrame
+    """The finished trials of all variants, a row each, with a column ``value``."""
+
     fitted: Fit
 
     @property
@@ -67,5 +70,7 @@ def draws_as_planned(
     Raises:
         UserError: see `recommend`.
     """
-    found, fitted = fitted_as_planned(variants, trials, spec, metric=metric, answers=answers)
-    return Draws(tuple(found), fitted)
+    found, values, fitted = fitted_as_planned(
+        variants, trials, spec, metric=metric, answers=answers
+    )
+    return Draws(tuple(found), values, fitted)

@@ -181,8 +181,10 @@ def fitted_as_planned(
     *,
     metric: Metric | None = None,
     answers: Mapping[str, Flags] | None = None,
-) -> tuple[list[str], Fit]:
-    """The ids of the candidates, and the fit from which `recommend_as_planned` speaks of them.
+) -> tuple[list[str], pd.DataFrame, Fit]:
+    """What `recommend_as_planned` speaks from: the ids of the candidates, trials, and the fit.
+
+    The trials are the finished ones of any variant, with a column ``value``, more being better.
 
     Raises:
         UserError: see `recommend`.
@@ -191,7 +193,7 @@ def fitted_as_planned(
     table, fitted = _read_and_fit(
         variants, trials, metric or planned.metric, planned.flops_factor, answers
     )
-    return [str(variant) for variant in table.rows["variant"]], fitted
+    return [str(variant) for variant in table.rows["variant"]], table.values, fitted
 
 
 def _read_and_fit(

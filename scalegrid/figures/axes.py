@@ -39,7 +39,7 @@ def draw(tables: Tables) -> Drawing:
     if not shown:
         raise UserError(
             "depth, width and resolution alone have fewer than three points each, the baseline "
-            "included; `scalegrid sweep --curves 1.5,3` adds some."
+            "included; `scalegrid sweep --curves 1,1.5,2,3` adds some."
         )
     figure = Figure(figsize=(style.COLUMN, 0.25 + 1.35 * len(shown)), layout="constrained")
     panels = figure.subplots(len(shown), 1, sharey=True, squeeze=False)[:, 0]

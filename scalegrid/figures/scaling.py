@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+from matplotlib.transforms import offset_copy
 
 from scalegrid.coefficients import PAPER
 from scalegrid.figures import style
@@ -23,6 +25,8 @@ AXES = ("depth", "width", "resolution", "paper")
 
 _FULL = 3  # points that make a full line
 _WITH_BARS = 24  # networks in the strip whose intervals can be told apart
+_NEAR = 0.03  # of the axis: the largest distance at which bars are set beside each other
+_BESIDE = 2.2  # points between them
 
 
 def draw(tables: Tables) -> Drawing:
@@ -48,14 +52,15 @@ def draw(tables: Tables) -> Drawing:
     figure = Figure(figsize=(style.COLUMN, 2.75), layout="constrained")
     grid = figure.add_gridspec(1, 2, width_ratios=(3, 1), wspace=0.06)
     axes = figure.add_subplot(grid[0, : 1 if len(others) else 2])
+    shifts = _apart(pd.concat([*lines.values(), means.of("baseline")]))
     for role, rows in lines.items():
         _draw_line(axes, subject, rows, role, best)
-    _draw_points(axes, subject, means.of("baseline"))
+        _draw_points(axes, subject, rows, role, shifts)
+    _draw_points(axes, subject, means.of("baseline"), "baseline", shifts)
     _label_axes(axes, subject, narrow=len(others) > 0)
     if len(others):
         _draw_strip(figure.add_subplot(grid[0, 1], sharey=axes), subject, others)
-    low, high = axes.get_ylim()
-    axes.set_ylim(max(low, 0), min(high, 100))
+    _fit_accuracies(axes, means.table)
     _add_legend(figure, means, lines, best, len(others) > 0)
     return Drawing(figure, _caption(subject, means, best, others))
 
@@ -72,14 +77,13 @@ def _lines(means: MeanAccuracies, best: str) -> dict[str, pd.DataFrame]:
     """The variants on the line of each role; the recommended one is on that of its own role."""
     table = means.table
     lines = {role: table[table["role"] == role] for role in AXES}
-    row = table[table["variant"] == best]
+    compound, row = table["role"] == "compound", table[table["variant"] == best]
     if not row.empty and row["role"].iloc[0] not in AXES:
-        # Its coefficients at other φ, where those were trained.
+        # With its coefficients at other φ, where those were trained.
         triple = coefficients_text(row.iloc[0])
-        same = np.array([coefficients_text(one) == triple for _, one in table.iterrows()])
-        lines["compound"] = table[
-            (table["variant"] == best) | (same & (table["role"] == "compound"))
-        ]
+        compound &= np.array([coefficients_text(one) == triple for _, one in table.iterrows()])
+        compound |= table["variant"] == best
+    lines["compound"] = table[compound]
     return {role: rows for role, rows in lines.items() if not rows.empty}
 
 
@@ -94,7 +98,6 @@ def _draw_line(axes: Axes, subject: Subject, rows: pd.DataFrame, role: str, best
         gid=f"line-{role}",
         **_line_style(len(line), thick),
     )
-    _draw_points(axes, subject, rows, role)
     for _, row in rows[rows["variant"] == best].iterrows():
         style.ring(axes, row["flops"] / _unit(subject)[0], row["accuracy"])
 
@@ -107,22 +110,35 @@ def _line_style(points: int, thick: bool) -> dict[str, Any]:
     }
 
 
+def _apart(rows: pd.DataFrame) -> dict[str, float]:
+    """How far the bar of each variant is moved, in points, to be beside those of equal cost."""
+    ordered = rows.sort_values("flops", kind="stable")
+    cost = np.log(ordered["flops"].astype(float))
+    group = (cost.diff().fillna(0) > _NEAR * (cost.max() - cost.min())).cumsum()
+    place = group.groupby(group).cumcount()
+    middle = (group.map(group.value_counts()) - 1) / 2
+    return dict(zip(ordered["variant"], _BESIDE * (place - middle), strict=True))
+
+
 def _draw_points(
-    axes: Axes, subject: Subject, rows: pd.DataFrame, role: str = "", *, bars: bool = True
+    axes: Axes, subject: Subject, rows: pd.DataFrame, role: str, shifts: Mapping[str, float] | None
 ) -> None:
+    """Draw markers, and bars moved by ``shifts`` in points; without, markers alone."""
     unit, _ = _unit(subject)
     for _, row in rows.iterrows():
-        x, look = row["flops"] / unit, style.look(role or row["role"])
-        if bars:
-            axes.plot([x, x], [row["low"], row["high"]], color=look.colour, linewidth=0.8)
-        style.mark(
-            axes,
-            x,
-            row["accuracy"],
-            role or row["role"],
-            hollow=row["variant"] in subject.off_cost,
-            variant=row["variant"],
-        )
+        x = row["flops"] / unit
+        if shifts is not None:
+            shift = shifts.get(row["variant"], 0.0)
+            axes.plot(
+                [x, x],
+                [row["low"], row["high"]],
+                color=style.look(role).colour,
+                linewidth=0.8,
+                transform=offset_copy(axes.transData, axes.figure, x=shift, units="points"),
+                gid="interval",
+            )
+        hollow = row["variant"] in subject.off_cost
+        style.mark(axes, x, row["accuracy"], role, hollow=hollow, variant=row["variant"])
 
 
 def _unit(subject: Subject) -> tuple[float, str]:
@@ -156,9 +172,16 @@ def _label_axes(axes: Axes, subject: Subject, *, narrow: bool) -> None:
     axes.set_xlim(low, high)
 
 
+def _fit_accuracies(axes: Axes, rows: pd.DataFrame) -> None:
+    ends = rows[["accuracy", "low", "high"]].to_numpy()
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    margin = 0.06 * (high - low) or 0.5
+    axes.set_ylim(max(low - margin, 0), min(high + margin, 100))
+
+
 def _draw_strip(axes: Axes, subject: Subject, rows: pd.DataFrame) -> None:
     """Draw networks that are on no line, at their FLOPs on a scale of their own."""
-    _draw_points(axes, subject, rows, "grid", bars=len(rows) <= _WITH_BARS)
+    _draw_points(axes, subject, rows, "grid", {} if len(rows) <= _WITH_BARS else None)
     unit, base = _unit(subject)[0], float(subject.baseline["flops"])
     ends = np.array([rows["flops"].min(), rows["flops"].max()])
     low, high = ends / unit
@@ -181,7 +204,7 @@ def _add_legend(
     entries: list[Line2D] = []
     for role, rows in lines.items():
         thick = best in set(rows["variant"])
-        name = style.look(role).label
+        name = style.look(role).label if thick or role != "compound" else "Compound"
         label = f"{name}, recommended" if thick and role != "compound" else name
         entries.append(
             style.legend_entry(role, label=label, **_line_style(len(means.line(rows)), thick))
@@ -209,7 +232,10 @@ def _caption(subject: Subject, means: MeanAccuracies, best: str, others: pd.Data
         drawn, exact = (coefficients_text(p) for p in (paper.iloc[0], PAPER._asdict()))
         nearest = "" if drawn == exact else "the network nearest "
         sentences.append(f"Paper: {nearest}{exact}.")
-    sentences.append("Lines of two points are thin and dashed, and say nothing between them.")
+    sentences.append(
+        "Lines of two points are dashed, and say nothing of what lies between. Bars of nearly "
+        "equal cost are drawn beside each other."
+    )
     if len(others):
         bars = "" if len(others) <= _WITH_BARS else ", without bars"
         sentences.append(

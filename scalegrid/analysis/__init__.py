@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from scalegrid.analysis.candidates import METRICS, others, raced, value, zone
+from scalegrid.analysis.draws import Draws, draws_as_planned
 from scalegrid.analysis.learning import Learning
 from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.next_step import next_step
@@ -25,6 +26,7 @@ __all__ = [
     "DROPPED",
     "METRICS",
     "Candidate",
+    "Draws",
     "Gain",
     "Learning",
     "Metric",
@@ -34,6 +36,7 @@ __all__ = [
     "amount",
     "answer",
     "basis",
+    "draws_as_planned",
     "network_name",
     "next_step",
     "others",

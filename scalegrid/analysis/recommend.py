@@ -72,9 +72,8 @@ def recommend(
         raise UserError(f"the indifference {indifference:g} must be a finite number, 0 or above.")
     if not 0 < confidence < 1:
         raise UserError(f"the confidence {confidence:g} must lie between 0 and 1.")
-    table = _Table.read(variants, trials, metric, flops_factor)
-    with_images = table.luck(answers) if answers and metric == "top1" else None
-    fitted = fit(Model(table.observations.size, table.shares), table.observations, with_images)
+    table, fitted = _read_and_fit(variants, trials, metric, flops_factor, answers)
+    with_images = fitted.luck
     values = fitted.samples.values
     chance = chances(values, indifference)
     expected = fitted.posterior.expected
@@ -173,6 +172,41 @@ def sensor_as_planned(
     planned = _planned(spec)
     table = _Table.read(variants, trials, planned.metric, planned.flops_factor)
     return table.sensor(fit(Model(table.observations.size, table.shares), table.observations))
+
+
+def fitted_as_planned(
+    variants: pd.DataFrame,
+    trials: pd.DataFrame,
+    spec: Mapping[str, Any],
+    *,
+    metric: Metric | None = None,
+    answers: Mapping[str, Flags] | None = None,
+) -> tuple[list[str], pd.DataFrame, Fit]:
+    """What `recommend_as_planned` speaks from: the ids of the candidates, trials, and the fit.
+
+    The trials are the finished ones of any variant, with a column ``value``, more being better.
+
+    Raises:
+        UserError: see `recommend`.
+    """
+    planned = _planned(spec)
+    table, fitted = _read_and_fit(
+        variants, trials, metric or planned.metric, planned.flops_factor, answers
+    )
+    return [str(variant) for variant in table.rows["variant"]], table.values, fitted
+
+
+def _read_and_fit(
+    variants: pd.DataFrame,
+    trials: pd.DataFrame,
+    metric: Metric,
+    flops_factor: float,
+    answers: Mapping[str, Flags] | None,
+) -> tuple[_Table, Fit]:
+    table = _Table.read(variants, trials, metric, flops_factor)
+    with_images = table.luck(answers) if answers and metric == "top1" else None
+    model = Model(table.observations.size, table.shares)
+    return table, fit(model, table.observations, with_images)
 
 
 def _planned(spec: Mapping[str, Any]) -> SweepSpec:

@@ -113,7 +113,7 @@ def optimum(fitted: Fit, idle: Sequence[int] = ()) -> Optimum | None:
         return None
     mesh = triangle_mesh(_DIVISIONS)
     mesh = mesh[(mesh[:, list(idle)] == 0).all(1)]
-    values = _surface_samples(fitted, mesh)
+    values = surface_samples(fitted, mesh)
     top = np.bincount(values.argmax(1), minlength=len(mesh)) / len(values)
     inside = np.sort(tie_set(top))
     at = int(values.mean(0).argmax())
@@ -126,13 +126,14 @@ def optimum(fitted: Fit, idle: Sequence[int] = ()) -> Optimum | None:
     )
 
 
-def _surface_samples(fitted: Fit, mesh: Floats) -> Floats:
-    """Joint samples (count, len(mesh)) of the level and the quadratic, without local deviations.
+def surface_samples(fitted: Fit, mesh: Floats) -> Floats:
+    """Joint samples (count, k) of the surface at shares (k, 3), without local deviations.
 
-    Given the true values u of the n candidates, and since the basis Q is orthogonal to constants
-    with QᵀQ = (n/r) I, level and coefficients are independent: with λσ² the variance between
-    candidates and ρ its smooth part, the level has mean ū and variance λσ²(1−ρ)/n; the
-    coefficients have precision p = 1/ρ + (n/r)/(1−ρ) over λσ² and mean Qᵀu / (p (1−ρ)).
+    The surface must fit (`CrossValidation.fits`). Given the true values u of the n candidates, and
+    since the basis Q is orthogonal to constants with QᵀQ = (n/r) I, level and coefficients are
+    independent: with λσ² the variance between candidates and ρ its smooth part, the level has mean
+    ū and variance λσ²(1−ρ)/n; the coefficients have precision p = 1/ρ + (n/r)/(1−ρ) over λσ² and
+    mean Qᵀu / (p (1−ρ)).
     """
     samples, basis = fitted.samples, fitted.model.at_candidates
     chosen = samples.smooth > 0

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from scalegrid.cli.options import name_argument, results_option
+
+if TYPE_CHECKING:
+    from scalegrid.figures.style import Theme
 
 
 @click.command()
@@ -21,10 +25,23 @@ from scalegrid.cli.options import name_argument, results_option
     show_default=True,
     help="File format (png, svg, pdf); may be repeated.",
 )
+@click.option(
+    "--theme",
+    type=click.Choice(["light", "dark"]),
+    help="The page they are for; default: a light one, and an SVG follows the page.",
+)
 def plot(
-    name: str | None, results: str, figures: tuple[str, ...], formats: tuple[str, ...]
+    name: str | None,
+    results: str,
+    figures: tuple[str, ...],
+    formats: tuple[str, ...],
+    theme: Theme | None,
 ) -> None:
-    """Draw the figures of a sweep into its folder; of the newest without NAME."""
+    """Draw the figures of a sweep into its folder; of the newest without NAME.
+
+    Each has its caption beside it, as a text file. Every figure fits a column of 85 mm, and its
+    background is transparent.
+    """
     from scalegrid.figures import draw
     from scalegrid.results import load_sweep
 
@@ -32,5 +49,6 @@ def plot(
         print(f"left out: {reason}", file=sys.stderr)
 
     tables = load_sweep(name, results)
-    for path in draw(figures or None, tables, tables.folder / "figures", formats, warn=warn):
+    folder = tables.folder / "figures"
+    for path in draw(figures or None, tables, folder, formats, theme=theme, warn=warn):
         print(path)

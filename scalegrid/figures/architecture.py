@@ -1,7 +1,8 @@
 """The baseline and its scaled networks, drawn to scale from their layer tables (paper, figure 2).
 
 Each layer is a bar as wide as its channels, each input a square as large as its pixels, on the same
-scales in all panels. Colour shows what scaling added: channels, layers, pixels.
+scales in all panels. Colour shows what scaling added: channels at the sides of a bar, layers on top
+of a stage, pixels around an input.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, TypeAlias
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -19,28 +21,30 @@ from matplotlib.patches import Polygon, Rectangle
 
 from scalegrid.figures import style
 from scalegrid.figures.labels import separate
-from scalegrid.figures.means import Tables, choose_compound, mean_accuracies
-from scalegrid.figures.text import flops_text, ratio_text, text_width, wrap
+from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.text import flops_text, ratio_text, text_width
 from scalegrid.util.errors import UserError
-
-NAME = "architecture"
 
 Stage: TypeAlias = Mapping[str, Any]
 """A row of a layer table: ``operator``, ``kernel``, ``stride``, ``channels``, ``layers``."""
 
-_GREY = "#d2d2d2"
+_ADDED = {"channels": "width", "layers": "depth", "pixels": "resolution"}
+"""The role whose colour shows what was added."""
 
 # All lengths below are in points.
-_WIDTH = style.PAGE * 72
-_LAYER = 6.6  # height of a layer, less where a network is deep
-_TOWER = 240.0  # largest height of a network
+_WIDTH = style.COLUMN * 72
+_PANEL = _WIDTH / 3
+_LAYER = 4.6  # height of a layer, less where a network is deep
+_TOWER = 150.0  # largest height of a network, unless its labels need more
+_LINE = 7.2  # from one line of small text to the next
 _STAGE_GAP = 1.6
-_INPUT = 38.0  # side of the largest input
-_INPUT_BOTTOM = 44.0
-_STEM = 99.0  # bottom of the first layer; the arrow from the input ends below
-_TITLE = 30.0
-_LEGEND = 22.0  # bottom of the legend; the note is below
-_PAD = 3.0  # between bars and labels
+_INPUT = 30.0  # side of the largest input
+_INPUT_BOTTOM = 10.0
+_STEM = _INPUT_BOTTOM + _INPUT + 12.0  # bottom of the first layer; the arrow ends below
+_TITLE = 12.0
+_ROW_GAP = 10.0
+_LEGEND = 14.0
+_PAD = 2.5  # between bars and labels
 
 
 @dataclass(frozen=True)
@@ -52,70 +56,78 @@ class Network:
     resolution: int
 
 
-def draw(tables: Tables) -> Figure:
-    """Draw the baseline, the single-axis variants nearest φ = 1, and a compound one.
+def draw(tables: Tables) -> Drawing:
+    """Draw the baseline, the recommended network, and the single-axis variants nearest φ = 1.
 
-    The compound variant is that of the accuracy figure if trials have finished, else the paper's.
+    Where nothing is recommended yet, the network of the paper's coefficients takes its place.
 
     Raises:
         UserError: the sweep has no variant but the baseline.
     """
-    variants = tables.variants.sort_values("order", kind="stable")
-    chosen = {role: variants[variants["role"] == role] for role in ("width", "depth", "resolution")}
-    chosen["compound"] = _compound(tables)
-    networks = [
-        _network(role, rows.iloc[(rows["phi"] - 1).abs().argsort().iloc[0]])
-        for role, rows in chosen.items()
-        if not rows.empty
-    ]
+    subject = Subject.of(tables)
+    variants = subject.variants.sort_values("order", kind="stable")
     baseline = variants[variants["role"] == "baseline"]
-    if baseline.empty or not networks:
+    chosen = [row for row in [_recommended(subject)] if row is not None]
+    roles = (
+        ("width", "depth", "resolution") if chosen else ("paper", "width", "depth", "resolution")
+    )
+    names = ["recommended"] * len(chosen)
+    for role in roles:
+        rows = variants[variants["role"] == role]
+        rows = rows[~rows["variant"].isin([row["variant"] for row in chosen])]
+        if not rows.empty:
+            chosen.append(rows.iloc[(rows["phi"] - 1).abs().argsort().iloc[0]])
+            names.append(role)
+    if baseline.empty or not chosen:
         raise UserError(
-            f"cannot draw {NAME}: the sweep has no variant to compare with its baseline; plan one "
-            "with a grid."
+            "the sweep has no variant to compare with its baseline; plan one with a grid."
         )
-    return draw_networks([_network("baseline", baseline.iloc[0]), *networks])
+    base = baseline.iloc[0]
+    networks = [_network("baseline", base, base)]
+    networks += [_network(name, row, base) for name, row in zip(names, chosen, strict=True)]
+    return draw_networks(networks)
 
 
-def draw_networks(networks: Sequence[Network]) -> Figure:
-    """Draw a panel for each network, side by side; colours show differences from the first."""
+def draw_networks(networks: Sequence[Network]) -> Drawing:
+    """Draw a panel for each network, three a row; colours show differences from the first."""
     layout = _Layout.of(networks)
-    figure = Figure(figsize=(style.PAGE, layout.height / 72))
+    figure = Figure(figsize=(style.COLUMN, layout.height / 72))
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
     axes.set_xlim(0, _WIDTH)
     axes.set_ylim(0, layout.height)
     baseline = networks[0]
-    operators = [_operator(stage) for stage in baseline.stages]
-    _label_stages(axes, layout, baseline.stages, layout.names, operators, "right")
     for index, network in enumerate(networks):
-        panel = _Panel(axes, layout, layout.centre(index))
+        panel = _Panel(axes, layout, *layout.place(index))
+        if index == 0:
+            operators = [_operator(stage) for stage in baseline.stages]
+            panel.label_stages(baseline.stages, operators, layout.names - panel.centre, "right")
         panel.draw_title(f"({'abcdefghijklmnopqrstuvwxyz'[index]}) {network.title}")
         panel.draw_input(network.resolution, baseline.resolution)
         panel.draw_stages(network.stages, baseline.stages)
     _draw_legend(axes)
-    _draw_note(axes, layout)
-    return figure
+    return Drawing(figure, _caption(layout))
 
 
-def _compound(tables: Tables) -> pd.DataFrame:
+def _recommended(subject: Subject) -> pd.Series[Any] | None:
     try:
-        rows = choose_compound(mean_accuracies(tables, NAME)).rows
+        return subject.row(subject.found.best.variant)
     except UserError:
-        rows = tables.variants.iloc[:0]
-    return rows if not rows.empty else tables.variants[tables.variants["role"] == "paper"]
+        return None
 
 
-def _network(kind: str, row: pd.Series[Any]) -> Network:
-    size = {
-        "baseline": f"{flops_text(row['flops'])} FLOPs",
-        "depth": f"$d$ = {row['depth']:.3g}",
-        "width": f"$w$ = {row['width']:.3g}",
-        "resolution": f"{row['resolution']} px",
-        "compound": f"$d$ = {row['depth']:.3g}, $w$ = {row['width']:.3g}",
-    }[kind]
-    ratio = "" if kind == "baseline" else f"\n{ratio_text(row['flops_ratio'])} FLOPs"
-    return Network(f"{kind}\n{size}{ratio}", json.loads(row["layout"]), int(row["resolution"]))
+def _network(name: str, row: pd.Series[Any], base: pd.Series[Any]) -> Network:
+    known = {role: f"{role} alone" for role in _ADDED.values()} | {"paper": "the paper's"}
+    lines = [name]
+    if name == "recommended" and row["role"] in known:
+        lines.append(known[row["role"]])
+    if name == "baseline":
+        lines.append(f"{flops_text(row['flops'])} FLOPs")
+    else:
+        r = row["resolution"] / base["resolution"]
+        lines.append(f"d {row['depth']:.2f}, w {row['width']:.2f}, r {r:.2f}")
+        lines.append(f"{ratio_text(row['flops_ratio'])} FLOPs")
+    return Network("\n".join(lines), json.loads(row["layout"]), int(row["resolution"]))
 
 
 def _operator(stage: Stage) -> str:
@@ -131,15 +143,16 @@ def _layers(stage: Stage) -> str:
 class _Layout:
     """Where panels and stages are, and how long a channel, a pixel and a layer are."""
 
-    names: float  # width of the operators' names
-    panel: float  # width of a panel
+    names: float  # right end of the operators' names
+    first: int  # panels in the first row, beside the names
     left: float  # from a panel's left edge to the widest bar
     widest: float
     channel: float
     pixel: float
     layer: float
-    tower: float
     breaks: bool  # whether a bar is wider than drawn
+    rows: tuple[tuple[float, float, float], ...]  # bottom, height of networks, top of each row
+    height: float
 
     @classmethod
     def of(cls, networks: Sequence[Network]) -> _Layout:
@@ -147,44 +160,59 @@ class _Layout:
             return max(text_width(text, style.FINE) for text in texts)
 
         stages = [stage for network in networks for stage in network.stages]
-        names = 6 + width([_operator(stage) for stage in networks[0].stages])
-        panel = (_WIDTH - names) / len(networks)
+        names = 2 + width([_operator(stage) for stage in networks[0].stages])
+        first = int(np.clip((_WIDTH - names) // _PANEL, 1, len(networks)))
         left = _PAD + width([_layers(stage) for stage in stages])
-        right = _PAD + width([str(stage["channels"]) for stage in stages])
-        widest = min(panel - left - right - 8, 90.0)
-        layers = max(sum(stage["layers"] for stage in network.stages) for network in networks)
-        gaps = _STAGE_GAP * max(len(network.stages) - 1 for network in networks)
-        layer = min(_LAYER, (_TOWER - gaps) / layers)
+        widest = _PANEL - left - _PAD - width([str(stage["channels"]) for stage in stages]) - 5
+        layer = _layer_height(networks)
         channels = _full_width_channels(networks)
+        counts = [networks[:first]]
+        counts += [networks[i : i + 3] for i in range(first, len(networks), 3)]
+        rows, bottom = [], _LEGEND
+        for row in reversed(counts):
+            tower = max(_tower(network, layer) for network in row)
+            lines = max(network.title.count("\n") for network in row)
+            top = bottom + _STEM + tower + 6 + lines * _LINE + _TITLE
+            rows.append((bottom, tower, top))
+            bottom = top + _ROW_GAP
         return cls(
             names=names,
-            panel=panel,
+            first=first,
             left=left,
             widest=widest,
             channel=widest / channels,
             pixel=_INPUT / max(network.resolution for network in networks),
             layer=layer,
-            tower=layers * layer + gaps,
             breaks=any(stage["channels"] > channels for stage in stages),
+            rows=tuple(reversed(rows)),
+            height=bottom - _ROW_GAP + 2,
         )
 
-    @property
-    def height(self) -> float:
-        return _STEM + self.tower + _TITLE
+    def place(self, index: int) -> tuple[float, float, float, float]:
+        """Centre of a panel, and bottom, height of networks, and top of its row."""
+        row, column = (0, index) if index < self.first else divmod(index - self.first + 3, 3)
+        start = self.names if row == 0 else 0.0
+        return start + column * _PANEL + 3 + self.left + self.widest / 2, *self.rows[row]
 
-    def centre(self, index: int) -> float:
-        return self.names + index * self.panel + 6 + self.left + self.widest / 2
-
-    def bottoms(self, stages: Sequence[Stage]) -> list[float]:
+    def heights(self, stages: Sequence[Stage], bottom: float) -> list[float]:
+        """The bottom of each stage."""
         heights = [stage["layers"] * self.layer + _STAGE_GAP for stage in stages]
-        return list(accumulate(heights[:-1], initial=_STEM))
+        return list(accumulate(heights[:-1], initial=bottom + _STEM))
 
-    def label_heights(self, stages: Sequence[Stage]) -> list[float]:
-        middles = [
-            bottom + stage["layers"] * self.layer / 2
-            for stage, bottom in zip(stages, self.bottoms(stages), strict=True)
-        ]
-        return separate(middles, style.FINE * 1.1, _STEM, _STEM + self.tower)
+
+def _layer_height(networks: Sequence[Network]) -> float:
+    """As high as a network has room for, and as its labels need: one a stage."""
+    most = max(len(network.stages) for network in networks)
+    layers = [sum(stage["layers"] for stage in network.stages) for network in networks]
+    room = max(_TOWER, (most - 1) * _LINE)
+    gaps = _STAGE_GAP * (most - 1)
+    needed = ((most - 1) * _LINE - gaps) / min(layers)
+    return float(min(max(_LAYER, needed), (room - gaps) / max(layers)))
+
+
+def _tower(network: Network, layer: float) -> float:
+    gaps = _STAGE_GAP * (len(network.stages) - 1)
+    return float(layer * sum(stage["layers"] for stage in network.stages) + gaps)
 
 
 def _full_width_channels(networks: Sequence[Network]) -> int:
@@ -200,101 +228,144 @@ def _full_width_channels(networks: Sequence[Network]) -> int:
 
 @dataclass(frozen=True)
 class _Panel:
-    """One network, drawn around the vertical line x = ``centre``."""
+    """One network, drawn around the vertical line x = ``centre``; the rest is its row's."""
 
     axes: Axes
     layout: _Layout
     centre: float
+    bottom: float
+    tower: float
+    top: float
 
     def draw_title(self, title: str) -> None:
-        head, _, rest = title.partition("\n")
-        top = self.layout.height - 3
-        size = style.TEXT * min(1.0, (self.layout.panel - 4) / text_width(head, style.TEXT))
-        self.axes.text(self.centre, top, head, ha="center", va="top", fontsize=size)
-        self.axes.text(self.centre, top - 11, rest, ha="center", va="top", fontsize=style.FINE)
+        """Write the title above the network's row, its first line larger."""
+        head, *rest = title.split("\n")
+        self.axes.text(self.centre, self.top, head, ha="center", va="top", fontsize=style.TEXT)
+        for number, line in enumerate(rest):
+            self._write(0, self.top - _TITLE + 1.5 - number * _LINE, line, "center", "top")
 
     def draw_input(self, side: int, baseline: int) -> None:
+        """Draw the input with the pixels that were added around the baseline's, and an arrow."""
         length, kept = (px * self.layout.pixel for px in (side, min(side, baseline)))
+        bottom = self.bottom + _INPUT_BOTTOM
+        self._fill(-kept / 2, kept / 2, bottom, kept, "", "input")
         if side > baseline:
-            added = style.ROLES["resolution"].colour
-            self._fill(_INPUT_BOTTOM, length, length, added, "added-pixels")
-        self._fill(_INPUT_BOTTOM, kept, kept, _GREY, "input")
-        text, bottom = f"{side} × {side} px", _INPUT_BOTTOM - 2
-        self.axes.text(self.centre, bottom, text, ha="center", va="top", fontsize=style.FINE)
-        arrow = {"arrowstyle": "-|>", "mutation_scale": 5, "linewidth": 0.6, "color": style.FAINT}
+            big, small = length / 2, kept / 2
+            around = [(-small, 0), (-big, 0), (-big, length), (big, length), (big, 0), (small, 0)]
+            around += [(small, kept), (-small, kept)]
+            self._polygon([(x, bottom + y) for x, y in around], "pixels", "added-pixels")
+        self._write(0, bottom - 2, f"{side} × {side} px", "center", "top")
         self.axes.annotate(
             "",
-            (self.centre, _STEM - 2),
-            (self.centre, _INPUT_BOTTOM + length + 2),
-            arrowprops={**arrow, "shrinkA": 0, "shrinkB": 0},
+            (self.centre, self.bottom + _STEM - 2),
+            (self.centre, bottom + length + 2),
+            arrowprops={
+                "arrowstyle": "-|>",
+                "mutation_scale": 4,
+                "linewidth": 0.5,
+                "color": style.neutral(0.7),
+                "shrinkA": 0,
+                "shrinkB": 0,
+            },
         )
 
     def draw_stages(self, stages: Sequence[Stage], baseline: Sequence[Stage]) -> None:
-        # Networks with other stages than the baseline's are not compared with it.
+        """Draw the layers and their numbers; a network with other stages is not compared."""
         originals = baseline if len(baseline) == len(stages) else stages
         for stage, original, bottom in zip(
-            stages, originals, self.layout.bottoms(stages), strict=True
+            stages, originals, self.layout.heights(stages, self.bottom), strict=True
         ):
             for layer in range(stage["layers"]):
-                colour = style.ROLES["depth"].colour if layer >= original["layers"] else _GREY
+                added = "layers" if layer >= original["layers"] else ""
                 height = bottom + layer * self.layout.layer
-                self._draw_layer(stage["channels"], original["channels"], colour, height)
+                self._draw_layer(stage["channels"], original["channels"], added, height)
         edge = self.layout.widest / 2 + _PAD
-        for x, texts, side in (
-            (self.centre - edge, [_layers(stage) for stage in stages], "right"),
-            (self.centre + edge, [str(stage["channels"]) for stage in stages], "left"),
-        ):
-            _label_stages(self.axes, self.layout, stages, x, texts, side)
+        self.label_stages(stages, [_layers(stage) for stage in stages], -edge, "right")
+        self.label_stages(stages, [str(stage["channels"]) for stage in stages], edge, "left")
 
-    def _draw_layer(self, channels: int, original: int, colour: str, bottom: float) -> None:
+    def label_stages(
+        self, stages: Sequence[Stage], texts: Sequence[str], x: float, align: str
+    ) -> None:
+        """Write a text beside each stage, ``x`` points from the centre."""
+        bottoms = self.layout.heights(stages, self.bottom)
+        middles = [
+            bottom + stage["layers"] * self.layout.layer / 2
+            for stage, bottom in zip(stages, bottoms, strict=True)
+        ]
+        low = self.bottom + _STEM
+        top = max(low + self.tower, low + (len(stages) - 1) * _LINE)
+        for text, y in zip(texts, separate(middles, _LINE, low, top), strict=True):
+            self._write(x, y, text, align, "center_baseline")
+
+    def _draw_layer(self, channels: int, original: int, added: str, bottom: float) -> None:
+        """Draw a bar: what the baseline has in the middle, added channels at both sides."""
         layout = self.layout
         height = layout.layer - min(0.6, 0.15 * layout.layer)
-        length = min(channels * layout.channel, layout.widest)
-        if channels > original:
-            added = style.ROLES["width"].colour
-            self._fill(bottom, length, height, added, "added-channels")
-        self._fill(bottom, min(length, length * original / channels), height, colour, "layer")
-        if channels * layout.channel > layout.widest + 0.01:
-            for x in (self.centre - 0.27 * length, self.centre + 0.27 * length):
-                corners = [(-1.5, 0.0), (0.3, 0.0), (3.3, height), (1.5, height)]
-                slash = [(x + right, bottom + up) for right, up in corners]
-                self.axes.add_patch(Polygon(slash, facecolor="white", linewidth=0, gid="break"))
+        half = min(channels * layout.channel, layout.widest) / 2
+        kept = min(half, half * original / channels)
+        broken = channels * layout.channel > layout.widest + 0.01
+        cuts = {-0.54 * half, 0.54 * half} if broken else set()
+        for left, right in pairwise(sorted({-half, -kept, kept, half, *cuts})):
+            inside = abs(left + right) / 2 < kept
+            kind, key = (added, "layer") if inside else ("channels", "added-channels")
+            self._fill(left, right, bottom, height, kind, key, (left in cuts, right in cuts))
 
-    def _fill(self, bottom: float, width: float, height: float, colour: str, key: str) -> None:
-        corner = (self.centre - width / 2, bottom)
+    def _fill(
+        self,
+        left: float,
+        right: float,
+        bottom: float,
+        height: float,
+        kind: str,
+        key: str,
+        cut: tuple[bool, bool] = (False, False),
+    ) -> None:
+        """Fill a rectangle from ``left`` to ``right`` of the centre, slanted where it is cut."""
+        slants = [1.0 if c else 0.0 for c in cut]
+        gaps = [0.8 if c else 0.0 for c in cut]
+        corners = [
+            (left + gaps[0] - slants[0], bottom),
+            (right - gaps[1] - slants[1], bottom),
+            (right - gaps[1] + slants[1], bottom + height),
+            (left + gaps[0] + slants[0], bottom + height),
+        ]
+        self._polygon(corners, kind, key)
+
+    def _polygon(self, corners: Sequence[tuple[float, float]], kind: str, key: str) -> None:
+        moved = [(self.centre + x, y) for x, y in corners]
         # Snapping to pixels would move thin bars off the centre.
-        self.axes.add_patch(
-            Rectangle(corner, width, height, facecolor=colour, linewidth=0, snap=False, gid=key)
-        )
+        self.axes.add_patch(Polygon(moved, closed=True, snap=False, gid=key, **_filling(kind)))
+
+    def _write(self, x: float, y: float, text: str, ha: Any, va: Any) -> None:
+        self.axes.text(self.centre + x, y, text, ha=ha, va=va, fontsize=style.FINE)
 
 
-def _label_stages(
-    axes: Axes, layout: _Layout, stages: Sequence[Stage], x: float, texts: Sequence[str], side: str
-) -> None:
-    for text, height in zip(texts, layout.label_heights(stages), strict=True):
-        axes.text(x, height, text, ha=side, va="center_baseline", fontsize=style.FINE)
+def _filling(kind: str) -> dict[str, Any]:
+    """How what was added is filled, or where ``kind`` is empty what the baseline has."""
+    if kind:
+        return {"facecolor": style.look(_ADDED[kind]).colour, "linewidth": 0}
+    return {
+        "facecolor": style.neutral(0.22),
+        "edgecolor": style.neutral(0.6),
+        "linewidth": 0.25,
+    }
 
 
 def _draw_legend(axes: Axes) -> None:
     x = 3.0
-    for role, text in (
-        ("", "baseline"),
-        ("width", "added channels"),
-        ("depth", "added layers"),
-        ("resolution", "added pixels"),
-    ):
-        colour = style.ROLES[role].colour if role else _GREY
-        axes.add_patch(Rectangle((x, _LEGEND), 6, 6, facecolor=colour, linewidth=0))
-        axes.text(x + 9, _LEGEND + 3, text, va="center_baseline", fontsize=style.FINE)
-        x += 9 + text_width(text, style.FINE) + 12
+    for kind, text in (("", "baseline"), *((kind, f"added {kind}") for kind in _ADDED)):
+        axes.add_patch(Rectangle((x, 3), 5, 5, **_filling(kind)))
+        axes.text(x + 7, 5.5, text, va="center_baseline", fontsize=style.FINE)
+        x += 7 + text_width(text, style.FINE) + 9
 
 
-def _draw_note(axes: Axes, layout: _Layout) -> None:
+def _caption(layout: _Layout) -> list[str]:
     sentences = [
-        "One bar a layer, as wide as its channels (on the right); on the left, layers of a stage.",
-        "Inputs are to one scale of pixels.",
+        "The baseline and networks scaled from it, to one scale.",
+        "One bar is one layer, as wide as its channels, whose number is on the right; on the left "
+        "are the layers of a stage. Squares are the inputs, to one scale of pixels.",
+        "d, w and r multiply the baseline's depth, width and resolution.",
     ]
     if layout.breaks:
         sentences.append("Broken bars are wider than drawn.")
-    text = wrap(sentences, _WIDTH - 6, style.FINE)
-    axes.text(3, _LEGEND - 4, text, va="top", fontsize=style.FINE, linespacing=1.25)
+    return sentences

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from operator import methodcaller
 from pathlib import Path
@@ -15,11 +16,19 @@ from scalegrid.util.text import did_you_mean
 
 if TYPE_CHECKING:
     import pandas as pd
-    from matplotlib.figure import Figure
 
-    from scalegrid.figures.means import Tables
+    from scalegrid.figures.style import Theme
+    from scalegrid.figures.subject import Drawing, Tables
 
-FIGURES = ("accuracy-flops", "single-axis", "triangle", "ranking", "architecture")
+FIGURES = (
+    "equal-cost",
+    "difference",
+    "ranking",
+    "scaling",
+    "axes",
+    "triangle",
+    "architecture",
+)
 """Every figure by name; the module of that name beside this one has a function ``draw(tables)``."""
 
 FORMATS = ("png", "svg", "pdf")
@@ -39,6 +48,7 @@ def draw(
     folder: Path,
     formats: Sequence[str] = ("png", "svg"),
     *,
+    theme: Theme | None = None,
     warn: Callable[[str], None] | None = None,
 ) -> list[Path]:
     """Draw figures of a sweep into ``folder``, which is created if missing.
@@ -47,7 +57,9 @@ def draw(
         names: some of `FIGURES`, or None for all that the tables have data for.
         tables: of one sweep.
         folder: where the files go, named after figure and format; old ones are replaced.
-        formats: some of `FORMATS`.
+        formats: some of `FORMATS`. Beside them goes the caption, as ``.txt``.
+        theme: for a light page or a dark one. None is for a light one, where an SVG follows the
+            page that it is on. The background is transparent.
         warn: called with one sentence for each figure left out; only where ``names`` is None.
 
     Returns:
@@ -59,20 +71,20 @@ def draw(
     """
     _check("figure", names or (), FIGURES)
     _check("format", formats, FORMATS)
-    from scalegrid.figures import style
+    from scalegrid.figures.subject import Subject
 
+    subject = Subject(tables)
     files: dict[str, bytes] = {}
     reasons: list[str] = []
     for name in dict.fromkeys(names or FIGURES):
         module = import_module(f"scalegrid.figures.{name.replace('-', '_')}")
-        with style.context():
-            try:
-                files |= _render(module.draw(tables), name, formats)
-            except UserError as error:
-                if names:
-                    raise
-                reasons.append(str(error))
-    if reasons and not files:
+        try:
+            files |= _render(partial(module.draw, subject), name, formats, theme)
+        except UserError as error:
+            reasons.append(f"cannot draw {name}: {error}")
+            if names:
+                break
+    if reasons and (names or not files):
         raise UserError(reasons[0])
     if warn is not None:
         for reason in reasons:
@@ -86,17 +98,16 @@ def draw_plans(
     formats: Sequence[str] = ("png", "svg"),
     *,
     flops_factor: float = 2.0,
+    theme: Theme | None = None,
 ) -> list[Path]:
-    """Draw the variants of plans (classic, matched) on the triangle, side by side, as ``plan.*``.
+    """Draw the variants of plans (classic, matched) on the triangle, as ``plan.*``.
 
-    See `scalegrid.figures.triangle.draw_plans`; files and errors are as in `draw`.
+    See `scalegrid.figures.plans.draw_plans`; files and errors are as in `draw`.
     """
     _check("format", formats, FORMATS)
-    from scalegrid.figures import style, triangle
+    from scalegrid.figures.plans import draw_plans
 
-    with style.context():
-        files = _render(triangle.draw_plans(plans, flops_factor), "plan", formats)
-    return _write(files, folder)
+    return _write(_render(partial(draw_plans, plans, flops_factor), "plan", formats, theme), folder)
 
 
 def _check(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
@@ -106,12 +117,22 @@ def _check(kind: str, names: Sequence[str], known: Sequence[str]) -> None:
             raise UserError(f"unknown {kind} {name!r}; {hint}")
 
 
-def _render(figure: Figure, name: str, formats: Sequence[str]) -> dict[str, bytes]:
+def _render(
+    draw: Callable[[], Drawing], name: str, formats: Sequence[str], theme: Theme | None
+) -> dict[str, bytes]:
+    from scalegrid.figures import style
+    from scalegrid.figures.page import follow_page
+
     files = {}
-    for suffix in formats:
-        content = io.BytesIO()
-        figure.savefig(content, format=suffix, metadata=_METADATA[suffix])
-        files[f"{name}.{suffix}"] = content.getvalue()
+    with style.context(theme or "light"):
+        figure, caption = draw()
+        for suffix in formats:
+            content = io.BytesIO()
+            figure.savefig(content, format=suffix, metadata=_METADATA[suffix])
+            files[f"{name}.{suffix}"] = content.getvalue()
+    if "svg" in formats:
+        files[f"{name}.svg"] = follow_page(files[f"{name}.svg"], theme)
+    files[f"{name}.txt"] = "".join(f"{sentence}\n" for sentence in caption).encode()
     return files
 
 

@@ -91,7 +91,7 @@ def label_points(
     axes: Axes,
     points: Sequence[tuple[float, float]],
     texts: Sequence[str],
-    half_widths: Sequence[float],
+    intervals: Sequence[tuple[float, float]],
 ) -> None:
     """Write each text near its point of a line, clear of the line, of error bars and other texts.
 
@@ -99,18 +99,21 @@ def label_points(
         axes: of a figure after `fix_layout`.
         points: vertices of the line, in data coordinates.
         texts: one for each point.
-        half_widths: of the error bar at each point; NaN for none.
+        intervals: ends of the error bar at each point; NaN for none.
     """
     pixel = axes.figure.dpi / 72
     to_screen = axes.transData.transform
     on_screen = to_screen(points)
-    tops = [(x, y + h) for (x, y), h in zip(points, np.nan_to_num(half_widths), strict=True)]
-    bars = to_screen(tops) - on_screen
+    ends = [
+        [(x, y if math.isnan(end) else end) for end in interval]
+        for (x, y), interval in zip(points, intervals, strict=True)
+    ]
+    bars = [to_screen(end) for end in ends]
     strokes = [_samples(a, b) for a, b in pairwise(on_screen)]
-    strokes += [_samples(p - bar, p + bar) for p, bar in zip(on_screen, bars, strict=True)]
+    strokes += [_samples(low, high) for low, high in bars]
     scene = _Scene(axes.get_window_extent(), np.concatenate(strokes), pixel)
 
-    for point, text, bar in zip(points, texts, bars, strict=True):
+    for point, text, (low, high) in zip(points, texts, bars, strict=True):
         label = axes.annotate(
             text,
             point,
@@ -121,7 +124,7 @@ def label_points(
             va="center",
         )
         box = label.get_window_extent()
-        offsets = _offsets(box.width, box.height, bar[1], pixel)
+        offsets = _offsets(box.width, box.height, (high - low)[1] / 2, pixel)
         moved = [Bbox(box.get_points() + offset) for offset in offsets]
         costs = [scene.cost(box) + 0.5 * rank for rank, box in enumerate(moved)]
         best = int(np.argmin(costs))

@@ -1,119 +1,84 @@
-"""The candidates in order, with their intervals and probabilities of being the best.
-
-The numbers are those of `scalegrid recommend`; see docs/statistics.md.
-"""
+"""How probably each candidate is the best, and how probably it is good enough."""
 
 from __future__ import annotations
 
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.transforms import offset_copy
+from matplotlib.ticker import FixedLocator, PercentFormatter
 
-from scalegrid.analysis import Candidate, Recommendation, amount, recommend_as_planned
+from scalegrid.analysis import Candidate, amount
 from scalegrid.figures import style
-from scalegrid.figures.means import Tables
-from scalegrid.figures.text import add_note
-from scalegrid.spec import Metric
-from scalegrid.util.text import coefficient, percent
+from scalegrid.figures.captions import describe_left_out, describe_noise, describe_rows
+from scalegrid.figures.rows import Row, candidate_rows, strip
+from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.util.text import percent
 
-MOST = 30
-"""The most candidates that are drawn."""
-
-_ROW = 0.155  # height of a row in inches
-
-_UNITS: dict[Metric, tuple[float, str]] = {
-    "top1": (100, "Top-1 accuracy (%)"),
-    "top5": (100, "Top-5 accuracy (%)"),
-    "val_loss": (1, "Validation loss (nats)"),
-    "nas": (100, "Top-1 accuracy · (FLOPs / T)$^w$ (%)"),
-}
+_BAR = 0.62  # height of a bar, over that of its row
 
 
-def draw(tables: Tables) -> Figure:
-    """Draw one row a candidate, the recommended one on top: posterior mean and 95 % interval.
+def draw(tables: Tables) -> Drawing:
+    """Draw two bars for each candidate: probability of being best, within that of good enough.
 
-    The candidates that together hold 95 % of the probability of being the best have the colour of
-    their role, the others are faint. The band is the indifference zone of the leader. The metric is
-    the sweep's.
+    The numbers are those of `scalegrid recommend`. All candidates that are not ruled out have a
+    row, and those that `scalegrid.figures.rows` labels.
 
     Raises:
         UserError: no candidate has a finished trial.
     """
-    found = recommend_as_planned(
-        tables.planned, tables.trials, tables.spec, answers=tables.answered
+    subject = Subject.of(tables)
+    found = subject.found
+    rows = candidate_rows(subject, ruled_out=False, others=False)
+    best = {one.variant: percent(one.probability_best) for one in found.ranking}
+    enough = {o.variant: percent(o.probability_within_indifference) for o in found.ranking}
+    figure, axes = strip(rows, [("best", best), ("enough", enough)])
+    candidates = {one.variant: one for one in found.ranking}
+    for row in rows:
+        _draw_row(axes, row, candidates[row.variant])
+    axes.axvline(
+        100 * found.confidence,
+        color=style.neutral(0.7),
+        linestyle="--",
+        linewidth=0.8,
+        gid="confidence",
     )
-    shown = found.ranking[:MOST]
-    figure = Figure(figsize=(style.PAGE, 0.95 + _ROW * len(shown)), layout="constrained")
-    axes = figure.add_subplot()
-    unit, title = _UNITS[found.metric]
-    ties = {candidate.variant for candidate in found.tie_set}
-    worse = found.indifference if found.metric == "val_loss" else -found.indifference
-    band = sorted(unit * end for end in (found.best.accuracy, found.best.accuracy + worse))
-    axes.axvspan(*band, color=style.ROLES["grid"].colour, alpha=0.35, linewidth=0, zorder=1)
-    for row, candidate in enumerate(shown):
-        _draw_row(axes, row, candidate, unit, tied=candidate.variant in ties)
-    axes.set_ylim(len(shown) - 0.5, -0.5)
-    axes.set_yticks(range(len(shown)), [_label(candidate) for candidate in shown])
-    axes.tick_params(axis="y", length=0, labelsize=style.FINE)
-    axes.grid(visible=False, axis="y")
-    axes.spines[["left", "top"]].set_visible(False)
-    axes.set_xlabel(title)
-    _draw_probabilities(figure, axes, shown)
-    add_note(figure, _note(found))
-    return figure
+    axes.set_xlim(0, 100)
+    axes.xaxis.set_major_locator(FixedLocator([0, 50, 100]))
+    axes.xaxis.set_major_formatter(PercentFormatter(symbol=" %"))
+    axes.set_xlabel("Probability")
+    return Drawing(figure, _caption(subject, rows))
 
 
-def _draw_row(axes: Axes, row: int, candidate: Candidate, unit: float, *, tied: bool) -> None:
-    look = style.ROLES["compound" if candidate.role == "grid" else candidate.role]
-    low, middle, high = (unit * v for v in (candidate.low, candidate.accuracy, candidate.high))
-    axes.errorbar(
-        middle,
-        row,
-        xerr=[[max(0.0, middle - low)], [max(0.0, high - middle)]],
-        color=look.colour if tied else style.ROLES["grid"].colour,
-        marker=look.marker,
-        markersize=look.size,
-        markeredgewidth=0,
-        elinewidth=1.0,
-        zorder=3,
-        label=candidate.variant,
-    )
-
-
-def _draw_probabilities(figure: Figure, axes: Axes, shown: tuple[Candidate, ...]) -> None:
-    """Write the probabilities of being the best in a column at the right."""
-    column = axes.secondary_yaxis("right")
-    column.set_yticks(range(len(shown)), [percent(c.probability_best) for c in shown])
-    column.tick_params(length=0, labelsize=style.FINE)
-    column.spines["right"].set_visible(False)
-    heading = offset_copy(axes.transAxes, figure, x=20, y=3, units="points")
-    axes.text(
-        1, 1, "probability of being the best", transform=heading, ha="right", fontsize=style.FINE
-    )
-
-
-def _label(candidate: Candidate) -> str:
-    name = "" if candidate.role == "grid" else f"{style.ROLES[candidate.role].label}: "
-    return (
-        f"{name}{coefficient(candidate.alpha, 2)}, {coefficient(candidate.beta, 2)}, "
-        f"{candidate.gamma:.2f}; "
-        f"{candidate.resolution} px"
-    )
-
-
-def _note(found: Recommendation) -> list[str]:
-    sentences = [
-        "Rows: α, β, γ and pixels. Posterior means and 95 % intervals of the true values; in "
-        "colour: those that hold 95 % of the probability of being the best.",
-        f"Band: {amount(found, found.indifference)} from the first.",
-    ]
-    if len(found.ranking) > MOST:
-        sentences.append(f"The first {MOST} of {len(found.ranking)}.")
-    if found.repeats == 0:
-        sentences.append("One seed each: the intervals rest on a prior guess of the noise.")
-    else:
-        sentences.append(
-            f"One trial has a standard deviation of {amount(found, found.sigma)} "
-            f"({found.repeats} degrees of freedom)."
+def _draw_row(axes: Axes, row: Row, candidate: Candidate) -> None:
+    outline = 0.5 * row.scale
+    for kind, probability, opacity in (
+        ("enough", candidate.probability_within_indifference, 0.2),
+        ("best", candidate.probability_best, 1.0),
+    ):
+        axes.barh(
+            row.y,
+            100 * probability,
+            _BAR * row.pitch,
+            facecolor=style.neutral(opacity),
+            edgecolor=style.neutral(0.7),
+            linewidth=outline,
+            gid=f"{kind}-{row.variant}",
         )
-    return sentences
+
+
+def _caption(subject: Subject, rows: list[Row]) -> list[str]:
+    found = subject.found
+    shown = {row.variant for row in rows}
+    rest = [one for one in found.ranking if one.variant not in shown]
+    sentences = [
+        "How probably each candidate is the best (dark) and good enough (pale), in the order of "
+        "the estimates: the first is the recommended one.",
+        *describe_rows(subject, rows),
+        f"Good enough is within {amount(found, found.indifference)} of the best; the dashed line "
+        f"is at {100 * found.confidence:g} %, where the answer counts as clear.",
+    ]
+    if rest:
+        best = sum(one.probability_best for one in rest)
+        sentences.append(
+            f"Not drawn: {len(rest)} candidates that are ruled out, which hold {percent(best)} of "
+            "the probability of being the best together."
+        )
+    return [*sentences, *describe_noise(subject), *describe_left_out(subject)]

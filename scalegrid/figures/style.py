@@ -1,41 +1,40 @@
-"""How every figure looks: sizes for a two-column paper, one colour and marker per role.
+"""How every figure looks: one column of a paper wide, one colour and marker a role, two themes.
 
-The colours are Okabe and Ito's (2008): readers with the usual forms of colour blindness can tell
-them apart. Markers differ too, so nothing depends on colour alone. All text is dark, since coloured
-letters of this size are hard to read.
+Each role's colour has a contrast of at least 3:1 against white and against near-black, so a theme
+decides the ink alone, and all that is neutral is ink, more or less opaque. Readers with the usual
+forms of colour blindness can tell the colours apart; markers differ too, so nothing depends on
+colour alone. Letters are in ink, since coloured ones of this size are hard to read.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
-import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgba
+from matplotlib.lines import Line2D
 
-COLUMN = 3.3
-"""Width in inches of one column of a two-column paper."""
+Theme = Literal["light", "dark"]
+Colour = tuple[float, float, float, float]
 
-PAGE = 6.9
-"""Width in inches of both columns with the gap between them."""
+COLUMN = 85 / 25.4
+"""Width of every figure in inches: one column of a two-column paper."""
 
-TEXT = 8.0
-"""Font size in points of axis labels and panel titles."""
+TEXT = 7.5
+"""Font size in points of axis labels and titles of panels."""
 
-SMALL = 7.0
-"""Font size in points of tick labels, labels of lines, and annotations."""
+SMALL = 6.5
+"""Font size in points of tick labels, legends and annotations."""
 
 FINE = 6.0
-"""Font size in points of notes under a figure; the smallest in use."""
+"""Font size in points of tables and notes; the smallest in use."""
 
-INK = "#222222"
-"""Text and axes."""
-
-FAINT = "#8c8c8c"
-"""Leader lines and arrows."""
+INK: dict[Theme, str] = {"light": "#222222", "dark": "#e6e6e6"}
+"""Text, axes and all that is neutral, by theme."""
 
 
 class RoleStyle(NamedTuple):
@@ -44,56 +43,72 @@ class RoleStyle(NamedTuple):
     colour: str
     marker: str
     label: str
-    dashes: Literal["-", "--", "none"] = "-"
-    weight: float = 1.2
     size: float = 4.0
 
 
-ROLES = {
+_ROLES = {
     "depth": RoleStyle("#0072B2", "v", "Depth"),
-    "width": RoleStyle("#009E73", "s", "Width", size=3.6),
-    "resolution": RoleStyle("#E69F00", "^", "Resolution"),
-    "compound": RoleStyle("#D55E00", "o", "Compound", weight=1.8, size=4.4),
-    "paper": RoleStyle("#CC79A7", "D", "Paper", dashes="--", size=3.4),
-    "grid": RoleStyle("#A8A8A8", "o", "Grid", dashes="none", size=2.8),
-    "baseline": RoleStyle("#000000", "X", "Baseline", dashes="none", size=5.0),
+    "width": RoleStyle("#009E73", "s", "Width", 3.6),
+    "resolution": RoleStyle("#B48600", "^", "Resolution"),
+    "compound": RoleStyle("#E0303C", "o", "Recommended", 4.2),
+    "paper": RoleStyle("#C266A0", "D", "Paper", 3.4),
+    "grid": RoleStyle("#858585", "o", "Other candidates", 2.8),
+    "baseline": RoleStyle("", "X", "Baseline", 5.0),
 }
-"""One style per role of a variant."""
+
+
+def look(role: str) -> RoleStyle:
+    """The style of a role; the baseline is in ink."""
+    found = _ROLES[role]
+    return found if found.colour else found._replace(colour=ink())
+
+
+def ink() -> str:
+    """The colour of text in the theme that is drawn."""
+    return str(matplotlib.rcParams["text.color"])
+
+
+def neutral(opacity: float) -> Colour:
+    """Ink of this opacity. Lines need 0.6 or more for a contrast of 3:1."""
+    return to_rgba(ink(), opacity)
+
 
 _RC: dict[Any, Any] = {
     "figure.dpi": 300,
     "savefig.dpi": 300,
+    "savefig.transparent": True,
     "font.size": TEXT,
+    "font.sans-serif": ["DejaVu Sans", "Verdana", "Arial", "Helvetica"],
     "axes.labelsize": TEXT,
     "axes.titlesize": TEXT,
     "xtick.labelsize": SMALL,
     "ytick.labelsize": SMALL,
+    "legend.fontsize": SMALL,
     "axes.linewidth": 0.6,
     "xtick.major.width": 0.6,
     "ytick.major.width": 0.6,
     "xtick.major.size": 2.5,
     "ytick.major.size": 2.5,
-    "axes.edgecolor": INK,
-    "axes.labelcolor": INK,
-    "xtick.color": INK,
-    "ytick.color": INK,
-    "text.color": INK,
     "text.hinting": "none",
     "axes.spines.right": False,
+    "axes.spines.top": False,
     "axes.grid": True,
-    "grid.color": "#e6e6e6",
+    "grid.alpha": 0.13,
     "grid.linewidth": 0.5,
     "axes.axisbelow": True,
     "axes.formatter.useoffset": False,
+    "legend.frameon": False,
     "svg.hashsalt": "scalegrid",
+    "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
+_INKED: Any = ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color", "text.color")
 
 _rc_is_global = threading.RLock()
 
 
 @contextmanager
-def context() -> Iterator[None]:
+def context(theme: Theme = "light") -> Iterator[None]:
     """Set this style, whatever the user's matplotlibrc says; restore the settings on exit.
 
     matplotlib's settings are shared by all threads, so only one thread at a time is inside.
@@ -101,34 +116,66 @@ def context() -> Iterator[None]:
     with _rc_is_global, matplotlib.rc_context():
         matplotlib.rcdefaults()
         matplotlib.rcParams.update(_RC)
+        matplotlib.rcParams.update(dict.fromkeys([*_INKED, "grid.color"], INK[theme]))
         yield
 
 
-def draw_means(
+def mark(
     axes: Axes,
-    x: Sequence[float] | pd.Series[float],
-    rows: pd.DataFrame,
+    x: float,
+    y: float,
     role: str,
-    extra_size: float = 0.0,
+    *,
+    hollow: bool = False,
+    variant: str = "",
+    scale: float = 1.0,
 ) -> None:
-    """Draw mean accuracies at ``x`` as markers with error bars, in the style of ``role``.
+    """Draw the marker of a role; ``hollow`` where the variant's cost is off.
 
-    ``rows`` are of `scalegrid.figures.means.MeanAccuracies`; ``extra_size`` enlarges the markers,
-    in points. The grid is faint and lies behind.
+    Its group in an SVG has the id ``variant-ID``.
     """
-    look = ROLES[role]
-    behind = role == "grid"
-    axes.errorbar(
-        x,
-        rows["accuracy"],
-        rows["half_width"],
+    style = look(role)
+    axes.plot(
+        [x],
+        [y],
         linestyle="none",
-        color=look.colour,
-        marker=look.marker,
-        markersize=look.size + extra_size,
-        markeredgewidth=0,
-        elinewidth=0.5 if behind else 0.9,
-        alpha=0.75 if behind else 1.0,
-        zorder=2 if behind else 4 if role == "baseline" else 3,
-        label=role,
+        marker=style.marker,
+        markersize=scale * style.size,
+        markerfacecolor="none" if hollow else style.colour,
+        markeredgecolor=style.colour,
+        markeredgewidth=0.8 * min(1.0, scale) if hollow else 0.0,
+        clip_on=False,
+        zorder=4,
+        gid=f"variant-{variant}" if variant else None,
+    )
+
+
+def ring(axes: Axes, x: float, y: float, size: float = 8.5) -> None:
+    """Draw the ring around the recommended network."""
+    axes.plot(
+        [x],
+        [y],
+        linestyle="none",
+        marker="o",
+        markersize=size,
+        markerfacecolor="none",
+        markeredgecolor=ink(),
+        markeredgewidth=0.8,
+        clip_on=False,
+        zorder=5,
+        gid="recommended",
+    )
+
+
+def legend_entry(role: str, **settings: Any) -> Line2D:
+    """A marker, with the line that ``settings`` give it, for a legend."""
+    style = look(role)
+    return Line2D(
+        [],
+        [],
+        color=style.colour,
+        marker=style.marker,
+        markersize=style.size,
+        markeredgewidth=0.0,
+        **{"linestyle": "none", "label": style.label, **settings},
     )

@@ -1,16 +1,11 @@
-"""Text in figures: its width, notes under a figure, and numbers to three digits."""
+"""Text in figures: its width, and numbers to three digits."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
-from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.text import Text
 from matplotlib.textpath import text_to_path
-
-from scalegrid.figures import style
 
 
 def text_width(text: str, size: float) -> float:
@@ -18,27 +13,6 @@ def text_width(text: str, size: float) -> float:
     font = FontProperties(size=size)
     width, _, _ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return float(width)
-
-
-def wrap(sentences: Sequence[str], width: float, size: float) -> str:
-    """Break ``sentences``, joined, into lines of at most ``width`` points; words stay whole."""
-    lines: list[str] = []
-    for word in " ".join(sentences).split(" "):
-        longer = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(longer, size) <= width:
-            lines[-1] = longer
-        else:
-            lines.append(word)
-    return "\n".join(lines)
-
-
-def add_note(figure: Figure, sentences: Sequence[str]) -> Text:
-    """Write ``sentences`` under the figure, wrapped to its width."""
-    margin = 0.04
-    width = (figure.get_figwidth() - 2 * margin) * 72
-    text = wrap([s.replace(" = ", "\u00a0=\u00a0") for s in sentences], width, style.FINE)
-    x = margin / figure.get_figwidth()
-    return figure.supxlabel(text, x=x, ha="left", fontsize=style.FINE, linespacing=1.25)
 
 
 def flops_unit(low: float, high: float) -> tuple[float, str]:

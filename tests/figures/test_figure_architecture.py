@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 from figure_tables import FakeTables, layout, plan, train
 from figure_texts import assert_legible, drawn_texts
+from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
-from matplotlib.patches import Polygon, Rectangle
+from matplotlib.transforms import Bbox
+from pictures import draw, picture, subject
 
 from scalegrid.figures import style
-from scalegrid.figures.architecture import Network, draw, draw_networks
-from scalegrid.figures.means import choose_compound, mean_accuracies
+from scalegrid.figures.architecture import Network, draw_networks
 from scalegrid.util.errors import UserError
 
 
@@ -34,11 +35,16 @@ def resnet(depth: float, width: float) -> list[dict[str, Any]]:
 
 def drawn(networks: list[Network]) -> Figure:
     with style.context():
-        return draw_networks(networks)
+        return draw_networks(networks).figure
 
 
-def boxes(figure: Figure, key: str) -> list[Rectangle]:
-    return [p for p in figure.axes[0].patches if isinstance(p, Rectangle) and p.get_gid() == key]
+def boxes(figure: Figure, key: str) -> list[Bbox]:
+    """The boxes of what is filled, by kind, in points."""
+    return [p.get_path().get_extents() for p in figure.axes[0].patches if p.get_gid() == key]
+
+
+def colours(figure: Figure, key: str) -> list[str]:
+    return [to_hex(p.get_facecolor()).upper() for p in figure.axes[0].patches if p.get_gid() == key]
 
 
 B0 = Network("baseline\n", layout(1, 1), 224)
@@ -51,16 +57,22 @@ SCALED = [
 ]
 
 
-def bars_of(networks: list[Network]) -> list[tuple[Rectangle, float]]:
-    """The bar of each layer from the first panel's stem on, and its full width."""
-    figure = drawn(networks)
-    added = boxes(figure, "added-channels")
+def bars_of(networks: list[Network]) -> list[tuple[list[Bbox], list[Bbox]]]:
+    """The pieces of each layer's bar, from the first panel's stem on: the baseline's, and added."""
+    pieces: dict[tuple[int, float], tuple[list[Bbox], list[Bbox]]] = {}
+    panel = 0
+    for patch in drawn(networks).axes[0].patches:
+        if patch.get_gid() == "input":
+            panel += 1
+        if patch.get_gid() in ("layer", "added-channels"):
+            box = patch.get_path().get_extents()
+            both = pieces.setdefault((panel, round(box.y0, 6)), ([], []))
+            both[patch.get_gid() == "added-channels"].append(box)
+    return list(pieces.values())
 
-    def width(bar: Rectangle) -> float:
-        behind = [a for a in added if math.dist(a.get_center(), bar.get_center()) < 1e-6]
-        return (behind or [bar])[0].get_width()
 
-    return [(bar, width(bar)) for bar in boxes(figure, "layer")]
+def span(pieces: list[Bbox]) -> float:
+    return max(p.x1 for p in pieces) - min(p.x0 for p in pieces)
 
 
 def layers_of(networks: list[Network]) -> list[tuple[dict[str, Any], dict[str, Any], int]]:
@@ -77,8 +89,8 @@ def test_one_bar_a_layer_as_wide_as_its_channels() -> None:
     bars, layers = bars_of(SCALED), layers_of(SCALED)
     assert len(bars) == len(layers)
     scale = {
-        round(width / row["channels"], 9)
-        for (_, width), (row, _, _) in zip(bars, layers, strict=True)
+        round(span(kept + added) / row["channels"], 6)
+        for (kept, added), (row, _, _) in zip(bars, layers, strict=True)
         if row["channels"] < 1000
     }
     assert len(scale) == 1
@@ -87,46 +99,37 @@ def test_one_bar_a_layer_as_wide_as_its_channels() -> None:
 def test_inputs_are_squares_as_large_as_their_pixels() -> None:
     figure = drawn(SCALED)
     kept = boxes(figure, "input")
-    assert [s.get_width() for s in kept] == [s.get_height() for s in kept]
-    assert {s.get_width() for s in kept} == {kept[0].get_width()}
+    assert [s.width for s in kept] == pytest.approx([s.height for s in kept])
+    assert {round(s.width, 6) for s in kept} == {round(kept[0].width, 6)}
     grown = boxes(figure, "added-pixels")
-    assert [s.get_width() for s in grown] == [s.get_height() for s in grown]
-    sides = [s.get_width() / kept[0].get_width() for s in grown]
+    assert [s.width for s in grown] == pytest.approx([s.height for s in grown])
+    sides = [s.width / kept[0].width for s in grown]
     assert sides == pytest.approx([320 / 224, 256 / 224])
 
 
-def test_colour_shows_what_was_added() -> None:
-    for (bar, width), (row, original, number) in zip(
-        bars_of(SCALED), layers_of(SCALED), strict=True
-    ):
-        assert (_hex(bar) == style.ROLES["depth"].colour) == (number >= original["layers"])
-        assert bar.get_width() / width == pytest.approx(original["channels"] / row["channels"])
+def test_added_channels_are_at_the_sides_and_added_layers_and_pixels_in_their_colours() -> None:
+    for (kept, added), (row, original, _) in zip(bars_of(SCALED), layers_of(SCALED), strict=True):
+        share = span(kept) / span(kept + added)
+        assert share == pytest.approx(original["channels"] / row["channels"])
     figure = drawn(SCALED)
+    new = [number >= original["layers"] for _, original, number in layers_of(SCALED)]
+    assert colours(figure, "layer").count(style.look("depth").colour) == sum(new)
     for key, role in (("added-channels", "width"), ("added-pixels", "resolution")):
-        assert {_hex(box) for box in boxes(figure, key)} == {style.ROLES[role].colour}
-
-
-def _hex(patch: Rectangle) -> str:
-    from matplotlib.colors import to_hex
-
-    return to_hex(patch.get_facecolor()).upper()
+        assert set(colours(figure, key)) == {style.look(role).colour}
 
 
 def test_stages_lie_above_each_other_without_touching() -> None:
-    figure = drawn([B0])
-    bars = boxes(figure, "layer")
-    for lower, upper in pairwise(bars):
-        assert lower.get_y() + lower.get_height() < upper.get_y()
+    bars = boxes(drawn([B0]), "layer")
+    for lower, upper in pairwise(sorted({(b.y0, b.y1) for b in bars})):
+        assert lower[1] < upper[0]
 
 
 def test_only_a_head_far_wider_than_the_stages_is_broken() -> None:
-    def breaks(rows: list[dict[str, Any]]) -> int:
-        return sum(
-            isinstance(p, Polygon) for p in drawn([Network("n\n", rows, 64)]).axes[0].patches
-        )
+    def pieces(rows: list[dict[str, Any]]) -> list[int]:
+        return [len(kept) for kept, _ in bars_of([Network("n\n", rows, 64)])]
 
-    assert breaks(layout(1, 1)) == 2
-    assert breaks(resnet(1, 1)) == 0
+    assert pieces(layout(1, 1)) == [1] * 17 + [3]
+    assert set(pieces(resnet(1, 1))) == {1}
 
 
 @pytest.mark.parametrize(
@@ -150,32 +153,43 @@ def test_text_is_legible(networks: list[Network]) -> None:
 def test_networks_with_different_stages_are_not_compared() -> None:
     figure = drawn([Network("a\n", layout(1, 1), 64), Network("b\n", resnet(1, 1), 64)])
     assert not boxes(figure, "added-channels")
-    assert len({_hex(bar) for bar in boxes(figure, "layer")}) == 1
+    assert len(set(colours(figure, "layer"))) == 1
 
 
 def titles(tables: FakeTables) -> str:
-    with style.context():
-        figure = draw(tables)
-    return " ".join(drawn_texts(figure))
+    return " ".join(drawn_texts(draw("architecture", tables).figure))
 
 
-def test_panels_are_the_papers() -> None:
-    tables = train(plan(grid=5, factors=(1.5, 2, 3)))
-    texts = titles(tables)
+def test_panels_are_the_baseline_the_recommended_network_and_the_axes() -> None:
+    here = subject("16 candidates, 3 seeds, one off cost")
+    texts = " ".join(
+        drawn_texts(picture("architecture", "16 candidates, 3 seeds, one off cost")[0])
+    )
     for letter, role in zip(
-        "abcde", ("baseline", "width", "depth", "resolution", "compound"), strict=True
+        "abcde", ("baseline", "recommended", "width", "depth", "resolution"), strict=True
     ):
         assert f"({letter}) {role}" in texts
-    corner = tables.variants[(tables.variants["role"] == "depth") & (tables.variants["phi"] == 1)]
-    assert f"{corner['flops_ratio'].iloc[0]:.2f}× FLOPs" in texts
+    best = here.row(here.found.best.variant)
+    r = best["resolution"] / here.baseline["resolution"]
+    assert f"d {best['depth']:.2f}, w {best['width']:.2f}, r {r:.2f}" in texts
+    assert f"{best['flops_ratio']:.2f}× FLOPs" in texts
 
 
-def test_compound_is_the_best_of_the_trained_or_else_the_papers() -> None:
-    tables = train(plan(grid=9), seeds=2)
-    best = choose_compound(mean_accuracies(tables, "x")).rows.iloc[0]
-    assert f"$d$ = {best['depth']:.3g}, $w$ = {best['width']:.3g}" in titles(tables)
-    untrained = FakeTables(tables.variants, tables.trials.iloc[:0])
-    assert "$d$ = 1.2, $w$ = 1.1" in titles(untrained)
+def test_a_recommended_axis_is_named_and_has_one_panel() -> None:
+    tables = train(plan(grid=0))
+    width = tables.trials["variant"].str.startswith("width")
+    tables.trials.loc[width, "top1"] += 0.1
+    texts = titles(tables)
+    assert "(b) recommended" in texts
+    assert "width alone" in texts
+    assert ") width" not in texts
+
+
+def test_without_a_trained_network_the_papers_takes_the_place() -> None:
+    tables = train(plan(grid=9))
+    texts = titles(FakeTables(tables.variants, tables.trials.iloc[:0]))
+    assert "(b) paper" in texts
+    assert "d 1.20, w 1.10, r 1.12" in texts
 
 
 def test_a_sweep_of_the_baseline_alone_is_an_error() -> None:

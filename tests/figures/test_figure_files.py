@@ -14,7 +14,7 @@ from PIL import Image
 from scalegrid.figures import FIGURES, FORMATS, draw, draw_plans, style
 from scalegrid.util.errors import UserError
 
-TABLES = train(plan(grid=5), seeds=2)
+TABLES = train(plan(grid=5, factors=(2.0, 3.0)), seeds=2)
 
 
 @pytest.fixture(scope="module")
@@ -24,16 +24,18 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 
 def test_every_figure_is_written_in_every_format(paths: list[Path]) -> None:
-    assert [p.name for p in paths] == [f"{n}.{f}" for n in FIGURES for f in FORMATS]
+    suffixes = (*FORMATS, "txt")
+    assert [p.name for p in paths] == [f"{n}.{f}" for n in FIGURES for f in suffixes]
     for path in paths:
         if path.suffix == ".png":
             with Image.open(path) as image:
                 assert image.info["dpi"][0] == pytest.approx(300, abs=1)
-                assert image.width == pytest.approx(
-                    300 * (style.PAGE if image.width > 1500 else style.COLUMN), abs=1
-                )
+                assert image.width == pytest.approx(300 * 85 / 25.4, abs=1)
+                assert image.getpixel((0, 0))[3] == 0  # transparent
         elif path.suffix == ".svg":
             assert ElementTree.parse(path).getroot().tag.endswith("svg")
+        elif path.suffix == ".txt":
+            assert len(path.read_text(encoding="utf-8").splitlines()) >= 3
         else:
             assert path.read_bytes().startswith(b"%PDF")
     assert sorted(path.parent.iterdir()) == sorted(paths)
@@ -49,15 +51,15 @@ def test_threads_and_user_settings_have_no_influence(paths: list[Path], tmp_path
         before = dict(matplotlib.rcParams)
         with ThreadPoolExecutor(3) as pool:
             folders = [tmp_path / str(i) for i in range(3)]
-            list(pool.map(lambda f: draw(["accuracy-flops"], TABLES, f, ("svg",)), folders))
+            list(pool.map(lambda f: draw(["scaling"], TABLES, f, ("svg",)), folders))
         assert dict(matplotlib.rcParams) == before
-    alone = (paths[0].parent / "accuracy-flops.svg").read_bytes()
-    assert all((f / "accuracy-flops.svg").read_bytes() == alone for f in folders)
+    alone = (paths[0].parent / "scaling.svg").read_bytes()
+    assert all((f / "scaling.svg").read_bytes() == alone for f in folders)
 
 
 def test_only_the_named_figures_are_drawn_each_once(tmp_path: Path) -> None:
-    paths = draw(["single-axis", "single-axis"], TABLES, tmp_path, ("svg",))
-    assert [p.name for p in paths] == ["single-axis.svg"]
+    paths = draw(["axes", "axes"], TABLES, tmp_path, ("svg",))
+    assert [p.name for p in paths] == ["axes.svg", "axes.txt"]
 
 
 def test_figures_without_data_are_left_out_with_a_warning(tmp_path: Path) -> None:
@@ -65,12 +67,9 @@ def test_figures_without_data_are_left_out_with_a_warning(tmp_path: Path) -> Non
     untrained.trials["status"] = "failed"
     warnings: list[str] = []
     paths = draw(None, untrained, tmp_path, ("svg",), warn=warnings.append)
-    assert [p.name for p in paths] == ["architecture.svg"]
+    assert [p.name for p in paths] == ["architecture.svg", "architecture.txt"]
     assert [s.split(":")[0] for s in warnings] == [
-        "cannot draw accuracy-flops",
-        "cannot draw single-axis",
-        "cannot draw triangle",
-        "nothing can be recommended yet",
+        f"cannot draw {name}" for name in FIGURES if name != "architecture"
     ]
 
 
@@ -78,22 +77,22 @@ def test_a_named_figure_without_data_is_an_error_and_nothing_is_written(tmp_path
     untrained = train(plan(grid=5))
     untrained.trials["status"] = "failed"
     with pytest.raises(UserError, match="no trial has finished"):
-        draw(["architecture", "accuracy-flops"], untrained, tmp_path / "figures")
+        draw(["architecture", "scaling"], untrained, tmp_path / "figures")
     assert not (tmp_path / "figures").exists()
 
 
 def test_no_figure_at_all_is_an_error(tmp_path: Path) -> None:
     tables = train(plan())
     alone = tables.where_variants(tables.variants["role"] == "baseline")
-    with pytest.raises(UserError, match="only the baseline has a finished trial"):
+    with pytest.raises(UserError, match="cannot draw equal-cost: nothing can be recommended"):
         draw(None, alone, tmp_path)
 
 
 @pytest.mark.parametrize(
     ("names", "formats", "message"),
     [
-        (["acuracy-flops"], ["png"], "unknown figure 'acuracy-flops'; did you mean 'accuracy-fl"),
-        (["qqq"], ["png"], "unknown figure 'qqq'; there are accuracy-flops, single-axis"),
+        (["equalcost"], ["png"], "unknown figure 'equalcost'; did you mean 'equal-cost'?"),
+        (["qqq"], ["png"], "unknown figure 'qqq'; there are equal-cost, difference"),
         (None, ["sgv"], "unknown format 'sgv'; did you mean 'svg'?"),
     ],
 )
@@ -108,13 +107,40 @@ def test_unknown_names_are_errors(
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write figures to .*file"):
-        draw(["accuracy-flops"], TABLES, tmp_path / "file", ("svg",))
+        draw(["scaling"], TABLES, tmp_path / "file", ("svg",))
+
+
+def test_an_svg_follows_the_page_and_its_text_stays_text(paths: list[Path]) -> None:
+    for path in paths:
+        if path.suffix == ".svg":
+            text = path.read_text(encoding="utf-8")
+            root = ElementTree.fromstring(text)
+            assert root.get("class") == "scalegrid"
+            assert "prefers-color-scheme: dark" in text
+            assert f".scalegrid {{color: {style.INK['light']}}}" in text
+            # Its ink is set once, on the root, and taken from there.
+            assert text.count(style.INK["light"]) == 1
+            assert "currentColor" in text
+            words = [node.text or "" for node in root.iter() if node.tag.endswith("}text")]
+            assert any(word.strip() for word in words)
+            assert "sans-serif" in text
+
+
+def test_a_theme_fixes_the_ink(tmp_path: Path) -> None:
+    draw(["ranking"], TABLES, tmp_path / "dark", ("png", "svg"), theme="dark")
+    text = (tmp_path / "dark" / "ranking.svg").read_text(encoding="utf-8")
+    assert "prefers-color-scheme" not in text
+    assert f".scalegrid {{color: {style.INK['dark']}}}" in text
+    with Image.open(tmp_path / "dark" / "ranking.png") as image:
+        seen = {p[:3] for _, p in image.convert("RGBA").getcolors(1 << 20) if p[3] == 255}
+    assert (0xE6, 0xE6, 0xE6) in seen
+    assert (0x22, 0x22, 0x22) not in seen
 
 
 def test_plans_are_written_too(tmp_path: Path) -> None:
     plans = {"classic": plan(grid=20), "matched": plan(grid=9)}
     paths = draw_plans(plans, tmp_path, ("png", "svg"))
-    assert [p.name for p in paths] == ["plan.png", "plan.svg"]
+    assert [p.name for p in paths] == ["plan.png", "plan.svg", "plan.txt"]
     assert all(p.stat().st_size for p in paths)
 
 
@@ -126,7 +152,7 @@ assert not {{"matplotlib", "pandas", "scipy"}} & set(sys.modules)
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from figure_tables import plan, train
-names, folder = ["accuracy-flops", "triangle"], Path({str(tmp_path)!r})
+names, folder = ["scaling", "triangle"], Path({str(tmp_path)!r})
 scalegrid.figures.draw(names, train(plan(grid=3)), folder, ("svg",))
 assert not {{"torch", "matplotlib.pyplot"}} & set(sys.modules)
 """

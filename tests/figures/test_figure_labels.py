@@ -18,7 +18,7 @@ from scalegrid.figures.labels import (
     log_ticks,
     separate,
 )
-from scalegrid.figures.text import add_note, text_width
+from scalegrid.figures.text import text_width
 
 heights = st.lists(st.floats(-1, 2, allow_subnormal=False), min_size=1, max_size=9)
 
@@ -106,9 +106,9 @@ def test_labels_of_a_noisy_line_are_legible(seed: int) -> None:
         axes = figure.add_subplot()
         axes.errorbar(x, y, bars)
         axes.margins(x=0.12, y=0.2)
-        add_note(figure, ["A note."])
         fix_layout(figure)
         texts = [f"{1 + i:.2f}×" for i in range(5)]
-        label_points(axes, list(zip(x, y, strict=True)), texts, bars.tolist())
+        ends = list(zip(y - bars, y + bars, strict=True))
+        label_points(axes, list(zip(x, y, strict=True)), texts, ends)
         assert [text.get_text() for text in axes.texts] == texts
         assert_legible(figure)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pandas as pd
 import pytest
 from figure_tables import FakeTables, plan, train
@@ -9,12 +10,14 @@ from scipy import stats
 
 from scalegrid.coefficients import Coefficients
 from scalegrid.figures.means import (
-    choose_compound,
+    MeanAccuracies,
     coefficients_text,
     describe_trials,
     mean_accuracies,
 )
 from scalegrid.util.errors import UserError
+
+ONE = "Points are single trials, one seed each: differences may be noise."
 
 
 def slow_half_widths(tables: FakeTables) -> dict[str, float]:
@@ -35,6 +38,10 @@ def slow_half_widths(tables: FakeTables) -> dict[str, float]:
     }
 
 
+def means_of(tables: FakeTables) -> MeanAccuracies:
+    return mean_accuracies(tables.variants, tables.trials)
+
+
 def without_trials(tables: FakeTables, trials: pd.Series) -> FakeTables:
     return FakeTables(tables.variants, tables.trials[~trials].reset_index(drop=True))
 
@@ -45,97 +52,68 @@ def test_means_and_intervals_agree_with_the_formula() -> None:
         tables.trials["seed"] > 0
     )
     tables = without_trials(tables, single)
-    means = mean_accuracies(tables, "x")
+    means = means_of(tables)
     slow = slow_half_widths(tables)
     for _, row in means.table.iterrows():
         own = tables.trials[tables.trials["variant"] == row["variant"]]
         assert row["accuracy"] == pytest.approx(100 * own["top1"].dropna().mean())
         assert row["seeds"] == own["top1"].notna().sum()
-        assert row["half_width"] == pytest.approx(slow[row["variant"]], nan_ok=True)
-    assert means.table["half_width"].isna().sum() == 1
+        half = slow[row["variant"]]
+        expected = (row["accuracy"] - half, row["accuracy"] + half)
+        assert (row["low"], row["high"]) == pytest.approx(expected, nan_ok=True)
+    assert means.table["low"].isna().sum() == 1
     assert means.failed == 2
 
 
 def test_variants_with_one_seed_have_no_interval() -> None:
-    means = mean_accuracies(train(plan(), seeds=1), "x")
+    means = means_of(train(plan(), seeds=1))
     assert means.degrees == 0
-    assert means.table["half_width"].isna().all()
+    assert means.table[["low", "high"]].isna().all(axis=None)
 
 
 def test_variants_are_in_plan_order_and_on_a_line_in_order_of_flops() -> None:
     tables = train(plan(factors=(1.5, 2.0, 3.0)))
     tables.variants["order"] = tables.variants["order"].to_numpy()[::-1]
-    means = mean_accuracies(tables, "x")
+    means = means_of(tables)
     assert means.table["order"].is_monotonic_increasing
     assert not means.of("width")["flops"].is_monotonic_increasing
-    line = means.line("width")
+    line = means.line(means.of("width"))
     assert line["role"].tolist() == ["baseline", "width", "width", "width"]
     assert line["flops"].is_monotonic_increasing
 
 
-@pytest.mark.parametrize(
-    ("keep", "complaint"),
-    [
-        ([], "no trial has finished"),
-        (["grid", "depth"], "the baseline has no finished trial"),
-        (["baseline"], "only the baseline has a finished trial"),
-    ],
-)
-def test_too_few_trials_are_an_error(keep: list[str], complaint: str) -> None:
+def test_nothing_finished_is_an_error() -> None:
     tables = train(plan())
-    roles = tables.variants.set_index("variant")["role"]
-    tables.trials.loc[~tables.trials["variant"].map(roles).isin(keep), "status"] = "failed"
-    with pytest.raises(UserError, match=f"^cannot draw accuracy-flops: {complaint}.*\\.$"):
-        mean_accuracies(tables, "accuracy-flops")
+    tables.trials["status"] = "failed"
+    with pytest.raises(UserError, match=r"^no trial has finished; run .*\.$"):
+        means_of(tables)
 
 
-def test_compound_is_the_best_of_the_grid() -> None:
-    means = mean_accuracies(train(plan(grid=9), seeds=2), "x")
-    compound = choose_compound(means)
-    grid = means.of("grid")
-    assert compound.rows["accuracy"].tolist() == [grid["accuracy"].max()]
-    assert "the best of 9 in the grid" in compound.note
+def test_intervals_end_at_0_and_100_per_cent() -> None:
+    tables = train(plan(), seeds=2, noise=0.1)
+    tables.trials["top1"] = np.where(tables.trials["seed"] == 0, 0.995, 0.97)
+    assert means_of(tables).table["high"].max() == 100
+    tables.trials["top1"] = 1 - tables.trials["top1"]
+    assert means_of(tables).table["low"].min() == 0
 
 
-def test_a_grid_variant_scaled_in_one_axis_is_not_compound() -> None:
-    tables = train(plan(grid=4), noise=0)
-    best = choose_compound(mean_accuracies(tables, "x")).rows["variant"].iloc[0]
-    baseline = tables.variants.iloc[0]
-    chosen = tables.variants["variant"] == best
-    tables.variants.loc[chosen, ["layers", "channels"]] = baseline[["layers", "channels"]].tolist()
-    compound = choose_compound(mean_accuracies(tables, "x"))
-    assert compound.rows["variant"].tolist() != [best]
-    assert "the best of 3 in the grid" in compound.note
-
-
-def test_recommended_coefficients_come_before_the_best_of_the_grid() -> None:
-    means = mean_accuracies(train(plan(compound=(1.0, 2.0, 3.0))), "x")
-    compound = choose_compound(means)
-    assert set(compound.rows["phi"]) >= {1.0, 2.0, 3.0}
-    assert set(compound.rows["alpha"]) == {1.15}
-    assert "recommended" in compound.note
-
-
-def test_without_a_grid_there_is_no_compound() -> None:
-    assert choose_compound(mean_accuracies(train(plan(grid=0)), "x")).rows.empty
-
-
-def test_coefficients_are_written_without_breakable_spaces() -> None:
-    row = pd.Series(Coefficients(1.2, 1.1, 1.15)._asdict())
-    assert coefficients_text(row) == "α = 1.2, β = 1.1, γ = 1.15".replace(" ", "\u00a0")
+def test_coefficients_are_written_to_three_digits() -> None:
+    row = Coefficients(1.2, 1.1, 1.15)._asdict()
+    assert coefficients_text(row) == "α = 1.2, β = 1.1, γ = 1.15"
+    assert coefficients_text({**row, "alpha": math.nan}) == "β = 1.1, γ = 1.15"
 
 
 @pytest.mark.parametrize(
     ("seeds", "failed", "expected"),
     [
-        (1, 0, ["One seed each: differences may be noise."]),
-        (1, 2, ["One seed each: differences may be noise.", "2 failed trials left out."]),
+        (1, 0, [ONE]),
+        (1, 2, [ONE, "2 failed trials left out."]),
         (
             3,
             1,
             [
-                "Means of 2 to 3 seeds; bars: 95 % t interval, seed noise pooled over variants "
-                "(23 degrees of freedom).",
+                "Points are plain means of 2 to 3 seeds. Bars are 95 % t intervals, with the seed "
+                "noise pooled over variants (23 degrees of freedom).",
                 "1 failed trial left out.",
             ],
         ),
@@ -143,14 +121,14 @@ def test_coefficients_are_written_without_breakable_spaces() -> None:
             2,
             1,
             [
-                "Means of 1 to 2 seeds; bars: 95 % t interval, seed noise pooled over variants "
-                "(11 degrees of freedom).",
-                "No bar: one seed.",
+                "Points are plain means of 1 to 2 seeds. Bars are 95 % t intervals, with the seed "
+                "noise pooled over variants (11 degrees of freedom).",
+                "A point without a bar has one seed.",
                 "1 failed trial left out.",
             ],
         ),
     ],
 )
-def test_the_note_describes_the_trials(seeds: int, failed: int, expected: list[str]) -> None:
-    means = mean_accuracies(train(plan(), seeds=seeds, failed=failed), "x")
+def test_sentences_describe_the_trials(seeds: int, failed: int, expected: list[str]) -> None:
+    means = means_of(train(plan(), seeds=seeds, failed=failed))
     assert describe_trials(means) == expected

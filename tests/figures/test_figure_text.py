@@ -1,23 +1,8 @@
 from __future__ import annotations
 
-from itertools import pairwise
-
 import pytest
 
-from scalegrid.figures.text import flops_text, flops_unit, ratio_text, text_width, wrap
-
-
-def test_wrap_fills_lines_and_keeps_words() -> None:
-    sentences = ["One seed each: differences may be noise.", "2 failed trials left out."]
-    lines = wrap(sentences, 100, 6).split("\n")
-    assert " ".join(lines) == " ".join(sentences)
-    assert all(text_width(line, 6) <= 100 for line in lines)
-    for line, following in pairwise(lines):
-        assert text_width(f"{line} {following.split()[0]}", 6) > 100
-
-
-def test_a_word_longer_than_the_width_has_its_own_line() -> None:
-    assert wrap(["a " + "m" * 50 + " b"], 40, 6).split("\n") == ["a", "m" * 50, "b"]
+from scalegrid.figures.text import flops_text, flops_unit, ratio_text
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,23 @@
+"""Candidates and plans on the triangle of budget shares."""
+
 from __future__ import annotations
 
 import math
 
 import numpy as np
 import pytest
-from figure_tables import FakeTables, plan, train
+from figure_tables import plan
 from figure_texts import assert_legible, drawn_texts
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
+from pictures import draw, picture, subject
 
-from scalegrid.figures import style, triangle
-from scalegrid.figures.means import mean_accuracies
+from scalegrid.coefficients import PAPER
+from scalegrid.figures import style
+from scalegrid.figures.plans import draw_plans
 from scalegrid.util.errors import UserError
 
-
-def draw(tables: FakeTables) -> Figure:
-    with style.context():
-        return triangle.draw(tables)
+OFF = "16 candidates, 3 seeds, one off cost"
 
 
 def scattered(figure: Figure) -> dict[str, PathCollection]:
@@ -24,62 +25,59 @@ def scattered(figure: Figure) -> dict[str, PathCollection]:
     return {str(c.get_gid()): c for c in collections if isinstance(c, PathCollection)}
 
 
-def corner_weights(point: tuple[float, float]) -> list[float]:
-    """Depth, width and resolution shares of a point in a triangle of unit height, base centred."""
-    x, y = point
-    return [y, (1 - y) / 2 - x * math.sqrt(0.75), (1 - y) / 2 + x * math.sqrt(0.75)]
+def shares_of(collection: PathCollection) -> list[list[float]]:
+    """Depth, width and resolution shares of points in a triangle of unit height, base centred."""
+    return [
+        [y, (1 - y) / 2 - x * math.sqrt(0.75), (1 - y) / 2 + x * math.sqrt(0.75)]
+        for x, y in np.asarray(collection.get_offsets())
+    ]
 
 
-def test_points_lie_at_their_shares_in_the_colour_of_their_accuracy() -> None:
-    tables = train(plan(grid=12), seeds=2)
-    grid = mean_accuracies(tables, "x").of("grid")
-    points = scattered(draw(tables))["points-grid"]
-    for point, (_, row) in zip(np.asarray(points.get_offsets()), grid.iterrows(), strict=True):
+def test_candidates_lie_at_their_shares_and_light_up_with_their_estimates() -> None:
+    here = subject(OFF)
+    points = scattered(picture("triangle", OFF).figure)
+    light = []
+    for one in here.found.ranking:
+        row, point = here.row(one.variant), points[f"variant-{one.variant}"]
         shares = [row["share_depth"], row["share_width"], row["share_resolution"]]
-        assert corner_weights(point) == pytest.approx(shares)
-    np.testing.assert_allclose(np.asarray(points.get_array()), grid["accuracy"])
+        assert shares_of(point)[0] == pytest.approx(shares)
+        light.append(np.asarray(point.get_facecolor())[0, :3] @ [0.2126, 0.7152, 0.0722])
+    assert light == sorted(light, reverse=True)
 
 
-def test_the_ring_is_around_the_best() -> None:
-    tables = train(plan(grid=12), seeds=2)
-    table = mean_accuracies(tables, "x").table
-    best = table.sort_values("accuracy").iloc[-1]
-    point = np.asarray(scattered(draw(tables))["best"].get_offsets())[0]
-    shares = [best["share_depth"], best["share_width"], best["share_resolution"]]
-    assert corner_weights(point) == pytest.approx(shares)
+def test_a_network_of_another_cost_is_hollow_and_does_not_set_the_scale() -> None:
+    (off,) = subject(OFF).off_cost
+    figure, caption = picture("triangle", OFF)
+    assert len(np.asarray(scattered(figure)[f"variant-{off}"].get_facecolor())) == 0
+    limits = [one.accuracy for one in subject(OFF).found.ranking]
+    bar = figure.axes[-1]
+    assert bar.get_ylim() == pytest.approx((100 * min(limits), 100 * max(limits)))
+    assert "Hollow: 1 network of another cost" in " ".join(caption)
 
 
-def test_variants_at_other_phi_are_left_out() -> None:
-    tables = train(plan(grid=5, factors=(1.5, 2, 3), compound=(2,)))
-    points = scattered(draw(tables))
-    assert {
-        key: len(np.asarray(c.get_offsets())) for key, c in points.items() if "points" in key
-    } == {
-        "points-grid": 5,
-        "points-depth": 1,
-        "points-width": 1,
-        "points-resolution": 1,
-        "points-paper": 1,
-    }
+def test_rings_are_around_the_recommended_and_the_second_and_the_papers_triple_is_marked() -> None:
+    here, points = subject(OFF), scattered(picture("triangle", OFF).figure)
+    for name, one in zip(("Recommended", "Runner-up"), here.found.ranking[:2], strict=True):
+        row = here.row(one.variant)
+        shares = [row["share_depth"], row["share_width"], row["share_resolution"]]
+        assert shares_of(points[name])[0] == pytest.approx(shares)
+    (cross,) = shares_of(points["α 1.2, β 1.1, γ 1.15"])
+    assert cross == pytest.approx(list(PAPER.shares()))
 
 
-def test_no_variant_at_phi_one_is_an_error() -> None:
-    tables = train(plan(grid=0, factors=(3.0,)))
-    with pytest.raises(UserError, match="no variant at φ = 1 has a finished trial"):
-        draw(tables)
+def test_the_region_is_that_of_the_recommendation() -> None:
+    top = subject(OFF).found.surface_optimum
+    assert top is not None
+    region = scattered(picture("triangle", OFF).figure)["95 % region of the top"]
+    np.testing.assert_allclose(shares_of(region), top.points, atol=1e-9)
 
 
-@pytest.mark.parametrize(
-    "tables",
-    [
-        train(plan(grid=7)),
-        train(plan(grid=40), seeds=3, failed=2),
-        train(plan(grid=2), gain=0, noise=0),
-        train(plan(grid=5), base=0.98431, gain=1e-5, noise=1e-6, seeds=2),
-    ],
-)
-def test_text_is_legible(tables: FakeTables) -> None:
-    assert_legible(draw(tables), turned=True)
+def test_without_a_surface_there_are_no_contours_and_the_caption_says_so() -> None:
+    few = "5 candidates, 1 seed"
+    assert subject(few).found.surface_optimum is None
+    figure, caption = picture("triangle", few)
+    assert "There are no contours: the response surface does not fit." in caption
+    assert "95 % region of the top" not in drawn_texts(figure)
 
 
 @pytest.mark.parametrize("titles", [("classic",), ("classic", "matched")])
@@ -88,11 +86,10 @@ def test_plans_have_a_common_colour_scale_and_state_their_ratios(
 ) -> None:
     plans = {title: plan(grid=20 + 20 * i) for i, title in enumerate(titles)}
     with style.context():
-        figure = triangle.draw_plans(plans)
+        figure, _ = draw_plans(plans)
     assert_legible(figure, turned=True)
-    limits = {c.get_clim() for c in scattered(figure).values() if c.get_array() is not None}
     ratios = np.concatenate([p["flops_ratio"].iloc[1:] for p in plans.values()])
-    assert limits == {(ratios.min(), ratios.max())}
+    assert figure.axes[-1].get_ylim() == pytest.approx((ratios.min(), ratios.max()))
     texts = drawn_texts(figure)
     for rows in plans.values():
         ratio = rows["flops_ratio"].iloc[1:]
@@ -103,5 +100,11 @@ def test_plans_have_a_common_colour_scale_and_state_their_ratios(
 
 
 def test_an_empty_plan_is_an_error() -> None:
-    with style.context(), pytest.raises(UserError, match="cannot draw the matched plan"):
-        triangle.draw_plans({"classic": plan(), "matched": plan().iloc[:1]})
+    with style.context(), pytest.raises(UserError, match="the matched plan has no variant"):
+        draw_plans({"classic": plan(), "matched": plan().iloc[:1]})
+
+
+def test_equal_estimates_are_drawn() -> None:
+    from figure_tables import train
+
+    assert_legible(draw("triangle", train(plan(grid=2), gain=0, noise=0)).figure, turned=True)

@@ -1,0 +1,67 @@
+"""Sentences that the captions of several figures share."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scalegrid.analysis import amount
+from scalegrid.figures.means import plural
+from scalegrid.figures.rows import Row
+from scalegrid.figures.subject import Subject
+
+
+def describe_rows(subject: Subject, rows: Sequence[Row]) -> list[str]:
+    """What labels, thick rows and rows without a label are."""
+    found = subject.found
+    held = f"{plural(len(found.tie_set), 'candidate')} of {len(found.ranking)}"
+    cells = (
+        "α, β, γ, pixels and layers"
+        if any(len(r.cells) > 5 for r in rows)
+        else "α, β, γ and pixels"
+    )
+    sentences = [
+        f"Each row is a network: {cells}. Single axes and the paper's coefficients are named.",
+        f"Thick and in full ink: not ruled out ({held} hold 95 % of the probability of being the "
+        "best).",
+    ]
+    thin = sum(not row.cells for row in rows)
+    if thin:
+        sentences.append(f"{plural(thin, 'candidate')} in thin rows have no label.")
+    return sentences
+
+
+def seeds_text(subject: Subject) -> str:
+    """How many seeds the candidates have: ``one seed each``, ``2 to 8 seeds each``."""
+    counts = [one.trials for one in subject.found.ranking]
+    least, most = min(counts), max(counts)
+    if most == 1:
+        return "one seed each"
+    return f"{most} seeds each" if least == most else f"{least} to {most} seeds each"
+
+
+def describe_noise(subject: Subject) -> list[str]:
+    """The noise of a trial, or that it is a guess."""
+    found = subject.found
+    if not found.repeats:
+        return ["With one seed each, what is ruled out rests on a prior guess of the noise."]
+    return [
+        f"One trial has a standard deviation of {amount(found, found.sigma)} between seeds "
+        f"({found.repeats} degrees of freedom)."
+    ]
+
+
+def describe_left_out(subject: Subject) -> list[str]:
+    """The trials and variants that have no part in a figure of candidates."""
+    failed = int((subject.trials["status"] == "failed").sum())
+    tried = set(subject.draws.trials["variant"])
+    untried = sum(v not in tried for v in subject.variants["variant"])
+    left_out = [
+        plural(number, thing)
+        for number, thing in (
+            (failed, "failed trial"),
+            (untried, "variant without a finished trial"),
+            (subject.earlier, "variant of earlier plans"),
+        )
+        if number
+    ]
+    return [f"Left out: {', '.join(left_out)}."] if left_out else []

@@ -1,0 +1,32 @@
+"""The sweep's metric on an axis: unit, sign, bounds and label."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+from scalegrid.spec import Metric
+
+
+class Unit(NamedTuple):
+    """How a metric is drawn: its own unit times ``factor``; ``points`` name a difference."""
+
+    factor: float
+    sign: float
+    bounds: tuple[float, float]
+    label: str
+    points: str
+
+
+_SHARES = (0.0, 100.0)
+_UNITS: dict[Metric, Unit] = {
+    "top1": Unit(100, 1, _SHARES, "Top-1 accuracy (%)", "points of top-1"),
+    "top5": Unit(100, 1, _SHARES, "Top-5 accuracy (%)", "points of top-5"),
+    "val_loss": Unit(1, -1, (0.0, math.inf), "Validation loss (nats)", "nats"),
+    "nas": Unit(100, 1, (0.0, math.inf), "Top-1 · (FLOPs / T)^−0.07 (%)", "points"),
+}
+
+
+def unit_of(metric: Metric) -> Unit:
+    """The unit of a metric; values of the model, more being better, have ``sign`` of its own."""
+    return _UNITS[metric]

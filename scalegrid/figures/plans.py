@@ -1,0 +1,83 @@
+"""The variants of plans on the triangle of budget shares, coloured by their FLOPs ratios."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib import colormaps
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+
+from scalegrid.figures import style
+from scalegrid.figures.subject import Drawing
+from scalegrid.figures.ternary import (
+    COLOURS,
+    add_colour_bar,
+    at_phi_one,
+    draw_point,
+    ternary,
+    write,
+)
+from scalegrid.figures.text import ratio_text
+from scalegrid.util.errors import UserError
+
+_SIDE = 1.95  # of a triangle, in inches
+_PANEL = _SIDE * math.sqrt(0.75) + 1.05
+
+
+def draw_plans(plans: Mapping[str, pd.DataFrame], flops_factor: float = 2.0) -> Drawing:
+    """Draw one or two tables of variants, one below the other, coloured by FLOPs ratio.
+
+    Args:
+        plans: the table of variants of each panel, by its title (classic, matched).
+        flops_factor: F, the target FLOPs ratio.
+
+    Raises:
+        UserError: a plan has no variant but the baseline.
+    """
+    tables = {title: at_phi_one(variants) for title, variants in plans.items()}
+    for title, rows in tables.items():
+        if rows.empty:
+            raise UserError(f"the {title} plan has no variant at φ = 1 but the baseline.")
+    figure = Figure(figsize=(style.COLUMN, _PANEL * len(tables)))
+    ratios = pd.concat([rows["flops_ratio"] for rows in tables.values()])
+    colours = Normalize(min(ratios.min(), flops_factor), max(ratios.max(), flops_factor))
+    colour_map = colormaps[COLOURS]
+    for place, (title, rows) in enumerate(reversed(tables.items())):
+        bottom = 0.32 + place * _PANEL
+        panel = ternary(figure, 0.28, bottom, _SIDE)
+        _write_title(panel, title, rows["flops_ratio"], flops_factor)
+        for _, row in _grid_first(rows).iterrows():
+            draw_point(panel, row, colour_map(colours(row["flops_ratio"])))
+    add_colour_bar(figure, colours, "FLOPs, times the baseline", 0.35, 1.3)
+    return Drawing(figure, _caption(list(tables), flops_factor))
+
+
+def _grid_first(rows: pd.DataFrame) -> pd.DataFrame:
+    """The grid first, so that the other roles lie on top."""
+    ordered: pd.DataFrame = rows.sort_values("role", key=lambda role: role != "grid", kind="stable")
+    return ordered
+
+
+def _write_title(panel: Any, title: str, ratios: pd.Series[float], flops_factor: float) -> None:
+    low, middle, high = (ratio_text(r) for r in (ratios.min(), ratios.median(), ratios.max()))
+    near = 100 * np.mean(np.abs(ratios / flops_factor - 1) <= 0.05)
+    for rise, size, text in (
+        (42, style.TEXT, title),
+        (33, style.SMALL, f"{len(ratios)} networks, {low} to {high}, median {middle}"),
+        (24, style.SMALL, f"{near:.0f} % within 5 % of {flops_factor:g}×"),
+    ):
+        write(panel, 0.5, 1, rise, text, size)
+
+
+def _caption(titles: list[str], flops_factor: float) -> list[str]:
+    return [
+        f"The networks of the {' and of the '.join(titles)} plan on the triangle of budget shares.",
+        "Each side is a share of log₂ FLOPs; the corners are depth, width and resolution alone.",
+        f"Colour: FLOPs over the baseline's; the plan aims at {flops_factor:g}×. The diamond is "
+        "the paper's.",
+    ]

@@ -1,0 +1,248 @@
+"""Accuracy against FLOPs for each way of scaling one baseline (paper, figure 8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
+from matplotlib.transforms import offset_copy
+
+from scalegrid.coefficients import PAPER
+from scalegrid.figures import style
+from scalegrid.figures.labels import labelled_log_ticks
+from scalegrid.figures.means import MeanAccuracies, coefficients_text, describe_trials, plural
+from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.text import flops_unit, ratio_text
+from scalegrid.util.errors import UserError
+
+AXES = ("depth", "width", "resolution", "paper")
+
+_FULL = 3  # points that make a full line
+_WITH_BARS = 24  # networks in the strip whose intervals can be told apart
+_NEAR = 0.03  # of the axis: the largest distance at which bars are set beside each other
+_BESIDE = 2.2  # points between them
+
+
+def draw(tables: Tables) -> Drawing:
+    """Draw a line for each axis, the paper's and the recommended coefficients, and other networks.
+
+    Lines start at the baseline, if it has a finished trial. The networks that are on no line are in
+    a strip of their own, on a wider scale of FLOPs. FLOPs are multiply-adds; accuracies are means.
+
+    Raises:
+        UserError: nothing but the baseline, or not even that, has a finished trial.
+    """
+    subject = Subject.of(tables)
+    means = subject.means
+    if set(means.table["role"]) == {"baseline"}:
+        raise UserError(
+            "only the baseline has a finished trial; run `scalegrid sweep` again to train what is "
+            "missing."
+        )
+    best = _recommended(subject)
+    lines = _lines(means, best)
+    on_lines = set(pd.concat([*lines.values(), means.of("baseline")])["variant"])
+    others = means.table[~means.table["variant"].isin(on_lines)]
+    figure = Figure(figsize=(style.COLUMN, 2.75), layout="constrained")
+    grid = figure.add_gridspec(1, 2, width_ratios=(3, 1), wspace=0.06)
+    axes = figure.add_subplot(grid[0, : 1 if len(others) else 2])
+    shifts = _apart(pd.concat([*lines.values(), means.of("baseline")]))
+    for role, rows in lines.items():
+        _draw_line(axes, subject, rows, role, best)
+        _draw_points(axes, subject, rows, role, shifts)
+    _draw_points(axes, subject, means.of("baseline"), "baseline", shifts)
+    _label_axes(axes, subject, narrow=len(others) > 0)
+    if len(others):
+        _draw_strip(figure.add_subplot(grid[0, 1], sharey=axes), subject, others)
+    _fit_accuracies(axes, means.table)
+    _add_legend(figure, means, lines, best, len(others) > 0)
+    return Drawing(figure, _caption(subject, means, best, others))
+
+
+def _recommended(subject: Subject) -> str:
+    """The id of the recommended variant; none if it has no finished trial or nothing is."""
+    try:
+        return subject.found.best.variant
+    except UserError:
+        return ""
+
+
+def _lines(means: MeanAccuracies, best: str) -> dict[str, pd.DataFrame]:
+    """The variants on the line of each role; the recommended one is on that of its own role."""
+    table = means.table
+    lines = {role: table[table["role"] == role] for role in AXES}
+    compound, row = table["role"] == "compound", table[table["variant"] == best]
+    if not row.empty and row["role"].iloc[0] not in AXES:
+        # With its coefficients at other φ, where those were trained.
+        triple = coefficients_text(row.iloc[0])
+        compound &= np.array([coefficients_text(one) == triple for _, one in table.iterrows()])
+        compound |= table["variant"] == best
+    lines["compound"] = table[compound]
+    return {role: rows for role, rows in lines.items() if not rows.empty}
+
+
+def _draw_line(axes: Axes, subject: Subject, rows: pd.DataFrame, role: str, best: str) -> None:
+    line = subject.means.line(rows)
+    thick = best in set(rows["variant"])
+    axes.plot(
+        line["flops"] / _unit(subject)[0],
+        line["accuracy"],
+        color=style.look(role).colour,
+        zorder=3 if thick else 2.5,
+        gid=f"line-{role}",
+        **_line_style(len(line), thick),
+    )
+    for _, row in rows[rows["variant"] == best].iterrows():
+        style.ring(axes, row["flops"] / _unit(subject)[0], row["accuracy"])
+
+
+def _line_style(points: int, thick: bool) -> dict[str, Any]:
+    full = points >= _FULL
+    return {
+        "linestyle": "-" if full else "--" if points > 1 else "none",
+        "linewidth": 1.8 if thick else 1.1 if full else 0.7,
+    }
+
+
+def _apart(rows: pd.DataFrame) -> dict[str, float]:
+    """How far the bar of each variant is moved, in points, to be beside those of equal cost."""
+    ordered = rows.sort_values("flops", kind="stable")
+    cost = np.log(ordered["flops"].astype(float))
+    group = (cost.diff().fillna(0) > _NEAR * (cost.max() - cost.min())).cumsum()
+    place = group.groupby(group).cumcount()
+    middle = (group.map(group.value_counts()) - 1) / 2
+    return dict(zip(ordered["variant"], _BESIDE * (place - middle), strict=True))
+
+
+def _draw_points(
+    axes: Axes, subject: Subject, rows: pd.DataFrame, role: str, shifts: Mapping[str, float] | None
+) -> None:
+    """Draw markers, and bars moved by ``shifts`` in points; without, markers alone."""
+    unit, _ = _unit(subject)
+    for _, row in rows.iterrows():
+        x = row["flops"] / unit
+        if shifts is not None:
+            shift = shifts.get(row["variant"], 0.0)
+            axes.plot(
+                [x, x],
+                [row["low"], row["high"]],
+                color=style.look(role).colour,
+                linewidth=0.8,
+                transform=offset_copy(axes.transData, axes.figure, x=shift, units="points"),
+                gid="interval",
+            )
+        hollow = row["variant"] in subject.off_cost
+        style.mark(axes, x, row["accuracy"], role, hollow=hollow, variant=row["variant"])
+
+
+def _unit(subject: Subject) -> tuple[float, str]:
+    return flops_unit(subject.baseline["flops"], subject.means.table["flops"].max())
+
+
+def _label_axes(axes: Axes, subject: Subject, *, narrow: bool) -> None:
+    unit, word = _unit(subject)
+    axes.set_xscale("log")
+    axes.margins(x=0.07, y=0.06)
+    axes.set_xlabel(f"FLOPs ({word} multiply-adds)")
+    axes.set_ylabel("Top-1 accuracy (%)")
+    base = float(subject.baseline["flops"]) / unit
+
+    def to_ratio(flops: Any) -> Any:
+        return flops / base
+
+    def from_ratio(ratio: Any) -> Any:
+        return ratio * base
+
+    low, high = axes.get_xlim()
+    width = 125.0 if narrow else 180.0
+    top = axes.secondary_xaxis("top", functions=(to_ratio, from_ratio))
+    top.set_xlabel("Times the baseline")
+    ticks: tuple[tuple[Any, float, str], ...] = ((axes, 1.0, "{:g}"), (top, base, "{:g}×"))
+    for axis, scale, form in ticks:
+        places, labels = labelled_log_ticks(low / scale, high / scale, form, width)
+        axis.xaxis.set_major_locator(FixedLocator(places))
+        axis.xaxis.set_major_formatter(FixedFormatter(labels))
+        axis.xaxis.set_minor_locator(NullLocator())
+    axes.set_xlim(low, high)
+
+
+def _fit_accuracies(axes: Axes, rows: pd.DataFrame) -> None:
+    ends = rows[["accuracy", "low", "high"]].to_numpy()
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    margin = 0.06 * (high - low) or 0.5
+    axes.set_ylim(max(low - margin, 0), min(high + margin, 100))
+
+
+def _draw_strip(axes: Axes, subject: Subject, rows: pd.DataFrame) -> None:
+    """Draw networks that are on no line, at their FLOPs on a scale of their own."""
+    _draw_points(axes, subject, rows, "grid", {} if len(rows) <= _WITH_BARS else None)
+    unit, base = _unit(subject)[0], float(subject.baseline["flops"])
+    ends = np.array([rows["flops"].min(), rows["flops"].max()])
+    low, high = ends / unit
+    margin = 0.15 * (high - low) or 0.02 * high
+    axes.set_xlim(low - margin, high + margin)
+    places = sorted(set(ends / unit))
+    axes.set_xticks(places, [ratio_text(flops / base) for flops in sorted(set(ends))])
+    axes.tick_params(labelleft=False, left=False)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel("Zoom")
+
+
+def _add_legend(
+    figure: Figure,
+    means: MeanAccuracies,
+    lines: dict[str, pd.DataFrame],
+    best: str,
+    others: bool,
+) -> None:
+    entries: list[Line2D] = []
+    for role, rows in lines.items():
+        thick = best in set(rows["variant"])
+        name = style.look(role).label if thick or role != "compound" else "Compound"
+        label = f"{name}, recommended" if thick and role != "compound" else name
+        entries.append(
+            style.legend_entry(role, label=label, **_line_style(len(means.line(rows)), thick))
+        )
+    entries += [style.legend_entry("grid")] if others else []
+    entries += [] if means.of("baseline").empty else [style.legend_entry("baseline")]
+    figure.legend(
+        handles=entries,
+        loc="outside lower center",
+        ncols=3,
+        handlelength=2.2,
+        columnspacing=1.2,
+        borderpad=0,
+        labelspacing=0.35,
+    )
+
+
+def _caption(subject: Subject, means: MeanAccuracies, best: str, others: pd.DataFrame) -> list[str]:
+    sentences = ["Accuracy against FLOPs for each way of scaling the baseline."]
+    if best:
+        triple = coefficients_text(subject.row(best))
+        sentences.append(f"Thick, with a ring: the recommended network, {triple}.")
+    paper = means.of("paper")
+    if not paper.empty:
+        drawn, exact = (coefficients_text(p) for p in (paper.iloc[0], PAPER._asdict()))
+        nearest = "" if drawn == exact else "the network nearest "
+        sentences.append(f"Paper: {nearest}{exact}.")
+    sentences.append(
+        "Lines of two points are dashed, and say nothing of what lies between. Bars of nearly "
+        "equal cost are drawn beside each other."
+    )
+    if len(others):
+        bars = "" if len(others) <= _WITH_BARS else ", without bars"
+        sentences.append(
+            f"Beside them, on a wider scale of FLOPs: {plural(len(others), 'other network')}{bars}."
+        )
+    if set(means.table["variant"]) & subject.off_cost:
+        sentences.append("Hollow: the cost is not as planned.")
+    if means.of("baseline").empty:
+        sentences.append("The baseline has no finished trial.")
+    return [*sentences, *describe_trials(means)]

@@ -1,0 +1,97 @@
+"""What figures draw from: the tables of a sweep, and what follows from them, computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from scalegrid.analysis import Draws, Recommendation, draws_as_planned, recommend_as_planned
+from scalegrid.figures.means import MeanAccuracies, mean_accuracies
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+class Tables(Protocol):
+    """The tables that figures read, such as `scalegrid.results.load_sweep` returns."""
+
+    @property
+    def spec(self) -> Mapping[str, Any]:
+        """The keys of ``sweep.yaml``."""
+
+    @property
+    def variants(self) -> pd.DataFrame:
+        """One row a variant."""
+
+    @property
+    def planned(self) -> pd.DataFrame:
+        """The variants of the plan last run."""
+
+    @property
+    def trials(self) -> pd.DataFrame:
+        """One row a finished or failed trial."""
+
+    @property
+    def answered(self) -> Mapping[str, npt.NDArray[np.bool_]]:
+        """Which validation images each trial got right, by its id."""
+
+
+class Drawing(NamedTuple):
+    """A figure, and what a reader must know to read it: sentences, the first of which names it."""
+
+    figure: Figure
+    caption: list[str]
+
+
+class Subject:
+    """A sweep as its figures see it; itself `Tables`, of the variants of the plan last run."""
+
+    def __init__(self, tables: Tables) -> None:
+        self.spec = tables.spec
+        self.variants = self.planned = tables.planned
+        self.trials = tables.trials[tables.trials["variant"].isin(self.variants["variant"])]
+        self.answered = tables.answered
+        self.earlier = len(tables.variants) - len(tables.planned)
+
+    @classmethod
+    def of(cls, tables: Tables) -> Subject:
+        """The subject of these tables, which may be one already."""
+        return tables if isinstance(tables, cls) else cls(tables)
+
+    @cached_property
+    def means(self) -> MeanAccuracies:
+        """The mean accuracy of each variant; UserError where no trial has finished."""
+        return mean_accuracies(self.variants, self.trials)
+
+    @cached_property
+    def found(self) -> Recommendation:
+        """What `scalegrid recommend` says; UserError where it says nothing yet."""
+        return recommend_as_planned(self.variants, self.trials, self.spec, answers=self.answered)
+
+    @cached_property
+    def draws(self) -> Draws:
+        """The posterior draws behind ``found``."""
+        return draws_as_planned(self.variants, self.trials, self.spec, answers=self.answered)
+
+    @cached_property
+    def off_cost(self) -> frozenset[str]:
+        """The ids of the variants whose cost is not as the plan wants it."""
+        if "matched" not in self.variants:
+            return frozenset()
+        return frozenset(self.variants.loc[~self.variants["matched"].astype(bool), "variant"])
+
+    def row(self, variant: str) -> pd.Series[Any]:
+        """The row of a variant."""
+        row: pd.Series[Any] = self.variants.loc[self.variants["variant"] == variant].iloc[0]
+        return row
+
+    @property
+    def baseline(self) -> pd.Series[Any]:
+        """The row of the baseline, whether or not a trial of it has finished."""
+        row: pd.Series[Any] = self.variants.loc[self.variants["role"] == "baseline"].iloc[0]
+        return row

@@ -1,0 +1,189 @@
+"""The page of a sweep: all of it in one file, from the tables, with every text escaped."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from light_sweep import light_spec, run_light_sweep
+
+from scalegrid.analysis import recommend_as_planned, sentences
+from scalegrid.cli.main import main
+from scalegrid.progress.status import Status, write_status
+from scalegrid.report import print_pdf, watch_report, write_report
+from scalegrid.report.inline import inline
+from scalegrid.results import SweepTables, load_sweep
+from scalegrid.util.errors import UserError
+
+PUBLISHED = Path(__file__).parent.parent.parent / "results" / "published"
+HOSTILE = "<script>alert('x')</script>&\"<img src=x onerror=alert(1)>"
+
+
+class Reader(HTMLParser):
+    """The texts of a page by the elements that hold them, and what it loads."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.scripts = 0
+        self.loads: list[str] = []
+        self.text: list[str] = []
+        self.cells: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.open.append(tag)
+        self.scripts += tag == "script"
+        given = dict(attrs)
+        self.loads += [
+            str(given[name])
+            for name in ("src", "href", "xlink:href", "data", "srcset")
+            if given.get(name) and not str(given[name]).startswith("#")
+        ]
+
+    def handle_endtag(self, tag: str) -> None:
+        while self.open and self.open.pop() != tag:
+            pass
+
+    def handle_data(self, data: str) -> None:
+        if not {"script", "style"} & set(self.open):
+            self.text.append(data.strip())
+            if {"td", "th"} & set(self.open):
+                self.cells.append(data.strip())
+
+    @property
+    def said(self) -> str:
+        return " ".join(filter(None, self.text))
+
+
+@pytest.fixture(scope="module")
+def published() -> SweepTables:
+    return load_sweep("nano-leaves-32", PUBLISHED)
+
+
+@pytest.fixture(scope="module")
+def page(published: SweepTables, tmp_path_factory: pytest.TempPathFactory) -> str:
+    path = write_report(published, tmp_path_factory.mktemp("page") / "report.html")
+    return path.read_text(encoding="utf-8")
+
+
+def test_it_says_what_recommend_says(published: SweepTables, page: str) -> None:
+    found = recommend_as_planned(
+        published.planned, published.trials, published.spec, answers=published.answered
+    )
+    said = Reader(page).said
+    assert all(line in said for line in sentences(found)[:5])
+    assert "scalegrid sweep " in said
+    assert "--max-trials" in said
+
+
+def test_it_lists_every_variant_with_its_cost(published: SweepTables, page: str) -> None:
+    cells = set(Reader(page).cells)
+    assert set(published.planned["variant"]) <= cells
+    assert {f"{ratio:.3f}×" for ratio in published.planned["flops_ratio"]} <= cells
+
+
+def test_it_is_one_file(page: str) -> None:
+    reader = Reader(page)
+    assert reader.loads == []
+    assert "@import" not in page
+    assert not re.search(r"url\((?!#)", page)
+    assert page.count("<svg ") == 4
+
+
+def test_ids_are_once_each_and_every_reference_has_its_target(page: str) -> None:
+    ids = re.findall(r'\bid="([^"]+)"', page)
+    repeated = {one for one in ids if ids.count(one) > 1 and "-variant-" not in one}
+    assert not repeated
+    assert set(re.findall(r'(?:href="|url\()#([^")]+)', page)) <= set(ids)
+
+
+def test_equal_tables_give_equal_pages(published: SweepTables, tmp_path: Path, page: str) -> None:
+    again = write_report(published, tmp_path / "again.html").read_text(encoding="utf-8")
+    assert again == page
+
+
+def test_texts_of_users_stay_texts(published: SweepTables, tmp_path: Path) -> None:
+    trials = published.trials.copy()
+    trials.loc[trials.index[0], ["status", "error"]] = ["failed", HOSTILE]
+    spec = {**published.spec, "data": HOSTILE, "baseline": HOSTILE}
+    planned = published.planned.copy()
+    planned["layout"] = planned["layout"].str.replace('"operator": "', f'"operator": "{"<b>"}')
+    hostile = replace(
+        published, spec=spec, trials=trials, planned=planned, folder=tmp_path / "<i>x</i>"
+    )
+    page = write_report(hostile, tmp_path / "page.html").read_text(encoding="utf-8")
+    reader = Reader(page)
+    assert reader.scripts == 1  # its own
+    assert "alert('x')" in reader.said
+    assert "<img" not in page
+    assert "<i>" not in page
+    assert "<b>" not in page
+
+
+def test_before_anything_can_be_recommended_it_says_so(tmp_path: Path) -> None:
+    run_light_sweep(light_spec(tmp_path, seeds=1, candidates=4))
+    tables = load_sweep(None, tmp_path)
+    none = replace(tables, trials=tables.trials.iloc[:0], history=tables.history.iloc[:0])
+    page = write_report(none, tmp_path / "page.html").read_text(encoding="utf-8")
+    said = Reader(page).said
+    assert "Nothing can be recommended yet" in said
+    assert "All 4 variants" in said
+
+
+def test_two_hundred_variants_are_under_three_megabytes(tmp_path: Path) -> None:
+    run_light_sweep(light_spec(tmp_path, seeds=2, candidates=200))
+    path = write_report(load_sweep(None, tmp_path))
+    assert path == next(tmp_path.glob("*/report.html"))
+    assert path.stat().st_size < 3e6
+
+
+def test_a_page_that_is_watched_follows_the_trials(
+    published: SweepTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_light_sweep(light_spec(tmp_path, seeds=1, candidates=4, name="one"))
+    folder = tmp_path / "one"
+    write_status(folder, Status("one", "running", 1, 0, 4, updated_at=2e10))
+    looks = watch_report(folder, pause=0.01)
+    page = next(looks).read_text(encoding="utf-8")
+    assert '<meta http-equiv="refresh" content="10">' in page
+    write_status(folder, Status("one", "finished", 4, 0, 4))
+    assert list(looks) == []
+    assert "refresh" not in write_report(load_sweep("one", tmp_path)).read_text(encoding="utf-8")
+
+
+def test_the_command_writes_the_page(tmp_path: Path) -> None:
+    run_light_sweep(light_spec(tmp_path, seeds=2, candidates=4))
+    ran = CliRunner().invoke(main, ["report", "--results", str(tmp_path)])
+    assert ran.exit_code == 0
+    assert Path(ran.stdout.strip()).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    ran = CliRunner().invoke(
+        main, ["report", "--results", str(tmp_path), "--output", str(tmp_path / "no" / "x.html")]
+    )
+    assert ran.exit_code == 2
+    assert "cannot write" in ran.stderr
+
+
+def test_without_a_browser_no_pdf_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(UserError, match="none of chromium, .* is on PATH"):
+        print_pdf(tmp_path / "page.html")
+
+
+def test_names_in_a_figure_are_its_own() -> None:
+    svg = (
+        '<?xml version="1.0"?>\n<svg xmlns="x"><metadata>2026</metadata><defs><path id="m1"/></defs>'
+        '<g id="variant-abc"><use xlink:href="#m1" clip-path="url(#p2)"/></g><clipPath id="p2"/></svg>'
+    )
+    found = inline(svg, "one", 'What "it" shows', {"abc": "a < b"})
+    assert found.startswith('<svg role="img" aria-label="What &quot;it&quot; shows" xmlns="x">')
+    assert '<g id="one-variant-abc"><title>a &lt; b</title>' in found
+    assert 'xlink:href="#one-m1" clip-path="url(#one-p2)"' in found
+    assert '<clipPath id="one-p2"/>' in found
+    assert "2026" not in found

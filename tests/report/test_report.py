@@ -42,7 +42,7 @@ class Reader(HTMLParser):
         self.loads += [
             str(given[name])
             for name in ("src", "href", "xlink:href", "data", "srcset")
-            if given.get(name) and not str(given[name]).startswith("#")
+            if given.get(name) and not str(given[name]).startswith(("#", "data:image/png"))
         ]
 
     def handle_endtag(self, tag: str) -> None:

@@ -94,7 +94,7 @@ def test_every_example_runs(reader: Path, capsys: pytest.CaptureFixture[str]) ->
             exec(compile(text, "README.md", "exec"), {"__name__": "__main__"})
             says = [word for word in ("best with probability", "are wrong in") if word in text]
             assert (says or ["probability_best="])[0] in capsys.readouterr().out
-    for figure in ("accuracy-flops", "single-axis", "triangle", "ranking", "architecture"):
+    for figure in ("equal-cost", "difference", "ranking", "scaling", "triangle", "architecture"):
         assert (reader / "results/mynet/figures" / f"{figure}.png").stat().st_size > 10_000
     assert (reader / "pictures/plan.png").exists()
 

@@ -26,13 +26,13 @@ def network_name(role: str, alpha: float, beta: float, gamma: float) -> str:
     """
     if role in ("depth", "width", "resolution"):
         return f"{role} alone"
-    if role == "paper" and _along_paper(alpha, beta, gamma):
+    if role == "paper" and along_paper(alpha, beta, gamma):
         return "the paper's coefficients"
     triple = f"α {coefficient(alpha, 2)}, β {coefficient(beta, 2)}, γ {gamma:.2f}"
     return f"{triple} (nearest the paper's)" if role == "paper" else triple
 
 
-def _along_paper(alpha: float, beta: float, gamma: float) -> bool:
+def along_paper(alpha: float, beta: float, gamma: float) -> bool:
     """Whether coefficients are the paper's, at whatever φ."""
     if math.isnan(alpha) or math.isnan(beta):
         return False

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scalegrid.cli.options import name_argument, results_option
+from scalegrid.figures import FIGURES
 
 if TYPE_CHECKING:
     from scalegrid.figures.style import Theme
@@ -16,7 +17,12 @@ if TYPE_CHECKING:
 @click.command()
 @name_argument
 @results_option
-@click.option("--figure", "figures", multiple=True, help="Draw this figure alone; may be repeated.")
+@click.option(
+    "--figure",
+    "figures",
+    multiple=True,
+    help=f"Draw this figure alone ({', '.join(FIGURES)}); may be repeated.",
+)
 @click.option(
     "--format",
     "formats",

@@ -117,10 +117,9 @@ def _recommended(subject: Subject) -> pd.Series[Any] | None:
 
 
 def _network(name: str, row: pd.Series[Any], base: pd.Series[Any]) -> Network:
-    known = {role: f"{role} alone" for role in _ADDED.values()} | {"paper": "the paper's"}
     lines = [name]
-    if name == "recommended" and row["role"] in known:
-        lines.append(known[row["role"]])
+    if name == "recommended" and row["role"] in _ADDED.values():
+        lines.append(f"{row['role']} alone")
     if name == "baseline":
         lines.append(f"{flops_text(row['flops'])} FLOPs")
     else:
@@ -302,7 +301,7 @@ class _Panel:
         layout = self.layout
         height = layout.layer - min(0.6, 0.15 * layout.layer)
         half = min(channels * layout.channel, layout.widest) / 2
-        kept = min(half, half * original / channels)
+        kept = half * min(1.0, original / channels)
         broken = channels * layout.channel > layout.widest + 0.01
         cuts = {-0.54 * half, 0.54 * half} if broken else set()
         for left, right in pairwise(sorted({-half, -kept, kept, half, *cuts})):

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scalegrid.analysis import amount
-from scalegrid.figures.means import plural
+from scalegrid.coefficients import PAPER
+from scalegrid.figures.means import coefficients_text, plural
 from scalegrid.figures.rows import Row
 from scalegrid.figures.subject import Subject
 
@@ -20,14 +21,23 @@ def describe_rows(subject: Subject, rows: Sequence[Row]) -> list[str]:
         else "α, β, γ and pixels"
     )
     sentences = [
-        f"Each row is a network: {cells}. Single axes and the paper's coefficients are named.",
+        f"Each row is a network: {cells}. Single axes and the paper's are named.",
         f"Thick and in full ink: not ruled out ({held} hold 95 % of the probability of being the "
         "best).",
     ]
+    if any(row.role == "paper" for row in rows):
+        sentences.append(describe_paper(subject))
     thin = sum(not row.cells for row in rows)
     if thin:
         sentences.append(f"{plural(thin, 'candidate')} in thin rows have no label.")
     return sentences
+
+
+def describe_paper(subject: Subject) -> str:
+    """What the network called the paper's is."""
+    triple = coefficients_text(PAPER._asdict())
+    label = subject.label("paper")
+    return f"{label}: {'' if label == 'Paper' else 'the network nearest '}{triple}."
 
 
 def seeds_text(subject: Subject) -> str:
@@ -59,8 +69,8 @@ def describe_left_out(subject: Subject) -> list[str]:
         plural(number, thing)
         for number, thing in (
             (failed, "failed trial"),
-            (untried, "variant without a finished trial"),
-            (subject.earlier, "variant of earlier plans"),
+            (untried, "untried variant"),
+            (subject.earlier, "earlier variant"),
         )
         if number
     ]

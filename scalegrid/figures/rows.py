@@ -24,8 +24,6 @@ from scalegrid.util.text import coefficient
 LABELLED = 22
 """The most rows with a label, beside the recommended one, the single axes and the paper's."""
 
-NAMES = {"depth": "Depth", "width": "Width", "resolution": "Res.", "paper": "Paper"}
-
 # All lengths below are in points.
 _PITCH = 8.8  # of a row with a label
 _THIN = 230.0  # of all rows without, together
@@ -117,7 +115,7 @@ def _labels(subject: Subject, variants: Sequence[str]) -> dict[str, tuple[str, .
     for digits in (2, 3, 4):
         cells = [
             (
-                NAMES.get(row["role"], ""),
+                _name(subject, row["role"]),
                 *(coefficient(row[name], digits) for name in ("alpha", "beta", "gamma")),
                 str(row["resolution"]),
             )
@@ -127,6 +125,11 @@ def _labels(subject: Subject, variants: Sequence[str]) -> dict[str, tuple[str, .
             return dict(zip(variants, cells, strict=True))
     layers = [str(sum(int(n) for n in row["layers"].split("-"))) for row in rows]
     return {v: (*c, n) for v, c, n in zip(variants, cells, layers, strict=True)}
+
+
+def _name(subject: Subject, role: str) -> str:
+    """The role in a column of its own; of the grid, none."""
+    return "" if role in ("grid", "compound") else subject.label(role).replace("olution", ".")
 
 
 Column = tuple[str, Mapping[str, str]]

@@ -13,9 +13,9 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
-from scalegrid.coefficients import PAPER
 from scalegrid.figures import style
-from scalegrid.figures.labels import labelled_log_ticks
+from scalegrid.figures.captions import describe_paper
+from scalegrid.figures.labels import fix_layout, labelled_log_ticks
 from scalegrid.figures.means import MeanAccuracies, coefficients_text, describe_trials, plural
 from scalegrid.figures.subject import Drawing, Subject, Tables
 from scalegrid.figures.text import flops_unit, ratio_text
@@ -61,7 +61,8 @@ def draw(tables: Tables) -> Drawing:
     if len(others):
         _draw_strip(figure.add_subplot(grid[0, 1], sharey=axes), subject, others)
     _fit_accuracies(axes, means.table)
-    _add_legend(figure, means, lines, best, len(others) > 0)
+    _add_legend(figure, subject, lines, best, len(others) > 0)
+    fix_layout(figure)
     return Drawing(figure, _caption(subject, means, best, others))
 
 
@@ -125,6 +126,7 @@ def _draw_points(
 ) -> None:
     """Draw markers, and bars moved by ``shifts`` in points; without, markers alone."""
     unit, _ = _unit(subject)
+    figure: Any = axes.figure
     for _, row in rows.iterrows():
         x = row["flops"] / unit
         if shifts is not None:
@@ -134,7 +136,7 @@ def _draw_points(
                 [row["low"], row["high"]],
                 color=style.look(role).colour,
                 linewidth=0.8,
-                transform=offset_copy(axes.transData, axes.figure, x=shift, units="points"),
+                transform=offset_copy(axes.transData, figure, x=shift, units="points"),
                 gid="interval",
             )
         hollow = row["variant"] in subject.off_cost
@@ -181,7 +183,8 @@ def _fit_accuracies(axes: Axes, rows: pd.DataFrame) -> None:
 
 def _draw_strip(axes: Axes, subject: Subject, rows: pd.DataFrame) -> None:
     """Draw networks that are on no line, at their FLOPs on a scale of their own."""
-    _draw_points(axes, subject, rows, "grid", {} if len(rows) <= _WITH_BARS else None)
+    shifts = _apart(rows) if len(rows) <= _WITH_BARS else None
+    _draw_points(axes, subject, rows, "grid", shifts)
     unit, base = _unit(subject)[0], float(subject.baseline["flops"])
     ends = np.array([rows["flops"].min(), rows["flops"].max()])
     low, high = ends / unit
@@ -196,15 +199,16 @@ def _draw_strip(axes: Axes, subject: Subject, rows: pd.DataFrame) -> None:
 
 def _add_legend(
     figure: Figure,
-    means: MeanAccuracies,
+    subject: Subject,
     lines: dict[str, pd.DataFrame],
     best: str,
     others: bool,
 ) -> None:
     entries: list[Line2D] = []
+    means = subject.means
     for role, rows in lines.items():
         thick = best in set(rows["variant"])
-        name = style.look(role).label if thick or role != "compound" else "Compound"
+        name = subject.label(role) if thick or role != "compound" else "Compound"
         label = f"{name}, recommended" if thick and role != "compound" else name
         entries.append(
             style.legend_entry(role, label=label, **_line_style(len(means.line(rows)), thick))
@@ -227,11 +231,8 @@ def _caption(subject: Subject, means: MeanAccuracies, best: str, others: pd.Data
     if best:
         triple = coefficients_text(subject.row(best))
         sentences.append(f"Thick, with a ring: the recommended network, {triple}.")
-    paper = means.of("paper")
-    if not paper.empty:
-        drawn, exact = (coefficients_text(p) for p in (paper.iloc[0], PAPER._asdict()))
-        nearest = "" if drawn == exact else "the network nearest "
-        sentences.append(f"Paper: {nearest}{exact}.")
+    if not means.of("paper").empty:
+        sentences.append(describe_paper(subject))
     sentences.append(
         "Lines of two points are dashed, and say nothing of what lies between. Bars of nearly "
         "equal cost are drawn beside each other."

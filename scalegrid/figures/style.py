@@ -37,6 +37,10 @@ INK: dict[Theme, str] = {"light": "#222222", "dark": "#e6e6e6"}
 """Text, axes and all that is neutral, by theme."""
 
 
+GRID = 0.13
+"""Opacity of the grid, which is faint; lines that say something have at least 0.6."""
+
+
 class RoleStyle(NamedTuple):
     """How variants of a role are drawn, and the label of the role."""
 
@@ -69,7 +73,7 @@ def ink() -> str:
 
 
 def neutral(opacity: float) -> Colour:
-    """Ink of this opacity. Lines need 0.6 or more for a contrast of 3:1."""
+    """Ink of this opacity."""
     return to_rgba(ink(), opacity)
 
 
@@ -93,7 +97,7 @@ _RC: dict[Any, Any] = {
     "axes.spines.right": False,
     "axes.spines.top": False,
     "axes.grid": True,
-    "grid.alpha": 0.13,
+    "grid.alpha": GRID,
     "grid.linewidth": 0.5,
     "axes.axisbelow": True,
     "axes.formatter.useoffset": False,

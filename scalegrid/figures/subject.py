@@ -11,6 +11,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from scalegrid.analysis import Draws, Recommendation, draws_as_planned, recommend_as_planned
+from scalegrid.analysis.naming import along_paper
+from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
 
 if TYPE_CHECKING:
@@ -84,6 +86,15 @@ class Subject:
         if "matched" not in self.variants:
             return frozenset()
         return frozenset(self.variants.loc[~self.variants["matched"].astype(bool), "variant"])
+
+    def label(self, role: str) -> str:
+        """The label of a role: ``≈ Paper`` where its network is only near the paper's."""
+        label = style.look(role).label
+        if role != "paper":
+            return label
+        rows = self.variants[self.variants["role"] == "paper"]
+        exact = all(along_paper(*row) for row in rows[["alpha", "beta", "gamma"]].to_numpy())
+        return label if exact else f"≈ {label}"
 
     def row(self, variant: str) -> pd.Series[Any]:
         """The row of a variant."""

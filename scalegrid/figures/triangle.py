@@ -65,7 +65,7 @@ def draw(tables: Tables) -> Drawing:
     for variant, name in zip(list(values)[:2], list(_MARKS)[:2], strict=False):
         _mark(panel, [[subject.row(variant)[share] for share in SHARES]], name, zorder=5)
     marks = [name for i, name in enumerate(_MARKS) if [1, len(values) > 1, 1, top][i]]
-    _add_legend(figure, marks, drawn)
+    _add_legend(figure, subject, marks, drawn)
     add_colour_bar(figure, colours, unit.label, _BOTTOM + 0.02, 1.3)
     return Drawing(figure, _caption(subject, drawn))
 
@@ -100,7 +100,9 @@ def _mark(panel: Any, shares: Any, name: str, zorder: float) -> None:
     )
 
 
-def _add_legend(figure: Figure, marks: Sequence[str], drawn: Sequence[pd.Series[Any]]) -> None:
+def _add_legend(
+    figure: Figure, subject: Subject, marks: Sequence[str], drawn: Sequence[pd.Series[Any]]
+) -> None:
     entries = []
     for name in marks:
         marker, size, dashes = _MARKS[name]
@@ -109,7 +111,7 @@ def _add_legend(figure: Figure, marks: Sequence[str], drawn: Sequence[pd.Series[
     for role in ("paper", "grid"):
         if any(row["role"] == role for row in drawn):
             look = style.look(role)
-            entries.append(_entry(look.label, look.marker, 4.2, 0.6))
+            entries.append(_entry(subject.label(role), look.marker, 4.2, 0.6))
     figure.legend(
         handles=entries,
         loc="lower left",
@@ -144,8 +146,8 @@ def _caption(subject: Subject, drawn: Sequence[pd.Series[Any]]) -> list[str]:
         "The candidates on the triangle of measured budget shares, coloured by their estimates.",
         "Each side is a share of log₂ FLOPs; the corners are depth, width and resolution alone.",
         f"Rings: the recommended network ({best}), and dotted the second best by estimate.",
-        "Cross: the paper's coefficients at their nominal shares; the network that is drawn for "
-        "them is at its measured shares.",
+        "Cross: the paper's coefficients at their nominal shares. Networks are at their measured "
+        "ones.",
     ]
     if top is None:
         sentences.append("There are no contours: the response surface does not fit.")

@@ -58,7 +58,7 @@ def assert_legible(figure: Figure, *, turned: bool = False) -> None:
     boxes = [(text.get_text(), text.get_window_extent()) for text in texts]
     for text, (_, box) in zip(texts, boxes, strict=True):
         said = repr(text.get_text())
-        assert text.get_fontsize() >= 6, f"{said} is {text.get_fontsize()} pt"
+        assert float(text.get_fontsize()) >= 6, f"{said} is {text.get_fontsize()} pt"
         inside = page.x0 <= box.x0 and page.y0 <= box.y0 and box.x1 <= page.x1 and box.y1 <= page.y1
         assert inside, f"{said} is cut off: {box} in {page}"
     for (text_a, a), (text_b, b) in combinations(boxes, 2):
@@ -89,15 +89,17 @@ def _luminance(rgb: Any) -> float:
 
 
 def line_colours(figure: Figure) -> Iterable[Any]:
-    """The colours of all lines and markers of a figure but those of its faint grid."""
+    """The colours of all lines, markers and outlines of a figure, but of its faint grid."""
     for axes in figure.axes:
-        grid = {id(line) for line in [*axes.get_xgridlines(), *axes.get_ygridlines()]}
         for line in axes.findobj(Line2D):
             assert isinstance(line, Line2D)
-            if id(line) in grid or not line.get_visible():
+            if line.get_alpha() == style.GRID or not line.get_visible():
                 continue
             if line.get_linestyle() not in ("None", "none"):
                 yield to_rgba(line.get_color(), line.get_alpha())
             if line.get_marker() not in ("None", "none", None):
                 hollow = to_rgba(line.get_markerfacecolor())[3] == 0
-                yield line.get_markeredgecolor() if hollow else line.get_markerfacecolor()
+                yield to_rgba(line.get_markeredgecolor() if hollow else line.get_markerfacecolor())
+        for collection in axes.collections:
+            if not getattr(collection, "filled", False):
+                yield from map(tuple, np.asarray(collection.get_edgecolor()).tolist())

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 from itertools import pairwise
 from typing import Any
 
@@ -57,11 +58,16 @@ SCALED = [
 ]
 
 
-def bars_of(networks: list[Network]) -> list[tuple[list[Bbox], list[Bbox]]]:
+@cache
+def scaled() -> Figure:
+    return drawn(SCALED)
+
+
+def bars_of(figure: Figure) -> list[tuple[list[Bbox], list[Bbox]]]:
     """The pieces of each layer's bar, from the first panel's stem on: the baseline's, and added."""
     pieces: dict[tuple[int, float], tuple[list[Bbox], list[Bbox]]] = {}
     panel = 0
-    for patch in drawn(networks).axes[0].patches:
+    for patch in figure.axes[0].patches:
         if patch.get_gid() == "input":
             panel += 1
         if patch.get_gid() in ("layer", "added-channels"):
@@ -72,7 +78,7 @@ def bars_of(networks: list[Network]) -> list[tuple[list[Bbox], list[Bbox]]]:
 
 
 def span(pieces: list[Bbox]) -> float:
-    return max(p.x1 for p in pieces) - min(p.x0 for p in pieces)
+    return float(max(p.x1 for p in pieces) - min(p.x0 for p in pieces))
 
 
 def layers_of(networks: list[Network]) -> list[tuple[dict[str, Any], dict[str, Any], int]]:
@@ -86,7 +92,7 @@ def layers_of(networks: list[Network]) -> list[tuple[dict[str, Any], dict[str, A
 
 
 def test_one_bar_a_layer_as_wide_as_its_channels() -> None:
-    bars, layers = bars_of(SCALED), layers_of(SCALED)
+    bars, layers = bars_of(scaled()), layers_of(SCALED)
     assert len(bars) == len(layers)
     scale = {
         round(span(kept + added) / row["channels"], 6)
@@ -97,7 +103,7 @@ def test_one_bar_a_layer_as_wide_as_its_channels() -> None:
 
 
 def test_inputs_are_squares_as_large_as_their_pixels() -> None:
-    figure = drawn(SCALED)
+    figure = scaled()
     kept = boxes(figure, "input")
     assert [s.width for s in kept] == pytest.approx([s.height for s in kept])
     assert {round(s.width, 6) for s in kept} == {round(kept[0].width, 6)}
@@ -108,10 +114,10 @@ def test_inputs_are_squares_as_large_as_their_pixels() -> None:
 
 
 def test_added_channels_are_at_the_sides_and_added_layers_and_pixels_in_their_colours() -> None:
-    for (kept, added), (row, original, _) in zip(bars_of(SCALED), layers_of(SCALED), strict=True):
+    for (kept, added), (row, original, _) in zip(bars_of(scaled()), layers_of(SCALED), strict=True):
         share = span(kept) / span(kept + added)
         assert share == pytest.approx(original["channels"] / row["channels"])
-    figure = drawn(SCALED)
+    figure = scaled()
     new = [number >= original["layers"] for _, original, number in layers_of(SCALED)]
     assert colours(figure, "layer").count(style.look("depth").colour) == sum(new)
     for key, role in (("added-channels", "width"), ("added-pixels", "resolution")):
@@ -126,7 +132,7 @@ def test_stages_lie_above_each_other_without_touching() -> None:
 
 def test_only_a_head_far_wider_than_the_stages_is_broken() -> None:
     def pieces(rows: list[dict[str, Any]]) -> list[int]:
-        return [len(kept) for kept, _ in bars_of([Network("n\n", rows, 64)])]
+        return [len(kept) for kept, _ in bars_of(drawn([Network("n\n", rows, 64)]))]
 
     assert pieces(layout(1, 1)) == [1] * 17 + [3]
     assert set(pieces(resnet(1, 1))) == {1}

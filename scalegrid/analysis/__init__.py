@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from scalegrid.analysis.candidates import METRICS, others, raced, value, zone
+from scalegrid.analysis.compare import compare
+from scalegrid.analysis.comparison import Comparison
 from scalegrid.analysis.learning import Learning
 from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.next_step import next_step
@@ -23,6 +25,7 @@ __all__ = [
     "DROPPED",
     "METRICS",
     "Candidate",
+    "Comparison",
     "Gain",
     "Learning",
     "Metric",
@@ -30,6 +33,7 @@ __all__ = [
     "Sensor",
     "SurfaceOptimum",
     "amount",
+    "compare",
     "network_name",
     "next_step",
     "others",

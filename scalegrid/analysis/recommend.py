@@ -175,6 +175,52 @@ def sensor_as_planned(
     return table.sensor(fit(Model(table.observations.size, table.shares), table.observations))
 
 
+@dataclass(frozen=True)
+class Estimates:
+    """What a recommendation is made from: the candidates with finished trials, and a posterior.
+
+    ``rows`` are the candidates' rows of ``variants``, numbered as in ``fitted``; ``trials`` the
+    finished trials of any variant with their ``value``, more being better. ``sign`` is -1 where
+    less of the metric is better; ``notes`` are on the devices.
+    """
+
+    metric: Metric
+    indifference: float
+    confidence: float
+    rows: pd.DataFrame
+    trials: pd.DataFrame
+    fitted: Fit
+    repeats: int
+    sign: float
+    notes: tuple[str, ...]
+
+
+def estimates_as_planned(
+    variants: pd.DataFrame,
+    trials: pd.DataFrame,
+    spec: Mapping[str, Any],
+    *,
+    metric: Metric | None = None,
+    answers: Mapping[str, Flags] | None = None,
+) -> Estimates:
+    """What `recommend_as_planned` makes its recommendation from; arguments and errors as there."""
+    planned = _planned(spec)
+    chosen = metric or planned.metric
+    table = _Table.read(variants, trials, chosen, planned.flops_factor)
+    with_images = table.luck(answers) if answers and chosen == "top1" else None
+    return Estimates(
+        metric=chosen,
+        indifference=zone(chosen, planned.indifference if chosen == planned.metric else None),
+        confidence=CONFIDENCE if planned.confidence is None else planned.confidence,
+        rows=table.rows,
+        trials=table.values,
+        fitted=fit(Model(len(table.rows), table.shares), table.observations, with_images),
+        repeats=table.observations.repeats,
+        sign=table.sign,
+        notes=tuple(table.notes),
+    )
+
+
 def _planned(spec: Mapping[str, Any]) -> SweepSpec:
     return yaml.build(SweepSpec, {key: spec[key] for key in _SETTINGS if key in spec})
 

@@ -50,12 +50,12 @@ def agreement(means: tuple[Floats, Floats], draws: tuple[Floats, Floats]) -> Agr
     if len(means[0]) < LEAST or any(np.ptp(mean) == 0 for mean in means):
         return None
     spearman = float(correlations(*(mean[None] for mean in means))[0])
-    reliable = [
-        min(float(mean.var() / of_one.var(1).mean()), 1.0)
-        for mean, of_one in zip(means, draws, strict=True)
-    ]
-    low, high = interval(_true_correlations(spearman, len(means[0]), np.array(reliable)))
-    return Agreement(spearman, low, high, *reliable, math.sqrt(reliable[0] * reliable[1]))
+    of_a, of_b = (
+        min(float(mean.var() / drawn.var(1).mean()), 1.0)
+        for mean, drawn in zip(means, draws, strict=True)
+    )
+    low, high = interval(_true_correlations(spearman, len(means[0]), np.array([of_a, of_b])))
+    return Agreement(spearman, low, high, of_a, of_b, math.sqrt(of_a * of_b))
 
 
 def correlations(first: Floats, second: Floats) -> Floats:

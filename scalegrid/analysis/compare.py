@@ -8,7 +8,7 @@ import numpy as np
 
 from scalegrid.analysis.agreement import agreement
 from scalegrid.analysis.comparison import Comparison, Gap, SharedCandidate, Side
-from scalegrid.analysis.contrast import Contrast, contrast, independent, numbers
+from scalegrid.analysis.contrast import Contrast, contrast, numbers
 from scalegrid.analysis.differing import Tables, differing, same_trials
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.recommend import Estimates, estimates_as_planned
@@ -34,20 +34,18 @@ def compare(a: Tables, b: Tables, *, metric: Metric | None = None) -> Comparison
     """
     ours = _estimates("A", a, metric)
     theirs = _estimates("B", b, ours.metric)
-    best_first = ours.rows["variant"].iloc[
-        np.argsort(-ours.fitted.posterior.expected, kind="stable")
-    ]
+    order = np.argsort(-ours.fitted.posterior.expected, kind="stable")
     known = set(theirs.rows["variant"])
-    shared = [variant for variant in best_first if variant in known]
-    same_data = a.data == b.data
+    shared = [variant for variant in ours.rows["variant"].iloc[order] if variant in known]
+    same_data, same_name = a.data == b.data, a.folder.name == b.folder.name
     apart = contrast(ours, theirs, shared, same_data)
     of_a, of_b = numbers(ours, shared), numbers(theirs, shared)
     means = ours.fitted.posterior.expected[of_a], theirs.fitted.posterior.expected[of_b]
-    draws = ours.fitted.samples.values[:, of_a], independent(theirs)[:, of_b]
+    draws = ours.fitted.samples.values[:, of_a], theirs.fitted.samples.values[:, of_b]
     return Comparison(
         metric=ours.metric,
-        a=_side(a, ours, theirs),
-        b=_side(b, theirs, ours),
+        a=_side(str(a.folder) if same_name else a.folder.name, ours, theirs),
+        b=_side(str(b.folder) if same_name else b.folder.name, theirs, ours),
         differing=differing(a, b),
         same_data=same_data,
         same_trials=same_trials(a, b, ours.metric),
@@ -55,7 +53,7 @@ def compare(a: Tables, b: Tables, *, metric: Metric | None = None) -> Comparison
         only_a=_others(ours, shared),
         only_b=_others(theirs, shared),
         pairs=apart.pairs,
-        mean_difference=_mean_difference(apart, ours.sign) if shared else None,
+        mean_difference=_gap(apart.mean.mean(), apart.draws.mean(1), ours.sign) if shared else None,
         agreement=agreement(means, draws),
         notes=tuple(_notes({"A": (a, ours), "B": (b, theirs)}, shared)),
     )
@@ -70,13 +68,13 @@ def _estimates(letter: str, sweep: Tables, metric: Metric | None) -> Estimates:
         raise UserError(f"{letter} ({sweep.folder}): {error}") from None
 
 
-def _side(sweep: Tables, own: Estimates, other: Estimates) -> Side:
+def _side(name: str, own: Estimates, other: Estimates) -> Side:
     leader = int(own.fitted.posterior.expected.argmax())
     row = own.rows.iloc[leader]
     within = _within(own)[str(row["variant"])]
     there = _within(other).get(str(row["variant"]))
     return Side(
-        name=sweep.folder.name,
+        name=name,
         **_network(row),
         good=within,
         good_there=there,
@@ -94,8 +92,8 @@ def _within(estimates: Estimates) -> dict[str, float]:
 
 
 def _network(row: Any) -> dict[str, Any]:
-    numbers = {name: float(row[name]) for name in ("alpha", "beta", "gamma", "flops_ratio")}
-    return {"variant": str(row["variant"]), "resolution": int(row["resolution"]), **numbers}
+    real = {name: float(row[name]) for name in ("alpha", "beta", "gamma", "flops_ratio")}
+    return {"variant": str(row["variant"]), "resolution": int(row["resolution"]), **real}
 
 
 def _shared(
@@ -105,7 +103,7 @@ def _shared(
     rows = ours.rows.set_index("variant", drop=False)
     found = []
     for i, variant in enumerate(variants):
-        difference, low, high = _gap(float(apart.mean[i]), apart.draws[:, i], ours.sign)
+        difference, low, high = _gap(apart.mean[i], apart.draws[:, i], ours.sign)
         found.append(
             SharedCandidate(
                 **_network(rows.loc[variant]),
@@ -121,12 +119,8 @@ def _shared(
     return tuple(found)
 
 
-def _mean_difference(apart: Contrast, sign: float) -> Gap:
-    return _gap(float(apart.mean.mean()), apart.draws.mean(1), sign)
-
-
-def _gap(mean: float, draws: Floats, sign: float) -> Gap:
-    return Gap(sign * mean, *interval(sign * draws))
+def _gap(mean: Any, draws: Floats, sign: float) -> Gap:
+    return Gap(sign * float(mean), *interval(sign * draws))
 
 
 def _others(estimates: Estimates, shared: list[str]) -> tuple[str, ...]:
@@ -153,4 +147,10 @@ def _notes(sweeps: dict[str, tuple[Tables, Estimates]], shared: list[str]) -> li
             "Shared variants that are no candidates of both, since their cost is off or no trial "
             f"has finished: {left_out}."
         )
+    ratios = [
+        estimates.rows.set_index("variant")["flops_ratio"][shared]
+        for _, estimates in sweeps.values()
+    ]
+    if not np.allclose(*ratios):
+        notes.append("The sweeps have other baselines; FLOPs ratios are over that of A.")
     return notes

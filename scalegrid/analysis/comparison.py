@@ -76,8 +76,8 @@ class Comparison:
     where there are none. ``shared`` are in the order of A; ``only_a`` and ``only_b`` are the
     variants of the other candidates. ``pairs`` counts the pairs of trials that the differences
     are taken from, 0 where they are those of independent posteriors. ``mean_difference`` is the
-    mean over the shared candidates, None where there are none, and ``agreement`` None where their
-    order cannot be compared.
+    mean over the shared candidates, None where there are none. ``agreement`` takes the noise of the
+    two as independent, which it is not where there are pairs; None where there is no order.
     """
 
     metric: Metric

@@ -26,10 +26,9 @@ _NETWORK = ("baseline", "resolution", "flops_factor", "match", "grid")
 def verdict(found: Comparison) -> list[str]:
     """Whether both recommend the same network; if not, whether either rules out the other's."""
     a, b = found.a, found.b
-    zones = {with_unit(side.indifference, found.metric): letter for letter, side in _sides(found)}
-    within = " or ".join(
-        f"{zone} ({letter})" if len(zones) > 1 else zone for zone, letter in zones.items()
-    )
+    within = with_unit(a.indifference, found.metric)
+    if a.indifference != b.indifference:
+        within += f" (in B {with_unit(b.indifference, found.metric)})"
     both = f"A ({a.name}) and B ({b.name}) recommend"
     if found.same_network:
         return [
@@ -77,11 +76,13 @@ def shared_sentences(found: Comparison) -> list[str]:
     over = f"In the mean over these B - A is {_gap(gap.mean, gap.low, gap.high, found.metric)}"
     tasks = "" if found.same_data else "; that their data differ is part of it"
     lines.append(f"{over}{tasks}.")
+    taken = "Differences are those of the two estimates, taken as independent."
     if found.pairs:
-        lines.append(
+        taken = (
             f"Differences are taken within {found.pairs} pairs of trials of one variant and seed, "
             "so they need not be those of the two estimates."
         )
+    lines.append(taken)
     return lines
 
 
@@ -112,7 +113,7 @@ def order_sentences(found: Comparison) -> list[str]:
     if one is None:
         return ["They are too few, or their estimates too equal, for their order to be compared."]
     if found.pairs and not any(c.low or c.high for c in found.shared):
-        return ["Their trials are the same in both, so that their order confirms nothing."]
+        return ["Their order confirms nothing, since the same trials are in both."]
     said = f"Order: the rank correlation of the estimates is {one.spearman:.2f} (Spearman's)."
     if found.pairs:
         return [f"{said} Their noise goes together, which adds to that."]
@@ -147,10 +148,6 @@ def _same(one: SameTrials, metric: Metric) -> str:
         f"{said}; of {one.finished} that finished in both, {one.finished - one.equal} gave other "
         f"numbers: B - A is {mean} in the mean{spread}."
     )
-
-
-def _sides(found: Comparison) -> list[tuple[str, Side]]:
-    return [("A", found.a), ("B", found.b)]
 
 
 def _network(side: Side) -> str:

@@ -34,10 +34,12 @@ def contrast(a: Estimates, b: Estimates, variants: Sequence[str], same_data: boo
     Their differences enter the model of one sweep. Pairs count if each of the ``variants`` has one,
     their noise has been seen, and the differences are known better than by independent posteriors.
     """
+    of_a, of_b = numbers(a, variants), numbers(b, variants)
+    # In another order, since the draws of all sweeps come from one generator.
+    draws = np.random.default_rng(8).permutation(b.fitted.samples.values)
     apart = Contrast(
-        b.fitted.posterior.expected[numbers(b, variants)]
-        - a.fitted.posterior.expected[numbers(a, variants)],
-        independent(b)[:, numbers(b, variants)] - a.fitted.samples.values[:, numbers(a, variants)],
+        b.fitted.posterior.expected[of_b] - a.fitted.posterior.expected[of_a],
+        draws[:, of_b] - a.fitted.samples.values[:, of_a],
         pairs=0,
     )
     paired = _paired(a, b, variants) if same_data else None
@@ -50,12 +52,6 @@ def numbers(estimates: Estimates, variants: Sequence[str]) -> Ints:
     """The numbers of ``variants`` among the candidates of a sweep."""
     number = {variant: i for i, variant in enumerate(estimates.rows["variant"])}
     return np.array([number[variant] for variant in variants], dtype=np.int64)
-
-
-def independent(estimates: Estimates) -> Floats:
-    """The joint draws in another order, since those of all sweeps come from one generator."""
-    draws: Floats = np.random.default_rng(8).permutation(estimates.fitted.samples.values)
-    return draws
 
 
 def _paired(a: Estimates, b: Estimates, variants: Sequence[str]) -> Contrast | None:
@@ -71,8 +67,7 @@ def _paired(a: Estimates, b: Estimates, variants: Sequence[str]) -> Contrast | N
         return Contrast(none[0], none, len(seen.value))
     if seen.repeats < MIN_REPEATS:
         return None
-    shares = a.rows[[f"share_{axis}" for axis in Shares._fields]].to_numpy(dtype=np.float64)[
-        numbers(a, variants)
-    ]
+    rows = a.rows.iloc[numbers(a, variants)]
+    shares = rows[[f"share_{axis}" for axis in Shares._fields]].to_numpy(dtype=np.float64)
     fitted = fit(Model(len(variants), shares), seen)
     return Contrast(fitted.posterior.expected, fitted.samples.values, len(seen.value))

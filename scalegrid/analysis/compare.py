@@ -53,6 +53,7 @@ def compare(a: Tables, b: Tables, *, metric: Metric | None = None) -> Comparison
         only_a=_others(ours, shared),
         only_b=_others(theirs, shared),
         pairs=apart.pairs,
+        noise_in_common=apart.in_common,
         mean_difference=_gap(apart.mean.mean(), apart.draws.mean(1), ours.sign) if shared else None,
         agreement=agreement(means, draws),
         notes=tuple(_notes({"A": (a, ours), "B": (b, theirs)}, shared)),

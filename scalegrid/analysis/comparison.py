@@ -75,7 +75,8 @@ class Comparison:
     same, each as the pair of A's and B's. ``same_trials`` are trials with equal descriptions, None
     where there are none. ``shared`` are in the order of A; ``only_a`` and ``only_b`` are the
     variants of the other candidates. ``pairs`` counts the pairs of trials that the differences
-    are taken from, 0 where they are those of independent posteriors. ``mean_difference`` is the
+    are taken from, 0 where they are those of independent posteriors, and ``noise_in_common`` is the
+    correlation of their noise. ``mean_difference`` is the
     mean over the shared candidates, None where there are none. ``agreement`` takes the noise of the
     two as independent, which it is not where there are pairs; None where there is no order.
     """
@@ -90,6 +91,7 @@ class Comparison:
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     pairs: int
+    noise_in_common: float
     mean_difference: Gap | None
     agreement: Agreement | None
     notes: tuple[str, ...]

@@ -80,7 +80,8 @@ def shared_sentences(found: Comparison) -> list[str]:
     if found.pairs:
         taken = (
             f"Differences are taken within {found.pairs} pairs of trials of one variant and seed, "
-            "so they need not be those of the two estimates."
+            f"whose noise correlates by {found.noise_in_common:.2f}; they need not be those of the "
+            "two estimates."
         )
     lines.append(taken)
     return lines
@@ -116,7 +117,7 @@ def order_sentences(found: Comparison) -> list[str]:
         return ["Their order confirms nothing, since the same trials are in both."]
     said = f"Order: the rank correlation of the estimates is {one.spearman:.2f} (Spearman's)."
     if found.pairs:
-        return [f"{said} Their noise goes together, which adds to that."]
+        return [f"{said} The noise that they have in common adds to that."]
     return [
         f"{said} Their reliability is {one.reliability_a:.2f} in A and {one.reliability_b:.2f} in "
         f"B, so that no more than {one.most:.2f} can be expected even of equal orders. The rank "

@@ -76,6 +76,7 @@ def _side(name: str, own: Estimates, other: Estimates) -> Side:
     there = _within(other).get(str(row["variant"]))
     return Side(
         name=name,
+        role=str(row["role"]),
         **_network(row),
         good=within,
         good_there=there,

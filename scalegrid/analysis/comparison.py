@@ -30,6 +30,7 @@ class Side:
     """
 
     name: str
+    role: str
     variant: str
     alpha: float
     beta: float

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from scalegrid.analysis.agreement import Agreement
-from scalegrid.analysis.candidates import with_unit
 from scalegrid.analysis.comparison import Comparison, SharedCandidate, Side
 from scalegrid.analysis.differing import SameTrials
+from scalegrid.analysis.naming import network_name, with_unit
 from scalegrid.spec import Metric
 from scalegrid.util.text import coefficient, percent
 
@@ -152,10 +152,10 @@ def _same(one: SameTrials, metric: Metric) -> str:
 
 
 def _network(side: Side) -> str:
-    return (
-        f"α {coefficient(side.alpha)}, β {coefficient(side.beta)}, γ {side.gamma:.3f}, "
-        f"{side.resolution} px"
-    )
+    triple = f"α {coefficient(side.alpha)}, β {coefficient(side.beta)}, γ {side.gamma:.3f}"
+    name = network_name(side.role, side.alpha, side.beta, side.gamma)
+    coefficients = triple if name.startswith("α") else f"{name} ({triple})"
+    return f"{coefficients}, {side.resolution} px"
 
 
 def _candidates(count: int) -> str:

@@ -38,10 +38,13 @@ def compare(a: str, b: str, results: str, form: Format, metric: Metric | None) -
         columns = [field.name for field in fields(SharedCandidate)]
         print_csv([asdict(one) for one in found.shared], columns=columns)
     else:
-        print_lines(text.verdict(found))
+        print_lines([*text.verdict(found), ""])
         if found.differing:
             print_table(text.differing_rows(found))
+            print()
         print_lines(text.shared_sentences(found))
         if found.shared:
+            print()
             print_table(text.shared_rows(found))
+            print()
         print_lines([*text.order_sentences(found), *found.notes])

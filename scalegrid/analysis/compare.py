@@ -149,10 +149,10 @@ def _notes(sweeps: dict[str, tuple[Tables, Estimates]], shared: list[str]) -> li
             "Shared variants that are no candidates of both, since their cost is off or no trial "
             f"has finished: {left_out}."
         )
-    ratios = [
-        estimates.rows.set_index("variant")["flops_ratio"][shared]
-        for _, estimates in sweeps.values()
-    ]
-    if not np.allclose(*ratios):
+    first, second = (
+        set(sweep.planned["variant"][sweep.planned["role"] == "baseline"])
+        for sweep, _ in sweeps.values()
+    )
+    if shared and first != second:
         notes.append("The sweeps have other baselines; FLOPs ratios are over that of A.")
     return notes

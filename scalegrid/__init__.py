@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from scalegrid.util.version import __version__
 
 if TYPE_CHECKING:
-    from scalegrid.analysis import Recommendation, recommend
+    from scalegrid.analysis import Comparison, Recommendation, compare, recommend
     from scalegrid.baselines import Baseline
     from scalegrid.baselines import get as get_baseline
     from scalegrid.coefficients import Coefficients
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 _ROOMS = {
     "Baseline": "baselines",
     "Coefficients": "coefficients",
+    "Comparison": "analysis",
     "Plan": "plan",
     "Recipe": "spec",
     "Recommendation": "analysis",
@@ -44,6 +45,7 @@ _ROOMS = {
     "SweepTables": "results",
     "UserError": "util.errors",
     "Variant": "plan",
+    "compare": "analysis",
     "draw": "figures",
     "get_baseline": "baselines:get",
     "load_sweep": "results",
@@ -55,6 +57,7 @@ _ROOMS = {
 __all__ = [
     "Baseline",
     "Coefficients",
+    "Comparison",
     "Plan",
     "Recipe",
     "Recommendation",
@@ -64,6 +67,7 @@ __all__ = [
     "UserError",
     "Variant",
     "__version__",
+    "compare",
     "draw",
     "get_baseline",
     "load_sweep",

@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 from scalegrid.analysis.candidates import METRICS, others, raced, value, zone
-from scalegrid.analysis.draws import Draws, draws_as_planned
+from scalegrid.analysis.compare import compare
+from scalegrid.analysis.comparison import Comparison
+from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.learning import Learning
 from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.next_step import next_step
-from scalegrid.analysis.recommend import recommend, recommend_as_planned, sensor_as_planned
+from scalegrid.analysis.recommend import (
+    estimates_as_planned,
+    recommend,
+    recommend_as_planned,
+    sensor_as_planned,
+)
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.wording import (
@@ -26,7 +33,8 @@ __all__ = [
     "DROPPED",
     "METRICS",
     "Candidate",
-    "Draws",
+    "Comparison",
+    "Estimates",
     "Gain",
     "Learning",
     "Metric",
@@ -36,7 +44,8 @@ __all__ = [
     "amount",
     "answer",
     "basis",
-    "draws_as_planned",
+    "compare",
+    "estimates_as_planned",
     "network_name",
     "next_step",
     "others",

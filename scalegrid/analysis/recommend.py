@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scalegrid.analysis.candidates import METRICS, others, raced, trial_values, value, zone
+from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.foresight import Foresight, foresee
 from scalegrid.analysis.kinds import without_kinds
 from scalegrid.analysis.luck import Luck, images_needed, luck
@@ -174,26 +175,32 @@ def sensor_as_planned(
     return table.sensor(fit(Model(table.observations.size, table.shares), table.observations))
 
 
-def fitted_as_planned(
+def estimates_as_planned(
     variants: pd.DataFrame,
     trials: pd.DataFrame,
     spec: Mapping[str, Any],
     *,
     metric: Metric | None = None,
     answers: Mapping[str, Flags] | None = None,
-) -> tuple[list[str], pd.DataFrame, Fit]:
-    """What `recommend_as_planned` speaks from: the ids of the candidates, trials, and the fit.
+) -> Estimates:
+    """What `recommend_as_planned` makes its recommendation from; equal tables give equal draws.
 
-    The trials are the finished ones of any variant, with a column ``value``, more being better.
-
-    Raises:
-        UserError: see `recommend`.
+    Arguments and errors are as there.
     """
     planned = _planned(spec)
-    table, fitted = _read_and_fit(
-        variants, trials, metric or planned.metric, planned.flops_factor, answers
+    chosen = metric or planned.metric
+    table, fitted = _read_and_fit(variants, trials, chosen, planned.flops_factor, answers)
+    return Estimates(
+        metric=chosen,
+        indifference=zone(chosen, planned.indifference if chosen == planned.metric else None),
+        confidence=CONFIDENCE if planned.confidence is None else planned.confidence,
+        rows=table.rows,
+        trials=table.values,
+        fitted=fitted,
+        repeats=table.observations.repeats,
+        sign=table.sign,
+        notes=tuple(table.notes),
     )
-    return [str(variant) for variant in table.rows["variant"]], table.values, fitted
 
 
 def _read_and_fit(

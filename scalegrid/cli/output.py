@@ -24,9 +24,13 @@ def print_json(value: Any, stream: TextIO | None = None) -> None:
     print(text, file=stream or sys.stdout)
 
 
-def print_csv(rows: Sequence[Mapping[str, Any]], stream: TextIO | None = None) -> None:
-    """Print rows with the same keys as CSV with a header."""
-    writer = csv.DictWriter(stream or sys.stdout, list(rows[0]), lineterminator="\n")
+def print_csv(
+    rows: Sequence[Mapping[str, Any]],
+    stream: TextIO | None = None,
+    columns: Sequence[str] = (),
+) -> None:
+    """Print rows with the same keys as CSV with a header; without rows, of ``columns``."""
+    writer = csv.DictWriter(stream or sys.stdout, columns or list(rows[0]), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
 
@@ -96,7 +100,7 @@ def _table(rows: Sequence[Mapping[str, Any]], dropped: Sequence[str]) -> Table:
 
 
 def _is_quantity(value: Any) -> bool:
-    return isinstance(value, str) and (value in ("", "–") or value.lstrip("<> ")[:1].isdigit())
+    return isinstance(value, str) and (value in ("", "–") or value.lstrip("<>+- ")[:1].isdigit())
 
 
 def _finite(value: Any) -> Any:

@@ -63,7 +63,7 @@ def describe_noise(subject: Subject) -> list[str]:
 def describe_left_out(subject: Subject) -> list[str]:
     """The trials and variants that have no part in a figure of candidates."""
     failed = int((subject.trials["status"] == "failed").sum())
-    tried = set(subject.draws.trials["variant"])
+    tried = set(subject.estimates.trials["variant"])
     untried = sum(v not in tried for v in subject.variants["variant"])
     left_out = [
         plural(number, thing)

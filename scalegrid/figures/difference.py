@@ -43,7 +43,7 @@ def draw(tables: Tables) -> Drawing:
 
 def _chance(subject: Subject, variant: str) -> float:
     """The probability that a candidate is better than the recommended one."""
-    draws = subject.draws
+    draws = subject.estimates
     return float((draws.of(variant) > draws.of(subject.found.best.variant)).mean())
 
 
@@ -60,7 +60,7 @@ def _draw_row(axes: Axes, subject: Subject, row: Row, unit: Unit) -> list[float]
             return []
         middle, low, high = -gain.gain, -gain.high, -gain.low
     else:
-        draws = subject.draws.of(row.variant) - subject.draws.of(found.best.variant)
+        draws = subject.estimates.of(row.variant) - subject.estimates.of(found.best.variant)
         low, high = interval(draws)
         middle = float(draws.mean())
     middle, low, high = (unit.factor * value for value in (middle, low, high))

@@ -50,7 +50,7 @@ def draw(tables: Tables) -> Drawing:
 
 def _draw_row(axes: Axes, subject: Subject, row: Row, unit: Unit) -> list[float]:
     """Draw a row; returns the values that must be inside the axes."""
-    trials = subject.draws.trials
+    trials = subject.estimates.trials
     own = trials.loc[trials["variant"] == row.variant, "value"].to_numpy(dtype=float)
     own = unit.factor * unit.sign * own
     middle, low, high = _estimate(subject, row, own, unit)

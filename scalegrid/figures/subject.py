@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from scalegrid.analysis import Draws, Recommendation, draws_as_planned, recommend_as_planned
+from scalegrid.analysis import Estimates, Recommendation, estimates_as_planned, recommend_as_planned
 from scalegrid.analysis.naming import along_paper
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
@@ -76,9 +76,9 @@ class Subject:
         return recommend_as_planned(self.variants, self.trials, self.spec, answers=self.answered)
 
     @cached_property
-    def draws(self) -> Draws:
+    def estimates(self) -> Estimates:
         """The posterior draws behind ``found``."""
-        return draws_as_planned(self.variants, self.trials, self.spec, answers=self.answered)
+        return estimates_as_planned(self.variants, self.trials, self.spec, answers=self.answered)
 
     @cached_property
     def off_cost(self) -> frozenset[str]:

@@ -73,7 +73,7 @@ def draw(tables: Tables) -> Drawing:
 def _draw_surface(panel: Any, subject: Subject, unit: Unit, colours: Normalize) -> None:
     """Draw the posterior mean of the surface as contours, in the colours of the candidates."""
     mesh = triangle_mesh(_DIVISIONS)
-    heights = subject.draws.surface(mesh)
+    heights = subject.estimates.surface(mesh)
     assert heights is not None
     heights = unit.factor * unit.sign * heights
     levels = np.linspace(heights.min(), heights.max() + 1e-9, _LEVELS)

@@ -68,7 +68,9 @@ def contents(tables: SweepTables) -> Contents:
     """Everything that the page of a sweep says."""
     found, said = _recommendation(tables)
     rated = {row["variant"]: row for row in rows(found)} if found else {}
-    plan: list[dict[str, Any]] = [{str(k): v for k, v in row.items()} for row in tables.planned.to_dict("records")]
+    plan: list[dict[str, Any]] = [
+        {str(k): v for k, v in row.items()} for row in tables.planned.to_dict("records")
+    ]
     variants = [_variant(row, tables, rated) for row in plan]
     pictures, missing = _pictures(tables, variants)
     return Contents(

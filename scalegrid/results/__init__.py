@@ -4,7 +4,22 @@
 them, one process at a time, and `loading` reads them.
 """
 
-from scalegrid.results.loading import Stored, SweepTables, load_sweep, read_stored, sweep_folder
+from scalegrid.results.loading import (
+    Stored,
+    SweepTables,
+    load_sweep,
+    load_sweep_at,
+    read_stored,
+    sweep_folder,
+)
 from scalegrid.results.store import Store
 
-__all__ = ["Store", "Stored", "SweepTables", "load_sweep", "read_stored", "sweep_folder"]
+__all__ = [
+    "Store",
+    "Stored",
+    "SweepTables",
+    "load_sweep",
+    "load_sweep_at",
+    "read_stored",
+    "sweep_folder",
+]

@@ -45,10 +45,12 @@ class SweepTables:
     ``spec`` holds the keys of ``sweep.yaml``; trials are in the order of the plan, then of seeds.
     ``planned`` are the variants of the plan last run, the others of ``variants`` of earlier ones.
     ``answers`` lacks trials that failed or were made by a scalegrid that did not keep them.
+    ``data`` is the fingerprint of the data.
     """
 
     folder: Path
     spec: dict[str, Any]
+    data: str
     variants: pd.DataFrame
     trials: pd.DataFrame
     history: pd.DataFrame
@@ -196,7 +198,21 @@ def load_sweep(name: str | None, results: Path | str = "results") -> SweepTables
     tables = (stored.variants, stored.trials, stored.history, stored.answers)
     variants, trials, history, answers = (table.to_pandas() for table in tables)
     planned = variants.head(stored.planned_count)
-    return SweepTables(folder, spec, variants, trials, history, answers, planned)
+    return SweepTables(folder, spec, stored.data, variants, trials, history, answers, planned)
+
+
+def load_sweep_at(sweep: str, results: Path | str = "results") -> SweepTables:
+    """Read the tables of a sweep by the path of its folder, or by its name under ``results``.
+
+    What has a path separator, or is ``.`` or ``..``, is a path.
+
+    Raises:
+        UserError: see `load_sweep`.
+    """
+    if sweep in (".", "..") or "/" in sweep or os.sep in sweep:
+        folder = Path(os.path.abspath(os.path.expanduser(sweep)))
+        return load_sweep(folder.name, folder.parent)
+    return load_sweep(sweep, results)
 
 
 def read_stored(folder: Path) -> Stored | None:

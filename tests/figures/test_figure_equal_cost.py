@@ -130,7 +130,7 @@ def test_differences_are_those_of_joint_draws() -> None:
     best = here.found.best.variant
     assert places[best][0] == 0
     for one in here.found.ranking[1:]:
-        apart = here.draws.of(one.variant) - here.draws.of(best)
+        apart = here.estimates.of(one.variant) - here.estimates.of(best)
         assert places[one.variant][0] == pytest.approx(100 * apart.mean())
     (off,) = here.off_cost
     gain = here.found.gains["resolution"]

@@ -172,14 +172,15 @@ def test_without_a_browser_no_pdf_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(UserError, match="none of chromium, .* is on PATH"):
+    with pytest.raises(UserError, match=r"none of chromium, .* is on PATH"):
         print_pdf(tmp_path / "page.html")
 
 
 def test_names_in_a_figure_are_its_own() -> None:
     svg = (
-        '<?xml version="1.0"?>\n<svg xmlns="x"><metadata>2026</metadata><defs><path id="m1"/></defs>'
-        '<g id="variant-abc"><use xlink:href="#m1" clip-path="url(#p2)"/></g><clipPath id="p2"/></svg>'
+        '<?xml version="1.0"?>\n<svg xmlns="x"><metadata>2026</metadata>'
+        '<defs><path id="m1"/></defs><g id="variant-abc">'
+        '<use xlink:href="#m1" clip-path="url(#p2)"/></g><clipPath id="p2"/></svg>'
     )
     found = inline(svg, "one", 'What "it" shows', {"abc": "a < b"})
     assert found.startswith('<svg role="img" aria-label="What &quot;it&quot; shows" xmlns="x">')

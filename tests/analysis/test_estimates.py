@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from analysis_tables import noisy_trials, spread_shares, trials_table, variants_table
 
-from scalegrid.analysis import draws_as_planned, recommend_as_planned
+from scalegrid.analysis import estimates_as_planned, recommend_as_planned
 
 SHARES = spread_shares(12)
 TRUTH = 0.7 - 0.03 * ((SHARES - [0.3, 0.4, 0.3]) ** 2).sum(1)
@@ -18,7 +18,7 @@ TRIALS = trials_table(noisy_trials(TRUTH, 4, 0.002))
 def test_probabilities_and_intervals_are_counts_of_draws(metric: str) -> None:
     spec = {"metric": metric, "indifference": 0.3}
     said = recommend_as_planned(VARIANTS, TRIALS, spec)
-    draws = draws_as_planned(VARIANTS, TRIALS, spec)
+    draws = estimates_as_planned(VARIANTS, TRIALS, spec)
     top = draws.values.max(1)
     for one in said.ranking:
         own = draws.of(one.variant)
@@ -32,7 +32,7 @@ def test_probabilities_and_intervals_are_counts_of_draws(metric: str) -> None:
 def test_the_surface_is_highest_at_the_recommended_optimum() -> None:
     said = recommend_as_planned(VARIANTS, TRIALS, {}).surface_optimum
     assert said is not None
-    draws = draws_as_planned(VARIANTS, TRIALS, {})
+    draws = estimates_as_planned(VARIANTS, TRIALS, {})
     height = draws.surface(np.array([said.shares, *SHARES]))
     assert height is not None
     assert height[0] == pytest.approx(said.accuracy, abs=1e-4)
@@ -42,4 +42,4 @@ def test_the_surface_is_highest_at_the_recommended_optimum() -> None:
 def test_there_is_no_surface_where_candidates_are_too_few() -> None:
     few = VARIANTS.head(4)
     trials = TRIALS[TRIALS["variant"].isin(few["variant"])]
-    assert draws_as_planned(few, trials, {}).surface(SHARES) is None
+    assert estimates_as_planned(few, trials, {}).surface(SHARES) is None

@@ -1,0 +1,50 @@
+"""`scalegrid compare`: two sweeps side by side."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, fields
+from typing import get_args
+
+import click
+
+from scalegrid.cli.options import format_option, results_option
+from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
+from scalegrid.spec import Metric
+
+
+@click.command()
+@click.argument("a", metavar="A")
+@click.argument("b", metavar="B")
+@results_option
+@format_option
+@click.option("--metric", type=click.Choice(get_args(Metric)), help="What to compare by.")
+def compare(a: str, b: str, results: str, form: Format, metric: Metric | None) -> None:
+    """Compare two sweeps: what they recommend, where they differ, and the networks of both.
+
+    A and B are names, or paths of folders of sweeps. The metric is A's where none is given.
+    """
+    from scalegrid.analysis import compare as compared
+    from scalegrid.analysis import comparison_text as text
+    from scalegrid.analysis.comparison import SharedCandidate
+    from scalegrid.results import load_sweep_at
+
+    found = compared(load_sweep_at(a, results), load_sweep_at(b, results), metric=metric)
+    if form == "json":
+        print_json(found.to_dict())
+    elif form == "csv":
+        if not found.shared:
+            print_lines(text.shared_sentences(found), sys.stderr)
+        columns = [field.name for field in fields(SharedCandidate)]
+        print_csv([asdict(one) for one in found.shared], columns=columns)
+    else:
+        print_lines([*text.verdict(found), ""])
+        if found.differing:
+            print_table(text.differing_rows(found))
+            print()
+        print_lines(text.shared_sentences(found))
+        if found.shared:
+            print()
+            print_table(text.shared_rows(found))
+            print()
+        print_lines([*text.order_sentences(found), *found.notes])

@@ -15,6 +15,7 @@ from scalegrid.analysis.selection import MIN_REPEATS, chances
 
 _HALF, _MOST = 0.5, 0.9
 _RACES = 48
+_RACERS = 64  # of more candidates the least likely are never given a trial
 _DRAWS = 300
 HORIZON = 20
 """Trials a candidate beyond which the future is not imagined."""
@@ -83,14 +84,17 @@ def _clear_parts(
     """Numbers of further trials that grow by a quarter, and the part of races that are clear."""
     generator = np.random.default_rng(2)
     size = posterior.mean.shape[1]
-    covariance, noise = posterior.covariance, posterior.noise_told
-    covariance = covariance + 1e-9 * np.trace(covariance) / size * np.eye(size)
-    root = np.linalg.cholesky(covariance + 1e-300 * np.eye(size))
-    truth = posterior.expected + generator.standard_normal((_RACES, size)) @ root.T
-    races = _Races(posterior.expected, covariance, noise, truth, luck or Luck(0.0, 1), generator)
     least = size if repeats == 0 else MIN_REPEATS - repeats
+    high = posterior.expected + 2 * np.sqrt(np.diagonal(posterior.covariance))
+    kept = np.sort(np.argsort(-high, kind="stable")[:_RACERS])
+    covariance, noise = posterior.covariance[np.ix_(kept, kept)], posterior.noise_told
+    racers, expected = len(kept), posterior.expected[kept]
+    covariance = covariance + 1e-9 * np.trace(covariance) / racers * np.eye(racers)
+    root = np.linalg.cholesky(covariance + 1e-300 * np.eye(racers))
+    truth = expected + generator.standard_normal((_RACES, racers)) @ root.T
+    races = _Races(expected, covariance, noise, truth, luck or Luck(0.0, 1), generator)
     made = 0
-    while made < HORIZON * size:
+    while made < HORIZON * racers:
         step = max(1, made // 4)
         for _ in range(step):
             races.advance(indifference)

@@ -279,6 +279,7 @@ BUILT_IN: dict[str, Baseline] = {
 
 BRIEF_RATES = {
     "EfficientNet": 0.12,
+    "EfficientNet-Lite": 0.17,
     "MobileNetV2": 0.17,
     "MobileNetV3": 0.15,
     "MnasNet": 0.19,

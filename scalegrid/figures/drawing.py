@@ -73,7 +73,7 @@ def draw(
     _check("format", formats, FORMATS)
     from scalegrid.figures.subject import Subject
 
-    subject = Subject(tables)
+    subject = Subject.of(tables)
     files: dict[str, bytes] = {}
     reasons: list[str] = []
     for name in dict.fromkeys(names or FIGURES):

@@ -14,10 +14,10 @@ from scalegrid.analysis import (
     answer,
     basis,
     next_step,
-    recommend_as_planned,
     rows,
 )
 from scalegrid.figures import draw
+from scalegrid.figures.subject import Subject
 from scalegrid.report.inline import inline
 from scalegrid.spec import GROUPS, RUNTIME_KEYS
 from scalegrid.util.errors import UserError
@@ -66,13 +66,14 @@ class Contents:
 
 def contents(tables: SweepTables) -> Contents:
     """Everything that the page of a sweep says."""
-    found, said = _recommendation(tables)
+    subject = Subject(tables)
+    found, said = _recommendation(subject)
     rated = {row["variant"]: row for row in rows(found)} if found else {}
     plan: list[dict[str, Any]] = [
         {str(k): v for k, v in row.items()} for row in tables.planned.to_dict("records")
     ]
     variants = [_variant(row, tables, rated) for row in plan]
-    pictures, missing = _pictures(tables, variants)
+    pictures, missing = _pictures(subject, variants)
     return Contents(
         name=tables.folder.name,
         answer=said,
@@ -89,12 +90,10 @@ def contents(tables: SweepTables) -> Contents:
     )
 
 
-def _recommendation(tables: SweepTables) -> tuple[Recommendation | None, list[str]]:
+def _recommendation(subject: Subject) -> tuple[Recommendation | None, list[str]]:
     """What is recommended, and the sentences that say so; or why there is nothing yet."""
     try:
-        found = recommend_as_planned(
-            tables.planned, tables.trials, tables.spec, answers=tables.answered
-        )
+        found = subject.found
     except UserError as error:
         text = str(error)
         return None, [sentence(text[:1].upper() + text[1:])]
@@ -133,16 +132,14 @@ def _variant(
     }
 
 
-def _pictures(
-    tables: SweepTables, variants: list[dict[str, str]]
-) -> tuple[list[Picture], list[str]]:
+def _pictures(subject: Subject, variants: list[dict[str, str]]) -> tuple[list[Picture], list[str]]:
     """The figures that there are data for, and why the others are missing."""
     points = {row["variant"]: _hover(row) for row in variants}
     pictures, missing = [], []
     with tempfile.TemporaryDirectory() as folder:
         for name in FIGURES:
             try:
-                draw([name], tables, Path(folder), ("svg",))
+                draw([name], subject, Path(folder), ("svg",))
             except UserError as error:
                 missing.append(sentence(str(error)))
                 continue

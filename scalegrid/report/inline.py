@@ -12,7 +12,8 @@ def inline(svg: str, prefix: str, label: str, points: Mapping[str, str]) -> str:
 
     Args:
         svg: the file's text.
-        prefix: put before every id, since those of several files are one name space in a page.
+        prefix: put before the ids that are referred to, since those of several files are one name
+            space in a page; the others are dropped.
         label: what the picture shows, for those who cannot see it.
         points: texts by the ids of variants; a group called ``variant-ID`` gets its text as a
             title, which browsers show on hovering.
@@ -22,7 +23,12 @@ def inline(svg: str, prefix: str, label: str, points: Mapping[str, str]) -> str:
     for variant, text in points.items():
         group = f'<g id="variant-{variant}">'
         body = body.replace(group, f"{group}<title>{escape(text)}</title>")
-    body = re.sub(r'\bid="([^"]+)"', rf'id="{prefix}-\1"', body)
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', body))
+
+    def renamed(found: re.Match[str]) -> str:
+        return f' id="{prefix}-{found[1]}"' if found[1] in used else ""
+
+    body = re.sub(r'\sid="([^"]+)"', renamed, body)
     body = re.sub(r'(href="|url\()#([^")]+)', rf"\1#{prefix}-\2", body)
     name = escape(label, {'"': "&quot;"})
     return body.replace("<svg ", f'<svg role="img" aria-label="{name}" ', 1)

@@ -246,7 +246,9 @@ class SweepSpec(Recipe):
     def _words(cls, words: object) -> object:
         if isinstance(words, str):
             words = tuple(word.strip() for word in words.split(",") if word.strip())
-        return tuple(dict.fromkeys(words)) if isinstance(words, tuple) else words
+        if not isinstance(words, tuple):
+            raise ValueError("must be names separated by commas, or a list of them")
+        return tuple(dict.fromkeys(words))
 
     @field_validator("alpha_range", "beta_range", "gamma_range")
     @classmethod

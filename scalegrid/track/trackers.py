@@ -136,7 +136,9 @@ class WandB:
     def __init__(self, folder: Path) -> None:
         self.destination = _destination("wandb", *map(os.environ.get, self._settings))
         self._sweep = folder.name
-        self._folder = None if os.environ.get("WANDB_DIR") else folder
+        allowed = re.sub(r"[/\\#?%:]", "-", folder.name)[:128]
+        self._project = os.environ.get("WANDB_PROJECT") or allowed
+        self._folder = Path(os.environ.get("WANDB_DIR") or folder)
         self._mode: str | None = None
         self._reason = ""
 
@@ -145,8 +147,7 @@ class WandB:
         """Where they are, and why they are offline if they are."""
         if self._mode != "offline":
             return f"they are in the project {self._project} (mode {self._mode})"
-        root = self._folder or os.environ["WANDB_DIR"]
-        return f"{self._reason}`wandb sync {root}/wandb/offline-run-*` uploads them"
+        return f"{self._reason}`wandb sync {self._folder}/wandb/offline-run-*` uploads them"
 
     def send(self, run: Run) -> None:
         """Make the run of that id, or go on with it, and finish it."""
@@ -154,6 +155,8 @@ class WandB:
 
         if self._mode is None:
             self._mode = self._found_mode()
+        for earlier in self._folder.glob(f"wandb/offline-run-*-{run.id}"):
+            shutil.rmtree(earlier)
         sent: Any = wandb.init(
             project=os.environ.get("WANDB_PROJECT") or re.sub(r"[/\\#?%:]", "-", self._sweep)[:128],
             id=run.id,
@@ -168,6 +171,7 @@ class WandB:
                 console="off", silent=True, x_disable_stats=True, disable_git=True, save_code=False
             ),
         )
+        sent.define_metric("*", summary="none")  # it would take those of the last epoch
         for point in run.history:
             sent.log(dict(point.values), step=point.epoch)
         if run.figures:

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, Protocol
 
 from scalegrid.track.runs import Run
 from scalegrid.util.errors import UserError
@@ -66,9 +66,10 @@ def _installed(package: str) -> bool:
     return spec is not None and spec.origin is not None
 
 
-def _destination(name: str, *settings: str | None) -> str:
-    """A name that tells settings apart without showing them: some hold passwords."""
-    return f"{name} {digest(settings)}" if any(settings) else name
+def _destination(name: str, *variables: str) -> str:
+    """A name that tells variables' values apart without showing them: some hold passwords."""
+    values = [os.environ.get(variable) for variable in variables]
+    return f"{name} {digest(values)}" if any(values) else name
 
 
 def _described(run: Run) -> dict[str, Any]:
@@ -131,10 +132,9 @@ class WandB:
     """Weights & Biases, project of the sweep's name; offline where there is no API key."""
 
     packages = ("wandb",)
-    _settings: ClassVar = ("WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_PROJECT")
 
     def __init__(self, folder: Path) -> None:
-        self.destination = _destination("wandb", *map(os.environ.get, self._settings))
+        self.destination = _destination("wandb", "WANDB_BASE_URL", "WANDB_ENTITY", "WANDB_PROJECT")
         self._sweep = folder.name
         allowed = re.sub(r"[/\\#?%:]", "-", folder.name)[:128]
         self._project = os.environ.get("WANDB_PROJECT") or allowed
@@ -158,14 +158,14 @@ class WandB:
         for earlier in self._folder.glob(f"wandb/offline-run-*-{run.id}"):
             shutil.rmtree(earlier)
         sent: Any = wandb.init(
-            project=os.environ.get("WANDB_PROJECT") or re.sub(r"[/\\#?%:]", "-", self._sweep)[:128],
+            project=self._project,
             id=run.id,
             name=run.name,
             group=self._sweep,
             job_type=run.kind,
             config=dict(run.config),
             resume="allow",
-            mode=self._mode,  # type: ignore[arg-type, unused-ignore]
+            mode=self._mode,
             dir=self._folder,
             settings=wandb.Settings(
                 console="off", silent=True, x_disable_stats=True, disable_git=True, save_code=False
@@ -200,10 +200,11 @@ class Trackio:
     """Trackio's local files, or the Space or server of its own variables."""
 
     packages = ("trackio",)
-    _settings: ClassVar = ("TRACKIO_DIR", "TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL")
 
     def __init__(self, folder: Path) -> None:
-        self.destination = _destination("trackio", *map(os.environ.get, self._settings))
+        self.destination = _destination(
+            "trackio", "TRACKIO_DIR", "TRACKIO_SPACE_ID", "TRACKIO_SERVER_URL"
+        )
         self._sweep = folder.name
 
     @property
@@ -254,7 +255,7 @@ class MLflow:
         self._shown = self._uri if self._uri == local else "MLFLOW_TRACKING_URI"
         database = ("sqlalchemy", "alembic") if self._uri.startswith("sqlite:") else ()
         self.packages = ("mlflow", *database)
-        self.destination = _destination("mlflow", self._uri)
+        self.destination = f"mlflow {digest(self._uri)}"  # it may hold a password
         self._sweep = folder.name
 
     @property

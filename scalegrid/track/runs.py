@@ -10,6 +10,9 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from scalegrid.progress.display import label
 from scalegrid.results import Stored
 from scalegrid.results.schema import Row
@@ -79,8 +82,12 @@ def versions(stored: Stored) -> dict[str, str]:
 def trial_runs(stored: Stored, wanted: Collection[str]) -> Iterator[Run]:
     """The runs of those trials whose ids are wanted, in the order of the table."""
     variants = {row["variant"]: row for row in stored.variants.to_pylist()}
+    trials, history = (
+        table.filter(pc.is_in(table["trial"], pa.array(list(wanted), pa.string())))
+        for table in (stored.trials, stored.history)
+    )
     epochs: dict[str, list[Row]] = {}
-    for row in stored.history.to_pylist():
+    for row in history.to_pylist():
         epochs.setdefault(row["trial"], []).append(row)
     common = _settings(
         {
@@ -89,16 +96,14 @@ def trial_runs(stored: Stored, wanted: Collection[str]) -> Iterator[Run]:
             **stored.spec.recipe.model_dump(mode="json"),
         }
     )
-    for row in stored.trials.to_pylist():
-        if row["trial"] in wanted:
-            yield _trial_run(row, variants[row["variant"]], epochs.get(row["trial"], []), common)
+    for row in trials.to_pylist():
+        yield _trial_run(row, variants[row["variant"]], epochs.get(row["trial"], []), common)
 
 
 def sweep_run(stored: Stored, figures: Sequence[Path]) -> Run:
     """The run of the sweep itself: its specification, how many trials it has, its figures."""
     trials = stored.trials.to_pylist()
     failed = sum(row["status"] == "failed" for row in trials)
-    ends = [row["finished_at"].timestamp() for row in trials]
     return Run(
         id=_sweep_id(stored),
         name=stored.folder.name,
@@ -106,8 +111,8 @@ def sweep_run(stored: Stored, figures: Sequence[Path]) -> Run:
         config=_settings(stored.spec.model_dump(mode="json")),
         history=(),
         final={"finished": len(trials) - failed, "failed": failed},
-        start=min(ends) - trials[ends.index(min(ends))]["seconds"],
-        end=max(ends),
+        start=min(row["finished_at"].timestamp() - row["seconds"] for row in trials),
+        end=max(row["finished_at"].timestamp() for row in trials),
         figures=figures,
     )
 

@@ -163,6 +163,14 @@ READERS = {
 }
 
 
+HINTS = {
+    "tensorboard": "`tensorboard --logdir ",
+    "wandb": "there is no API key for wandb, so they are offline; `wandb sync ",
+    "trackio": "`trackio show --project tracked`",
+    "mlflow": "the experiment tracked at sqlite:///",
+}
+
+
 @pytest.fixture(autouse=True)
 def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of the user's is read or written."""
@@ -207,6 +215,7 @@ def test_a_tracker_holds_what_the_tables_hold(name: str, tmp_path: Path) -> None
         store.add([again], history_of(again), [answers(again)])
     assert sent() == [ids[2], sweep]
     check()
+    assert HINTS[name] in tracker.hint
 
 
 def _same(runs: dict[str, Found], folder: Path) -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
@@ -32,6 +32,7 @@ INDIFFERENCE, LOSS_INDIFFERENCE = 0.3, 0.01
 
 Metric = Literal["top1", "top5", "val_loss", "nas"]
 Rates = Literal["same", "tune", "check"]
+TrackerName = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
 PositiveInt = Annotated[int, Field(gt=0, le=10_000_000)]
 Parallel = Annotated[int, Field(gt=0, le=1024)]
@@ -234,6 +235,20 @@ class SweepSpec(Recipe):
         None, description="Name of the sweep; default: baseline, data and resolution."
     )
     results: str = Field("results", description="Folder that holds the sweeps.")
+    track: tuple[TrackerName, ...] = Field(
+        (),
+        description="Send trials and figures to trackers: any of "
+        f"{', '.join(get_args(TrackerName))}; repeated or separated by commas.",
+    )
+
+    @field_validator("track", mode="before")
+    @classmethod
+    def _words(cls, words: object) -> object:
+        if isinstance(words, str):
+            words = tuple(word.strip() for word in words.split(",") if word.strip())
+        if not isinstance(words, tuple):
+            raise ValueError("must be names separated by commas, or a list of them")
+        return tuple(dict.fromkeys(words))
 
     @field_validator("alpha_range", "beta_range", "gamma_range")
     @classmethod
@@ -376,7 +391,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Where it runs": (
         *("workers", "device", "trials_per_device", "threads", "fast_depthwise", "compile"),
     ),
-    "Results": ("name", "results"),
+    "Results": ("name", "results", "track"),
 }
 """Every key under a heading, most used first, for help."""
 
@@ -384,7 +399,10 @@ JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
 """Keys that decide how results are compared; `scalegrid recommend` uses them."""
 
 RUNTIME_KEYS = frozenset(
-    {"workers", "threads", "trials_per_device", "device", "name", "results", "data_dir", "download"}
+    {
+        *("workers", "threads", "trials_per_device", "device", "data_dir", "download"),
+        *("name", "results", "track"),
+    }
 )
 """Keys that decide where and how trials run, not their numbers."""
 

@@ -25,6 +25,7 @@ from scalegrid.executors import (
     placement_for,
     was_killed,
 )
+from scalegrid.figures import draw
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.progress import HEARTBEAT
@@ -34,6 +35,7 @@ from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant_rows
 from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
+from scalegrid.track import Tracking
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
@@ -102,8 +104,10 @@ def run_sweep(
         stored = read_stored(spec.folder)
         if stored is not None:
             spec = spec.going_on(given, stored.spec)
-        with stoppable():
-            return _run(spec, stored, display, make_executor, measure_rate)
+        with stoppable(), Tracking(spec.track, spec.folder, display, draw) as tracking:
+            outcome = _run(spec, stored, display, tracking, make_executor, measure_rate)
+            stopped = outcome.interrupted or not tracking.finish()
+            return replace(outcome, interrupted=stopped)
     except KeyboardInterrupt:
         display.note("Interrupted before the first trial; run the same command to go on.")
         return SweepOutcome(str(spec.name), spec.folder, interrupted=True)
@@ -115,6 +119,7 @@ def _run(
     spec: SweepSpec,
     stored: Stored | None,
     display: Display,
+    tracking: Tracking,
     make_executor: MakeExecutor,
     measure_rate: bool,
 ) -> SweepOutcome:
@@ -150,7 +155,7 @@ def _run(
             if spec.rates != "same" and store.stored is None:
                 plan = Tuning(plan, data, store, executor, display).tuned()
             store.start(plan.spec, planned, plan.source.fingerprint)
-            outcome = _train(plan, data, store, made, allocator, executor, progress)
+            outcome = _train(plan, data, store, made, allocator, executor, progress, tracking)
         finally:
             executor.cancel()
     if measure_rate and progress.pace.measured is not None:
@@ -166,6 +171,7 @@ def _train(
     allocator: Allocator,
     executor: Executor,
     progress: Progress,
+    tracking: Tracking,
 ) -> SweepOutcome:
     """Ask, submit, collect, tell and store, to the end, an interruption, or a poor baseline."""
     spec = plan.spec
@@ -220,6 +226,7 @@ def _train(
                 trained += len(rows)
                 for row in rows:
                     progress.ended(row)
+                tracking.update()
     except KeyboardInterrupt:
         ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
         interrupted = True

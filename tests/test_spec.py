@@ -159,5 +159,22 @@ def test_the_example_specifications_are_valid(path: Path) -> None:
     assert load(path, {"epochs": 1}) == spec.model_copy(update={"epochs": 1})
 
 
+@pytest.mark.parametrize("track", ["wandb, trackio,wandb", "[wandb, trackio]"])
+def test_trackers_are_a_list_or_separated_by_commas(track: str, tmp_path: Path) -> None:
+    assert load(write(tmp_path, f"track: {track}\n")).track == ("wandb", "trackio")
+
+
+@pytest.mark.parametrize(
+    ("track", "complaint"),
+    [
+        ("5", "track must be names separated by commas"),
+        ("wandbox", "track should be 'tensorboard'"),
+    ],
+)
+def test_other_trackers_are_refused(track: str, complaint: str, tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=f"line 1: {complaint}"):
+        load(write(tmp_path, f"track: {track}\n"))
+
+
 def test_every_field_is_in_one_group() -> None:
     assert sorted(key for keys in GROUPS.values() for key in keys) == sorted(SweepSpec.model_fields)

@@ -9,8 +9,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "scalegrid"
 ROOMS = (  # top first: a room imports those further down alone
-    *("__main__", "cli", "sweep", "tuning", "report", "figures", "progress", "results", "plan"),
-    *("executors", "allocation", "analysis", "cost", "training", "baselines", "data", "spec"),
+    *("__main__", "cli", "sweep", "tuning", "report", "figures", "track", "progress", "results"),
+    *(
+        "plan",
+        "executors",
+        "allocation",
+        "analysis",
+        "cost",
+        "training",
+        "baselines",
+        "data",
+        "spec",
+    ),
     *("coefficients", "util"),
 )
 MODULES = {

@@ -115,6 +115,10 @@ def _option(key: str) -> Callable[[Command], Command]:
     if get_origin(kind) is Literal:
         choice = click.Choice(get_args(kind))
         return click.option(flag, type=choice, default=None, help=help_text)
+    if key == "track":
+        return click.option(
+            flag, multiple=True, metavar="LIST", help=help_text, callback=_joined_by_commas
+        )
     if get_origin(kind) is tuple and Ellipsis in get_args(kind):
         return click.option(flag, type=FloatList(), default=None, help=help_text)
     if get_origin(kind) is tuple:
@@ -123,6 +127,12 @@ def _option(key: str) -> Callable[[Command], Command]:
             flag, type=float, nargs=count, default=None, metavar=_METAVARS[count], help=help_text
         )
     return click.option(flag, type=kind, default=None, help=help_text)
+
+
+def _joined_by_commas(
+    _context: click.Context, _option: click.Parameter, values: tuple[str, ...]
+) -> str | None:
+    return ",".join(values) if values else None
 
 
 def _unwrapped(annotation: Any) -> Any:

@@ -15,7 +15,8 @@ from light_sweep import light_spec, run_light_sweep
 
 from scalegrid import baselines
 from scalegrid.cli.main import COMMANDS, main
-from scalegrid.cli.options import FloatList
+from scalegrid.cli.options import FloatList, spec_from_flags
+from scalegrid.cli.sweep import sweep
 from scalegrid.progress.estimate import Estimate
 from scalegrid.spec import GROUPS
 
@@ -66,6 +67,18 @@ def test_help_has_a_flag_for_every_key_under_the_heading_of_its_group(command: s
     for heading, keys in GROUPS.items():
         flags = re.findall(r"^  (--[a-z-]+)", sections[heading], re.MULTILINE)
         assert flags == ["--" + key.replace("_", "-") for key in keys]
+
+
+def test_trackers_are_repeated_or_separated_by_commas_and_win_over_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text("track: mlflow\n")
+    given = ("spec.yaml", "--track", "wandb,trackio", "--track", "tensorboard")
+    for arguments, track in (
+        (given, ("wandb", "trackio", "tensorboard")),
+        (given[:1], ("mlflow",)),
+    ):
+        flags = dict(sweep.make_context("sweep", list(arguments)).params)
+        assert spec_from_flags(flags.pop("spec_file"), flags).track == track
 
 
 @pytest.mark.parametrize("arguments", [(), *((command,) for command in COMMANDS)])

@@ -54,7 +54,8 @@ def draw_plans(plans: Mapping[str, pd.DataFrame], flops_factor: float = 2.0) -> 
         for _, row in _grid_first(rows).iterrows():
             draw_point(panel, row, colour_map(colours(row["flops_ratio"])))
     add_colour_bar(figure, colours, "FLOPs, times the baseline", 0.35, 1.3)
-    return Drawing(figure, _caption(list(tables), flops_factor))
+    paper = any("paper" in set(rows["role"]) for rows in tables.values())
+    return Drawing(figure, _caption(list(tables), flops_factor, paper))
 
 
 def _grid_first(rows: pd.DataFrame) -> pd.DataFrame:
@@ -74,10 +75,10 @@ def _write_title(panel: Any, title: str, ratios: pd.Series[float], flops_factor:
         write(panel, 0.5, 1, rise, text, size)
 
 
-def _caption(titles: list[str], flops_factor: float) -> list[str]:
-    return [
+def _caption(titles: list[str], flops_factor: float, paper: bool) -> list[str]:
+    sentences = [
         f"The networks of the {' and of the '.join(titles)} plan on the triangle of budget shares.",
         "Each side is a share of log₂ FLOPs; the corners are depth, width and resolution alone.",
-        f"Colour: FLOPs over the baseline's; the plan aims at {flops_factor:g}×. The diamond is "
-        "the paper's.",
+        f"Colour: FLOPs over the baseline's; the plan aims at {flops_factor:g}×.",
     ]
+    return [*sentences, "The diamond is the paper's."] if paper else sentences

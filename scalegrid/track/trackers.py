@@ -139,7 +139,7 @@ class WandB:
         allowed = re.sub(r"[/\\#?%:]", "-", folder.name)[:128]
         self._project = os.environ.get("WANDB_PROJECT") or allowed
         self._folder = Path(os.environ.get("WANDB_DIR") or folder)
-        self._mode: str | None = None
+        self._mode: Any = None
         self._reason = ""
 
     @property

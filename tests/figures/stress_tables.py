@@ -48,6 +48,8 @@ def without(roles: tuple[str, ...]) -> FakeTables:
     return tables.where_variants(~tables.variants["role"].isin(roles))
 
 
+NO_CORNERS = "no corners, no paper"
+
 STRESS: dict[str, Callable[[], FakeTables]] = {
     "5 candidates, 1 seed": lambda: sweep(5, 1),
     "5 candidates, 20 seeds": lambda: sweep(5, 20),
@@ -56,7 +58,7 @@ STRESS: dict[str, Callable[[], FakeTables]] = {
     "60 candidates, 1 seed": lambda: sweep(60, 1, noise=0.02),
     "200 candidates, 1 seed": lambda: sweep(200, 1),
     "200 candidates, 20 seeds": lambda: sweep(200, 20),
-    "no corners, no paper": lambda: without(("depth", "width", "resolution", "paper")),
+    NO_CORNERS: lambda: without(("depth", "width", "resolution", "paper")),
     "baseline failed": lambda: failing(("baseline",)),
     "baseline and a corner failed": lambda: failing(("baseline", "depth")),
 }

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import matplotlib
+import numpy as np
 import pytest
 from figure_tables import plan, train
 from PIL import Image
@@ -31,7 +32,7 @@ def test_every_figure_is_written_in_every_format(paths: list[Path]) -> None:
             with Image.open(path) as image:
                 assert image.info["dpi"][0] == pytest.approx(300, abs=1)
                 assert image.width == pytest.approx(300 * 85 / 25.4, abs=1)
-                assert image.getpixel((0, 0))[3] == 0  # transparent
+                assert np.asarray(image)[0, 0, 3] == 0  # transparent
         elif path.suffix == ".svg":
             assert ElementTree.parse(path).getroot().tag.endswith("svg")
         elif path.suffix == ".txt":
@@ -42,8 +43,10 @@ def test_every_figure_is_written_in_every_format(paths: list[Path]) -> None:
 
 
 def test_equal_tables_give_equal_bytes(paths: list[Path], tmp_path: Path) -> None:
-    for first, again in zip(paths, draw(None, TABLES, tmp_path, FORMATS), strict=True):
-        assert first.read_bytes() == again.read_bytes()
+    again = draw(None, TABLES, tmp_path, ("svg",))
+    again += draw(["ranking"], TABLES, tmp_path, ("png", "pdf"))
+    for path in again:
+        assert path.read_bytes() == (paths[0].parent / path.name).read_bytes()
 
 
 def test_threads_and_user_settings_have_no_influence(paths: list[Path], tmp_path: Path) -> None:
@@ -132,7 +135,10 @@ def test_a_theme_fixes_the_ink(tmp_path: Path) -> None:
     assert "prefers-color-scheme" not in text
     assert f".scalegrid {{color: {style.INK['dark']}}}" in text
     with Image.open(tmp_path / "dark" / "ranking.png") as image:
-        seen = {p[:3] for _, p in image.convert("RGBA").getcolors(1 << 20) if p[3] == 255}
+        pixels = np.asarray(image.convert("RGBA")).reshape(-1, 4)
+    seen = {
+        tuple(pixel) for pixel in np.unique(pixels[pixels[:, 3] == 255], axis=0)[:, :3].tolist()
+    }
     assert (0xE6, 0xE6, 0xE6) in seen
     assert (0x22, 0x22, 0x22) not in seen
 

@@ -9,11 +9,16 @@ import pytest
 from figure_texts import PAGES, assert_legible, contrast, line_colours
 from matplotlib.colors import to_hex, to_rgba
 from pictures import ANSWERS, picture
-from stress_tables import STRESS
+from stress_tables import NO_CORNERS, STRESS
 
 from scalegrid.figures import style
 
-CASES = [(name, sweep) for name in (*ANSWERS, "scaling", "architecture") for sweep in STRESS]
+# All figures of candidates have the same rows; the others differ by how many points there are.
+FEW, MANY = "5 candidates, 20 seeds", "200 candidates, 1 seed"
+CASES = [("equal-cost", sweep) for sweep in STRESS]
+CASES += [(name, sweep) for name in ("difference", "ranking") for sweep in (FEW, MANY)]
+CASES += [(name, sweep) for name in ("triangle", "scaling") for sweep in (FEW, MANY, NO_CORNERS)]
+CASES += [("scaling", "baseline failed"), ("architecture", "baseline failed")]
 
 
 @pytest.mark.parametrize(("name", "sweep"), CASES)

@@ -39,6 +39,9 @@ def with_loss(tables: FakeTables) -> FakeTables:
     return replace(tables, trials=trials, spec={"metric": "val_loss", "indifference": 0.002})
 
 
+LOSS = Subject(with_loss(sweep(12, 3)))
+
+
 def test_rows_are_in_the_order_of_the_ranking_and_those_of_another_cost_below() -> None:
     found = subject(OFF).found
     rows = candidate_rows(subject(OFF))
@@ -139,7 +142,7 @@ def test_differences_are_those_of_joint_draws() -> None:
 
 
 def test_better_is_to_the_right_of_the_zero_line_for_a_loss_too() -> None:
-    figure = draw("difference", with_loss(sweep(12, 3))).figure
+    figure = draw("difference", LOSS).figure
     assert all(x <= 0 for x, _ in markers(figure).values())
     assert figure.axes[0].get_xlabel() == "Difference (nats)"
     (zero,) = lines(figure.axes[0], "zero")
@@ -147,10 +150,9 @@ def test_better_is_to_the_right_of_the_zero_line_for_a_loss_too() -> None:
 
 
 def test_a_loss_has_its_own_sign_and_unit() -> None:
-    tables = with_loss(sweep(12, 3))
-    figure = draw("equal-cost", tables).figure
+    figure = draw("equal-cost", LOSS).figure
     assert figure.axes[0].get_xlabel() == "Validation loss (nats)"
-    best = Subject(tables).found.best
+    best = LOSS.found.best
     assert markers(figure)[best.variant][0] == pytest.approx(best.accuracy)
 
 
@@ -168,8 +170,8 @@ def test_bars_of_the_ranking_are_the_probabilities_of_recommend() -> None:
 
 
 def test_the_ranking_has_a_row_for_all_that_is_not_ruled_out() -> None:
-    here = subject("200 candidates, 1 seed")
-    figure, caption = picture("ranking", "200 candidates, 1 seed")
+    here = subject("60 candidates, 1 seed")
+    figure, caption = picture("ranking", "60 candidates, 1 seed")
     bars = {str(patch.get_gid())[5:] for patch in figure.axes[0].patches}
     assert {one.variant for one in here.found.tie_set} <= bars
     rest = len(here.found.ranking) - len(candidate_rows(here, ruled_out=False, others=False))

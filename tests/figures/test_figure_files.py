@@ -54,10 +54,10 @@ def test_threads_and_user_settings_have_no_influence(paths: list[Path], tmp_path
         before = dict(matplotlib.rcParams)
         with ThreadPoolExecutor(3) as pool:
             folders = [tmp_path / str(i) for i in range(3)]
-            list(pool.map(lambda f: draw(["scaling"], TABLES, f, ("svg",)), folders))
+            list(pool.map(lambda f: draw(["ranking"], TABLES, f, ("svg",)), folders))
         assert dict(matplotlib.rcParams) == before
-    alone = (paths[0].parent / "scaling.svg").read_bytes()
-    assert all((f / "scaling.svg").read_bytes() == alone for f in folders)
+    alone = (paths[0].parent / "ranking.svg").read_bytes()
+    assert all((f / "ranking.svg").read_bytes() == alone for f in folders)
 
 
 def test_only_the_named_figures_are_drawn_each_once(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_unknown_names_are_errors(
 def test_a_folder_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"cannot write figures to .*file"):
-        draw(["scaling"], TABLES, tmp_path / "file", ("svg",))
+        draw(["ranking"], TABLES, tmp_path / "file", ("svg",))
 
 
 def test_an_svg_follows_the_page_and_its_text_stays_text(paths: list[Path]) -> None:
@@ -158,7 +158,7 @@ assert not {{"matplotlib", "pandas", "scipy"}} & set(sys.modules)
 sys.path.insert(0, {str(Path(__file__).parent)!r})
 from pathlib import Path
 from figure_tables import plan, train
-names, folder = ["scaling", "triangle"], Path({str(tmp_path)!r})
+names, folder = ["ranking", "triangle"], Path({str(tmp_path)!r})
 scalegrid.figures.draw(names, train(plan(grid=3)), folder, ("svg",))
 assert not {{"torch", "matplotlib.pyplot"}} & set(sys.modules)
 """

@@ -14,7 +14,7 @@ from stress_tables import NO_CORNERS, STRESS
 from scalegrid.figures import style
 
 # All figures of candidates have the same rows; the others differ by how many points there are.
-FEW, MANY = "5 candidates, 20 seeds", "200 candidates, 1 seed"
+FEW, MANY = "5 candidates, 20 seeds", "200 candidates, 20 seeds"
 CASES = [("equal-cost", sweep) for sweep in STRESS]
 CASES += [(name, sweep) for name in ("difference", "ranking") for sweep in (FEW, MANY)]
 CASES += [(name, sweep) for name in ("triangle", "scaling") for sweep in (FEW, MANY, NO_CORNERS)]

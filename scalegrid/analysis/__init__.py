@@ -8,7 +8,7 @@ from scalegrid.analysis.comparison import Comparison
 from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.learning import Learning
 from scalegrid.analysis.naming import network_name
-from scalegrid.analysis.next_step import next_step
+from scalegrid.analysis.next_step import going_on, next_step
 from scalegrid.analysis.recommend import (
     estimates_as_planned,
     recommend,
@@ -46,6 +46,7 @@ __all__ = [
     "basis",
     "compare",
     "estimates_as_planned",
+    "going_on",
     "network_name",
     "next_step",
     "others",

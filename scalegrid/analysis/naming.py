@@ -28,7 +28,8 @@ def network_name(role: str, alpha: float, beta: float, gamma: float) -> str:
         return f"{role} alone"
     if role == "paper" and along_paper(alpha, beta, gamma):
         return "the paper's coefficients"
-    triple = f"α {coefficient(alpha, 2)}, β {coefficient(beta, 2)}, γ {gamma:.2f}"
+    axes = {"α": alpha, "β": beta, "γ": gamma}
+    triple = ", ".join(f"{k} {coefficient(v, 2)}" for k, v in axes.items() if not math.isnan(v))
     return f"{triple} (nearest the paper's)" if role == "paper" else triple
 
 

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from scalegrid.analysis.candidates import zone
 from scalegrid.analysis.recommendation import Recommendation
-from scalegrid.analysis.wording import outlook
+from scalegrid.analysis.wording import LONGER, outlook
+from scalegrid.data import EMBEDDED
 from scalegrid.spec import CONFIDENCE
 from scalegrid.util.text import duration
-
-_LONGER = 4
-"""Times the epochs, where no number of trials like these would do."""
 
 
 def next_step(found: Recommendation, spec: Mapping[str, Any], folder: Path) -> list[str]:
@@ -27,19 +26,32 @@ def next_step(found: Recommendation, spec: Mapping[str, Any], folder: Path) -> l
     """
     if found.trials_needed == 0:
         return []
-    again = ["scalegrid", "sweep", str(folder / "sweep.yaml")]
-    if Path(spec.get("results", "results")) != folder.parent:
-        again += ["--results", str(folder.parent)]
+    judged = _judged(found, spec)
     if found.trials_needed is not None:
-        return [outlook(found), _command(again + _more_trials(found, spec))]
+        return [outlook(found), f"  {going_on(spec, folder, _more_trials(found, spec) + judged)}"]
+    if found.images_needed is not None and spec.get("data") in EMBEDDED:
+        images = ["--name", f"{folder.name}-images", "--val-images", str(found.images_needed)]
+        return [outlook(found), f"  {going_on(spec, folder, images + judged)}"]
     if found.images_needed is not None:
-        more = ["--name", f"{folder.name}-images", "--val-images", str(found.images_needed)]
-        return [outlook(found), _command(again + more)]
-    time = found.pace.seconds(_LONGER * found.pace.trials)
+        return [outlook(found)]
+    time = found.pace.seconds(LONGER * found.pace.trials)
     cost = f", {duration(time)} for as many trials at this sweep's pace," if time else ""
-    epochs = _LONGER * int(spec.get("epochs", 1))
+    epochs = LONGER * int(spec.get("epochs", 1))
     more = ["--name", f"{folder.name}-{epochs}-epochs", "--epochs", str(epochs)]
-    return [f"{outlook(found)} Longer ones{cost} may.", _command(again + more)]
+    if spec.get("max_hours") is not None:
+        more += ["--max-hours", f"{LONGER * float(spec['max_hours']):g}"]
+    return [
+        f"{outlook(found)} Longer ones{cost} may.",
+        f"  {going_on(spec, folder, more + judged)}",
+    ]
+
+
+def going_on(spec: Mapping[str, Any], folder: Path, flags: Sequence[str] = ()) -> str:
+    """The command that goes on with the sweep in ``folder``, to be pasted into a shell."""
+    words = ["scalegrid", "sweep", str(folder / "sweep.yaml")]
+    if Path(spec.get("results", "results")) != folder.parent:
+        words += ["--results", str(folder.parent)]
+    return shlex.join([*words, *flags])
 
 
 def _more_trials(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:
@@ -58,5 +70,12 @@ def _more_trials(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:
     return flags
 
 
-def _command(words: list[str]) -> str:
-    return f"  {shlex.join(words)}"
+def _judged(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:
+    """Flags for what was compared and which difference does not matter, if not the sweep's own."""
+    metric, planned = found.metric, spec.get("metric", "top1")
+    flags = [] if metric == planned else ["--metric", metric]
+    own = spec.get("indifference") if metric == planned else None
+    if not math.isclose(found.indifference, zone(metric, own)):
+        unit = 1 if metric == "val_loss" else 100
+        flags += ["--indifference", f"{unit * found.indifference:g}"]
+    return flags

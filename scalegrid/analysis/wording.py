@@ -13,7 +13,7 @@ from scalegrid.analysis.naming import (
     value_text,
     with_unit,
 )
-from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
+from scalegrid.analysis.recommendation import Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.sensor import POOR, Sensor
 from scalegrid.util.text import coefficient, duration, few, percent
 
@@ -23,6 +23,9 @@ _ROUNDED = {
     "authors": "",
 }
 _EQUAL = 1.1  # largest ratio of the costs of candidates that are called equal
+LONGER = 4
+"""Times the epochs, where trials like these tell too little."""
+
 _SHOWN = 0.0005  # a difference of accuracies that is seen in a tenth of a per cent
 
 
@@ -76,7 +79,8 @@ def outlook(recommendation: Recommendation) -> str:
     if most is None:
         pace = recommendation.pace.seconds(needed)
         time = "" if pace is None else f", {duration(pace)} at this sweep's pace,"
-        return f"{_trials(needed)}{time} would decide it in half of all cases, hardly in others."
+        cases = "would decide it in half of all cases; nine of ten would take many more"
+        return f"{_trials(needed)}{time} {cases}."
     times = [recommendation.pace.seconds(count) for count in (needed, most)]
     spans = [duration(time) for time in times if time is not None]
     time = f", {' to '.join(dict.fromkeys(spans))} at this sweep's pace," if spans else ""
@@ -99,7 +103,7 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
             "ratio": f"{one.flops_ratio:.3f}×",
             "seeds": str(one.trials),
             METRIC_NAMES[metric]: value_text(one.mean, metric),
-            "estimate": value_text(one.accuracy, metric),
+            "estimate": value_text(one.accuracy, metric) if seen else "–",
             "95 %": range_text(one.low, one.high, metric) if seen else "–",
             "best": percent(one.probability_best),
             "good enough": percent(one.probability_within_indifference),
@@ -134,18 +138,21 @@ def amount(found: Recommendation | Sensor, difference: float) -> str:
 
 def _remedy(sensor: Sensor) -> str:
     wanted = sensor.noise_wanted
-    time = "" if sensor.seconds is None else duration(2 * sensor.trials * sensor.seconds)
-    cost = f" (twice the epochs: {time} for as many trials)" if time else ""
-    other = "another metric (none of those recorded is better)"
-    if sensor.better is not None:
+    time = "" if sensor.seconds is None else duration(LONGER * sensor.trials * sensor.seconds)
+    cost = f" ({LONGER} times the epochs: {time} for as many trials)" if time else ""
+    other = "on more images"
+    if sensor.better is not None and sensor.better[1] > sensor.reliability + _CLEARLY:
         name, reliability = sensor.better
-        other = f"{METRIC_NAMES[name]} (its reliability is {reliability:.2f})"
+        other = f"more images, or compare by {METRIC_NAMES[name]} (reliability {reliability:.2f})"
     return (
         f"That is poor: below {POOR:g} a trial says more of its seed than of its candidate. The "
         f"noise would have to fall by {percent(1 - wanted / sensor.noise)}, to "
-        f"{with_unit(wanted, sensor.metric)}. Train longer{cost}, on more images, or compare by "
-        f"{other}."
+        f"{with_unit(wanted, sensor.metric)}. Train longer{cost}, or {other}."
     )
+
+
+_CLEARLY = 0.05
+"""By how much another metric must be more reliable to be named."""
 
 
 def _verdict(recommendation: Recommendation) -> str:
@@ -157,10 +164,10 @@ def _verdict(recommendation: Recommendation) -> str:
     asked = f"{100 * recommendation.confidence:g} % asked"
     name = network_name(best.role, best.alpha, best.beta, best.gamma)
     decided = "Decided" if recommendation.trials_needed == 0 else "Not decided"
+    good, first = best.probability_within_indifference, best.probability_best
     return (
-        f"{decided}: {name} leads {count} candidates{equal}. It is within {zone} of the best with "
-        f"probability {percent(best.probability_within_indifference)} ({asked}), and the best with "
-        f"{percent(best.probability_best)}."
+        f"{decided}: {name} leads {_candidates(count)}{equal}. It is within {zone} of the best "
+        f"with probability {percent(good)} ({asked}), and the best with {percent(first)}."
     )
 
 
@@ -172,6 +179,7 @@ def _network(recommendation: Recommendation) -> str:
         _axis("β", best.beta, best.beta_low, best.beta_high, "channels"),
         f"γ = {best.gamma:.3f}",
     ]
+    axes = [axis for axis in axes if "–" not in axis[:6]]  # one that cannot be scaled
     ranges = any("(" in axis for axis in axes)
     same = " Coefficients in brackets build the same network, at φ = 1 alone." if ranges else ""
     return (
@@ -190,6 +198,10 @@ def _axis(letter: str, value: float, low: float, high: float, unit: str) -> str:
     return f"{said} ({'–'.join(ends)}{none})"
 
 
+def _candidates(count: int) -> str:
+    return "1 candidate" if count == 1 else f"{count} candidates"
+
+
 def _accuracy(recommendation: Recommendation) -> str:
     """What was measured of the leader, and what is estimated where that differs."""
     best, metric = recommendation.best, recommendation.metric
@@ -200,7 +212,8 @@ def _accuracy(recommendation: Recommendation) -> str:
     estimate = (
         f"{value_text(best.accuracy, metric)} estimated ({range_text(best.low, best.high, metric)})"
     )
-    if abs(best.mean - best.accuracy) < _SHOWN:
+    sign = -1 if metric == "val_loss" else 1
+    if sign * (best.mean - best.accuracy) < _SHOWN:
         return f"{said}, {estimate}."
     return f"{said}, {estimate}: what is highest of several was lucky too."
 
@@ -209,15 +222,12 @@ def _not_ruled_out(recommendation: Recommendation) -> str:
     """The other candidates that may well be the best."""
     best = recommendation.best.variant
     others = [
-        f"{_triple(one)} ({percent(one.probability_best)})"
+        f"{network_name(one.role, one.alpha, one.beta, one.gamma)} "
+        f"({percent(one.probability_best)})"
         for one in recommendation.tie_set
         if one.variant != best
     ]
     return f"Not ruled out as the best: {few(others)}." if others else ""
-
-
-def _triple(one: Candidate) -> str:
-    return f"{coefficient(one.alpha, 2)} {coefficient(one.beta, 2)} {one.gamma:.2f}"
 
 
 def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
@@ -234,7 +244,7 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
 def _surface(recommendation: Recommendation) -> str:
     """Where a response surface is highest, if it is used and that says anything."""
     top, errors = recommendation.surface_optimum, recommendation.validation
-    if top is None or errors.surface is None or top.region > _EVERYWHERE:
+    if top is None or errors.surface is None or top.region > _EVERYWHERE or _spans_all(top):
         return ""
     letters = {"alpha": "α", "beta": "β", "gamma": "γ"}
     where = [
@@ -254,6 +264,12 @@ def _surface(recommendation: Recommendation) -> str:
 
 _EVERYWHERE = 0.5
 """A region of more than this part of the triangle says nothing of where the top is."""
+
+
+def _spans_all(top: SurfaceOptimum) -> bool:
+    """Whether the region leaves every coefficient free."""
+    shares = top.points
+    return bool((shares.min(0) < 0.05).all() and (shares.max(0) > 0.95).all())
 
 
 def _images(recommendation: Recommendation) -> str:

@@ -140,14 +140,24 @@ def _off_cost(plan: Plan) -> list[str]:
 
     spec = plan.spec
     off = [
-        f"{network_name(v.role, v.alpha, v.beta, v.gamma)} ({v.flops_ratio:.2f}×)"
+        f"{network_name(v.role, v.alpha, v.beta, v.gamma)} ({v.flops_ratio:.2f}×"
+        f"{'' if v.phi == 1 else f', φ = {v.phi:.2g}'})"
         for v in plan.variants
         if not v.matched
     ]
     if not off:
         return []
-    wanted = f"{spec.flops_factor:g}^φ times the baseline's cost"
-    return [f"Not within {100 * spec.cost_tolerance:g} % of {wanted} (*): {few(off)}."]
+    if spec.grid == "classic":
+        ratios = [v.flops_ratio for v in plan.variants if v.variant in plan.of_grid]
+        return [
+            f"A classic grid does not match costs: its networks have {min(ratios):.2f} to "
+            f"{max(ratios):.2f} times the baseline's FLOPs."
+        ]
+    wanted = f"{spec.flops_factor:g}^φ times the baseline's {spec.match}"
+    return [
+        f"Not within {100 * spec.cost_tolerance:g} % of {wanted} (*; FLOPs ratios in brackets): "
+        f"{few(off)}."
+    ]
 
 
 def _memory(plan: Plan) -> list[str]:

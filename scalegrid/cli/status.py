@@ -66,7 +66,7 @@ def _print(status: Status) -> None:
     if status.best:
         top1 = f"{100 * status.best.top1:.1f} %"
         seeds = f"{status.best.seeds} seed{'s' * (status.best.seeds > 1)}"
-        print(f"Best of equal cost so far: {status.best.label}, top-1 {top1} ({seeds}).")
+        print(f"Best candidate so far: {status.best.label}, top-1 {top1} ({seeds}).")
     if status.certainty is not None:
         print(f"{certainty(status.certainty).capitalize()}.")
     if status.running:

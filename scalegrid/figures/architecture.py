@@ -220,9 +220,9 @@ def _full_width_channels(networks: Sequence[Network]) -> int:
     A head that is far wider than all stages (EfficientNet: 1280 against 320) does not count: its
     bar is drawn broken, so that the stages stay wide enough to see.
     """
-    inner = max(stage["channels"] for network in networks for stage in network.stages[:-1])
+    inner = [stage["channels"] for network in networks for stage in network.stages[:-1]]
     last = max(network.stages[-1]["channels"] for network in networks)
-    return int(last if last <= 3 * inner else inner)
+    return int(max(inner) if inner and last > 3 * max(inner) else last)
 
 
 @dataclass(frozen=True)

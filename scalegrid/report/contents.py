@@ -13,9 +13,11 @@ from scalegrid.analysis import (
     Recommendation,
     answer,
     basis,
+    going_on,
     next_step,
     rows,
 )
+from scalegrid.analysis.naming import METRIC_NAMES
 from scalegrid.figures import draw
 from scalegrid.figures.subject import Subject
 from scalegrid.report.inline import inline
@@ -47,7 +49,8 @@ class Contents:
     and the command that would probably decide it. ``layers`` compares the recommended network with
     the baseline, a row a stage. ``variants`` has a row for each variant of the plan, as text by
     column; ``failures`` are trials that failed, with their errors; ``missing`` says which figures
-    have no data. ``settings`` are those of the specification by heading, ``facts`` what ran where.
+    have no data. ``metric`` is what is estimated. ``settings`` are those of the specification by
+    heading, ``facts`` what ran where.
     """
 
     name: str
@@ -59,6 +62,7 @@ class Contents:
     variants: list[dict[str, str]]
     failures: list[dict[str, str]]
     basis: list[str]
+    metric: str
     settings: dict[str, dict[str, str]]
     facts: dict[str, str]
     command: str
@@ -84,9 +88,10 @@ def contents(tables: SweepTables) -> Contents:
         variants=variants,
         failures=_failures(tables),
         basis=basis(found) if found else [],
+        metric=METRIC_NAMES[found.metric if found else "top1"],
         settings=_settings(tables.spec),
         facts=_facts(tables, found),
-        command=f"scalegrid sweep {tables.folder / 'sweep.yaml'}",
+        command=going_on(tables.spec, tables.folder),
     )
 
 

@@ -28,9 +28,11 @@ def write_report(
         refresh: seconds after which a browser reads the file again; None: never.
 
     Raises:
-        UserError: the file cannot be written.
+        UserError: the file cannot be written, or something else has its name.
     """
     path = path or tables.folder / REPORT_FILE
+    if not path.name or (path.exists() and not path.is_file()):
+        raise UserError(f"{str(path)!r} is no name for a file; choose another --output.")
     page = render(tables, refresh=refresh).encode()
     try:
         replace_file(path, lambda file: file.write(page), durable=False)

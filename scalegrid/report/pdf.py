@@ -18,7 +18,8 @@ def print_pdf(page: Path) -> Path:
     """Print a page to a PDF of the same name beside it.
 
     Raises:
-        UserError: there is no browser of `BROWSERS` on the search path, or it fails.
+        UserError: there is no browser of `BROWSERS` on the search path, it fails, or the page has
+            the PDF's name.
     """
     browser = next(filter(None, map(shutil.which, BROWSERS)), None)
     if browser is None:
@@ -27,6 +28,9 @@ def print_pdf(page: Path) -> Path:
             "one, or print the page from a browser of yours."
         )
     pdf = page.with_suffix(".pdf")
+    if pdf == page:
+        raise UserError(f"the page is called {page} itself; give it another --output to print it.")
+    pdf.unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as profile:
         command = [browser, "--headless", "--disable-gpu", f"--user-data-dir={profile}"]
         command += ["--no-sandbox", "--no-pdf-header-footer", f"--print-to-pdf={pdf.absolute()}"]

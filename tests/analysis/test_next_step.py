@@ -58,10 +58,24 @@ def test_limits_and_other_folders_are_kept_in_mind() -> None:
     assert flag(words, "--confidence") == "0.9"
 
 
+def test_what_was_compared_by_is_passed_on() -> None:
+    said = found(0.008, metric="val_loss", indifference=0.02)
+    words = command(next_step(said, {"metric": "top1"}, Path("results/x")))
+    assert flag(words, "--metric") == "val_loss"
+    assert flag(words, "--indifference") == "0.02"
+    words = command(next_step(found(0.008, indifference=0.001), {}, Path("results/x")))
+    assert "--metric" not in words
+    assert flag(words, "--indifference") == "0.1"  # points
+    own = {"metric": "top1", "indifference": 0.1}
+    words = command(next_step(found(0.008, indifference=0.001), own, Path("results/x")))
+    assert "--indifference" not in words
+
+
 def test_where_no_number_of_trials_will_do_longer_ones_are_proposed() -> None:
     said = found(0.2, seeds=2, indifference=1e-5, confidence=0.99)
     assert said.trials_needed is None
-    lines = next_step(said, {"epochs": 2}, Path("results/x"))
+    lines = next_step(said, {"epochs": 2, "max_hours": 0.5}, Path("results/x"))
+    assert flag(command(lines), "--max-hours") == "2"
     assert "32 min" in lines[0]  # 16 trials of a minute, two at once, four times as long
     assert flag(command(lines), "--epochs") == "8"
     assert flag(command(lines), "--name") == "x-8-epochs"

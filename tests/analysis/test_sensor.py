@@ -52,9 +52,9 @@ def test_a_poor_sensor_is_called_so_with_what_it_takes_and_costs() -> None:
     assert f"{sensor.reliability:.2f}" in said
     assert "Train longer" in remedy
     assert "more images" in remedy
-    assert "twice the epochs: 1 h 12 min" in remedy  # 48 trials of 90 s, two at once
+    assert "4 times the epochs: 2 h 24 min" in remedy  # 48 trials of 90 s, two at once
     assert sensor.noise_wanted == pytest.approx(sensor.spread)
-    assert "(twice the epochs" not in " ".join(sensor_sentences(sensed(0.06)))  # times unknown
+    assert "times the epochs" not in " ".join(sensor_sentences(sensed(0.06)))  # times unknown
 
 
 def test_a_good_sensor_needs_no_remedy() -> None:

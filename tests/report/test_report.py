@@ -166,6 +166,9 @@ def test_the_command_writes_the_page(tmp_path: Path) -> None:
     )
     assert ran.exit_code == 2
     assert "cannot write" in ran.stderr
+    for name in (tmp_path, Path()):  # folders
+        with pytest.raises(UserError, match="choose another --output"):
+            write_report(load_sweep(None, tmp_path), name)
 
 
 def test_without_a_browser_no_pdf_is_printed(

@@ -5,16 +5,16 @@
   const rows = [...body.rows];
   const units = { k: 1e3, M: 1e6, B: 1e9 };
 
-  // "< 1 %" comes before "1 %", "20.6 M" after "249.2 k", and a dash last.
+  // "< 1 %" comes before "1 %", "20.6 M" after "249.2 k", and what is no number last.
   const value = (text) => {
-    const found = /^([<>]?)\s*(-?[\d.]+)\s*([kMB]?)/.exec(text);
+    const found = /^([<>]?)\s*(-?[\d.]+)\s*([kMB]?)[ %×]*$/.exec(text);
     if (!found) return null;
     return Number(found[2]) * (units[found[3]] || 1) + { "<": -1e-9, ">": 1e-9, "": 0 }[found[1]];
   };
-  const compare = (one, other) => {
+  const compare = (one, other, sign) => {
     const [a, b] = [value(one), value(other)];
-    if (a !== null && b !== null) return a - b;
-    return (a === null) - (b === null) || one.localeCompare(other);
+    if (a !== null && b !== null) return sign * (a - b);
+    return (a === null) - (b === null) || sign * one.localeCompare(other);
   };
 
   [...table.tHead.rows[0].cells].forEach((head, column) => {
@@ -28,7 +28,7 @@
       for (const other of head.parentNode.cells) other.removeAttribute("aria-sort");
       head.setAttribute("aria-sort", down ? "descending" : "ascending");
       const text = (row) => row.cells[column].textContent;
-      rows.sort((a, b) => (down ? -1 : 1) * compare(text(a), text(b)));
+      rows.sort((a, b) => compare(text(a), text(b), down ? -1 : 1));
       body.append(...rows);
     });
   });

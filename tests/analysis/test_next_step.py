@@ -59,10 +59,10 @@ def test_limits_and_other_folders_are_kept_in_mind() -> None:
 
 
 def test_what_was_compared_by_is_passed_on() -> None:
-    said = found(0.008, metric="val_loss", indifference=0.02)
+    said = found(0.008, metric="val_loss", indifference=0.002)
     words = command(next_step(said, {"metric": "top1"}, Path("results/x")))
     assert flag(words, "--metric") == "val_loss"
-    assert flag(words, "--indifference") == "0.02"
+    assert flag(words, "--indifference") == "0.002"
     words = command(next_step(found(0.008, indifference=0.001), {}, Path("results/x")))
     assert "--metric" not in words
     assert flag(words, "--indifference") == "0.1"  # points

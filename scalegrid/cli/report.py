@@ -24,10 +24,12 @@ def report(name: str | None, results: str, output: Path | None, watch: bool, pdf
     """Write one page to send, which needs no other file; of the newest sweep without NAME."""
     from scalegrid.report import print_pdf, watch_report, write_report
     from scalegrid.results import load_sweep
-    from scalegrid.results.loading import sweep_folder
+    from scalegrid.results.loading import SPEC_FILE, sweep_folder
 
     if watch:
-        folder = sweep_folder(name, results)
+        from scalegrid.progress.status import STATUS_FILE
+
+        folder = sweep_folder(name, results, (SPEC_FILE, STATUS_FILE))
         for path in watch_report(folder, output):
             print(f"{path} written", file=sys.stderr)
     tables = load_sweep(name, results)

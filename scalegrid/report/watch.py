@@ -9,7 +9,7 @@ from pathlib import Path
 from scalegrid.progress import read_status
 from scalegrid.report.page import write_report
 from scalegrid.results import load_sweep
-from scalegrid.results.loading import TRIALS_FILE
+from scalegrid.results.loading import SPEC_FILE, TRIALS_FILE
 
 PAUSE = 2.0  # seconds between two looks
 REFRESH = 10  # seconds after which a browser reads the page again
@@ -29,14 +29,15 @@ def watch_report(folder: Path, path: Path | None = None, pause: float = PAUSE) -
     Raises:
         UserError: a table cannot be read, or the page cannot be written.
     """
-    seen: object = None
+    seen: object = ()
     while True:
         status = read_status(folder)
         if status is None or status.state != "running":
             return
         trials = folder / TRIALS_FILE
         now = trials.stat().st_mtime_ns if trials.exists() else None
-        if now != seen:
+        begun = (folder / SPEC_FILE).exists()  # not while a learning rate is searched
+        if begun and now != seen:
             seen = now
             tables = load_sweep(folder.name, folder.parent)
             yield write_report(tables, path, refresh=REFRESH)

@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from threading import Timer
 
 import pytest
 from click.testing import CliRunner
@@ -148,6 +149,8 @@ def test_a_page_that_is_watched_follows_the_trials(
     run_light_sweep(light_spec(tmp_path, seeds=1, candidates=4, name="one"))
     folder = tmp_path / "one"
     write_status(folder, Status("one", "running", 1, 0, 4, updated_at=2e10))
+    spec = (folder / "sweep.yaml").rename(folder / "not-yet.yaml")
+    Timer(0.2, lambda: spec.rename(folder / "sweep.yaml")).start()  # the rate has been found
     looks = watch_report(folder, pause=0.01)
     page = next(looks).read_text(encoding="utf-8")
     assert '<meta http-equiv="refresh" content="10">' in page

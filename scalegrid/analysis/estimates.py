@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from scalegrid.analysis.observations import Floats
-from scalegrid.analysis.surface import Fit, surface_samples
+from scalegrid.analysis.surface import Fit, surface_mean
 from scalegrid.spec import Metric
 
 if TYPE_CHECKING:
@@ -55,7 +55,4 @@ class Estimates:
 
         None where the surface does not fit and is not used.
         """
-        if not self.fitted.validation.fits:
-            return None
-        mean: Floats = surface_samples(self.fitted, shares).mean(0)
-        return mean
+        return surface_mean(self.fitted, shares) if self.fitted.validation.fits else None

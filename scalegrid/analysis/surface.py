@@ -113,7 +113,8 @@ def optimum(fitted: Fit, idle: Sequence[int] = ()) -> Optimum | None:
         return None
     mesh = triangle_mesh(_DIVISIONS)
     mesh = mesh[(mesh[:, list(idle)] == 0).all(1)]
-    values = surface_samples(fitted, mesh)
+    level, coefficients = _surface_samples(fitted)
+    values = level + coefficients @ fitted.model.basis(mesh).T
     top = np.bincount(values.argmax(1), minlength=len(mesh)) / len(values)
     inside = np.sort(tie_set(top))
     at = int(values.mean(0).argmax())
@@ -126,14 +127,21 @@ def optimum(fitted: Fit, idle: Sequence[int] = ()) -> Optimum | None:
     )
 
 
-def surface_samples(fitted: Fit, mesh: Floats) -> Floats:
-    """Joint samples (count, k) of the surface at shares (k, 3), without local deviations.
+def surface_mean(fitted: Fit, shares: Floats) -> Floats:
+    """The posterior mean (k,) of the surface at ``shares`` (k, 3), where the surface fits."""
+    level, coefficients = _surface_samples(fitted)
+    mean: Floats = level.mean() + fitted.model.basis(shares) @ coefficients.mean(0)
+    return mean
 
-    The surface must fit (`CrossValidation.fits`). Given the true values u of the n candidates, and
-    since the basis Q is orthogonal to constants with QᵀQ = (n/r) I, level and coefficients are
-    independent: with λσ² the variance between candidates and ρ its smooth part, the level has mean
-    ū and variance λσ²(1−ρ)/n; the coefficients have precision p = 1/ρ + (n/r)/(1−ρ) over λσ² and
-    mean Qᵀu / (p (1−ρ)).
+
+def _surface_samples(fitted: Fit) -> tuple[Floats, Floats]:
+    """Joint samples of the surface: its level (count, 1) and its r coefficients (count, r).
+
+    Local deviations are no part of it. Given the true values u of the n candidates, and since the
+    basis Q is orthogonal to constants with QᵀQ = (n/r) I, level and coefficients are independent:
+    with λσ² the variance between candidates and ρ its smooth part, the level has mean ū and
+    variance λσ²(1−ρ)/n; the coefficients have precision p = 1/ρ + (n/r)/(1−ρ) over λσ² and mean
+    Qᵀu / (p (1−ρ)).
     """
     samples, basis = fitted.samples, fitted.model.at_candidates
     chosen = samples.smooth > 0
@@ -146,8 +154,7 @@ def surface_samples(fitted: Fit, mesh: Floats) -> Floats:
     coefficients += np.sqrt(spread / precision) * generator.standard_normal(coefficients.shape)
     level = values.mean(1, keepdims=True)
     level = level + np.sqrt(spread * (1 - smooth) / size) * generator.standard_normal(level.shape)
-    drawn: Floats = level + coefficients @ fitted.model.basis(mesh).T
-    return drawn
+    return level, coefficients
 
 
 def triangle_mesh(divisions: int) -> Floats:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from scalegrid.analysis import amount
 from scalegrid.coefficients import PAPER
 from scalegrid.figures.means import coefficients_text, plural
-from scalegrid.figures.rows import Row
+from scalegrid.figures.rows import Row, other_cost
 from scalegrid.figures.subject import Subject
 
 
@@ -30,6 +30,9 @@ def describe_rows(subject: Subject, rows: Sequence[Row]) -> list[str]:
     thin = sum(not row.cells for row in rows)
     if thin:
         sentences.append(f"{plural(thin, 'candidate')} in thin rows have no label.")
+    hidden = set(other_cost(subject)) - {row.variant for row in rows}
+    if hidden:
+        sentences.append(f"Left out: {plural(len(hidden), 'network')} of another cost.")
     return sentences
 
 

@@ -21,6 +21,9 @@ from scalegrid.figures.subject import Subject
 from scalegrid.figures.text import text_width
 from scalegrid.util.text import coefficient
 
+RIVALS = ("depth", "width", "resolution", "paper")
+"""The roles that are drawn at whatever cost."""
+
 LABELLED = 22
 """The most rows with a label, beside the recommended one, the single axes and the paper's."""
 
@@ -65,13 +68,14 @@ def candidate_rows(subject: Subject, *, ruled_out: bool = True, others: bool = T
     Args:
         subject: the sweep.
         ruled_out: whether candidates without a label that are ruled out have a row.
-        others: whether networks at φ = 1 that are no candidates, since their cost is off, have one.
+        others: whether single axes and the paper's have one that are no candidates, since their
+            cost is off.
     """
     found = subject.found
     ranking = [one.variant for one in found.ranking]
     ties = {one.variant for one in found.tie_set}
-    off = other_cost(subject) if others else []
     roles = dict(zip(subject.variants["variant"], subject.variants["role"], strict=True))
+    off = [v for v in other_cost(subject) if roles[v] in RIVALS] if others else []
     labelled = {v for v in [*ranking, *off] if roles[v] != "grid"} | {ranking[0]}
     if len(ranking) <= LABELLED + 4:
         labelled |= set(ranking)

@@ -27,12 +27,15 @@ _SIDE, _LEFT, _BOTTOM = 2.1, 0.22, 0.72  # of the triangle, in inches
 _DIVISIONS = 40
 _LEVELS = 8
 
-# Marker, size and width of the edge of what is marked beside the candidates.
+_BEST, _SECOND = "Recommended", "Runner-up"
+_TRIPLE = "α {}, β {}, γ {}".format(*PAPER)
+_REGION = "95 % region of the top"
+# Marker, size and dashes of what is marked beside the candidates.
 _MARKS = {
-    "Recommended": ("o", 8.5, "-"),
-    "Runner-up": ("o", 8.5, ":"),
-    "α 1.2, β 1.1, γ 1.15": ("x", 5.0, "-"),
-    "95 % region of the top": (".", 2.2, "-"),
+    _BEST: ("o", 8.5, "-"),
+    _SECOND: ("o", 8.5, ":"),
+    _TRIPLE: ("x", 5.0, "-"),
+    _REGION: (".", 2.2, "-"),
 }
 
 
@@ -54,17 +57,18 @@ def draw(tables: Tables) -> Drawing:
     top = found.surface_optimum
     if top is not None:
         _draw_surface(panel, subject, unit, colours)
-        _mark(panel, top.points, "95 % region of the top", zorder=1)
-    _mark(panel, [PAPER.shares()], "α 1.2, β 1.1, γ 1.15", zorder=2.5)
+        _mark(panel, top.points, _REGION, zorder=1)
+    _mark(panel, [PAPER.shares()], _TRIPLE, zorder=2.5)
     drawn = [subject.row(variant) for variant in [*other_cost(subject), *reversed(list(values))]]
     drawn = [row for row in drawn if row["share_depth"] == row["share_depth"]]
     for row in drawn:
         value = values.get(row["variant"])
         colour = "none" if value is None else colormaps[COLOURS](colours(value))
         draw_point(panel, row, colour)
-    for variant, name in zip(list(values)[:2], list(_MARKS)[:2], strict=False):
+    rings = list(zip((_BEST, _SECOND), values, strict=False))
+    for name, variant in rings:
         _mark(panel, [[subject.row(variant)[share] for share in SHARES]], name, zorder=5)
-    marks = [name for i, name in enumerate(_MARKS) if [1, len(values) > 1, 1, top][i]]
+    marks = [*(name for name, _ in rings), _TRIPLE, *([] if top is None else [_REGION])]
     _add_legend(figure, subject, marks, drawn)
     add_colour_bar(figure, colours, unit.label, _BOTTOM + 0.02, 1.3)
     return Drawing(figure, _caption(subject, drawn))

@@ -54,7 +54,6 @@ STRESS: dict[str, Callable[[], FakeTables]] = {
     "5 candidates, 1 seed": lambda: sweep(5, 1),
     "5 candidates, 20 seeds": lambda: sweep(5, 20),
     "16 candidates, 3 seeds, one off cost": lambda: sweep(16, 3, off=0.5),
-    "60 candidates, 20 seeds": lambda: sweep(60, 20),
     "60 candidates, 1 seed": lambda: sweep(60, 1, noise=0.02),
     "200 candidates, 20 seeds": lambda: sweep(200, 20),
     NO_CORNERS: lambda: without(("depth", "width", "resolution", "paper")),

@@ -191,6 +191,17 @@ def test_captions_name_what_is_left_out() -> None:
     assert "Left out: 6 failed trials, 2 untried variants." in caption
 
 
+def test_of_networks_off_their_cost_only_axes_and_the_papers_have_a_row() -> None:
+    tables = sweep(12, 3)
+    off = tables.variants["variant"].isin(["v002", "v010", "v011"])  # width, and two of the grid
+    tables = replace(tables, variants=tables.variants.assign(matched=~off))
+    rows = candidate_rows(Subject(tables))
+    assert [row.variant for row in rows if row.hollow] == ["v002"]
+    assert not {row.variant for row in rows} & {"v010", "v011"}
+    caption = draw("equal-cost", tables).caption
+    assert "Left out: 2 networks of another cost." in caption
+
+
 def test_names_and_costs_are_beside_the_rows() -> None:
     texts = drawn_texts(picture("equal-cost", OFF).figure)
     assert {"Width", "Depth", "Res.", "Paper", "α", "β", "γ", "px", "FLOPs"} <= set(texts)

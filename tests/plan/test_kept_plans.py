@@ -68,6 +68,7 @@ def test_a_kept_plan_is_the_same_and_builds_no_candidates(monkeypatch: pytest.Mo
     assert (again.notes, again.of_grid, again.axes) == (first.notes, first.of_grid, first.axes)
 
 
+@pytest.mark.slow
 def test_models_that_differ_in_layers_alone_have_plans_of_their_own() -> None:
     one, other = (
         make_plan(SweepSpec(baseline=f"timm/{name}", flops_factor=1.1)).variants[0]

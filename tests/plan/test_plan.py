@@ -22,7 +22,7 @@ from scalegrid.util.errors import UserError
 
 CLASSES = 10
 KINDS = ("ir", "er", "ds")
-slow = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+slow = settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 @st.composite

@@ -45,6 +45,8 @@ def draw(tables: Tables) -> Drawing:
     panels = figure.subplots(len(shown), 1, sharey=True, squeeze=False)[:, 0]
     for (role, rows), panel in zip(shown.items(), panels, strict=True):
         _draw_line(panel, subject, role, rows)
+    low, high = panels[0].get_ylim()
+    panels[0].set_ylim(max(low, 0.0), min(high, 100.0))
     figure.supylabel("Top-1 accuracy (%)", fontsize=style.TEXT)
     fix_layout(figure)
     for (role, rows), panel in zip(shown.items(), panels, strict=True):

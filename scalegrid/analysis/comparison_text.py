@@ -182,7 +182,9 @@ def _digits(shared: tuple[SharedCandidate, ...], scale: float) -> int:
 
 
 def _shown(key: str, value: Any) -> str:
-    if value is None or value == []:
+    if value is None:
+        return "default"
+    if value == []:
         return "–"
     if isinstance(value, bool):
         return "on" if value else "off"

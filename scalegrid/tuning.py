@@ -20,7 +20,7 @@ from scalegrid.plan import Plan, Variant, make_trial
 from scalegrid.progress.status import State, Status, write_status
 from scalegrid.results.rows import trial_row
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import duration
+from scalegrid.util.text import duration, plural
 
 if TYPE_CHECKING:
     from scalegrid.data import CachedData
@@ -160,7 +160,7 @@ class Tuning:
     def _show(self, state: State) -> None:
         """Keep the status file up to date for other processes."""
         spec, made = self.plan.spec, len(self.store.rates)
-        doing = f"the learning rate is searched, {made} training{'s' * (made != 1)} made"
+        doing = f"the learning rate is searched, {plural(made, 'training')} made"
         now = time.time()
         status = Status(str(spec.name), state, 0, 0, 0, doing=doing, updated_at=now)
         write_status(spec.folder, status)

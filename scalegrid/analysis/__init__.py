@@ -10,6 +10,7 @@ from scalegrid.analysis.learning import Learning
 from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.next_step import going_on, next_step
 from scalegrid.analysis.recommend import (
+    RIVALS,
     estimates_as_planned,
     recommend,
     recommend_as_planned,
@@ -17,6 +18,7 @@ from scalegrid.analysis.recommend import (
 )
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.sensor import Sensor
+from scalegrid.analysis.tables import Tables
 from scalegrid.analysis.wording import (
     DROPPED,
     amount,
@@ -32,6 +34,7 @@ from scalegrid.spec import Metric
 __all__ = [
     "DROPPED",
     "METRICS",
+    "RIVALS",
     "Candidate",
     "Comparison",
     "Estimates",
@@ -41,6 +44,7 @@ __all__ = [
     "Recommendation",
     "Sensor",
     "SurfaceOptimum",
+    "Tables",
     "amount",
     "answer",
     "basis",

@@ -9,7 +9,7 @@ import numpy as np
 from scalegrid.analysis.agreement import agreement
 from scalegrid.analysis.comparison import Comparison, Gap, SharedCandidate, Side
 from scalegrid.analysis.contrast import Contrast, contrast, numbers
-from scalegrid.analysis.differing import Tables, differing, same_trials
+from scalegrid.analysis.differing import Compared, differing, same_trials
 from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.recommend import estimates_as_planned
@@ -18,7 +18,7 @@ from scalegrid.spec import Metric
 from scalegrid.util.errors import UserError
 
 
-def compare(a: Tables, b: Tables, *, metric: Metric | None = None) -> Comparison:
+def compare(a: Compared, b: Compared, *, metric: Metric | None = None) -> Comparison:
     """Compare two sweeps: what they share, and how accuracies, order and recommendation differ.
 
     Both are judged as `recommend` judges them, each by the settings of its own specification. A
@@ -61,7 +61,7 @@ def compare(a: Tables, b: Tables, *, metric: Metric | None = None) -> Comparison
     )
 
 
-def _estimates(letter: str, sweep: Tables, metric: Metric | None) -> Estimates:
+def _estimates(letter: str, sweep: Compared, metric: Metric | None) -> Estimates:
     try:
         return estimates_as_planned(
             sweep.planned, sweep.trials, sweep.spec, metric=metric, answers=sweep.answered
@@ -130,7 +130,7 @@ def _others(estimates: Estimates, shared: list[str]) -> tuple[str, ...]:
     return tuple(v for v in estimates.rows["variant"].tolist() if v not in set(shared))
 
 
-def _notes(sweeps: dict[str, tuple[Tables, Estimates]], shared: list[str]) -> list[str]:
+def _notes(sweeps: dict[str, tuple[Compared, Estimates]], shared: list[str]) -> list[str]:
     notes = []
     for letter, (sweep, estimates) in sweeps.items():
         if estimates.repeats == 0:

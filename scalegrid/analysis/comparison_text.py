@@ -11,7 +11,7 @@ from scalegrid.analysis.comparison import Comparison, SharedCandidate, Side
 from scalegrid.analysis.differing import SameTrials
 from scalegrid.analysis.naming import network_name, with_unit
 from scalegrid.spec import Metric
-from scalegrid.util.text import coefficient, percent
+from scalegrid.util.text import coefficient, percent, plural
 
 Rows = list[dict[str, str]]
 ALIKE = 0.5
@@ -68,7 +68,7 @@ def shared_sentences(found: Comparison) -> list[str]:
         reason = f", as {' and '.join(why)} differ{'s' * (len(why) == 1)}" if why else ""
         return [*lines, f"They share no candidate{reason}: values and order cannot be compared."]
     lines.append(
-        f"They share {_candidates(len(found.shared))}; A has {len(found.only_a)} others, B "
+        f"They share {plural(len(found.shared), 'candidate')}; A has {len(found.only_a)} others, B "
         f"{len(found.only_b)}. Ranks are among the shared, in A → in B."
     )
     gap = found.mean_difference
@@ -156,10 +156,6 @@ def _network(side: Side) -> str:
     name = network_name(side.role, side.alpha, side.beta, side.gamma)
     coefficients = triple if name.startswith("α") else f"{name} ({triple})"
     return f"{coefficients}, {side.resolution} px"
-
-
-def _candidates(count: int) -> str:
-    return "1 candidate" if count == 1 else f"{count} candidates"
 
 
 def _gap(mean: float, low: float | None, high: float | None, metric: Metric) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -11,7 +10,8 @@ import numpy as np
 
 from scalegrid.analysis.candidates import trial_values
 from scalegrid.analysis.kinds import UNNAMED
-from scalegrid.analysis.observations import Flags, Floats
+from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.tables import Tables
 from scalegrid.spec import RUNTIME_KEYS, Metric
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _SILENT = RUNTIME_KEYS | {"check_learning"}  # settings that decide no number of a trial
 
 
-class Tables(Protocol):
+class Compared(Tables, Protocol):
     """A sweep as `scalegrid.load_sweep` reads it."""
 
     @property
@@ -28,28 +28,8 @@ class Tables(Protocol):
         """Where it is; its name is the sweep's."""
 
     @property
-    def spec(self) -> Mapping[str, Any]:
-        """The keys of ``sweep.yaml``."""
-
-    @property
     def data(self) -> str:
         """The fingerprint of the data."""
-
-    @property
-    def variants(self) -> pd.DataFrame:
-        """All variants, those of earlier plans too."""
-
-    @property
-    def planned(self) -> pd.DataFrame:
-        """The variants of the plan last run."""
-
-    @property
-    def trials(self) -> pd.DataFrame:
-        """The trials."""
-
-    @property
-    def answered(self) -> Mapping[str, Flags]:
-        """Which images a trial got right, by its id."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +50,7 @@ class SameTrials:
     deviation: float | None
 
 
-def differing(a: Tables, b: Tables) -> dict[str, tuple[Any, Any]]:
+def differing(a: Compared, b: Compared) -> dict[str, tuple[Any, Any]]:
     """The settings and the facts that differ, each with A's value and B's.
 
     Settings that decide where trials run are left out; where they did run is among the facts.
@@ -86,7 +66,7 @@ def differing(a: Tables, b: Tables) -> dict[str, tuple[Any, Any]]:
     return {key: pair for key, pair in found.items() if pair[0] != pair[1]}
 
 
-def _facts(sweep: Tables) -> dict[str, Any]:
+def _facts(sweep: Compared) -> dict[str, Any]:
     trials = sweep.trials[sweep.trials["variant"].isin(sweep.planned["variant"])]
     finished = trials[trials["status"] == "finished"]
     return {
@@ -104,7 +84,7 @@ def _known(column: pd.Series[Any]) -> list[Any]:
     return sorted(column.dropna().unique().tolist())
 
 
-def same_trials(a: Tables, b: Tables, metric: Metric) -> SameTrials | None:
+def same_trials(a: Compared, b: Compared, metric: Metric) -> SameTrials | None:
     """How trials with equal ids differ, by their values as they are; None where there are none."""
     number = len(set(a.trials["trial"]) & set(b.trials["trial"]))
     if not number:

@@ -11,7 +11,6 @@ from typing import Any
 from scalegrid.analysis.candidates import zone
 from scalegrid.analysis.recommendation import Recommendation
 from scalegrid.analysis.wording import LONGER, outlook
-from scalegrid.data import EMBEDDED
 from scalegrid.spec import CONFIDENCE
 from scalegrid.util.text import duration
 
@@ -26,6 +25,8 @@ def next_step(found: Recommendation, spec: Mapping[str, Any], folder: Path) -> l
     """
     if found.trials_needed == 0:
         return []
+    from scalegrid.data import EMBEDDED  # late, since what reads tables does without the data
+
     judged = _judged(found, spec)
     if found.trials_needed is not None:
         return [outlook(found), f"  {going_on(spec, folder, _more_trials(found, spec) + judged)}"]

@@ -26,12 +26,14 @@ from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import few
+from scalegrid.util.text import few, plural
 
 if TYPE_CHECKING:
     import pandas as pd
 
 RIVALS = ("depth", "width", "resolution", "paper")
+"""The roles that are compared with the recommended network at whatever cost."""
+
 _SETTINGS = ("metric", "indifference", "confidence", "flops_factor", "rates")
 _ENDS = ("alpha_low", "alpha_high", "beta_low", "beta_high")
 _SHARES = ["share_depth", "share_width", "share_resolution"]
@@ -424,7 +426,9 @@ def _notes(table: _Table, metric: Metric, leader: str, checked: bool) -> list[st
         ]
         notes.append(f"Only compared, since their cost is off: {few(named)}.")
     if table.untried:
-        notes.append(f"Not recommended for lack of a finished trial: {_variants(table.untried)}.")
+        notes.append(
+            f"Not recommended for lack of a finished trial: {plural(table.untried, 'variant')}."
+        )
     ratios = table.rows["flops_ratio"]
     if metric != "nas" and float(ratios.max() / ratios.min()) > 1.1:
         notes.append(
@@ -451,7 +455,3 @@ def _rates(trials: pd.DataFrame, leader: str, checked: bool) -> list[str]:
     own = rates[trials["variant"] == leader].unique()
     said = f"; the recommended one at {own[0]:g}" if len(own) == 1 else ""
     return [f"Variants were trained at learning rates of their own, {low:g} to {high:g}{said}."]
-
-
-def _variants(count: int) -> str:
-    return "1 variant" if count == 1 else f"{count} variants"

@@ -15,7 +15,7 @@ from scalegrid.analysis.naming import (
 )
 from scalegrid.analysis.recommendation import Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.sensor import POOR, Sensor
-from scalegrid.util.text import coefficient, duration, few, percent
+from scalegrid.util.text import coefficient, duration, few, percent, plural
 
 _ROUNDED = {
     "ceil": ", layers rounded up",
@@ -76,14 +76,12 @@ def outlook(recommendation: Recommendation) -> str:
         return "No more trials would decide it, more validation images would."
     if needed is None:
         return "No reasonable number of trials like these would decide it."
-    if most is None:
-        pace = recommendation.pace.seconds(needed)
-        time = "" if pace is None else f", {duration(pace)} at this sweep's pace,"
-        cases = "would decide it in half of all cases; nine of ten would take many more"
-        return f"{_trials(needed)}{time} {cases}."
-    times = [recommendation.pace.seconds(count) for count in (needed, most)]
+    times = map(recommendation.pace.seconds, [needed] if most is None else [needed, most])
     spans = [duration(time) for time in times if time is not None]
     time = f", {' to '.join(dict.fromkeys(spans))} at this sweep's pace," if spans else ""
+    if most is None:
+        cases = "would decide it in half of all cases; nine of ten would take many more"
+        return f"{_trials(needed)}{time} {cases}."
     count = _trials(needed) if most == needed else f"{needed} to {_trials(most)}"
     return f"{count}{time} would probably decide it."
 
@@ -166,20 +164,20 @@ def _verdict(recommendation: Recommendation) -> str:
     decided = "Decided" if recommendation.trials_needed == 0 else "Not decided"
     good, first = best.probability_within_indifference, best.probability_best
     return (
-        f"{decided}: {name} leads {_candidates(count)}{equal}. It is within {zone} of the best "
-        f"with probability {percent(good)} ({asked}), and the best with {percent(first)}."
+        f"{decided}: {name} leads {plural(count, 'candidate')}{equal}. It is within {zone} of the "
+        f"best with probability {percent(good)} ({asked}), and the best with {percent(first)}."
     )
 
 
 def _network(recommendation: Recommendation) -> str:
     """The coefficients, all that build the same network, and the network."""
     best = recommendation.best
-    axes = [
-        _axis("α", best.alpha, best.alpha_low, best.alpha_high, "layers"),
-        _axis("β", best.beta, best.beta_low, best.beta_high, "channels"),
-        f"γ = {best.gamma:.3f}",
+    scaled = [
+        ("α", best.alpha, best.alpha_low, best.alpha_high, "layers"),
+        ("β", best.beta, best.beta_low, best.beta_high, "channels"),
     ]
-    axes = [axis for axis in axes if "–" not in axis[:6]]  # one that cannot be scaled
+    axes = [_axis(*axis) for axis in scaled if not math.isnan(axis[1])]  # else it cannot be scaled
+    axes.append(f"γ = {best.gamma:.3f}")
     ranges = any("(" in axis for axis in axes)
     same = " Coefficients in brackets build the same network, at φ = 1 alone." if ranges else ""
     return (
@@ -192,20 +190,16 @@ def _axis(letter: str, value: float, low: float, high: float, unit: str) -> str:
     """``α = 1.127 (1.000–1.166: no more layers)``."""
     said = f"{letter} = {coefficient(value)}"
     ends = [f"{max(low, 1.0):.3f}", f"{high:.3f}"]
-    if value != value or ends[0] == ends[1]:
+    if ends[0] == ends[1]:
         return said
     none = f": no more {unit}" if low <= 1 else ""
     return f"{said} ({'–'.join(ends)}{none})"
 
 
-def _candidates(count: int) -> str:
-    return "1 candidate" if count == 1 else f"{count} candidates"
-
-
 def _accuracy(recommendation: Recommendation) -> str:
     """What was measured of the leader, and what is estimated where that differs."""
     best, metric = recommendation.best, recommendation.metric
-    seeds = f"{best.trials} seed{'s' * (best.trials > 1)}"
+    seeds = plural(best.trials, "seed")
     said = f"Its {METRIC_NAMES[metric]}: {value_text(best.mean, metric)} measured ({seeds})"
     if recommendation.repeats == 0:
         return f"{said}."

@@ -10,7 +10,7 @@ import click
 from scalegrid.cli.options import format_option, name_argument, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import duration, sentence
+from scalegrid.util.text import duration, plural, sentence
 
 if TYPE_CHECKING:
     from scalegrid.progress import Status
@@ -65,7 +65,7 @@ def _print(status: Status) -> None:
         print_lines([sentence(status.problem)])
     if status.best:
         top1 = f"{100 * status.best.top1:.1f} %"
-        seeds = f"{status.best.seeds} seed{'s' * (status.best.seeds > 1)}"
+        seeds = plural(status.best.seeds, "seed")
         print(f"Best candidate so far: {status.best.label}, top-1 {top1} ({seeds}).")
     if status.certainty is not None:
         print(f"{certainty(status.certainty).capitalize()}.")

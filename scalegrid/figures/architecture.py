@@ -19,9 +19,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
+from scalegrid.analysis import Tables
 from scalegrid.figures import style
 from scalegrid.figures.labels import separate
-from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import flops_text, ratio_text, text_width
 from scalegrid.util.errors import UserError
 

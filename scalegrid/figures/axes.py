@@ -7,10 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from scalegrid.analysis import Tables
 from scalegrid.figures import style
 from scalegrid.figures.labels import fix_layout, label_points
 from scalegrid.figures.means import describe_trials
-from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import flops_text, ratio_text
 from scalegrid.util.errors import UserError
 

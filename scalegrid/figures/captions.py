@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from scalegrid.analysis import amount
 from scalegrid.coefficients import PAPER
-from scalegrid.figures.means import coefficients_text, plural
+from scalegrid.figures.means import coefficients_text
 from scalegrid.figures.rows import Row, other_cost
 from scalegrid.figures.subject import Subject
+from scalegrid.util.text import plural
 
 
 def describe_rows(subject: Subject, rows: Sequence[Row]) -> list[str]:

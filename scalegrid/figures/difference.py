@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from matplotlib.axes import Axes
 
-from scalegrid.analysis import amount
+from scalegrid.analysis import Tables, amount
 from scalegrid.analysis.selection import interval
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise, describe_rows
 from scalegrid.figures.metric import Unit, unit_of
 from scalegrid.figures.rows import Row, candidate_rows, draw_interval, fit_values, strip
-from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import percent
 

@@ -17,8 +17,9 @@ from scalegrid.util.text import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scalegrid.analysis import Tables
     from scalegrid.figures.style import Theme
-    from scalegrid.figures.subject import Drawing, Tables
+    from scalegrid.figures.subject import Drawing
 
 FIGURES = (
     "equal-cost",

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from matplotlib.axes import Axes
 from scipy.special import stdtrit
 
-from scalegrid.analysis import amount
+from scalegrid.analysis import Tables, amount
 from scalegrid.figures import style
 from scalegrid.figures.captions import (
     describe_left_out,
@@ -17,7 +17,7 @@ from scalegrid.figures.captions import (
 )
 from scalegrid.figures.metric import Unit, unit_of
 from scalegrid.figures.rows import Row, candidate_rows, draw_interval, fit_values, strip
-from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import ratio_text
 
 Floats = npt.NDArray[np.float64]

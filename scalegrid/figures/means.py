@@ -21,6 +21,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import plural
 
 
 @dataclass(frozen=True)
@@ -110,8 +111,3 @@ def describe_trials(means: MeanAccuracies) -> list[str]:
     if means.failed:
         sentences.append(f"{plural(means.failed, 'failed trial')} left out.")
     return sentences
-
-
-def plural(number: int, thing: str) -> str:
-    """``1 failed trial``, ``2 failed trials``."""
-    return f"{number} {thing}{'' if number == 1 else 's'}"

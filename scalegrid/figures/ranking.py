@@ -5,11 +5,11 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedLocator, PercentFormatter
 
-from scalegrid.analysis import Candidate, amount
+from scalegrid.analysis import Candidate, Tables, amount
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise, describe_rows
 from scalegrid.figures.rows import Row, candidate_rows, strip
-from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.util.text import percent
 
 _BAR = 0.62  # height of a bar, over that of its row

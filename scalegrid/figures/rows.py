@@ -16,13 +16,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from scalegrid.analysis import RIVALS
 from scalegrid.figures import style
 from scalegrid.figures.subject import Subject
 from scalegrid.figures.text import text_width
 from scalegrid.util.text import coefficient
-
-RIVALS = ("depth", "width", "resolution", "paper")
-"""The roles that are drawn at whatever cost."""
 
 LABELLED = 22
 """The most rows with a label, beside the recommended one, the single axes and the paper's."""

@@ -13,13 +13,15 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
+from scalegrid.analysis import Tables
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_paper
 from scalegrid.figures.labels import fix_layout, labelled_log_ticks
-from scalegrid.figures.means import MeanAccuracies, coefficients_text, describe_trials, plural
-from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.means import MeanAccuracies, coefficients_text, describe_trials
+from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import flops_unit, ratio_text
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import plural
 
 AXES = ("depth", "width", "resolution", "paper")
 

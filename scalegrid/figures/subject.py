@@ -2,45 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from scalegrid.analysis import Estimates, Recommendation, estimates_as_planned, recommend_as_planned
+from scalegrid.analysis import (
+    Estimates,
+    Recommendation,
+    Tables,
+    estimates_as_planned,
+    recommend_as_planned,
+)
 from scalegrid.analysis.naming import along_paper
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
-
-
-class Tables(Protocol):
-    """The tables that figures read, such as `scalegrid.results.load_sweep` returns."""
-
-    @property
-    def spec(self) -> Mapping[str, Any]:
-        """The keys of ``sweep.yaml``."""
-
-    @property
-    def variants(self) -> pd.DataFrame:
-        """One row a variant."""
-
-    @property
-    def planned(self) -> pd.DataFrame:
-        """The variants of the plan last run."""
-
-    @property
-    def trials(self) -> pd.DataFrame:
-        """One row a finished or failed trial."""
-
-    @property
-    def answered(self) -> Mapping[str, npt.NDArray[np.bool_]]:
-        """Which validation images each trial got right, by its id."""
 
 
 class Drawing(NamedTuple):

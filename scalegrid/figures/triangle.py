@@ -12,16 +12,17 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from scalegrid.analysis import Tables
 from scalegrid.analysis.surface import triangle_mesh
 from scalegrid.coefficients import PAPER
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise
-from scalegrid.figures.means import coefficients_text, plural
+from scalegrid.figures.means import coefficients_text
 from scalegrid.figures.metric import Unit, unit_of
 from scalegrid.figures.rows import other_cost
-from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.ternary import COLOURS, SHARES, add_colour_bar, draw_point, ternary
-from scalegrid.util.text import percent
+from scalegrid.util.text import percent, plural
 
 _SIDE, _LEFT, _BOTTOM = 2.1, 0.22, 0.72  # of the triangle, in inches
 _DIVISIONS = 40

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, TextIO
 
 from scalegrid.progress.status import Running, Status
 from scalegrid.spec import SweepSpec
-from scalegrid.util.text import duration, percent
+from scalegrid.util.text import duration, percent, plural
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -164,7 +164,7 @@ def line(trial: Ended, status: Status) -> str:
 def opening_note(status: Status, *, racing: bool = False) -> str:
     """How much there is to train, and how long it will take; of a race, an estimate."""
     count = status.total - status.ended
-    trials = f"{'at first ' * racing}{count} trial{'s' * (count != 1)} to train"
+    trials = f"{'at first ' * racing}{plural(count, 'trial')} to train"
     if status.ended:
         trials += f", {status.ended} done before"
     if status.seconds_left is None:
@@ -240,7 +240,7 @@ def render(status: Status) -> RenderableType:
             table.add_row(*_running_cells(trial))
         parts.append(table)
     if status.best:
-        best, seeds = status.best, f"{status.best.seeds} seed{'s' * (status.best.seeds > 1)}"
+        best, seeds = status.best, plural(status.best.seeds, "seed")
         parts.append(Text(f"best so far  {best.label}  top-1 {100 * best.top1:.1f} %  ({seeds})"))
     if status.certainty is not None:
         parts.append(Text(certainty(status.certainty)))

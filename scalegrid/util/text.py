@@ -33,6 +33,11 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "?")) else f"{text}."
 
 
+def plural(number: int, thing: str) -> str:
+    """A number of things: ``1 failed trial``, ``2 failed trials``."""
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
 def few(texts: Sequence[str], most: int = 4) -> str:
     """The first of some texts in a row, and how many more there are: ``a, b, and 40 more``."""
     if len(texts) <= most:

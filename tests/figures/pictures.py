@@ -7,8 +7,9 @@ from importlib import import_module
 
 from stress_tables import STRESS
 
+from scalegrid.analysis import Tables
 from scalegrid.figures import style
-from scalegrid.figures.subject import Drawing, Subject, Tables
+from scalegrid.figures.subject import Drawing, Subject
 
 ANSWERS = ("equal-cost", "difference", "ranking", "triangle")
 """The figures that show what `recommend` says."""

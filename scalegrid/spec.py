@@ -148,7 +148,7 @@ class SweepSpec(Recipe):
         description="How candidates are chosen: at equal measured cost, or as in the paper.",
     )
     candidates: Annotated[int, Field(ge=4)] | Literal["all"] = Field(
-        16, description="Matched grid: number of scaled networks, corners included, or all."
+        12, description="Matched grid: number of scaled networks, corners included, or all."
     )
     divisions: Annotated[int, Field(gt=0, le=100)] = Field(
         4, description="Simplex grid: N, where shares are multiples of 1/N."

@@ -30,6 +30,7 @@ BRIEF: dict[str, Any] = {
     "candidates": 4,
     "resolution": 32,
     "max_trials": 8,
+    "workers": 1,
     "rates": "same",
     "check_learning": False,
 }

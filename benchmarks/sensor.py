@@ -51,10 +51,15 @@ BEFORE = {"data": "glyphs", "epochs": 2, "batch_size": 32, "learning_rate": 0.5}
 SETUPS: dict[str, dict[str, Any]] = {
     "nano-leaves": {"baseline": "nano"},
     "nano-glyphs": {"baseline": "nano", **BEFORE},
-    "b0-leaves": {"baseline": "b0"},
+    "b0-leaves": {"baseline": "b0", "candidates": 9},
     "b0-glyphs": {"baseline": "b0", "resolution": 48, **BEFORE},
     "nano-cifar10": {"baseline": "nano", "data": "cifar10", "train_images": 10_000, "epochs": 3},
-    "mobilenetv2-clothing": {"baseline": "mobilenetv2", "data": "clothing", "val_images": 1000},
+    "mobilenetv2-clothing": {
+        "baseline": "mobilenetv2",
+        "candidates": 10,
+        "data": "clothing",
+        "val_images": 1000,
+    },
 }
 """What each sweep differs in from the default; of ``--cifar10`` and ``--clothing`` the data."""
 

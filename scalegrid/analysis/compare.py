@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from scalegrid.analysis.agreement import agreement
 from scalegrid.analysis.comparison import Comparison, Gap, SharedCandidate, Side
-from scalegrid.analysis.contrast import Contrast, contrast, numbers
+from scalegrid.analysis.contrast import Contrast, contrast, contrast_of_means, numbers
 from scalegrid.analysis.differing import Compared, differing, same_trials
 from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.observations import Floats
@@ -16,6 +16,9 @@ from scalegrid.analysis.recommend import estimates_as_planned
 from scalegrid.analysis.selection import chances, interval, is_clear
 from scalegrid.spec import Metric
 from scalegrid.util.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def compare(a: Compared, b: Compared, *, metric: Metric | None = None) -> Comparison:
@@ -51,6 +54,7 @@ def compare(a: Compared, b: Compared, *, metric: Metric | None = None) -> Compar
         same_data=same_data,
         same_trials=same_trials(a, b, ours.metric),
         shared=_shared(ours, shared, means, apart),
+        baseline=_baseline((a.planned, b.planned), ours, theirs, apart),
         only_a=_others(ours, shared),
         only_b=_others(theirs, shared),
         pairs=apart.pairs,
@@ -120,6 +124,29 @@ def _shared(
             )
         )
     return tuple(found)
+
+
+def _baseline(
+    planned: tuple[pd.DataFrame, pd.DataFrame], ours: Estimates, theirs: Estimates, apart: Contrast
+) -> SharedCandidate | None:
+    """The baseline of both, if it is the same and has finished trials in both."""
+    row, other = (table[table["role"] == "baseline"].iloc[0] for table in planned)
+    found = contrast_of_means(ours, theirs, row["variant"], apart)
+    if row["variant"] != other["variant"] or found is None:
+        return None
+    means = (one.trials.groupby("variant")["value"].mean() for one in (ours, theirs))
+    a, b = (ours.sign * float(mean[row["variant"]]) for mean in means)
+    difference, low, high = _gap(*found, ours.sign)
+    return SharedCandidate(
+        **_network(row),
+        a=a,
+        b=b,
+        difference=difference,
+        low=low,
+        high=high,
+        rank_a=None,
+        rank_b=None,
+    )
 
 
 def _gap(mean: Any, draws: Floats, sign: float) -> Gap:

@@ -50,7 +50,8 @@ class SharedCandidate:
     """A candidate of both sweeps: coefficients and FLOPs ratio as in A, posterior means of both.
 
     ``difference`` is B - A, ``low`` to ``high`` its 95 % interval. Values are in the metric's own
-    unit; ranks are among the shared candidates, 1 the best.
+    unit; ranks are among the shared candidates, 1 the best. The baseline is no candidate: it has
+    no ranks, and its values are means over its trials.
     """
 
     variant: str
@@ -64,8 +65,8 @@ class SharedCandidate:
     difference: float
     low: float
     high: float
-    rank_a: int
-    rank_b: int
+    rank_a: int | None
+    rank_b: int | None
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,8 @@ class Comparison:
     ``differing`` has the settings of ``sweep.yaml`` and the facts of the trials that are not the
     same, each as the pair of A's and B's. ``same_trials`` are trials with equal descriptions, None
     where there are none. ``shared`` are in the order of A; ``only_a`` and ``only_b`` are the
-    variants of the other candidates. ``pairs`` counts the pairs of trials that the differences
+    variants of the other candidates. ``baseline`` is None unless both have finished trials of the
+    same one. ``pairs`` counts the pairs of trials that the differences
     are taken from, 0 where they are those of independent posteriors, and ``noise_in_common`` is the
     correlation of their noise. ``mean_difference`` is the
     mean over the shared candidates, None where there are none. ``agreement`` takes the noise of the
@@ -89,6 +91,7 @@ class Comparison:
     same_data: bool
     same_trials: SameTrials | None
     shared: tuple[SharedCandidate, ...]
+    baseline: SharedCandidate | None
     only_a: tuple[str, ...]
     only_b: tuple[str, ...]
     pairs: int

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,10 @@ def differing_rows(found: Comparison) -> Rows:
 
 def shared_sentences(found: Comparison) -> list[str]:
     """What the sweeps share, and how the differences of their candidates were taken."""
+    return [*_shared_sentences(found), *_on_the_baseline(found)]
+
+
+def _shared_sentences(found: Comparison) -> list[str]:
     lines = [] if found.differing else ["Settings, data, devices, versions and seeds are the same."]
     if found.same_trials is not None:
         lines.append(_same(found.same_trials, found.metric))
@@ -87,23 +92,39 @@ def shared_sentences(found: Comparison) -> list[str]:
     return lines
 
 
+def _on_the_baseline(found: Comparison) -> list[str]:
+    if found.baseline is None:
+        return []
+    return [
+        "The baseline is no candidate and has no rank; its values are means of its trials, and its "
+        "interval is by the noise of the candidates'."
+    ]
+
+
 def shared_rows(found: Comparison) -> Rows:
-    """The shared candidates, best of A first: estimates, difference and ranks."""
+    """The shared candidates, best of A first, then the baseline: values, difference and ranks."""
     scale, unit = (1.0, "nats") if found.metric == "val_loss" else (100.0, "%")
-    digits = _digits(found.shared, scale)
+    shared = [*found.shared, *filter(None, [found.baseline])]
+    digits = _digits(shared, scale) if shared else 0
     return [
         {
-            "α β γ": " ".join(coefficient(value, 2) for value in (one.alpha, one.beta, one.gamma)),
+            "α β γ": _triple(one),
             "px": str(one.resolution),
             "FLOPs": f"{one.flops_ratio:.2f}×",
             f"A, {unit}": f"{scale * one.a:.{digits}f}",
             f"B, {unit}": f"{scale * one.b:.{digits}f}",
             "B - A": _signed(scale * one.difference, digits),
             "95 %": f"{_signed(scale * one.low, digits)} to {_signed(scale * one.high, digits)}",
-            "rank": f"{one.rank_a}→{one.rank_b}",
+            "rank": "–" if one.rank_a is None else f"{one.rank_a}→{one.rank_b}",
         }
-        for one in found.shared
+        for one in shared
     ]
+
+
+def _triple(one: SharedCandidate) -> str:
+    if one.rank_a is None:
+        return "baseline"
+    return " ".join(coefficient(value, 2) for value in (one.alpha, one.beta, one.gamma))
 
 
 def order_sentences(found: Comparison) -> list[str]:
@@ -170,7 +191,7 @@ def _signed(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
-def _digits(shared: tuple[SharedCandidate, ...], scale: float) -> int:
+def _digits(shared: Sequence[SharedCandidate], scale: float) -> int:
     """Decimals: one less where the intervals are wide."""
     width = scale * float(np.median([one.high - one.low for one in shared]))
     wide = 2.0 if scale == 100 else 0.02

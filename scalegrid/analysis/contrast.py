@@ -12,7 +12,7 @@ from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats, Ints, Observations
 from scalegrid.analysis.selection import MIN_REPEATS
-from scalegrid.analysis.surface import fit
+from scalegrid.analysis.surface import Fit, fit
 from scalegrid.coefficients import Shares
 
 _CLEAR = 1.96  # standard errors
@@ -23,13 +23,15 @@ class Contrast:
     """Value in B less value in A of n candidates: means (n,), joint draws (count, n).
 
     ``pairs`` counts the pairs of trials that they come from, 0 for independent posteriors, and
-    ``in_common`` is the correlation of the noise within these pairs.
+    ``in_common`` is the correlation of the noise within these pairs. ``noise`` are draws (count,)
+    of the variance of one pair's difference, None without pairs.
     """
 
     mean: Floats
     draws: Floats
     pairs: int
     in_common: float
+    noise: Floats | None
 
 
 def contrast(a: Estimates, b: Estimates, variants: Sequence[str], same_data: bool) -> Contrast:
@@ -47,11 +49,44 @@ def contrast(a: Estimates, b: Estimates, variants: Sequence[str], same_data: boo
         draws=draws[:, of_b] - a.fitted.samples.values[:, of_a],
         pairs=0,
         in_common=0.0,
+        noise=None,
     )
     paired = _paired(a, b, variants) if same_data else None
     if paired is None or paired.draws.std(0).mean() >= apart.draws.std(0).mean():
         return apart
     return paired
+
+
+def contrast_of_means(
+    a: Estimates, b: Estimates, variant: str, candidates: Contrast
+) -> tuple[float, Floats] | None:
+    """The contrast of a network that is no candidate: its mean, and draws (count,).
+
+    It is a difference of means over trials, as noisy as those of the candidates; over the seeds of
+    both sweeps, if the contrast of the candidates is one of pairs. None where a sweep has no
+    finished trial of the network.
+    """
+    of_a, of_b = (
+        one.trials[one.trials["variant"] == variant].set_index("seed")["value"] for one in (a, b)
+    )
+    if of_a.empty or of_b.empty:
+        return None
+    both = of_a.index.intersection(of_b.index)
+    if candidates.noise is not None and len(both):
+        mean, variance = float((of_b[both] - of_a[both]).mean()), candidates.noise / len(both)
+    else:
+        mean = float(of_b.mean() - of_a.mean())
+        generator = np.random.default_rng(8)  # as in `contrast`
+        noise_b = generator.permutation(_of_a_trial(b.fitted))
+        variance = _of_a_trial(a.fitted) / len(of_a) + noise_b / len(of_b)
+    normal = np.random.default_rng(9).standard_normal(len(variance))
+    return mean, mean + np.sqrt(variance) * normal
+
+
+def _of_a_trial(fitted: Fit) -> Floats:
+    """Draws of the variance of one trial of a network, (count,)."""
+    samples = fitted.samples
+    return samples.noise + samples.seeds
 
 
 def numbers(estimates: Estimates, variants: Sequence[str]) -> Ints:
@@ -71,14 +106,15 @@ def _paired(a: Estimates, b: Estimates, variants: Sequence[str]) -> Contrast | N
         return None
     if not seen.value.any():  # the same trials; a model of zeros would be one of rounding
         none = np.zeros((1, len(variants)))
-        return Contrast(none[0], none, len(seen.value), in_common=1.0)
+        return Contrast(none[0], none, len(seen.value), in_common=1.0, noise=none[:, 0])
     in_common = _in_common(seen)
     if in_common is None:
         return None
     rows = a.rows.iloc[numbers(a, variants)]
     shares = rows[[f"share_{axis}" for axis in Shares._fields]].to_numpy(dtype=np.float64)
     fitted = fit(Model(len(variants), shares), replace(seen, others=seen.others[:, :0]))
-    return Contrast(fitted.posterior.expected, fitted.samples.values, len(seen.value), in_common)
+    mean, draws, noise = fitted.posterior.expected, fitted.samples.values, _of_a_trial(fitted)
+    return Contrast(mean, draws, len(seen.value), in_common, noise)
 
 
 def _in_common(seen: Observations) -> float | None:

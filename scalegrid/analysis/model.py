@@ -243,19 +243,21 @@ class Posterior:
             chosen = slice(edges[h - 1] if h else 0, edges[h])
             values[chosen] = draws[chosen] @ self.factor[h].T
         values = self.mean[point] + np.sqrt(noise)[:, None] * values
-        return Samples(values, noise, self.smooth[point], noise * self.spread[point])
+        ratios = self.spread[point], self.seeds[point]
+        return Samples(values, noise, self.smooth[point], *(noise * ratio for ratio in ratios))
 
 
 @dataclass(frozen=True)
 class Samples:
     """Joint draws: ``values`` (count, n), and of each draw the ``noise`` variance, the ``spread``
-    variance between candidates, and its ``smooth`` part (count,).
+    variance between candidates, its ``smooth`` part, and the variance between ``seeds`` (count,).
     """
 
     values: Floats
     noise: Floats
     smooth: Floats
     spread: Floats
+    seeds: Floats
 
 
 class _Trials:

@@ -13,6 +13,7 @@ from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import CrossValidation
 from scalegrid.coefficients import Coefficients, Shares
 from scalegrid.spec import Metric
+from scalegrid.util.html import html_lines, html_table
 
 
 @dataclass(frozen=True)
@@ -123,6 +124,17 @@ class Recommendation:
     def best(self) -> Candidate:
         """The recommended variant."""
         return self.ranking[0]
+
+    def __repr__(self) -> str:
+        from scalegrid.analysis.wording import to_text
+
+        return to_text(self)
+
+    def _repr_html_(self) -> str:
+        """What `scalegrid recommend` prints, in a notebook."""
+        from scalegrid.analysis.wording import rows, sentences
+
+        return html_lines(sentences(self)) + html_table(rows(self))
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON, all in the metric's own unit: shares in [0, 1], or nats."""

@@ -36,15 +36,16 @@ def compare(a: str, b: str, results: str, form: Format, metric: Metric | None) -
         if not found.shared:
             print_lines(text.shared_sentences(found), sys.stderr)
         columns = [field.name for field in fields(SharedCandidate)]
-        print_csv([asdict(one) for one in found.shared], columns=columns)
+        shared = [*found.shared, *filter(None, [found.baseline])]
+        print_csv([asdict(one) for one in shared], columns=columns)
     else:
         print_lines([*text.verdict(found), ""])
         if found.differing:
             print_table(text.differing_rows(found))
             print()
         print_lines(text.shared_sentences(found))
-        if found.shared:
+        if rows := text.shared_rows(found):
             print()
-            print_table(text.shared_rows(found))
+            print_table(rows)
             print()
         print_lines([*text.order_sentences(found), *found.notes])

@@ -11,6 +11,8 @@ import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, TextIO
 
+from scalegrid.util.text import is_quantity
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -90,17 +92,13 @@ def _table(rows: Sequence[Mapping[str, Any]], dropped: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False, collapse_padding=True)
     keys = [key for key in rows[0] if key not in dropped]
     for key in keys:
-        numeric = all(isinstance(row[key], int | float) or _is_quantity(row[key]) for row in rows)
+        numeric = all(isinstance(row[key], int | float) or is_quantity(row[key]) for row in rows)
         justify: Literal["right", "left"] = "right" if numeric else "left"
         widest = max(len(str(row[key])) for row in rows) if numeric else None
         table.add_column(key, justify=justify, no_wrap=numeric, min_width=widest)
     for row in rows:
         table.add_row(*(str(row[key]) for key in keys))
     return table
-
-
-def _is_quantity(value: Any) -> bool:
-    return isinstance(value, str) and (value in ("", "–") or value.lstrip("<>+- ")[:1].isdigit())
 
 
 def _finite(value: Any) -> Any:

@@ -31,22 +31,14 @@ def recommend(
 
     Options that are not given are the sweep's own.
     """
-    from scalegrid.analysis import DROPPED, next_step, recommend_as_planned, rows, sentences
+    from scalegrid.analysis import DROPPED, next_step, rows, sentences
     from scalegrid.results import load_sweep
 
     tables = load_sweep(name, results)
     earlier = len(tables.variants) - len(tables.planned)
     if earlier:
         print(f"Note: {earlier} variants of earlier plans are left out.", file=sys.stderr)
-    found = recommend_as_planned(
-        tables.planned,
-        tables.trials,
-        tables.spec,
-        metric=metric,
-        indifference=indifference,
-        confidence=confidence,
-        answers=tables.answered,
-    )
+    found = tables.recommend(metric=metric, indifference=indifference, confidence=confidence)
     if form == "json":
         print_json(found.to_dict())
     elif form == "csv":

@@ -21,6 +21,7 @@ from scalegrid.analysis.naming import METRIC_NAMES
 from scalegrid.figures import draw
 from scalegrid.figures.subject import Subject
 from scalegrid.report.inline import inline
+from scalegrid.results.showing import about
 from scalegrid.spec import GROUPS, RUNTIME_KEYS
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import coefficient, count, duration, sentence
@@ -206,8 +207,7 @@ def _settings(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
 def _facts(tables: SweepTables, found: Recommendation | None) -> dict[str, str]:
     """How many trials, how long, where and with which versions."""
     trials = tables.trials
-    finished = int((trials["status"] == "finished").sum())
-    facts = {"trials": f"{finished} finished, {len(trials) - finished} failed"}
+    facts = {"trials": about(tables)["trials"]}
     if found and found.pace.busy is not None:
         facts["time"] = f"{duration(found.pace.busy)} in which trials ran"
     for column in ("device", "versions"):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow.compute as pc
 
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, VARIANTS, Table, read_table
-from scalegrid.spec import EXTENDABLE_KEYS, IMAGE_KEYS, RUNTIME_KEYS, SweepSpec, check_name
+from scalegrid.spec import EXTENDABLE_KEYS, IMAGE_KEYS, RUNTIME_KEYS, Metric, SweepSpec, check_name
 from scalegrid.training.answers import unpack
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
@@ -21,6 +21,7 @@ from scalegrid.util.text import did_you_mean
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scalegrid.analysis import Recommendation
     from scalegrid.training.answers import Flags
 
 SPEC_FILE = "sweep.yaml"
@@ -67,6 +68,41 @@ class SweepTables:
     def answered(self) -> dict[str, Flags]:
         """The rows of ``correct`` by the ids of their trials."""
         return dict(zip(self.answers["trial"], self.correct, strict=True))
+
+    def recommend(
+        self,
+        *,
+        metric: Metric | None = None,
+        indifference: float | None = None,
+        confidence: float | None = None,
+    ) -> Recommendation:
+        """What `scalegrid recommend` says; settings that are not given are the sweep's own.
+
+        Arguments and errors are those of `scalegrid.analysis.recommend_as_planned`.
+        """
+        from scalegrid.analysis import recommend_as_planned
+
+        return recommend_as_planned(
+            self.planned,
+            self.trials,
+            self.spec,
+            metric=metric,
+            indifference=indifference,
+            confidence=confidence,
+            answers=self.answered,
+        )
+
+    def __repr__(self) -> str:
+        from scalegrid.results.showing import about
+
+        facts = "; ".join(f"{key}: {text}" for key, text in about(self).items())
+        return f"<SweepTables {self.folder.name}; {facts}>"
+
+    def _repr_html_(self) -> str:
+        """The sweep in a notebook: its name, what it is, and its verdict."""
+        from scalegrid.results.showing import to_html
+
+        return to_html(self)
 
 
 @dataclass(frozen=True)

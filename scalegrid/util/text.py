@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 from itertools import groupby
+from typing import Any
 
 
 def did_you_mean(
@@ -57,6 +58,11 @@ def count(value: float) -> str:
 def coefficient(value: float, digits: int = 3) -> str:
     """α, β or γ; a dash for NaN, where a network cannot be scaled along that axis."""
     return "–" if value != value else f"{value:.{digits}f}"
+
+
+def is_quantity(value: Any) -> bool:
+    """Whether a text is a number, perhaps with a unit, or stands for one that is not known."""
+    return isinstance(value, str) and (value in ("", "–") or value.lstrip("<>+- ")[:1].isdigit())
 
 
 def runs(numbers: str, most: int = 48) -> str:

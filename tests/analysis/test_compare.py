@@ -19,6 +19,7 @@ from scalegrid.analysis.agreement import agreement
 from scalegrid.analysis.comparison_text import (
     differing_rows,
     order_sentences,
+    shared_rows,
     shared_sentences,
     verdict,
 )
@@ -49,6 +50,12 @@ def elsewhere(one: SweepTables, **columns: Any) -> SweepTables:
     """The same with other trial ids, as of another recipe."""
     trials = one.trials.assign(trial="other-" + one.trials["trial"], **columns)
     return replace(one, trials=trials, folder=Path("two"))
+
+
+def with_baseline(one: SweepTables, values: Sequence[float]) -> SweepTables:
+    """The same with these accuracies of the baseline."""
+    trials = pd.concat([one.trials, sweep({"base": values}).trials], ignore_index=True)
+    return replace(one, trials=trials)
 
 
 def text(found: Any) -> str:
@@ -140,17 +147,57 @@ def test_noise_in_common_is_taken_out_in_pairs() -> None:
     assert "within 32 pairs of trials of one variant and seed" in text(found)
 
 
+def test_the_baseline_is_shown_beside_the_candidates_and_changes_nothing_of_them() -> None:
+    a, b = noisy(TRUTH, seed=1), noisy(TRUTH, seed=2, data="others")
+    alone, found = compare(a, b), compare(with_baseline(a, [0.5]), with_baseline(b, [0.4, 0.5]))
+    assert alone.baseline is None
+    base = found.baseline
+    assert base is not None
+    assert (base.variant, base.rank_a, base.rank_b) == ("base", None, None)
+    assert (base.a, base.b, base.difference) == pytest.approx((0.5, 0.45, -0.05))
+    for one in ("a", "b", "shared", "mean_difference", "agreement"):
+        assert getattr(found, one) == getattr(alone, one)
+    assert [row["α β γ"] for row in shared_rows(found)].index("baseline") == 8
+    assert "The baseline is no candidate" in text(found)
+    assert "baseline" not in text(alone)
+
+
+def test_baselines_that_are_not_the_same_are_not_compared() -> None:
+    a, b = (with_baseline(noisy(TRUTH, seed=seed), [0.5]) for seed in (1, 2))
+    for frame in (b.variants, b.trials):
+        frame["variant"] = frame["variant"].replace("base", "other")
+    found = compare(a, b)
+    assert found.baseline is None
+    assert "The sweeps have other baselines" in text(found)
+
+
+def test_the_interval_of_the_baseline_is_as_wide_as_the_noise_makes_it() -> None:
+    """Normal noise of known size, twice four trials: with most of it in common, and of others."""
+    generator = np.random.default_rng(0)
+    common, own = 0.01 * generator.standard_normal(4), 0.002 * generator.standard_normal((2, 4))
+    one, two, _ = common_noise()
+    a = with_baseline(one, (0.5 + common + own[0]).tolist())
+    b = with_baseline(two, (0.53 + common + own[1]).tolist())
+    for other, noise in ((b, [0.002]), (replace(b, data="others"), [0.002, 0.01])):
+        found = compare(a, other).baseline
+        assert found is not None
+        wide = 2 * 1.96 * np.sqrt(2 * np.square(noise).sum() / 4)
+        assert found.high - found.low == pytest.approx(wide, rel=0.25)
+        assert found.low <= 0.03 <= found.high
+
+
 def test_without_noise_in_common_pairs_are_left_alone() -> None:
     a = noisy(TRUTH, seed=1)
     assert compare(a, elsewhere(noisy(TRUTH, seed=2))).pairs == 0
 
 
 def test_more_seeds_of_the_same_sweep_are_no_difference() -> None:
-    more = noisy(TRUTH)
+    more = with_baseline(noisy(TRUTH), [0.5, 0.51, 0.52, 0.53])
     fewer = replace(more, trials=more.trials[more.trials["seed"] < 2])
     found = compare(fewer, more)
-    assert {(c.difference, c.low, c.high) for c in found.shared} == {(0.0, 0.0, 0.0)}
-    assert found.differing == {"seeds_trained": ([0, 1], [0, 1, 2, 3]), "trials_finished": (16, 32)}
+    shown = [*found.shared, *filter(None, [found.baseline])]
+    assert [(c.difference, c.low, c.high) for c in shown] == 9 * [(0.0, 0.0, 0.0)]
+    assert found.differing == {"seeds_trained": ([0, 1], [0, 1, 2, 3]), "trials_finished": (18, 36)}
 
 
 def test_without_noise_differences_and_rank_correlation_are_those_of_the_tables() -> None:

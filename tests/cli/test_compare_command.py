@@ -52,6 +52,8 @@ def test_the_answer_comes_first_and_80_columns_are_enough(monkeypatch: pytest.Mo
     assert ["data", "glyphs", "leaves"] in cells
     assert not {"epochs", "name", "workers"} & {row[0] for row in cells if row}
     assert ["1.00", "1.42", "1.00", "32", "2.01×"] in [row[:5] for row in cells]
+    (baseline,) = (row for row in cells if row[:1] == ["baseline"])
+    assert (baseline[1:3], baseline[-1]) == (["32", "1.00×"], "–")
 
 
 def test_as_json_it_has_all_that_is_printed() -> None:
@@ -68,11 +70,14 @@ def test_as_json_it_has_all_that_is_printed() -> None:
     assert {one["variant"]: one["b"] for one in found["shared"]} == {
         one.variant: one.accuracy for one in alone.ranking
     }
+    base = tables.trials[tables.trials["variant"] == tables.planned["variant"][0]]
+    assert found["baseline"]["b"] == pytest.approx(base["top1"].mean())
 
 
-def test_as_csv_it_has_a_line_for_each_shared_candidate() -> None:
+def test_as_csv_it_has_a_line_for_each_shared_candidate_and_the_baseline() -> None:
     rows = list(csv.DictReader(io.StringIO(run(*NANO, "--format", "csv").stdout)))
-    assert [row["rank_a"] for row in rows] == [str(rank) for rank in range(1, 9)]
+    assert [row["rank_a"] for row in rows] == [*(str(rank) for rank in range(1, 9)), ""]
+    assert float(rows[-1]["flops_ratio"]) == 1
     assert float(rows[0]["low"]) < float(rows[0]["difference"]) < float(rows[0]["high"])
     none = run("b0-glyphs-48", "b0-leaves-36", "--results", PUBLISHED, "--format", "csv")
     assert none.stdout.splitlines() == [",".join(rows[0])]

@@ -1,10 +1,11 @@
 """Which coefficients the authors of a family in effect used, from the networks that they published.
 
-Layers and channels of stages do not say how much deeper or wider a network is: a layer of a late
-stage costs another amount than one of an early stage. So a size is measured against the smallest of
-its family by FLOPs. Each of depth, width and resolution is that of one or of the other, which makes
-eight networks; an axis contributes what moving it alone does to log₂ FLOPs, averaged over the orders
-in which the three can be moved (Shapley 1953). The contributions add up to log₂ of the FLOPs ratio.
+Numbers of layers and channels do not say how much deeper or wider a network is: a layer of a late
+stage costs another amount than one of an early stage. So a size is compared with the smallest of
+its family by FLOPs. Depth, width and resolution may each be the one's or the other's, which makes
+eight networks. An axis contributes what moving it alone does to log₂ FLOPs, averaged over the
+orders in which the three can be moved (Shapley 1953). The contributions add up to log₂ of the FLOPs
+ratio.
 """
 
 from __future__ import annotations

@@ -45,7 +45,10 @@ class Size(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """Another network of the EfficientNet paper's Table 2; units as of `Size`."""
+    """Another network of the EfficientNet paper's Table 2; units as of `Size`.
+
+    ``model`` is the same network in timm, if it is there, and ``resolution`` its px.
+    """
 
     name: str
     flops: float
@@ -170,16 +173,17 @@ _REGNETX, _REGNETY = (
     for letter, table in (("x", 5), ("y", 7))
 )
 
+_CONVNEXT_T = Stages((3, 3, 9, 3), (96, 192, 384, 768))
+_CONVNEXT_S = Stages((3, 3, 27, 3), (96, 192, 384, 768))
+_CONVNEXT_B = Stages((3, 3, 27, 3), (128, 256, 512, 1024))
+_CONVNEXT_L = Stages((3, 3, 27, 3), (192, 384, 768, 1536))
 _CONVNEXT = Family(
     "Liu et al. 2022, arXiv 2201.03545, section 3 and Table 1",
-    tuple(
-        Size(name, f"timm/convnext_{model}", 224, nan, nan, nan, *printed, stages)
-        for name, model, *printed, stages in (
-            ("T", "tiny", 4.5, 29, 82.1, Stages((3, 3, 9, 3), (96, 192, 384, 768))),
-            ("S", "small", 8.7, 50, 83.1, Stages((3, 3, 27, 3), (96, 192, 384, 768))),
-            ("B", "base", 15.4, 89, 83.8, Stages((3, 3, 27, 3), (128, 256, 512, 1024))),
-            ("L", "large", 34.4, 198, 84.3, Stages((3, 3, 27, 3), (192, 384, 768, 1536))),
-        )
+    (
+        Size("T", "timm/convnext_tiny", 224, nan, nan, nan, 4.5, 29, 82.1, _CONVNEXT_T),
+        Size("S", "timm/convnext_small", 224, nan, nan, nan, 8.7, 50, 83.1, _CONVNEXT_S),
+        Size("B", "timm/convnext_base", 224, nan, nan, nan, 15.4, 89, 83.8, _CONVNEXT_B),
+        Size("L", "timm/convnext_large", 224, nan, nan, nan, 34.4, 198, 84.3, _CONVNEXT_L),
     ),
 )
 
@@ -201,19 +205,19 @@ PUBLISHED: dict[str, Family] = {
 
 REFERENCES = (
     Reference("ResNet-50", 4.1, 26, 76.0, "resnet50", 224),
-    Reference("DenseNet-169", 3.5, 14, 76.2, "timm/densenet169", 224),
+    Reference("DenseNet-169", 3.5, 14, 76.2, "densenet169", 224),
     Reference("ResNet-152", 11, 60, 77.8, "resnet152", 224),
     Reference("DenseNet-264", 6.0, 34, 77.9),
-    Reference("Inception-v3", 5.7, 24, 78.8, "timm/inception_v3", 299),
-    Reference("Xception", 8.4, 23, 79.0, "timm/legacy_xception", 299),
-    Reference("Inception-v4", 13, 48, 80.0, "timm/inception_v4", 299),
-    Reference("Inception-ResNet-v2", 13, 56, 80.1, "timm/inception_resnet_v2", 299),
-    Reference("ResNeXt-101", 32, 84, 80.9, "timm/resnext101_64x4d", 320),
+    Reference("Inception-v3", 5.7, 24, 78.8, "inception_v3", 299),
+    Reference("Xception", 8.4, 23, 79.0, "legacy_xception", 299),
+    Reference("Inception-v4", 13, 48, 80.0, "inception_v4", 299),
+    Reference("Inception-ResNet-v2", 13, 56, 80.1, "inception_resnet_v2", 299),
+    Reference("ResNeXt-101", 32, 84, 80.9, "resnext101_64x4d", 320),
     Reference("PolyNet", 35, 92, 81.3),
     Reference("SENet", 42, 146, 82.7),
-    Reference("NASNet-A", 24, 89, 82.7, "timm/nasnetalarge", 331),
+    Reference("NASNet-A", 24, 89, 82.7, "nasnetalarge", 331),
     Reference("AmoebaNet-A", 23, 87, 82.8),
-    Reference("PNASNet", 23, 86, 82.9, "timm/pnasnet5large", 331),
+    Reference("PNASNet", 23, 86, 82.9, "pnasnet5large", 331),
     Reference("AmoebaNet-C", 41, 155, 83.5),
     Reference("GPipe", nan, 557, 84.3),
 )

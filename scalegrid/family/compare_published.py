@@ -13,7 +13,7 @@ from scalegrid import baselines
 from scalegrid.baselines import Baseline
 from scalegrid.coefficients import PAPER, Coefficients, DepthRule, Scaling
 from scalegrid.family.fit import nearest_phi
-from scalegrid.family.published import PUBLISHED, REFERENCES, Reference, Size
+from scalegrid.family.published import PUBLISHED, REFERENCES, PublishedSize, Reference
 
 _CLASSES = 1000
 
@@ -103,9 +103,9 @@ def _named(prefix: str, columns: dict[str, Any]) -> dict[str, Any]:
     return {f"{prefix}_{name}": value for name, value in columns.items()}
 
 
-def _printed(size: Size | Reference) -> dict[str, Any]:
+def _printed(size: PublishedSize | Reference) -> dict[str, Any]:
     columns = {"flops": size.flops, "params": size.params, "top1": size.top1}
-    dropout = {"dropout": size.dropout} if isinstance(size, Size) else {}
+    dropout = {"dropout": size.dropout} if isinstance(size, PublishedSize) else {}
     return dropout | _named("printed", columns)
 
 

@@ -28,7 +28,7 @@ from scalegrid.coefficients import (
     normalise_shares,
 )
 from scalegrid.family.networks import flops_between
-from scalegrid.family.published import PUBLISHED, Size
+from scalegrid.family.published import PUBLISHED, PublishedSize
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
 
@@ -130,7 +130,9 @@ def _known(name: str) -> str:
     return spelling[name.lower()]
 
 
-def _contributions(family: str, smallest: Size, size: Size) -> NDArray[np.float64]:
+def _contributions(
+    family: str, smallest: PublishedSize, size: PublishedSize
+) -> NDArray[np.float64]:
     """(3,): what depth, width and resolution add to log₂ FLOPs between two sizes."""
     ends = (smallest, size)
     logs = np.log2(
@@ -149,7 +151,7 @@ _ORDERS = np.array([[1 / 3, 1 / 6], [1 / 6, 1 / 3]])
 _flops = lru_cache(maxsize=None)(flops_between)
 
 
-def _member(family: str, size: Size, parts: NDArray[np.float64]) -> Member:
+def _member(family: str, size: PublishedSize, parts: NDArray[np.float64]) -> Member:
     depth, width, resolution = map(float, parts)
     phi = depth + width + resolution
     return Member(
@@ -163,7 +165,7 @@ def _member(family: str, size: Size, parts: NDArray[np.float64]) -> Member:
     )
 
 
-def _phi_paper(smallest: Size, size: Size) -> float:
+def _phi_paper(smallest: PublishedSize, size: PublishedSize) -> float:
     if not smallest.depth == smallest.width == 1:
         return nan
     return nearest_phi(Scaling(size.depth, size.width, size.resolution / smallest.resolution))

@@ -11,12 +11,12 @@ from typing import Any
 
 from scalegrid import baselines
 from scalegrid.baselines import Baseline
-from scalegrid.family.published import Size
+from scalegrid.family.published import PublishedSize
 
 _CLASSES = 1000
 
 
-def network_between(family: str, depth: Size, width: Size) -> Baseline:
+def network_between(family: str, depth: PublishedSize, width: PublishedSize) -> Baseline:
     """The network with the layers of ``depth`` and the channels of ``width``, at multipliers of 1.
 
     Args:
@@ -27,36 +27,36 @@ def network_between(family: str, depth: Size, width: Size) -> Baseline:
     return _BUILDERS[family](depth, width)
 
 
-def flops_between(family: str, depth: Size, width: Size, resolution: int) -> int:
+def flops_between(family: str, depth: PublishedSize, width: PublishedSize, resolution: int) -> int:
     """The FLOPs of `network_between` for one image of ``resolution`` px and 1,000 classes."""
     from scalegrid.cost import Costs
 
     return Costs(network_between(family, depth, width), _CLASSES).of(1.0, 1.0, resolution).flops
 
 
-def _multiplied(baseline: str, **fixed: Any) -> Callable[[Size, Size], Baseline]:
+def _multiplied(baseline: str, **fixed: Any) -> Callable[[PublishedSize, PublishedSize], Baseline]:
     """The blocks of a baseline, multiplied by what the authors say."""
 
-    def build(depth: Size, width: Size) -> Baseline:
+    def build(depth: PublishedSize, width: PublishedSize) -> Baseline:
         own: Any = baselines.get(baseline)
         return replace(own, depth=depth.depth, width=width.width, **fixed)  # type: ignore[no-any-return]
 
     return build
 
 
-def _mobilenetv2(depth: Size, width: Size) -> Baseline:
+def _mobilenetv2(depth: PublishedSize, width: PublishedSize) -> Baseline:
     """Its head is not narrowed (section 6.1)."""
     return _multiplied("mobilenetv2", fixed_head=width.width < 1)(depth, width)
 
 
-def _staged(depth: Size, width: Size) -> Baseline:
+def _staged(depth: PublishedSize, width: PublishedSize) -> Baseline:
     """The stages of two baselines of one class."""
     layers: Any = baselines.get(depth.model)
     channels: Any = baselines.get(width.model)
     return replace(channels, layers=layers.layers)  # type: ignore[no-any-return]
 
 
-def _convnext(depth: Size, width: Size) -> Baseline:
+def _convnext(depth: PublishedSize, width: PublishedSize) -> Baseline:
     from scalegrid.baselines.stages import ConvNeXtBaseline
 
     assert depth.stages is not None
@@ -71,7 +71,7 @@ _V2_BLOCKS = (
 )
 
 
-def _efficientnetv2(depth: Size, width: Size) -> Baseline:
+def _efficientnetv2(depth: PublishedSize, width: PublishedSize) -> Baseline:
     """A stage of no layers is none; the stem has the channels of the first stage."""
     from scalegrid.baselines.blocks import BlockBaseline
 
@@ -83,12 +83,12 @@ def _efficientnetv2(depth: Size, width: Size) -> Baseline:
     return BlockBaseline("EfficientNetV2", stages, width.resolution, stem=channels[0])
 
 
-def _own(depth: Size, width: Size) -> Baseline:
+def _own(depth: PublishedSize, width: PublishedSize) -> Baseline:
     """The network of a size, where all sizes have the same channels."""
     return baselines.get(depth.model)
 
 
-_BUILDERS: dict[str, Callable[[Size, Size], Baseline]] = {
+_BUILDERS: dict[str, Callable[[PublishedSize, PublishedSize], Baseline]] = {
     "EfficientNet": _multiplied("b0"),
     "EfficientNet-Lite": _multiplied("lite0"),
     "EfficientNetV2": _efficientnetv2,

@@ -16,7 +16,7 @@ class Stages(NamedTuple):
     channels: tuple[int, ...]
 
 
-class Size(NamedTuple):
+class PublishedSize(NamedTuple):
     """A published size of a family.
 
     Attributes:
@@ -45,7 +45,7 @@ class Size(NamedTuple):
 
 
 class Reference(NamedTuple):
-    """Another network of the EfficientNet paper's Table 2; units as of `Size`.
+    """Another network of the EfficientNet paper's Table 2; units as of `PublishedSize`.
 
     ``model`` is the same network in timm, if it is there, and ``resolution`` its px.
     """
@@ -58,39 +58,39 @@ class Reference(NamedTuple):
     resolution: int = 0
 
 
-class Family(NamedTuple):
+class PublishedFamily(NamedTuple):
     """The sizes of a family, smallest first, and where they are published."""
 
     source: str
-    sizes: tuple[Size, ...]
+    sizes: tuple[PublishedSize, ...]
 
 
 # Multipliers, px and dropout are those of the release (github.com/tensorflow/tpu,
 # models/official/efficientnet, efficientnet_builder.py), rounded by hand. The rest is Table 2 of
 # versions 4 and 5 of the paper, of 2020. Versions 1 to 3 (ICML 2019) print top-1 of 76.3, 78.8,
 # 79.8, 81.1, 82.6, 83.3, 84.0 and 84.4.
-_EFFICIENTNET = Family(
+_EFFICIENTNET = PublishedFamily(
     "Tan & Le 2019, arXiv 1905.11946v5, Table 2; multipliers of the authors' release",
     (
-        Size("B0", "b0", 224, 1.0, 1.0, 0.2, 0.39, 5.3, 77.1),
-        Size("B1", "b1", 240, 1.1, 1.0, 0.2, 0.70, 7.8, 79.1),
-        Size("B2", "b2", 260, 1.2, 1.1, 0.3, 1.0, 9.2, 80.1),
-        Size("B3", "b3", 300, 1.4, 1.2, 0.3, 1.8, 12, 81.6),
-        Size("B4", "b4", 380, 1.8, 1.4, 0.4, 4.2, 19, 82.9),
-        Size("B5", "b5", 456, 2.2, 1.6, 0.4, 9.9, 30, 83.6),
-        Size("B6", "b6", 528, 2.6, 1.8, 0.5, 19, 43, 84.0),
-        Size("B7", "b7", 600, 3.1, 2.0, 0.5, 37, 66, 84.3),
+        PublishedSize("B0", "b0", 224, 1.0, 1.0, 0.2, 0.39, 5.3, 77.1),
+        PublishedSize("B1", "b1", 240, 1.1, 1.0, 0.2, 0.70, 7.8, 79.1),
+        PublishedSize("B2", "b2", 260, 1.2, 1.1, 0.3, 1.0, 9.2, 80.1),
+        PublishedSize("B3", "b3", 300, 1.4, 1.2, 0.3, 1.8, 12, 81.6),
+        PublishedSize("B4", "b4", 380, 1.8, 1.4, 0.4, 4.2, 19, 82.9),
+        PublishedSize("B5", "b5", 456, 2.2, 1.6, 0.4, 9.9, 30, 83.6),
+        PublishedSize("B6", "b6", 528, 2.6, 1.8, 0.5, 19, 43, 84.0),
+        PublishedSize("B7", "b7", 600, 3.1, 2.0, 0.5, 37, 66, 84.3),
     ),
 )
 
-_LITE = Family(
+_LITE = PublishedFamily(
     "EfficientNet-Lite 2020, github.com/tensorflow/tpu, models/official/efficientnet/lite",
     (
-        Size("Lite0", "lite0", 224, 1.0, 1.0, 0.2, 0.407, 4.7, 75.1),
-        Size("Lite1", "lite1", 240, 1.1, 1.0, 0.2, 0.631, 5.4, 76.7),
-        Size("Lite2", "lite2", 260, 1.2, 1.1, 0.3, 0.899, 6.1, 77.6),
-        Size("Lite3", "lite3", 280, 1.4, 1.2, 0.3, 1.44, 8.2, 79.8),
-        Size("Lite4", "lite4", 300, 1.8, 1.4, 0.3, 2.64, 13.0, 81.5),
+        PublishedSize("Lite0", "lite0", 224, 1.0, 1.0, 0.2, 0.407, 4.7, 75.1),
+        PublishedSize("Lite1", "lite1", 240, 1.1, 1.0, 0.2, 0.631, 5.4, 76.7),
+        PublishedSize("Lite2", "lite2", 260, 1.2, 1.1, 0.3, 0.899, 6.1, 77.6),
+        PublishedSize("Lite3", "lite3", 280, 1.4, 1.2, 0.3, 1.44, 8.2, 79.8),
+        PublishedSize("Lite4", "lite4", 300, 1.8, 1.4, 0.3, 2.64, 13.0, 81.5),
     ),
 )
 
@@ -99,53 +99,53 @@ _LITE = Family(
 _V2_S = Stages((2, 4, 4, 6, 9, 15, 0), (24, 48, 64, 128, 160, 256, 432))
 _V2_M = Stages((3, 5, 5, 7, 14, 18, 5), (24, 48, 80, 160, 176, 304, 512))
 _V2_L = Stages((4, 7, 7, 10, 19, 25, 7), (32, 64, 96, 192, 224, 384, 640))
-_EFFICIENTNETV2 = Family(
+_EFFICIENTNETV2 = PublishedFamily(
     "Tan & Le 2021, arXiv 2104.00298, Table 7; stages of the release, github.com/google/automl",
     (
-        Size("S", "timm/tf_efficientnetv2_s", 384, nan, nan, 0.2, 8.8, 22, 83.9, _V2_S),
-        Size("M", "timm/tf_efficientnetv2_m", 480, nan, nan, 0.3, 24, 54, 85.1, _V2_M),
-        Size("L", "timm/tf_efficientnetv2_l", 480, nan, nan, 0.4, 53, 120, 85.7, _V2_L),
+        PublishedSize("S", "timm/tf_efficientnetv2_s", 384, nan, nan, 0.2, 8.8, 22, 83.9, _V2_S),
+        PublishedSize("M", "timm/tf_efficientnetv2_m", 480, nan, nan, 0.3, 24, 54, 85.1, _V2_M),
+        PublishedSize("L", "timm/tf_efficientnetv2_l", 480, nan, nan, 0.4, 53, 120, 85.7, _V2_L),
     ),
 )
 
 # Multipliers of B0, whose stem and head keep their channels, and px, as of the release.
-_TINYNET = Family(
+_TINYNET = PublishedFamily(
     "Han et al. 2020, arXiv 2010.14819; release, github.com/huawei-noah, tinynet_pytorch",
     (
-        Size("E", "timm/tinynet_e", 106, 0.6, 0.51, nan, 0.024, nan, 59.9),
-        Size("D", "timm/tinynet_d", 152, 0.695, 0.54, nan, 0.052, nan, 67.0),
-        Size("C", "timm/tinynet_c", 184, 0.85, 0.54, nan, 0.100, nan, 71.2),
-        Size("B", "timm/tinynet_b", 188, 1.1, 0.75, nan, 0.202, nan, 75.0),
-        Size("A", "timm/tinynet_a", 192, 1.2, 1.0, nan, 0.339, nan, 76.8),
+        PublishedSize("E", "timm/tinynet_e", 106, 0.6, 0.51, nan, 0.024, nan, 59.9),
+        PublishedSize("D", "timm/tinynet_d", 152, 0.695, 0.54, nan, 0.052, nan, 67.0),
+        PublishedSize("C", "timm/tinynet_c", 184, 0.85, 0.54, nan, 0.100, nan, 71.2),
+        PublishedSize("B", "timm/tinynet_b", 188, 1.1, 0.75, nan, 0.202, nan, 75.0),
+        PublishedSize("A", "timm/tinynet_a", 192, 1.2, 1.0, nan, 0.339, nan, 76.8),
     ),
 )
 
 # The authors' width multipliers at 224 px. They also lower the px, each on its own.
-_MOBILENETV2 = Family(
+_MOBILENETV2 = PublishedFamily(
     "Sandler et al. 2018, arXiv 1801.04381, section 6.1",
     tuple(
-        Size(f"{width:g}", f"timm/mobilenetv2_{100 * width:03.0f}", 224, 1.0, width)
+        PublishedSize(f"{width:g}", f"timm/mobilenetv2_{100 * width:03.0f}", 224, 1.0, width)
         for width in (0.35, 0.5, 0.75, 1.0, 1.4)
     ),
 )
-_MOBILENETV3 = Family(
+_MOBILENETV3 = PublishedFamily(
     "Howard et al. 2019, arXiv 1905.02244, section 6.1: MobileNetV3-Large",
     tuple(
-        Size(f"{width:g}", "mobilenetv3_large" if width == 1 else "", 224, 1.0, width)
+        PublishedSize(f"{width:g}", "mobilenetv3_large" if width == 1 else "", 224, 1.0, width)
         for width in (0.35, 0.5, 0.75, 1.0, 1.25)
     ),
 )
 
 # ResNet-18 and 34 have another kind of block.
-_RESNET = Family(
+_RESNET = PublishedFamily(
     "He et al. 2016, arXiv 1512.03385, Table 1",
-    tuple(Size(f"{layers}", f"resnet{layers}", 224) for layers in (50, 101, 152)),
+    tuple(PublishedSize(f"{layers}", f"resnet{layers}", 224) for layers in (50, 101, 152)),
 )
 
-_RESNET_RS = Family(
+_RESNET_RS = PublishedFamily(
     "Bello et al. 2021, arXiv 2103.07579; release, github.com/tensorflow/tpu, resnet_rs",
     tuple(
-        Size(f"{layers}-{px}", f"timm/resnetrs{layers}", px)
+        PublishedSize(f"{layers}-{px}", f"timm/resnetrs{layers}", px)
         for layers, *sides in (
             *((50, 160), (101, 160, 192), (152, 192, 224, 256), (200, 256), (270, 256)),
             *((350, 256, 320), (420, 320)),
@@ -154,19 +154,19 @@ _RESNET_RS = Family(
     ),
 )
 
-_NFNET = Family(
+_NFNET = PublishedFamily(
     "Brock et al. 2021, arXiv 2102.06171, Table 1, at the px of inference",
     tuple(
-        Size(f"F{n}", f"timm/nfnet_f{n}", px)
+        PublishedSize(f"F{n}", f"timm/nfnet_f{n}", px)
         for n, px in enumerate((256, 320, 352, 416, 512, 544, 576))
     ),
 )
 
 _REGNETX, _REGNETY = (
-    Family(
+    PublishedFamily(
         f"Radosavovic et al. 2020, arXiv 2003.13678, Table {table}",
         tuple(
-            Size(f"{gigaflops:g} GF", f"timm/regnet{letter}_{10 * gigaflops:03.0f}", 224)
+            PublishedSize(f"{gigaflops:g} GF", f"timm/regnet{letter}_{10 * gigaflops:03.0f}", 224)
             for gigaflops in (0.2, 0.4, 0.6, 0.8, 1.6, 3.2, 4, 6.4, 8, 12, 16, 32)
         ),
     )
@@ -177,17 +177,17 @@ _CONVNEXT_T = Stages((3, 3, 9, 3), (96, 192, 384, 768))
 _CONVNEXT_S = Stages((3, 3, 27, 3), (96, 192, 384, 768))
 _CONVNEXT_B = Stages((3, 3, 27, 3), (128, 256, 512, 1024))
 _CONVNEXT_L = Stages((3, 3, 27, 3), (192, 384, 768, 1536))
-_CONVNEXT = Family(
+_CONVNEXT = PublishedFamily(
     "Liu et al. 2022, arXiv 2201.03545, section 3 and Table 1",
     (
-        Size("T", "timm/convnext_tiny", 224, nan, nan, nan, 4.5, 29, 82.1, _CONVNEXT_T),
-        Size("S", "timm/convnext_small", 224, nan, nan, nan, 8.7, 50, 83.1, _CONVNEXT_S),
-        Size("B", "timm/convnext_base", 224, nan, nan, nan, 15.4, 89, 83.8, _CONVNEXT_B),
-        Size("L", "timm/convnext_large", 224, nan, nan, nan, 34.4, 198, 84.3, _CONVNEXT_L),
+        PublishedSize("T", "timm/convnext_tiny", 224, nan, nan, nan, 4.5, 29, 82.1, _CONVNEXT_T),
+        PublishedSize("S", "timm/convnext_small", 224, nan, nan, nan, 8.7, 50, 83.1, _CONVNEXT_S),
+        PublishedSize("B", "timm/convnext_base", 224, nan, nan, nan, 15.4, 89, 83.8, _CONVNEXT_B),
+        PublishedSize("L", "timm/convnext_large", 224, nan, nan, nan, 34.4, 198, 84.3, _CONVNEXT_L),
     ),
 )
 
-PUBLISHED: dict[str, Family] = {
+PUBLISHED: dict[str, PublishedFamily] = {
     "EfficientNet": _EFFICIENTNET,
     "EfficientNet-Lite": _LITE,
     "EfficientNetV2": _EFFICIENTNETV2,

@@ -11,7 +11,6 @@ ratio.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import product
 from math import log2, nan
 from typing import NamedTuple
@@ -134,21 +133,17 @@ def _contributions(
     family: str, smallest: PublishedSize, size: PublishedSize
 ) -> NDArray[np.float64]:
     """(3,): what depth, width and resolution add to log₂ FLOPs between two sizes."""
-    ends = (smallest, size)
-    logs = np.log2(
-        [
-            float(_flops(family, depth, width, px.resolution))
-            for depth, width, px in product(ends, repeat=3)
-        ]
-    ).reshape(2, 2, 2)
+    flops = [
+        flops_between(family, depth, width, px.resolution)
+        for depth, width, px in product((smallest, size), repeat=3)
+    ]
+    logs = np.log2(np.array(flops, dtype=float)).reshape(2, 2, 2)
     moved = (np.moveaxis(logs, axis, 0) for axis in range(3))
     return np.array([np.sum(_ORDERS * (after - before)) for before, after in moved])
 
 
 _ORDERS = np.array([[1 / 3, 1 / 6], [1 / 6, 1 / 3]])
 """Of six orders, how many move an axis when neither, one or both of the others have moved."""
-
-_flops = lru_cache(maxsize=None)(flops_between)
 
 
 def _member(family: str, size: PublishedSize, parts: NDArray[np.float64]) -> Member:
@@ -157,7 +152,7 @@ def _member(family: str, size: PublishedSize, parts: NDArray[np.float64]) -> Mem
     return Member(
         name=size.name,
         resolution=size.resolution,
-        flops=_flops(family, size, size, size.resolution),
+        flops=flops_between(family, size, size, size.resolution),
         phi=phi,
         scaling=Scaling(2**depth, 2 ** (width / 2), 2 ** (resolution / 2)),
         shares=normalise_shares(depth, width, resolution),

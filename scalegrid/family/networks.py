@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from scalegrid import baselines
@@ -29,9 +30,18 @@ def network_between(family: str, depth: PublishedSize, width: PublishedSize) -> 
 
 def flops_between(family: str, depth: PublishedSize, width: PublishedSize, resolution: int) -> int:
     """The FLOPs of `network_between` for one image of ``resolution`` px and 1,000 classes."""
-    from scalegrid.cost import Costs
+    return _flops(family, depth, depth if _BUILDERS[family] is _own else width, resolution)
 
-    return Costs(network_between(family, depth, width), _CLASSES).of(1.0, 1.0, resolution).flops
+
+@lru_cache(maxsize=1024)
+def _flops(family: str, depth: PublishedSize, width: PublishedSize, resolution: int) -> int:
+    from scalegrid.cost import Costs, measure
+
+    network = network_between(family, depth, width)
+    costs = Costs(network, _CLASSES)
+    if costs.known:
+        return costs.of(1.0, 1.0, resolution).flops
+    return measure(baselines.skeleton(network, 1.0, 1.0, _CLASSES), resolution).flops
 
 
 def _multiplied(baseline: str, **fixed: Any) -> Callable[[PublishedSize, PublishedSize], Baseline]:

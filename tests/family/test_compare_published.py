@@ -56,18 +56,19 @@ def test_more_or_fewer_phi_leave_gaps() -> None:
     assert math.isclose(many["formula_depth"].iloc[-1], 1.2**9)
 
 
-def test_reference_rows_are_counted_where_timm_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    chosen = [one for one in REFERENCES if one.name in ("ResNet-50", "GPipe")]
+def test_a_reference_that_timm_does_not_build_is_as_printed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    chosen = [one for one in REFERENCES if one.name in ("GPipe", "SENet")]
     monkeypatch.setattr(module, "REFERENCES", chosen)
-    resnet, gpipe = (row for _, row in reference_rows().iterrows())
-    assert resnet["flops"] / 1e9 == pytest.approx(resnet["printed_flops"], abs=0.05)
-    assert resnet["params"] == 25_557_032
-    assert gpipe["printed_params"] == 557
-    assert gpipe[["printed_flops", "px", "flops", "params"]].isna().all()
+    table = reference_rows()
+    assert table["printed_params"].tolist() == [146, 557]
+    assert table[["px", "flops", "params"]].isna().all(axis=None)
 
 
 @pytest.mark.slow
-def test_reference_rows_agree_with_what_is_printed() -> None:
+def test_references_that_timm_builds_agree_with_what_is_printed() -> None:
     rows = reference_rows().dropna(subset=["flops"])
     assert len(rows) == 10
     assert (rows["flops"] / 1e9).tolist() == pytest.approx(rows["printed_flops"].tolist(), rel=0.1)
+    assert rows["params"].iloc[0] == 25_557_032

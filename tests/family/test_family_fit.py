@@ -15,7 +15,14 @@ from scalegrid.family.networks import flops_between
 from scalegrid.family.published import PUBLISHED
 from scalegrid.util.errors import UserError
 
-QUICK = ("EfficientNet", "EfficientNet-Lite", "EfficientNetV2", "TinyNet", "MobileNetV2")
+QUICK = (
+    "EfficientNet",
+    "EfficientNet-Lite",
+    "EfficientNetV2",
+    "TinyNet",
+    "MobileNetV2",
+    "MobileNetV3",
+)
 """Families whose networks are counted without building them."""
 
 

@@ -67,8 +67,8 @@ class PublishedFamily(NamedTuple):
 
 # Multipliers, px and dropout are those of the release (github.com/tensorflow/tpu,
 # models/official/efficientnet, efficientnet_builder.py), rounded by hand. The rest is Table 2 of
-# versions 4 and 5 of the paper, of 2020. Versions 1 to 3 (ICML 2019) print top-1 of 76.3, 78.8,
-# 79.8, 81.1, 82.6, 83.3, 84.0 and 84.4.
+# version 5 of the paper, of 2020. The first version prints top-1 of 76.3, 78.8, 79.8, 81.1, 82.6,
+# 83.3, 84.0 and 84.4.
 _EFFICIENTNET = PublishedFamily(
     "Tan & Le 2019, arXiv 1905.11946v5, Table 2; multipliers of the authors' release",
     (
@@ -84,7 +84,7 @@ _EFFICIENTNET = PublishedFamily(
 )
 
 _LITE = PublishedFamily(
-    "EfficientNet-Lite 2020, github.com/tensorflow/tpu, models/official/efficientnet/lite",
+    "the release of 2020, github.com/tensorflow/tpu, models/official/efficientnet/lite",
     (
         PublishedSize("Lite0", "lite0", 224, 1.0, 1.0, 0.2, 0.407, 4.7, 75.1),
         PublishedSize("Lite1", "lite1", 240, 1.1, 1.0, 0.2, 0.631, 5.4, 76.7),

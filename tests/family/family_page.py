@@ -15,7 +15,7 @@ def direction_row(found: Fit) -> str:
 
 def size_row(found: Fit) -> str:
     """The sizes of a family and their φ."""
-    sizes = ", ".join(f"{member.name} {member.phi:.2f}" for member in found.members)
+    sizes = ", ".join(f"{member.name}: {member.phi:.2f}" for member in found.members)
     return f"| {found.family} | {sizes} |"
 
 

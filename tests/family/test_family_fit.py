@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from itertools import permutations
 from math import log2
+from pathlib import Path
 
 import numpy as np
 import pytest
+from family_page import direction_row, release_rows, size_row
 
 from scalegrid.coefficients import PAPER, Coefficients
 from scalegrid.family.directions import DIRECTIONS
@@ -15,6 +17,7 @@ from scalegrid.family.networks import flops_between
 from scalegrid.family.published import PUBLISHED
 from scalegrid.util.errors import UserError
 
+PAGE = Path(__file__).parents[2] / "docs" / "families.md"
 QUICK = (
     "EfficientNet",
     "EfficientNet-Lite",
@@ -105,6 +108,14 @@ def test_every_family_has_a_stored_direction() -> None:
 @pytest.mark.parametrize("family", QUICK)
 def test_stored_directions_are_the_fitted_ones(family: str) -> None:
     assert DIRECTIONS[family] == pytest.approx(fit(family).shares, abs=5e-4)
+
+
+def test_the_page_shows_the_fits() -> None:
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    for found in map(fit, QUICK):
+        assert direction_row(found) in lines
+        assert size_row(found) in lines
+    assert set(release_rows()) <= set(lines)
 
 
 @pytest.mark.slow

@@ -19,12 +19,13 @@ from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise
 from scalegrid.figures.means import coefficients_text
 from scalegrid.figures.metric import Unit, unit_of
+from scalegrid.figures.published import MARK, add_published
 from scalegrid.figures.rows import other_cost
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.ternary import COLOURS, SHARES, add_colour_bar, draw_point, ternary
 from scalegrid.util.text import percent, plural
 
-_SIDE, _LEFT, _BOTTOM = 2.1, 0.22, 0.72  # of the triangle, in inches
+_SIDE, _LEFT, _BOTTOM = 2.1, 0.22, 0.84  # of the triangle, in inches
 _DIVISIONS = 40
 _LEVELS = 8
 
@@ -37,6 +38,7 @@ _MARKS = {
     _SECOND: ("o", 8.5, ":"),
     _TRIPLE: ("x", 5.0, "-"),
     _REGION: (".", 2.2, "-"),
+    MARK: ("+", 5.0, "-"),
 }
 
 
@@ -53,7 +55,7 @@ def draw(tables: Tables) -> Drawing:
     found, unit = subject.found, unit_of(subject.found.metric)
     values = {one.variant: unit.factor * one.accuracy for one in found.ranking}
     colours = Normalize(min(values.values()), max(values.values()))
-    figure = Figure(figsize=(style.COLUMN, 2.86))
+    figure = Figure(figsize=(style.COLUMN, 2.98))
     panel = ternary(figure, _LEFT, _BOTTOM, _SIDE)
     top = found.surface_optimum
     if top is not None:
@@ -69,10 +71,11 @@ def draw(tables: Tables) -> Drawing:
     rings = list(zip((_BEST, _SECOND), values, strict=False))
     for name, variant in rings:
         _mark(panel, [[subject.row(variant)[share] for share in SHARES]], name, zorder=5)
-    marks = [*(name for name, _ in rings), _TRIPLE, *([] if top is None else [_REGION])]
-    _add_legend(figure, subject, marks, drawn)
     add_colour_bar(figure, colours, unit.label, _BOTTOM + 0.02, 1.3)
-    return Drawing(figure, _caption(subject, drawn))
+    published = add_published(panel)
+    marks = [*(name for name, _ in rings), _TRIPLE, *([] if top is None else [_REGION])]
+    _add_legend(figure, subject, [*marks, *([MARK] if published.marked else [])], drawn)
+    return Drawing(figure, _caption(subject, drawn, published.sentences()))
 
 
 def _draw_surface(panel: Any, subject: Subject, unit: Unit, colours: Normalize) -> None:
@@ -143,7 +146,7 @@ def _entry(label: str, marker: str, size: float, edge: float) -> Line2D:
     )
 
 
-def _caption(subject: Subject, drawn: Sequence[pd.Series[Any]]) -> list[str]:
+def _caption(subject: Subject, drawn: Sequence[pd.Series[Any]], others: Sequence[str]) -> list[str]:
     found = subject.found
     top = found.surface_optimum
     best = coefficients_text(subject.row(found.best.variant))
@@ -164,4 +167,4 @@ def _caption(subject: Subject, drawn: Sequence[pd.Series[Any]]) -> list[str]:
     hollow = len(drawn) - len(found.ranking)
     if hollow > 0:
         sentences.append(f"Hollow: {plural(hollow, 'network')} of another cost, without a colour.")
-    return [*sentences, *describe_noise(subject), *describe_left_out(subject)]
+    return [*sentences, *others, *describe_noise(subject), *describe_left_out(subject)]

@@ -19,6 +19,7 @@ from scalegrid.analysis import (
 )
 from scalegrid.analysis.naming import METRIC_NAMES
 from scalegrid.figures import draw
+from scalegrid.figures.published import hover_texts
 from scalegrid.figures.subject import Subject
 from scalegrid.report.inline import inline
 from scalegrid.results.showing import about
@@ -140,7 +141,7 @@ def _variant(
 
 def _pictures(subject: Subject, variants: list[dict[str, str]]) -> tuple[list[Picture], list[str]]:
     """The figures that there are data for, and why the others are missing."""
-    points = {row["variant"]: _hover(row) for row in variants}
+    points = {f"variant-{row['variant']}": _hover(row) for row in variants} | hover_texts()
     pictures, missing = [], []
     with tempfile.TemporaryDirectory() as folder:
         for name in FIGURES:

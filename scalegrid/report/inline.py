@@ -15,13 +15,13 @@ def inline(svg: str, prefix: str, label: str, points: Mapping[str, str]) -> str:
         prefix: put before the ids that are referred to, since those of several files are one name
             space in a page; the others are dropped.
         label: what the picture shows, for those who cannot see it.
-        points: texts by the ids of variants; a group called ``variant-ID`` gets its text as a
-            title, which browsers show on hovering.
+        points: texts by the ids of groups; a group gets its text as a title, which browsers show
+            on hovering.
     """
     body = svg[svg.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>", "", body, flags=re.DOTALL)
-    for variant, text in points.items():
-        group = f'<g id="variant-{variant}">'
+    for point, text in points.items():
+        group = f'<g id="{point}">'
         body = body.replace(group, f"{group}<title>{escape(text)}</title>")
     used = set(re.findall(r'(?:href="|url\()#([^")]+)', body))
 

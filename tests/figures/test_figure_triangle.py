@@ -13,9 +13,13 @@ from matplotlib.figure import Figure
 from pictures import draw, picture, subject
 
 from scalegrid.coefficients import PAPER
+from scalegrid.family.directions import DIRECTIONS
 from scalegrid.figures import style
 from scalegrid.figures.plans import draw_plans
 from scalegrid.util.errors import UserError
+
+AT_A_CORNER = {"ResNet", "RegNetX", "RegNetY", "MobileNetV2", "MobileNetV3"}
+"""Families that grow along one axis, or nearly; the first EfficientNets are at the cross."""
 
 OFF = "16 candidates, 3 seeds, one off cost"
 
@@ -63,6 +67,36 @@ def test_rings_are_around_the_recommended_and_the_second_and_the_papers_triple_i
         assert shares_of(points[name])[0] == pytest.approx(shares)
     (cross,) = shares_of(points["α 1.2, β 1.1, γ 1.15"])
     assert cross == pytest.approx(list(PAPER.shares()))
+
+
+def test_published_families_are_marked_at_their_directions_with_their_names_beside() -> None:
+    figure, caption = picture("triangle", "5 candidates, 1 seed")
+    points, names = scattered(figure), drawn_texts(figure)
+    marked = {key.removeprefix("published-") for key in points if key.startswith("published-")}
+    assert marked == set(DIRECTIONS) - AT_A_CORNER - {"EfficientNet"}
+    for name in marked:
+        assert shares_of(points[f"published-{name}"])[0] == pytest.approx(list(DIRECTIONS[name]))
+    assert {"V2", "Lite", "TinyNet", "ConvNeXt", "ResNet-RS", "NFNet"} <= set(names)
+    assert "Plus signs: directions in which published families grow" in " ".join(caption)
+
+
+def test_no_familys_name_is_on_a_network_and_those_without_room_are_named() -> None:
+    figure, caption = picture("triangle", OFF)
+    points, names = scattered(figure), drawn_texts(figure)
+    panel = figure.axes[0]
+    networks = [
+        panel.transData.transform(np.asarray(collection.get_offsets()))[0]
+        for gid, collection in points.items()
+        if gid.startswith("variant-")
+    ]
+    said = " ".join(caption)
+    for name in set(DIRECTIONS) - AT_A_CORNER - {"EfficientNet"}:
+        short = {"EfficientNetV2": "V2", "EfficientNet-Lite": "Lite"}.get(name, name)
+        drawn = f"published-{name}" in points
+        assert drawn == (short in names)
+        assert drawn != (name in said.partition("without room for a mark: ")[2])
+        for box in names.get(short, []):
+            assert not any(box.contains(*network) for network in networks)
 
 
 def test_the_region_is_that_of_the_recommendation() -> None:

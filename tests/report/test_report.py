@@ -188,7 +188,7 @@ def test_names_in_a_figure_are_its_own() -> None:
         '<defs><path id="m1"/></defs><g id="variant-abc">'
         '<use xlink:href="#m1" clip-path="url(#p2)"/></g><clipPath id="p2"/></svg>'
     )
-    found = inline(svg, "one", 'What "it" shows', {"abc": "a < b"})
+    found = inline(svg, "one", 'What "it" shows', {"variant-abc": "a < b"})
     assert found.startswith('<svg role="img" aria-label="What &quot;it&quot; shows" xmlns="x">')
     assert "<g><title>a &lt; b</title>" in found
     assert 'xlink:href="#one-m1" clip-path="url(#one-p2)"' in found

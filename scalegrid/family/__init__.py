@@ -1,0 +1,1 @@
+"""The scaled family of a baseline, and the families that others have published."""

@@ -115,7 +115,7 @@ def test_readings_are_those_of_the_sensor_with_intervals_that_hold() -> None:
         assert span.low < truth < span.high
     # By a metric that is half as large, everything is, and the reliability is equal.
     assert read["top5"].noise == pytest.approx([end / 2 for end in read["val_loss"].noise])
-    assert read["top5"].reliability == pytest.approx(read["val_loss"].reliability)
+    assert read["top5"].reliability == pytest.approx(tuple(read["val_loss"].reliability))
 
 
 def test_readings_tell_what_other_metrics_help_and_what_seeds_share() -> None:

@@ -133,9 +133,9 @@ def readings(estimates: Estimates) -> dict[str, Reading]:
     first = posterior.noise_first / posterior.noise
     if first < 1 - 1e-9:
         found[JOINT] = _reading(posterior, first)
-    for name in ("top1", "top5", "val_loss", "train_loss"):
+    for name, sign in (("top1", 1), ("top5", 1), ("val_loss", -1), ("train_loss", -1)):
         if name != estimates.metric and name in own and np.isfinite(own[name]).all():
-            trials = zip(own["variant"].map(number), own["seed"], own[name], strict=True)
+            trials = zip(own["variant"].map(number), own["seed"], sign * own[name], strict=True)
             alone = Observations.collect(len(number), trials)
             found[name] = _reading(Model(len(number)).posterior(alone), 1.0)
     return found

@@ -35,7 +35,7 @@ _METRIC = 9.0  # a row of the reliability
 _NAMES: dict[str, str] = {
     **dict(METRIC_NAMES.items()),
     "train_loss": "training loss",
-    JOINT: "with the others",
+    JOINT: "all metrics",
 }
 
 

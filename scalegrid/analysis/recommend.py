@@ -213,7 +213,7 @@ def _read_and_fit(
     answers: Mapping[str, Flags] | None,
 ) -> tuple[_Table, Fit]:
     table = _Table.read(variants, trials, metric, flops_factor)
-    with_images = table.luck(answers) if answers and metric == "top1" else None
+    with_images = table.luck(answers)
     model = Model(table.observations.size, table.shares)
     return table, fit(model, table.observations, with_images)
 
@@ -268,7 +268,7 @@ class _Table:
                 "nothing can be recommended yet: one finished trial says nothing of the noise; run "
                 "`scalegrid sweep` again to finish it, or with more --seeds."
             )
-        observations = _observed(own, number, metric)
+        observations = observed(own, number, metric)
         shares = tried[_SHARES].to_numpy(dtype=np.float64)
         sign = -1.0 if metric == "val_loss" else 1.0
         ceiling = 1.0 if metric in ("top1", "top5") else math.inf
@@ -285,22 +285,15 @@ class _Table:
         values: pd.Series[float] = own.set_index("seed")["value"]
         return values
 
-    def luck(self, answers: Mapping[str, Flags]) -> Luck | None:
+    def luck(self, answers: Mapping[str, Flags] | None) -> Luck | None:
         """The candidates' luck with the images, by those trials whose answers are known."""
-        own = self.values[self.values["variant"].isin(self.number)]
-        return luck(
-            {
-                (self.number[row["variant"]], row["seed"]): answers[row["trial"]]
-                for row in own.sort_values(["variant", "seed"]).to_dict("records")
-                if row["trial"] in answers
-            }
-        )
+        return luck_of(self.values, self.number, self.metric, answers)
 
     def sensor(self, fitted: Fit) -> Sensor | None:
         """How well one trial tells the candidates apart, and whether another metric does better."""
         own = self.values[self.values["variant"].isin(self.number)]
         rivals = {
-            metric: _observed(own.assign(value=value(own, metric, 1.0)), self.number, metric)
+            metric: observed(own.assign(value=value(own, metric, 1.0)), self.number, metric)
             for metric in METRICS
             if metric in own and metric != self.metric and np.isfinite(own[metric]).all()
         }
@@ -308,7 +301,8 @@ class _Table:
         return sense(fitted.on_images, self.observations, self.metric, rivals, pace.each)
 
 
-def _observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) -> Observations:
+def observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) -> Observations:
+    """Finished trials, with their ``value``, as observations of the candidates by ``number``."""
     rows = trials.to_dict("records")
     return Observations.collect(
         len(number),
@@ -316,6 +310,28 @@ def _observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) -
             (number[row["variant"]], int(row["seed"]), row["value"], *others(row, metric))
             for row in rows
         ),
+    )
+
+
+def luck_of(
+    trials: pd.DataFrame,
+    number: Mapping[str, int],
+    metric: Metric,
+    answers: Mapping[str, Flags] | None,
+) -> Luck | None:
+    """The luck with the images of the candidates by ``number``, by the answers of their trials.
+
+    None where the metric is not top-1, or too few answers are known.
+    """
+    if not answers or metric != "top1":
+        return None
+    own = trials[trials["variant"].isin(number)]
+    return luck(
+        {
+            (number[row["variant"]], row["seed"]): answers[row["trial"]]
+            for row in own.sort_values(["variant", "seed"]).to_dict("records")
+            if row["trial"] in answers
+        }
     )
 
 

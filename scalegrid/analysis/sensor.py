@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -10,6 +11,9 @@ from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Floats, Observations
 from scalegrid.analysis.selection import SAMPLES, interval
 from scalegrid.spec import Metric
+
+if TYPE_CHECKING:
+    from scalegrid.analysis.estimates import Estimates
 
 POOR = 0.5
 """Below this reliability a trial says more of its seed than of its candidate."""
@@ -86,6 +90,68 @@ def sense(
         trials=len(observations.value),
         repeats=observations.repeats,
         seconds=seconds,
+    )
+
+
+class Span(NamedTuple):
+    """An estimate and the ends of its 95 % interval."""
+
+    middle: float
+    low: float
+    high: float
+
+
+class Reading(NamedTuple):
+    """What a trial tells by one metric, in its own unit; as in `Sensor`, with intervals.
+
+    ``shared`` is the standard deviation of what all trials of a seed have in common, which cancels
+    between candidates and is no part of ``noise``.
+    """
+
+    noise: Span
+    spread: Span
+    reliability: Span
+    shared: float
+
+
+JOINT = "joint"
+
+
+def readings(estimates: Estimates) -> dict[str, Reading]:
+    """Noise, spread and reliability by the metric that is compared, and by the others there are.
+
+    The first is by the metric alone, `JOINT` the same with the others' help, where they help. The
+    rest are ``top1``, ``top5``, ``val_loss`` and ``train_loss``, as far as all trials have them.
+    Empty where there is one seed each, or one candidate.
+    """
+    number = {variant: i for i, variant in enumerate(estimates.variants)}
+    own = estimates.trials[estimates.trials["variant"].isin(number)]
+    if estimates.repeats == 0 or len(number) < 2:
+        return {}
+    posterior = estimates.fitted.on_images
+    found: dict[str, Reading] = {estimates.metric: _reading(posterior, 1.0)}
+    first = posterior.noise_first / posterior.noise
+    if first < 1 - 1e-9:
+        found[JOINT] = _reading(posterior, first)
+    for name, sign in (("top1", 1), ("top5", 1), ("val_loss", -1), ("train_loss", -1)):
+        if name != estimates.metric and name in own and np.isfinite(own[name]).all():
+            trials = zip(own["variant"].map(number), own["seed"], sign * own[name], strict=True)
+            alone = Observations.collect(len(number), trials)
+            found[name] = _reading(Model(len(number)).posterior(alone), 1.0)
+    return found
+
+
+def _reading(posterior: Posterior, part: float) -> Reading:
+    """The reading of a trial with ``part`` of the noise variance."""
+    spread, noise = _variances(posterior)
+    noise = part * noise
+    reliability = spread / (spread + noise)
+    middle = part * posterior.noise
+    return Reading(
+        noise=Span(float(np.sqrt(middle)), *interval(np.sqrt(noise))),
+        spread=Span(float(np.sqrt(spread.mean())), *interval(np.sqrt(spread))),
+        reliability=Span(float(reliability.mean()), *interval(reliability)),
+        shared=float(np.sqrt(posterior.weight @ posterior.seeds * posterior.noise)),
     )
 
 

@@ -8,14 +8,16 @@ colour alone. Letters are in ink, since coloured ones of this size are hard to r
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 Theme = Literal["light", "dark"]
@@ -183,3 +185,24 @@ def legend_entry(role: str, **settings: Any) -> Line2D:
         markeredgewidth=0.0,
         **{"linestyle": "none", "label": style.label, **settings},
     )
+
+
+def legend_height(entries: Sequence[Line2D]) -> float:
+    """How high `legend_below` is with these entries, in points."""
+    return 4 + 10 * math.ceil(len(entries) / _LEGEND_COLUMNS)
+
+
+def legend_below(figure: Figure, entries: Sequence[Line2D]) -> None:
+    """Put a legend at the foot of a figure without a layout of its own."""
+    figure.legend(
+        handles=list(entries),
+        loc="lower center",
+        ncols=_LEGEND_COLUMNS,
+        handlelength=2.0,
+        columnspacing=1.2,
+        borderpad=0.2,
+        labelspacing=0.35,
+    )
+
+
+_LEGEND_COLUMNS = 3

@@ -5,8 +5,14 @@ import pandas as pd
 import pytest
 from analysis_tables import noisy_trials, spread_shares, trials_table, variants_table
 
-from scalegrid.analysis import recommend, sensor_as_planned, sensor_sentences, to_text
-from scalegrid.analysis.sensor import Sensor
+from scalegrid.analysis import (
+    estimates_as_planned,
+    recommend,
+    sensor_as_planned,
+    sensor_sentences,
+    to_text,
+)
+from scalegrid.analysis.sensor import JOINT, Sensor, readings
 from scalegrid.util.text import duration
 
 HOUR = pd.Timestamp("2026-01-01", tz="UTC")
@@ -94,3 +100,41 @@ def test_recommend_says_it_and_what_more_trials_cost() -> None:
     low, high = as_data["reliability_interval"]
     assert 0 <= low < as_data["reliability"] < high <= 1
     assert as_data["spread"] == pytest.approx(SPREAD, rel=0.5)
+
+
+def test_readings_are_those_of_the_sensor_with_intervals_that_hold() -> None:
+    trials = trials_table(noisy_trials(TRUTH, 4, 0.02, seed=1)).assign(train_loss=np.nan)
+    read = readings(estimates_as_planned(VARIANTS, trials, {}))
+    assert list(read) == ["top1", "top5", "val_loss"]
+    sensor = sensor_as_planned(VARIANTS, trials, {})
+    assert sensor is not None
+    top1 = read["top1"]
+    assert (top1.noise.middle, top1.spread.middle) == (sensor.noise, sensor.spread)
+    assert top1.reliability == (sensor.reliability, sensor.low, sensor.high)
+    for span, truth in ((top1.noise, 0.02), (top1.spread, SPREAD)):
+        assert span.low < truth < span.high
+    # By a metric that is half as large, everything is, and the reliability is equal.
+    assert read["top5"].noise == pytest.approx([end / 2 for end in read["val_loss"].noise])
+    assert read["top5"].reliability == pytest.approx(tuple(read["val_loss"].reliability))
+
+
+def test_readings_tell_what_other_metrics_help() -> None:
+    losses = np.concatenate(list(noisy_trials(TRUTH, 4, 0.004, seed=1).values()))
+    trials = trials_table(noisy_trials(TRUTH, 4, 0.06)).assign(val_loss=2 - losses)
+    read = readings(estimates_as_planned(VARIANTS, trials, {}))
+    assert read[JOINT].reliability.middle > read["top1"].reliability.middle
+    assert (
+        readings(estimates_as_planned(VARIANTS, trials_table(noisy_trials(TRUTH, 1, 0.02)), {}))
+        == {}
+    )
+
+
+def test_what_seeds_share_is_no_part_of_the_noise() -> None:
+    trials = trials_table(noisy_trials(TRUTH, 4, 0.02))
+    bonus = 0.06 * np.array([1, -1, 0, 0])[trials["seed"]]
+    lifted = trials.assign(top1=trials["top1"] + bonus)[["variant", "seed", "status", "top1"]]
+    plain, shared = (
+        readings(estimates_as_planned(VARIANTS, one, {}))["top1"] for one in (trials, lifted)
+    )
+    assert shared.shared > 2 * plain.shared
+    assert shared.noise.middle == pytest.approx(0.02, rel=0.35)

@@ -146,6 +146,9 @@ def train(
             for seed in range(seeds)
         ]
     trials = pd.DataFrame(rows)
+    trials["finished_at"] = pd.Timestamp("2026-01-01", tz="UTC") + pd.to_timedelta(
+        trials["seed"] * len(variants) + trials.groupby("seed").cumcount(), unit="min"
+    )
     for index in range(failed):
         trials.loc[len(trials) - 1 - index, ["status", "top1"]] = ["failed", math.nan]
     return FakeTables(variants, trials)

@@ -17,14 +17,16 @@ Exact = tuple[str, Coefficients, float]
 """A role, the coefficients it goes by, and φ."""
 
 
-def pixels(resolution: int, multiplier: float, step: int) -> int:
+def pixels(resolution: int, multiplier: float, step: int, rest: int = 0) -> int:
     """``resolution`` · ``multiplier`` in px, rounded to the nearest multiple of ``step``.
 
-    The baseline keeps its own resolution, whatever the step; no multiplier above one shrinks it.
+    The baseline keeps its own resolution, whatever the step; no multiplier above one shrinks it,
+    and none below one enlarges it. With a ``rest`` sides are multiples of the step and the rest.
     """
     if multiplier == 1:
         return resolution
-    return max(resolution, step * math.floor(resolution * multiplier / step + 0.5))
+    side = rest + step * math.floor((resolution * multiplier - rest) / step + 0.5)
+    return max(resolution, side) if multiplier > 1 else min(resolution, side)
 
 
 def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> list[Pick]:

@@ -1,10 +1,11 @@
 """From coefficients to the sizes of a family: any φ or budget, bigger and smaller."""
 
 from scalegrid.family.family import Family, at_budgets, at_phis, make_family, with_sweep
-from scalegrid.family.regularisation import Ramp, Regularisation
+from scalegrid.family.regularisation import RELEASE, Ramp, Regularisation
 from scalegrid.family.sizes import Size, Terms
 
 __all__ = [
+    "RELEASE",
     "Family",
     "Ramp",
     "Regularisation",

@@ -66,7 +66,7 @@ def interval(start: Start, coefficients: Coefficients, phi: float = 1.0) -> Inte
 def _step(realise: Callable[[float], Hashable], multiplier: float, up: bool) -> tuple[float, float]:
     up = multiplier > 1 or (multiplier == 1 and up)
     step = step_at(realise, multiplier, LIMIT if up else 1 / LIMIT)
-    if LIMIT in step or 1 / LIMIT in step:
+    if step.endless:
         return 1.0, 1.0  # the network does not scale along this axis
     return min(step.low, multiplier), max(step.high, multiplier)
 

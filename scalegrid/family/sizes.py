@@ -156,6 +156,6 @@ def _check_weights(start: Start, phi: float, params: int) -> None:
     if params * BYTES > there:
         raise UserError(
             f"at φ = {phi:g} the weights of {start.baseline.name} need "
-            f"{params * BYTES / 2**30:,.0f} GiB, and this machine has {there / 2**30:.1f} GiB; "
+            f"{params * BYTES / 2**30:.2g} GiB, and this machine has {there / 2**30:.3g} GiB; "
             "choose φ nearer 0."
         )

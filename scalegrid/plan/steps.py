@@ -22,6 +22,11 @@ class Step(NamedTuple):
     low: float
     high: float
 
+    @property
+    def endless(self) -> bool:
+        """Whether it goes on to the largest or the smallest multiplier."""
+        return self.high == LIMIT or self.low == 1 / LIMIT
+
 
 def step_at(realise: Callable[[float], Hashable], at: float, end: float = LIMIT) -> Step:
     """The step that the multiplier ``at`` lies on, its ends located to `PRECISION`.

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-from scalegrid.coefficients import Coefficients
+from scalegrid.coefficients import Coefficients, Scaling
 from scalegrid.family.sizes import Terms
 from scalegrid.family.start import Start
 from scalegrid.plan.steps import LIMIT, step_at
@@ -66,7 +66,7 @@ def interval(start: Start, coefficients: Coefficients, phi: float = 1.0) -> Inte
 def _step(realise: Callable[[float], Hashable], multiplier: float, up: bool) -> tuple[float, float]:
     up = multiplier > 1 or (multiplier == 1 and up)
     step = step_at(realise, multiplier, LIMIT if up else 1 / LIMIT)
-    if step.endless:
+    if step.endless and 1 in step:
         return 1.0, 1.0  # the network does not scale along this axis
     return min(step.low, multiplier), max(step.high, multiplier)
 
@@ -88,9 +88,7 @@ def range_at(start: Start, known: Interval, phi: float) -> Range:
     Raises:
         UserError: one of them is no network.
     """
-    ends = sorted(
-        (start.scaling(coefficients, phi) for coefficients in known), key=lambda s: start.cost(s)
-    )
+    ends = sorted((_within_limits(end.scaling(phi)) for end in known), key=start.cost)
     costs = [start.cost(scaling).flops for scaling in ends]
     sides = [start.side(scaling.resolution) for scaling in ends]
     low, high = (start.baseline.layout(scaling.depth, scaling.width) for scaling in ends)
@@ -101,6 +99,11 @@ def range_at(start: Start, known: Interval, phi: float) -> Range:
         *(layers(low), layers(high)),
         *(channels(low), channels(high)),
     )
+
+
+def _within_limits(scaling: Scaling) -> Scaling:
+    """Of an end that no network passes, the largest or smallest multipliers that are considered."""
+    return Scaling(*(min(max(multiplier, 1 / LIMIT), LIMIT) for multiplier in scaling))
 
 
 class Narrower(NamedTuple):

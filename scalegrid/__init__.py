@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from scalegrid.baselines import Baseline
     from scalegrid.baselines import get as get_baseline
     from scalegrid.coefficients import Coefficients
+    from scalegrid.family import make_family
     from scalegrid.figures import draw
     from scalegrid.plan import Plan, Variant, make_plan
     from scalegrid.results import SweepTables, load_sweep
@@ -49,6 +50,7 @@ _ROOMS = {
     "draw": "figures",
     "get_baseline": "baselines:get",
     "load_sweep": "results",
+    "make_family": "family",
     "make_plan": "plan",
     "recommend": "analysis",
     "run_sweep": "sweep",
@@ -71,6 +73,7 @@ __all__ = [
     "draw",
     "get_baseline",
     "load_sweep",
+    "make_family",
     "make_plan",
     "recommend",
     "run_sweep",

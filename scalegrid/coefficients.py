@@ -85,7 +85,7 @@ def normalise_shares(depth: float, width: float, resolution: float) -> Shares:
     total = depth + width + resolution
     if total == 0:
         return Shares(math.nan, math.nan, math.nan)
-    return Shares(depth / total, width / total, resolution / total)
+    return Shares(*(part / total + 0.0 for part in (depth, width, resolution)))  # -0 becomes 0
 
 
 def from_shares(shares: Shares, flops_factor: float = 2.0) -> Coefficients:
@@ -118,16 +118,21 @@ def classic_grid(
     """Every (α, β, γ) on the lattice {1, 1 + step, …}³ within bounds and near the constraint.
 
     The triples satisfy |α·β²·γ² − flops_factor| ≤ tolerance and are in ascending order. Bounds of
-    None are 1 to F for α and as the constraint allows for β and γ. Lattice points are rounded to
-    twelve digits, and the inequality has a margin of 1e-9, so rounding does not exclude triples on
-    the border.
+    None are 1 to F for α and as the constraint allows for β and γ, also where F is below 1. Lattice
+    points are rounded to twelve digits, and the inequality has a margin of 1e-9, so rounding does
+    not exclude triples on the border.
 
     Raises:
         UserError: no triple qualifies, and which tolerance or bound would change that; or the
             lattice has more than `MOST_LATTICE_POINTS`.
     """
-    root = math.sqrt(flops_factor + tolerance)
-    ranges = (alpha or (1.0, flops_factor), beta or (1.0, root), gamma or (1.0, root))
+    far = flops_factor + tolerance if flops_factor > 1 else flops_factor - tolerance
+    root = math.sqrt(max(far, flops_factor / 4))
+    one, other = (sorted((1.0, end)) for end in (flops_factor, root))
+    ranges = (
+        alpha or (one[0], one[1]),
+        *(given or (other[0], other[1]) for given in (beta, gamma)),
+    )
     points = math.prod((high - low) / step + 1 for low, high in ranges)
     if points > MOST_LATTICE_POINTS:
         raise UserError(
@@ -139,7 +144,7 @@ def classic_grid(
     for name, axis, bounds in zip("αβγ", axes, ranges, strict=True):
         if not axis:
             raise UserError(
-                f"the grid is empty: no multiple of step {step:g} above 1 lies in the bounds "
+                f"the grid is empty: no multiple of step {step:g} from 1 lies in the bounds "
                 f"{bounds[0]:g} to {bounds[1]:g} of {name}; widen them or use a smaller --step."
             )
     triples = [Coefficients(a, b, c) for a in axes[0] for b in axes[1] for c in axes[2]]
@@ -156,6 +161,6 @@ def classic_grid(
 
 def _lattice(step: float, bounds: Bounds) -> Iterator[float]:
     low, high = bounds
-    first = max(0, math.ceil((low - 1) / step - 1e-9))
+    first = math.ceil((low - 1) / step - 1e-9)
     last = math.floor((high - 1) / step + 1e-9)
     return (round(1 + step * i, 12) for i in range(first, last + 1))

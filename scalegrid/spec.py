@@ -16,7 +16,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 from scalegrid.coefficients import Bounds, DepthRule
 
 LARGEST_FACTOR = 16.0
-"""The largest FLOPs factor of a brief sweep."""
+"""The largest FLOPs factor of a brief sweep; the smallest is one over it."""
+
+LEAST_FACTOR = 1.01
+"""The FLOPs factor nearest 1, above; below it is 0.99."""
 
 BRIEF_IMAGES = 6400
 """Training images that a brief training sees by default, at least."""
@@ -164,10 +167,10 @@ class SweepSpec(Recipe):
     tolerance: Annotated[float, Field(ge=0, allow_inf_nan=False)] = Field(
         0.1, description="Classic grid: largest |α·β²·γ² − F|."
     )
-    flops_factor: Annotated[float, Field(ge=1.01, le=LARGEST_FACTOR)] = Field(
-        2.0, description="FLOPs ratio at φ = 1, called F."
+    flops_factor: Annotated[float, Field(ge=1 / LARGEST_FACTOR, le=LARGEST_FACTOR)] = Field(
+        2.0, description="FLOPs ratio at φ = 1, called F; below 1 networks are made smaller."
     )
-    alpha_range: Bounds | None = Field(None, description="Bounds of α; default: 1 to F.")
+    alpha_range: Bounds | None = Field(None, description="Bounds of α; default: from 1 to F.")
     beta_range: Bounds | None = Field(None, description="Bounds of β; default: as F allows.")
     gamma_range: Bounds | None = Field(None, description="Bounds of γ; default: as F allows.")
     depth_rounding: DepthRule | None = Field(
@@ -250,25 +253,43 @@ class SweepSpec(Recipe):
             raise ValueError("must be names separated by commas, or a list of them")
         return tuple(dict.fromkeys(words))
 
+    @field_validator("flops_factor")
+    @classmethod
+    def _factor(cls, factor: float) -> float:
+        if 0.99 < factor < LEAST_FACTOR:
+            raise ValueError(
+                f"the FLOPs factor {factor:g} must be {LEAST_FACTOR:g} or above, or 0.99 or "
+                "below: at 1 nothing is scaled"
+            )
+        return factor
+
     @field_validator("alpha_range", "beta_range", "gamma_range")
     @classmethod
-    def _bounds(cls, bounds: Bounds | None) -> Bounds | None:
+    def _bounds(cls, bounds: Bounds | None, info: ValidationInfo) -> Bounds | None:
         if bounds is None:
             return None
         low, high = bounds
-        if not (math.isfinite(low) and math.isfinite(high)) or low < 1:
-            raise ValueError(f"the lower bound {low:g} must be at least 1 and both finite")
+        if not (math.isfinite(low) and math.isfinite(high)) or low <= 0:
+            raise ValueError(f"the lower bound {low:g} must be above 0 and both finite")
+        if info.data.get("grid") != "classic":
+            larger = info.data.get("flops_factor", 2.0) > 1
+            if larger and low < 1:
+                raise ValueError(f"the lower bound {low:g} must be at least 1, but for {_CLASSIC}")
+            if not larger and high > 1:
+                raise ValueError(f"the upper bound {high:g} must be at most 1, but for {_CLASSIC}")
         if low > high:
             raise ValueError(f"the lower bound {low:g} is above the upper bound {high:g}")
         return bounds
 
     @field_validator("curves")
     @classmethod
-    def _curves(cls, factors: tuple[float, ...]) -> tuple[float, ...]:
+    def _curves(cls, factors: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
+        larger = info.data.get("flops_factor", 2.0) > 1
+        low, high = (LEAST_FACTOR, LARGEST_FACTOR) if larger else (1 / LARGEST_FACTOR, 0.99)
         for factor in factors:
-            if factor != 1 and not 1.01 <= factor <= LARGEST_FACTOR:
+            if factor != 1 and not low <= factor <= high:
                 raise ValueError(
-                    f"the FLOPs factor {factor} must be 1, or from 1.01 to {LARGEST_FACTOR:g}"
+                    f"the FLOPs factor {factor} must be 1, or from {low:g} to {high:g}"
                 )
         return tuple(sorted(set(factors)))
 
@@ -332,6 +353,9 @@ class SweepSpec(Recipe):
     def recipe(self) -> Recipe:
         """The part of the specification that determines how a trial is trained."""
         return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
+
+
+_CLASSIC = "a classic grid"
 
 
 def _encodes(text: str) -> bool:

@@ -189,10 +189,14 @@ def _network(recommendation: Recommendation) -> str:
 def _axis(letter: str, value: float, low: float, high: float, unit: str) -> str:
     """``α = 1.127 (1.000–1.166: no more layers)``."""
     said = f"{letter} = {coefficient(value)}"
-    ends = [f"{max(low, 1.0):.3f}", f"{high:.3f}"]
+    ends = [f"{low if value < 1 else max(low, 1.0):.3f}", f"{high:.3f}"]
     if ends[0] == ends[1]:
         return said
-    none = f": no more {unit}" if low <= 1 else ""
+    none = (
+        f": no {'fewer' if value < 1 or low < 1 == high else 'more'} {unit}"
+        if low <= 1 <= high
+        else ""
+    )
     return f"{said} ({'–'.join(ends)}{none})"
 
 

@@ -16,7 +16,9 @@ from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean, sentence
 from scalegrid.util.version import __version__
 
-COMMANDS = ("sweep", "plan", "status", "recommend", "compare", "plot", "report", "baselines")
+COMMANDS = (
+    *("sweep", "plan", "status", "recommend", "compare", "plot", "report", "family", "baselines"),
+)
 
 
 class _Group(click.Group):

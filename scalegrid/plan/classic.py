@@ -10,21 +10,23 @@ from scalegrid.coefficients import IDENTITY, Coefficients
 from scalegrid.cost.table import Costs
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Realisable, cost_ratios
-from scalegrid.plan.steps import step_at
+from scalegrid.plan.steps import LIMIT, step_at
 from scalegrid.spec import SweepSpec
 
 Exact = tuple[str, Coefficients, float]
 """A role, the coefficients it goes by, and φ."""
 
 
-def pixels(resolution: int, multiplier: float, step: int) -> int:
+def pixels(resolution: int, multiplier: float, step: int, rest: int = 0) -> int:
     """``resolution`` · ``multiplier`` in px, rounded to the nearest multiple of ``step``.
 
-    The baseline keeps its own resolution, whatever the step; no multiplier above one shrinks it.
+    The baseline keeps its own resolution, whatever the step; no multiplier above one shrinks it,
+    and none below one enlarges it. With a ``rest`` sides are multiples of the step and the rest.
     """
     if multiplier == 1:
         return resolution
-    return max(resolution, step * math.floor(resolution * multiplier / step + 0.5))
+    side = rest + step * math.floor((resolution * multiplier - rest) / step + 0.5)
+    return max(resolution, side) if multiplier > 1 else min(resolution, side)
 
 
 def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> list[Pick]:
@@ -51,8 +53,9 @@ def exact_picks(
     scalings = [triple.scaling(phi) for _, triple, phi in wanted]
     depths = _Stairs(costs.baseline.depths, (s.depth for s in scalings))
     widths = _Stairs(costs.baseline.channels, (s.width for s in scalings))
-    sides = [pixels(resolution, s.resolution, step) for s in scalings]
-    resolutions = sorted({resolution, *sides})
+    least = step * math.ceil(costs.baseline.total_stride / step)  # no network takes less
+    sides = [max(min(least, resolution), pixels(resolution, s.resolution, step)) for s in scalings]
+    resolutions = sorted({resolution, *sides}, key=lambda px: abs(px - resolution))
     table = costs.table(
         [step.high for step in depths.steps], [step.high for step in widths.steps], resolutions
     )
@@ -92,9 +95,16 @@ class _Stairs:
 
     def __init__(self, realise: Callable[[float], Hashable], multipliers: Iterable[float]) -> None:
         self._realise = realise
-        first = {realise(m): m for m in sorted({1.0, *multipliers}, reverse=True)}
-        self._order = sorted(first, key=first.__getitem__)
-        self.steps = tuple(step_at(realise, first[key]) for key in self._order)
+        every = sorted({1.0, *multipliers}, key=lambda m: -abs(math.log(m)))
+        first = {realise(m): m for m in every}  # the last of equals: the nearest to 1
+        self._order = list(reversed(first))
+        down = min(every) < 1 and max(every) == 1
+        ends = (
+            1 / LIMIT if m < 1 or (m == 1 and down) else LIMIT for m in reversed(first.values())
+        )
+        self.steps = tuple(
+            step_at(realise, first[key], end) for key, end in zip(self._order, ends, strict=True)
+        )
 
     def index(self, multiplier: float) -> int:
         """Which step realises what ``multiplier`` does."""

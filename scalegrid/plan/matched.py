@@ -46,11 +46,12 @@ def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
         UserError: no network costs F times the baseline within the tolerance.
     """
     factors = sorted({spec.flops_factor, *spec.curves} - {1.0})
-    networks, notes = _networks(spec, costs, resolution, max(factors))
+    farthest = max(factors, key=lambda factor: abs(math.log(factor)))
+    networks, notes = _networks(spec, costs, resolution, farthest)
     published = networks
     authors = costs.rounded("authors")
     if spec.match != "latency" and authors.baseline.depth_rounding != costs.baseline.depth_rounding:
-        published, _ = _networks(spec, authors, resolution, max(factors))
+        published, _ = _networks(spec, authors, resolution, farthest)
     picks = [Pick("baseline", 0.0, Scaling(1.0, 1.0, 1.0), networks, (0, 0, 0))]
     picks += _paper(spec, authors, resolution)
     for factor in factors:
@@ -74,7 +75,8 @@ def _networks(
     spec: SweepSpec, costs: Costs, resolution: int, factor: float
 ) -> tuple[Realisable, list[str]]:
     """All networks with the ratios that are to be equal, and notes on how those came about."""
-    budget = factor * (1 + spec.cost_tolerance)
+    larger = factor > 1
+    budget = factor * (1 + spec.cost_tolerance if larger else 1 - spec.cost_tolerance)
     step = spec.resolution_step or 1
     if spec.match != "latency":
         found = realisable(costs, resolution, step, budget, spec.match)
@@ -82,7 +84,7 @@ def _networks(
     from scalegrid.plan.equal_latency import with_latencies
 
     # Latency does not follow FLOPs, so look well beyond the budget.
-    wide = realisable(costs, resolution, step, 1.5 * budget)
+    wide = realisable(costs, resolution, step, budget * (1.5 if larger else 1 / 1.5))
     return with_latencies(wide, spec, costs)
 
 
@@ -243,8 +245,8 @@ def nearest_triple(alpha: Step, beta: Step, gamma: float, factor: float) -> Coef
     """
     best = None
     for fixed_alpha, fixed_beta in ((True, True), (False, True), (True, False), (False, False)):
-        a = Step(1.0, 1.0) if fixed_alpha and alpha.low == 1 else alpha
-        b = Step(1.0, 1.0) if fixed_beta and beta.low == 1 else beta
+        a = Step(1.0, 1.0) if fixed_alpha and 1 in alpha else alpha
+        b = Step(1.0, 1.0) if fixed_beta and 1 in beta else beta
         triple = _along_diagonal(a, b, gamma, factor)
         gap = round(abs(triple.flops_factor - factor), 6)
         if best is None or gap < best[0]:

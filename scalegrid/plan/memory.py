@@ -93,6 +93,10 @@ def memory_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
     ]
 
 
+def training_bytes(activations: int, params: int) -> int:
+    """Bytes of a training step: those of activations, weights and what belongs to them."""
+    return activations + _COPIES * BYTES * params
+
+
 def _needed(variant: Variant) -> int:
-    """Bytes of a trial: activations, weights and what belongs to them."""
-    return (variant.memory or 0) + _COPIES * BYTES * variant.params
+    return training_bytes(variant.memory or 0, variant.params)

@@ -77,12 +77,18 @@ class Plan:
         return self.spec.recipe.model_copy(update={"flip": flip})
 
     def scaling(self, variant: Variant) -> Scaling:
-        """The least multipliers that make a variant of the baseline: the same for equal networks.
+        """The multipliers nearest 1 that make a variant: the same for equal networks.
 
         An axis along which the network cannot be scaled has 1.
         """
-        lows = (variant.alpha_low, variant.beta_low)
-        depth, width = (max(1.0, 1.0 if math.isnan(a) else a**variant.phi) for a in lows)
+        ends = (
+            (variant.alpha_low, variant.alpha_high),
+            (variant.beta_low, variant.beta_high),
+        )
+        depth, width = (
+            1.0 if math.isnan(low) else min(max(1.0, low**variant.phi), high**variant.phi)
+            for low, high in ends
+        )
         return Scaling(depth, width, variant.resolution / self.resolution)
 
     @property

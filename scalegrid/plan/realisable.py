@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,7 @@ from scalegrid.baselines import Baseline
 from scalegrid.coefficients import Shares, normalise_shares
 from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs, Table
-from scalegrid.plan.steps import LIMIT, Step, all_steps
+from scalegrid.plan.steps import Step, all_steps
 
 Cell = tuple[int, int, int]
 """A network of `Realisable`: indices of its depth, width and resolution."""
@@ -26,6 +27,7 @@ _FARTHEST = 4
 class Realisable:
     """Every network that ``baseline`` can be scaled to within a budget, and what it costs.
 
+    They are all larger than the baseline, or all smaller.
     ``costs`` is (D, W, P, 3), the last axis as in `cost.Cost`; [0, 0, 0] is the baseline.
     ``ratios`` is (D, W, P): the cost that is to be equal over the baseline's, NaN where unknown.
     """
@@ -51,8 +53,8 @@ class Realisable:
     def axes(self) -> tuple[str, ...]:
         """The axes along which the network can be scaled at all, whatever the budget."""
         scaled = {
-            "depth": self.depths[0].high < LIMIT,
-            "width": self.widths[0].high < LIMIT,
+            "depth": not self.depths[0].endless,
+            "width": not self.widths[0].endless,
             "resolution": len(self.resolutions) > 1,
         }
         return tuple(axis for axis, scales in scaled.items() if scales)
@@ -98,13 +100,13 @@ def realisable(
     budget: float,
     matched_on: str = "flops",
 ) -> Realisable:
-    """Find and cost every network that does not exceed ``budget`` on one axis alone.
+    """Find and cost every network that does not pass ``budget`` on one axis alone.
 
     Args:
         costs: of the baseline's networks.
         resolution: the baseline's input side in px.
         resolution_step: allowed sides are ``resolution`` plus multiples of this, in px.
-        budget: largest ratio of the matched cost to the baseline's.
+        budget: largest ratio of the matched cost to the baseline's; below 1 the smallest.
         matched_on: a field of `cost.Cost`. Parameters do not depend on the pixels, so that a match
             on them keeps the baseline's resolution and leaves depth and width to be scaled.
     """
@@ -120,21 +122,23 @@ def realisable(
     widths = all_steps(costs.baseline.channels, widest)
     sides = [resolution]
     if matched_on != "params":
-        sides = _sides(
-            lambda px: cost_of(1.0, 1.0, px), allowed, budget, resolution, resolution_step
-        )
+        find = _sides if budget > 1 else partial(_smaller_sides, costs.baseline.total_stride)
+        sides = find(lambda px: cost_of(1.0, 1.0, px), allowed, budget, resolution, resolution_step)
     table = costs.table([s.high for s in depths], [s.high for s in widths], sides)
     ratios = cost_ratios(table, matched_on)
     return Realisable(costs.baseline, tuple(depths), tuple(widths), tuple(sides), table, ratios)
 
 
 def _reach(cost_of: Callable[[float], int], allowed: float, nominal: float) -> float:
-    """The multiplier from ``nominal`` at which the cost exceeds ``allowed``.
+    """The multiplier from ``nominal`` on, away from 1, at which the cost passes ``allowed``.
 
     Where not even several times ``nominal`` is enough, it is that: the axis is hardly scaled.
     """
-    multiplier, stride = nominal, _STRIDE
-    while cost_of(multiplier) <= allowed and multiplier < _FARTHEST * nominal:
+    sign = 1 if nominal > 1 else -1
+    multiplier, stride = nominal, _STRIDE**sign
+    while sign * (cost_of(multiplier) - allowed) <= 0 and sign * math.log(
+        multiplier / nominal
+    ) < math.log(_FARTHEST):
         multiplier *= stride
         stride *= stride
     return multiplier
@@ -152,6 +156,21 @@ def _sides(
     while count > 1 and cost_of(resolution + (count - 1) * step) > allowed:
         count -= 1
     return [resolution + i * step for i in range(count + 1)]
+
+
+def _smaller_sides(
+    least: int,
+    cost_of: Callable[[int], int],
+    allowed: float,
+    _budget: float,
+    resolution: int,
+    step: int,
+) -> list[int]:
+    """The resolutions down to the first that costs less than ``allowed``, none under ``least``."""
+    sides = [resolution]
+    while sides[-1] - step >= least and cost_of(sides[-1]) >= allowed:
+        sides.append(sides[-1] - step)
+    return sides
 
 
 def corner(networks: Realisable, role: str, factor: float) -> Cell | None:

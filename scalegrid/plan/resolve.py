@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import replace
-from math import ceil
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Literal
 
 from scalegrid import baselines
-from scalegrid.baselines import BUILT_IN, brief_rate
+from scalegrid.baselines import BUILT_IN, Baseline, brief_rate
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import EMBEDDED, Source, open_source
 from scalegrid.plan.kept import kept
@@ -122,12 +122,20 @@ def _sides(spec: SweepSpec, by_files: bool) -> tuple[int, int]:
 
     def find() -> tuple[int, int]:
         baseline = baselines.get(spec.baseline)
-        resolution = spec.resolution or baseline.brief_resolution
-        return resolution, spec.resolution_step or baseline.resolution_step
+        step = spec.resolution_step or baseline.resolution_step
+        return spec.resolution or _brief(baseline, step, spec.flops_factor), step
 
-    given = spec.resolution, spec.resolution_step
+    given: list[float | None] = [spec.resolution, spec.resolution_step]
+    if spec.flops_factor < 1:
+        given.append(spec.flops_factor)
     resolution, step = kept("sides", spec.baseline, given, find, by_files=by_files)
     return resolution, step
+
+
+def _brief(baseline: Baseline, step: int, factor: float) -> int:
+    """The px of a brief sweep; to shrink, so many that resolution alone can end there."""
+    brief = baseline.brief_resolution
+    return brief if factor > 1 else brief + step * ceil((brief / sqrt(factor) - brief) / step)
 
 
 def _rounding(spec: SweepSpec) -> DepthRule:

@@ -16,32 +16,41 @@ PRECISION = 1e-7
 class Step(NamedTuple):
     """A range of multipliers that realise the same thing: both ends do, just outside does not.
 
-    ``low`` is 1 where the step reaches below 1, since no axis is ever scaled down.
+    One end is 1 where the step reaches across 1, since an axis is scaled either up or down.
     """
 
     low: float
     high: float
 
+    @property
+    def endless(self) -> bool:
+        """Whether it goes on to the largest or the smallest multiplier."""
+        return self.high == LIMIT or self.low == 1 / LIMIT
 
-def step_at(realise: Callable[[float], Hashable], at: float) -> Step:
+
+def step_at(realise: Callable[[float], Hashable], at: float, end: float = LIMIT) -> Step:
     """The step that the multiplier ``at`` lies on, its ends located to `PRECISION`.
 
     Args:
         realise: a step function of the multiplier; no value returns once it has been left.
-        at: at least 1.
+        at: between 1 and ``end``.
+        end: `LIMIT` to scale up, 1 / `LIMIT` to scale down.
     """
-    low = at if at == 1 else _last_alike(realise, at, 1.0)
-    return Step(low, _last_alike(realise, at, LIMIT))
+    near = at if at == 1 else _last_alike(realise, at, 1.0)
+    far = _last_alike(realise, at, end)
+    return Step(min(near, far), max(near, far))
 
 
 def all_steps(realise: Callable[[float], Hashable], until: float) -> list[Step]:
-    """Every step from 1 up to the one that ``until`` lies on; arguments as in `step_at`."""
+    """Every step from 1 up or down to the one that ``until`` lies on; arguments as in `step_at`."""
+    sign = 1 if until >= 1 else -1
+    end = LIMIT**sign
     steps: list[Step] = []
-    low = 1.0
-    while low <= min(until, LIMIT):
-        high = _last_alike(realise, low, LIMIT)
-        steps.append(Step(low, high))
-        low = high + PRECISION
+    at = 1.0
+    while sign * (min(until, LIMIT) - at) >= 0 and sign * (end - at) >= 0:
+        far = _last_alike(realise, at, end)
+        steps.append(Step(min(at, far), max(at, far)))
+        at = far + sign * PRECISION
     return steps
 
 

@@ -62,12 +62,22 @@ class Variant:
     @property
     def layers(self) -> str:
         """Layers of each row of the layer table, joined by dashes."""
-        return "-".join(str(row.layers) for row in self.layout)
+        return layers(self.layout)
 
     @property
     def channels(self) -> str:
         """Channels of each row of the layer table, joined by dashes."""
-        return "-".join(str(row.channels) for row in self.layout)
+        return channels(self.layout)
+
+
+def layers(layout: Layout) -> str:
+    """Layers of each row of a layer table, joined by dashes."""
+    return "-".join(str(row.layers) for row in layout)
+
+
+def channels(layout: Layout) -> str:
+    """Channels of each row of a layer table, joined by dashes."""
+    return "-".join(str(row.channels) for row in layout)
 
 
 def variants_of(

@@ -16,6 +16,15 @@ def test_ceilings_step_at_the_multiples() -> None:
     assert all(a.high < b.low < a.high + 1e-6 for a, b in pairwise(steps))
 
 
+def test_steps_go_down_to_smaller_multipliers_too() -> None:
+    steps = all_steps(lambda m: math.ceil(4 * m), 0.3)
+    lows = [step.low for step in steps]
+    assert lows == pytest.approx([0.75, 0.5, 0.25], abs=1e-6)
+    assert steps[0].high == 1
+    assert steps[1] == pytest.approx(step_at(lambda m: math.ceil(4 * m), 0.6, 1 / LIMIT), abs=1e-6)
+    assert all_steps(lambda _: "same", 0.5) == [(1 / LIMIT, 1.0)]
+
+
 def test_a_constant_is_one_step_without_end() -> None:
     assert all_steps(lambda _: "same", 2.0) == [(1.0, LIMIT)]
 

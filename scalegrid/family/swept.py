@@ -1,0 +1,88 @@
+"""The coefficients that a sweep recommends, and the network that they were found on."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from scalegrid import baselines
+from scalegrid.analysis import network_name, recommend_as_planned
+from scalegrid.coefficients import Coefficients
+from scalegrid.cost.table import Costs
+from scalegrid.family.intervals import Interval, interval
+from scalegrid.family.start import Start
+from scalegrid.util.errors import UserError
+from scalegrid.util.text import percent
+
+if TYPE_CHECKING:
+    from scalegrid.results import SweepTables
+
+
+class Swept(NamedTuple):
+    """What a sweep says: its start, its coefficients, all that build the same network, and its F.
+
+    ``notes`` are sentences that a user should read, such as that the sweep has not decided.
+    """
+
+    start: Start
+    coefficients: Coefficients
+    interval: Interval
+    flops_factor: float
+    batch_size: int
+    notes: list[str]
+
+
+def swept(tables: SweepTables) -> Swept:
+    """Read the recommendation of a sweep; an axis that does not scale has the coefficient 1.
+
+    Raises:
+        UserError: no candidate has a finished trial, or the baseline has changed since.
+    """
+    spec = tables.spec
+    found = recommend_as_planned(tables.planned, tables.trials, spec, answers=tables.answered)
+    best = found.best
+    triple = (best.alpha, best.beta, best.gamma)
+    coefficients = Coefficients(*(1.0 if math.isnan(c) else float(c) for c in triple))
+    costs = _costs(tables, str(best.depth_rounding))
+    px, step = int(tables.planned["resolution"].iloc[0]), int(spec["resolution_step"])
+    first = Start(costs, px, step, 0 if spec["grid"] == "classic" else px % step)
+    notes = []
+    if found.trials_needed != 0:
+        name = network_name(best.role, *triple)
+        good = percent(best.probability_within_indifference)
+        notes.append(
+            f"{tables.folder.name} has not decided: {name} leads, and is good enough with "
+            f"probability {good} only ({100 * found.confidence:g} % asked); `scalegrid recommend` "
+            "says what would decide it"
+        )
+    return Swept(
+        first,
+        coefficients,
+        interval(first, coefficients),
+        float(spec["flops_factor"]),
+        int(spec["batch_size"]),
+        notes,
+    )
+
+
+def _costs(tables: SweepTables, rounding: Any) -> Costs:
+    """The costs of the sweep's networks: with the classifier that its baseline has.
+
+    The tables do not say how many classes the data have; the baseline's parameters do.
+    """
+    spec = tables.spec
+    baseline = baselines.get(spec["baseline"])
+    in_chans = int(spec["channels"] or 3)
+    row = tables.planned.iloc[0]
+    px = int(row["resolution"])
+    one, two = (Costs(baseline, n, in_chans).of(1.0, 1.0, px).params for n in (1, 2))
+    classes = 1 + round((int(row["params"]) - one) / (two - one))
+    costs = Costs(baseline, max(1, classes), in_chans).rounded(rounding)
+    now = costs.of(1.0, 1.0, px)
+    if (now.flops, now.params) != (int(row["flops"]), int(row["params"])):
+        raise UserError(
+            f"{baseline.name} has changed since the sweep in {tables.folder} was started, or its "
+            "images have several bands and --channels was not given; undo the change, or give "
+            "--baseline with --alpha, --beta and --gamma."
+        )
+    return costs

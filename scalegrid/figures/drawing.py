@@ -28,6 +28,7 @@ FIGURES = (
     "scaling",
     "axes",
     "triangle",
+    "price",
     "architecture",
 )
 """Every figure by name; the module of that name beside this one has a function ``draw(tables)``."""

@@ -28,6 +28,7 @@ FIGURES = (
     "scaling",
     "axes",
     "triangle",
+    "coefficients",
     "price",
     "architecture",
 )

@@ -197,7 +197,7 @@ def _draw_fan(axes: Axes, subject: Subject, known: Known) -> None:
     """Draw the powers of the interval's ends, of the range of rounding, and of the recommended."""
     phi = np.linspace(0, PHI, 50)
     low, high = known.low**phi, known.high**phi
-    axes.fill_between(phi, low, high, color=style.neutral(0.18), linewidth=0)
+    axes.fill_between(phi, low, high, facecolor=style.neutral(0.18), edgecolor="none")
     for end in (low, high):
         axes.plot(phi, end, color=style.neutral(0.7), linewidth=0.7, gid="fan")
     role = _role(subject)

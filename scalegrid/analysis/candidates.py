@@ -37,6 +37,11 @@ def raced(
     return equal
 
 
+def idle_axes(rows: pd.DataFrame) -> list[int]:
+    """The axes (0 depth, 1 width) along which none of these variants can be scaled."""
+    return [i for i, name in enumerate(("alpha", "beta")) if rows[name].isna().all()]
+
+
 def zone(metric: Metric, given: float | None) -> float:
     """The width of the indifference zone in the unit of values.
 

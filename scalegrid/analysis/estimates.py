@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from scalegrid.analysis.candidates import idle_axes
 from scalegrid.analysis.observations import Floats
-from scalegrid.analysis.surface import Fit, surface_mean
+from scalegrid.analysis.surface import Fit, chance_of_top, surface_mean
 from scalegrid.spec import Metric
 
 if TYPE_CHECKING:
@@ -56,3 +57,10 @@ class Estimates:
         None where the surface does not fit and is not used.
         """
         return surface_mean(self.fitted, shares) if self.fitted.validation.fits else None
+
+    def top(self) -> tuple[Floats, Floats] | None:
+        """A mesh of budget shares (k, 3), and how probably the surface is highest at each, (k,).
+
+        None where the surface does not fit and is not used.
+        """
+        return chance_of_top(self.fitted, idle_axes(self.rows))

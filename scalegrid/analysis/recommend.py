@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalegrid.analysis.candidates import METRICS, others, raced, trial_values, value, zone
+from scalegrid.analysis.candidates import (
+    METRICS,
+    idle_axes,
+    others,
+    raced,
+    trial_values,
+    value,
+    zone,
+)
 from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.foresight import Foresight, foresee
 from scalegrid.analysis.kinds import without_kinds
@@ -403,7 +411,7 @@ def _measured(ours: pd.Series[float], theirs: pd.Series[float]) -> tuple[float, 
 
 
 def _optimum(fitted: Fit, table: _Table, flops_factor: float) -> SurfaceOptimum | None:
-    idle = [i for i, name in enumerate(("alpha", "beta")) if table.rows[name].isna().all()]
+    idle = idle_axes(table.rows)
     top, sign = optimum(fitted, idle), table.sign
     if top is None:
         return None

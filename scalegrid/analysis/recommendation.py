@@ -86,6 +86,12 @@ class SurfaceOptimum:
     region: float
     points: Floats
 
+    @property
+    def vague(self) -> bool:
+        """Whether that says nothing: half of the triangle is left, or every coefficient is free."""
+        spans_all = (self.points.min(0) < 0.05).all() and (self.points.max(0) > 0.95).all()
+        return self.region > 0.5 or bool(spans_all)
+
 
 @dataclass(frozen=True)
 class Recommendation:

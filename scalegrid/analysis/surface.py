@@ -111,12 +111,8 @@ def optimum(fitted: Fit, idle: Sequence[int] = ()) -> Optimum | None:
     """
     if not fitted.validation.fits:
         return None
-    mesh = triangle_mesh(_DIVISIONS)
-    mesh = mesh[(mesh[:, list(idle)] == 0).all(1)]
-    level, coefficients = _surface_samples(fitted)
-    values = level + coefficients @ fitted.model.basis(mesh).T
-    top = np.bincount(values.argmax(1), minlength=len(mesh)) / len(values)
-    inside = np.sort(tie_set(top))
+    mesh, values = _on_mesh(fitted, idle)
+    inside = np.sort(tie_set(_chance_of_top(values)))
     at = int(values.mean(0).argmax())
     return Optimum(
         shares=mesh[at],
@@ -125,6 +121,33 @@ def optimum(fitted: Fit, idle: Sequence[int] = ()) -> Optimum | None:
         region=mesh[inside],
         area=len(inside) / len(mesh),
     )
+
+
+def chance_of_top(fitted: Fit, idle: Sequence[int] = ()) -> tuple[Floats, Floats] | None:
+    """How probably the surface is highest at each point of the mesh that `optimum` searches.
+
+    Returns:
+        The points as shares (k, 3), and their probabilities (k,), which sum to one; None where the
+        plain model is used.
+    """
+    if not fitted.validation.fits:
+        return None
+    mesh, values = _on_mesh(fitted, idle)
+    return mesh, _chance_of_top(values)
+
+
+def _on_mesh(fitted: Fit, idle: Sequence[int]) -> tuple[Floats, Floats]:
+    """The points searched, (k, 3), and the samples of the surface there, (count, k)."""
+    mesh = triangle_mesh(_DIVISIONS)
+    mesh = mesh[(mesh[:, list(idle)] == 0).all(1)]
+    level, coefficients = _surface_samples(fitted)
+    return mesh, level + coefficients @ fitted.model.basis(mesh).T
+
+
+def _chance_of_top(values: Floats) -> Floats:
+    """The part of the samples (count, k) in which each column is the largest, (k,)."""
+    chance: Floats = np.bincount(values.argmax(1), minlength=values.shape[1]) / len(values)
+    return chance
 
 
 def surface_mean(fitted: Fit, shares: Floats) -> Floats:

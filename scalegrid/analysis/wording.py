@@ -13,7 +13,7 @@ from scalegrid.analysis.naming import (
     value_text,
     with_unit,
 )
-from scalegrid.analysis.recommendation import Gain, Recommendation, SurfaceOptimum
+from scalegrid.analysis.recommendation import Gain, Recommendation
 from scalegrid.analysis.sensor import POOR, Sensor
 from scalegrid.util.text import coefficient, duration, few, percent, plural
 
@@ -242,7 +242,7 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
 def _surface(recommendation: Recommendation) -> str:
     """Where a response surface is highest, if it is used and that says anything."""
     top, errors = recommendation.surface_optimum, recommendation.validation
-    if top is None or errors.surface is None or top.region > _EVERYWHERE or _spans_all(top):
+    if top is None or errors.surface is None or top.vague:
         return ""
     letters = {"alpha": "α", "beta": "β", "gamma": "γ"}
     where = [
@@ -258,16 +258,6 @@ def _surface(recommendation: Recommendation) -> str:
         f"95 % region covers {percent(top.region)} of the "
         f"{'triangle' if len(where) == 3 else 'edge'}."
     )
-
-
-_EVERYWHERE = 0.5
-"""A region of more than this part of the triangle says nothing of where the top is."""
-
-
-def _spans_all(top: SurfaceOptimum) -> bool:
-    """Whether the region leaves every coefficient free."""
-    shares = top.points
-    return bool((shares.min(0) < 0.05).all() and (shares.max(0) > 0.95).all())
 
 
 def _images(recommendation: Recommendation) -> str:

@@ -28,6 +28,8 @@ FIGURES = (
     "scaling",
     "axes",
     "triangle",
+    "coefficients",
+    "price",
     "certainty",
     "noise",
     "architecture",

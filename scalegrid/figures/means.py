@@ -88,6 +88,14 @@ def _half_widths(
     return np.where(seeds > 1, half, math.nan)
 
 
+def accuracy_limits(rows: pd.DataFrame) -> tuple[float, float]:
+    """Limits of an axis that holds means and intervals with a margin, within 0 and 100 %."""
+    ends = rows[["accuracy", "low", "high"]].to_numpy()
+    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
+    margin = 0.06 * (high - low) or 0.5
+    return max(low - margin, 0.0), min(high + margin, 100.0)
+
+
 def coefficients_text(row: pd.Series[Any] | Mapping[str, float]) -> str:
     """The coefficients of a variant to three digits; without those it cannot be scaled by."""
     letters = {"α": "alpha", "β": "beta", "γ": "gamma"}

@@ -17,7 +17,12 @@ from scalegrid.analysis import Tables
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_paper
 from scalegrid.figures.labels import fix_layout, labelled_log_ticks
-from scalegrid.figures.means import MeanAccuracies, coefficients_text, describe_trials
+from scalegrid.figures.means import (
+    MeanAccuracies,
+    accuracy_limits,
+    coefficients_text,
+    describe_trials,
+)
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import flops_unit, ratio_text
 from scalegrid.util.errors import UserError
@@ -47,7 +52,7 @@ def draw(tables: Tables) -> Drawing:
             "only the baseline has a finished trial; run `scalegrid sweep` again to train what is "
             "missing."
         )
-    best = _recommended(subject)
+    best = subject.best
     lines = _lines(means, best)
     on_lines = set(pd.concat([*lines.values(), means.of("baseline")])["variant"])
     others = means.table[~means.table["variant"].isin(on_lines)]
@@ -62,18 +67,10 @@ def draw(tables: Tables) -> Drawing:
     _label_axes(axes, subject, narrow=len(others) > 0)
     if len(others):
         _draw_strip(figure.add_subplot(grid[0, 1], sharey=axes), subject, others)
-    _fit_accuracies(axes, means.table)
+    axes.set_ylim(accuracy_limits(means.table))
     _add_legend(figure, subject, lines, best, len(others) > 0)
     fix_layout(figure)
     return Drawing(figure, _caption(subject, means, best, others))
-
-
-def _recommended(subject: Subject) -> str:
-    """The id of the recommended variant; none if it has no finished trial or nothing is."""
-    try:
-        return subject.found.best.variant
-    except UserError:
-        return ""
 
 
 def _lines(means: MeanAccuracies, best: str) -> dict[str, pd.DataFrame]:
@@ -174,13 +171,6 @@ def _label_axes(axes: Axes, subject: Subject, *, narrow: bool) -> None:
         axis.xaxis.set_major_formatter(FixedFormatter(labels))
         axis.xaxis.set_minor_locator(NullLocator())
     axes.set_xlim(low, high)
-
-
-def _fit_accuracies(axes: Axes, rows: pd.DataFrame) -> None:
-    ends = rows[["accuracy", "low", "high"]].to_numpy()
-    low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
-    margin = 0.06 * (high - low) or 0.5
-    axes.set_ylim(max(low - margin, 0), min(high + margin, 100))
 
 
 def _draw_strip(axes: Axes, subject: Subject, rows: pd.DataFrame) -> None:

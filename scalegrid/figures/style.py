@@ -158,19 +158,19 @@ def mark(
 
 def ring(axes: Axes, x: float, y: float, size: float = 8.5) -> None:
     """Draw the ring around the recommended network."""
-    axes.plot(
-        [x],
-        [y],
-        linestyle="none",
-        marker="o",
-        markersize=size,
-        markerfacecolor="none",
-        markeredgecolor=ink(),
-        markeredgewidth=0.8,
-        clip_on=False,
-        zorder=5,
-        gid="recommended",
-    )
+    axes.plot([x], [y], clip_on=False, zorder=5, gid="recommended", **ring_look(size))
+
+
+def ring_look(size: float = 8.5) -> dict[str, Any]:
+    """The settings of a line that draws the ring at its points."""
+    return {
+        "linestyle": "none",
+        "marker": "o",
+        "markersize": size,
+        "markerfacecolor": "none",
+        "markeredgecolor": ink(),
+        "markeredgewidth": 0.8,
+    }
 
 
 def legend_entry(role: str, **settings: Any) -> Line2D:

@@ -17,6 +17,7 @@ from scalegrid.analysis import (
 from scalegrid.analysis.naming import along_paper
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
+from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -53,6 +54,14 @@ class Subject:
     def found(self) -> Recommendation:
         """What `scalegrid recommend` says; UserError where it says nothing yet."""
         return recommend_as_planned(self.variants, self.trials, self.spec, answers=self.answered)
+
+    @cached_property
+    def best(self) -> str:
+        """The id of the recommended variant; empty where nothing is recommended yet."""
+        try:
+            return self.found.best.variant
+        except UserError:
+            return ""
 
     @cached_property
     def estimates(self) -> Estimates:

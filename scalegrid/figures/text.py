@@ -40,3 +40,17 @@ def ratio_text(ratio: float) -> str:
     if ratio == 1:
         return "1×"
     return f"{ratio:.2f}×" if ratio < 9.995 else f"{ratio:.3g}×"
+
+
+def bytes_unit(low: float, high: float) -> tuple[float, str]:
+    """The unit for bytes from ``low`` to ``high``, as `flops_unit`, and its symbol."""
+    size, word = flops_unit(low, high)
+    return size, {"trillion": "TB", "billion": "GB", "million": "MB", "thousand": "kB"}[word]
+
+
+def seconds_unit(low: float, high: float) -> tuple[float, str]:
+    """The unit for durations from ``low`` to ``high`` seconds, and its symbol."""
+    for size, symbol in ((3600.0, "h"), (60.0, "min")):
+        if high >= 3 * size and low >= 0.1 * size:
+            return size, symbol
+    return 1.0, "s"

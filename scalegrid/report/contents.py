@@ -30,7 +30,7 @@ from scalegrid.util.text import coefficient, count, duration, sentence
 if TYPE_CHECKING:
     from scalegrid.results import SweepTables
 
-FIGURES = ("equal-cost", "difference", "triangle", "scaling")
+FIGURES = ("equal-cost", "difference", "triangle", "scaling", "price")
 """Those on the page, in its order."""
 
 
@@ -160,6 +160,7 @@ def _hover(row: Mapping[str, str]) -> str:
     """What a point of a figure is."""
     head = f"{row['role']}: α {row['α']}, β {row['β']}, γ {row['γ']}"
     size = f"{row['px']} px, {row['FLOPs']} FLOPs ({row['ratio']}), layers {row['layers']}"
+    size += f"\n{row['params']} parameters, {row['activations']} activations"
     return f"{head}\n{size}\ntop-1 {row['top-1']}, {row['seeds']} seeds"
 
 

@@ -39,7 +39,20 @@ def test_the_surface_is_highest_at_the_recommended_optimum() -> None:
     assert (height[1:] < height[0] + 1e-4).all()
 
 
+def test_the_likely_tops_of_the_surface_are_those_of_the_recommendation() -> None:
+    said = recommend_as_planned(VARIANTS, TRIALS, {}).surface_optimum
+    top = estimates_as_planned(VARIANTS, TRIALS, {}).top()
+    assert said is not None
+    assert top is not None
+    mesh, chance = top
+    assert chance.sum() == pytest.approx(1)
+    inside = (mesh[:, None] == said.points).all(2).any(1)
+    assert chance[inside].sum() >= 0.95 - 1e-12
+    assert chance[inside].min() >= chance[~inside].max()
+
+
 def test_there_is_no_surface_where_candidates_are_too_few() -> None:
     few = VARIANTS.head(4)
     trials = TRIALS[TRIALS["variant"].isin(few["variant"])]
     assert estimates_as_planned(few, trials, {}).surface(SHARES) is None
+    assert estimates_as_planned(few, trials, {}).top() is None

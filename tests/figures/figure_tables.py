@@ -87,7 +87,8 @@ def variant(
         "flops": round(flops * ratio),
         "flops_ratio": ratio,
         "params": round(5.3e6 * depth * width**2),
-        "activations": 10**6,
+        "activations": round(10**6 * depth * width * (side / pixels) ** 2),
+        "memory": round(2e8 * depth * width * (side / pixels) ** 2),
         "share_depth": shares.depth,
         "share_width": shares.width,
         "share_resolution": shares.resolution,
@@ -142,6 +143,7 @@ def train(
                 "seed": seed,
                 "status": "finished",
                 "top1": float(np.clip(mean + noise * random.standard_normal(), 0, 1)),
+                "seconds": 40.0 * row["flops_ratio"] + 2 * seed,
             }
             for seed in range(seeds)
         ]

@@ -2,7 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from scalegrid.figures.text import flops_text, flops_unit, ratio_text
+from scalegrid.figures.text import (
+    bytes_unit,
+    flops_text,
+    flops_unit,
+    ratio_text,
+    seconds_unit,
+)
 
 
 @pytest.mark.parametrize(
@@ -19,6 +25,21 @@ from scalegrid.figures.text import flops_text, flops_unit, ratio_text
 )
 def test_the_unit_keeps_numbers_short(low: float, high: float, word: str) -> None:
     assert flops_unit(low, high)[1] == word
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "unit"),
+    [(24, 92, (1, "s")), (24, 900, (60, "min")), (2, 900, (1, "s")), (9e3, 4e4, (3600, "h"))],
+)
+def test_durations_have_a_unit_by_their_range(
+    low: float, high: float, unit: tuple[float, str]
+) -> None:
+    assert seconds_unit(low, high) == unit
+
+
+def test_bytes_have_the_unit_of_counts() -> None:
+    assert bytes_unit(13e6, 25e6) == (1e6, "MB")
+    assert bytes_unit(4e8, 2e9) == (1e9, "GB")
 
 
 @pytest.mark.parametrize(

@@ -93,7 +93,7 @@ def test_it_is_one_file(page: str) -> None:
     assert reader.loads == []
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
-    assert page.count("<svg ") == 4
+    assert page.count("<svg ") == 5
 
 
 def test_ids_are_once_each_and_every_reference_has_its_target(page: str) -> None:

@@ -28,6 +28,8 @@ FIGURES = (
     "scaling",
     "axes",
     "triangle",
+    "curves",
+    "edf",
     "architecture",
 )
 """Every figure by name; the module of that name beside this one has a function ``draw(tables)``."""

@@ -31,5 +31,9 @@ class Tables(Protocol):
         """One row a finished or failed trial."""
 
     @property
+    def history(self) -> pd.DataFrame:
+        """One row a trial and epoch."""
+
+    @property
     def answered(self) -> Mapping[str, Flags]:
         """Which validation images each trial got right, by its id."""

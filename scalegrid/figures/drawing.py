@@ -32,6 +32,8 @@ FIGURES = (
     "price",
     "certainty",
     "noise",
+    "curves",
+    "edf",
     "architecture",
 )
 """Every figure by name; the module of that name beside this one has a function ``draw(tables)``."""

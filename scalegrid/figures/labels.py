@@ -87,6 +87,50 @@ def fix_layout(figure: Figure) -> None:
     figure.set_layout_engine("none")
 
 
+def label_ends(
+    axes: Axes,
+    heights: Sequence[float],
+    texts: Sequence[str],
+    colours: Sequence[str],
+    gap: float,
+) -> None:
+    """Write each text at the end of its line, right of the axes, in the order of the ends.
+
+    Args:
+        axes: of a figure after `fix_layout`.
+        heights: where the lines end, in data coordinates.
+        texts: one for each line.
+        colours: of short strokes from the axes' side to the texts.
+        gap: points between the axes and the texts.
+    """
+    point = axes.figure.dpi / 72
+    box = axes.get_window_extent()
+    ends = [float(axes.transData.transform((0, height))[1]) for height in heights]
+    room = 1.2 * style.SMALL * point
+    places = separate(ends, room, box.y0 + room / 3, box.y1 - room / 3)
+    for end, place, text, colour in zip(ends, places, texts, colours, strict=True):
+        (_, low), (_, high) = axes.transAxes.inverted().transform([(0, end), (0, place)])
+        start, stop = 1.0, 1.0 + (gap - 1.5) * point / box.width
+        axes.plot(
+            [start, stop],
+            [low, high],
+            color=colour,
+            lw=0.8,
+            transform=axes.transAxes,
+            clip_on=False,
+        )
+        axes.annotate(
+            text,
+            (1, high),
+            (gap, 0),
+            xycoords="axes fraction",
+            textcoords="offset points",
+            fontsize=style.SMALL,
+            va="center_baseline",
+            annotation_clip=False,
+        )
+
+
 def label_points(
     axes: Axes,
     points: Sequence[tuple[float, float]],

@@ -64,17 +64,27 @@ def mean_accuracies(variants: pd.DataFrame, trials: pd.DataFrame) -> MeanAccurac
         raise UserError(
             "no trial has finished; run `scalegrid sweep` again to train what is missing."
         )
-    accuracies = (100 * finished["top1"]).groupby(finished["variant"])
-    per_variant = pd.DataFrame({"accuracy": accuracies.mean(), "seeds": accuracies.size()})
+    per_variant, degrees = pooled_means(100 * finished["top1"], finished["variant"])
     table = variants.sort_values("order", kind="stable").merge(
-        per_variant, left_on="variant", right_index=True
+        per_variant.rename(columns={"mean": "accuracy"}), left_on="variant", right_index=True
     )
-    degrees = int((table["seeds"] - 1).sum())
-    squares = float((accuracies.var(ddof=0) * accuracies.size()).sum())
-    half = _half_widths(table["seeds"].to_numpy(), squares, degrees)
-    table["low"] = (table["accuracy"] - half).clip(lower=0.0)
-    table["high"] = (table["accuracy"] + half).clip(upper=100.0)
+    table["low"] = (table["accuracy"] - table["half"]).clip(lower=0.0)
+    table["high"] = (table["accuracy"] + table.pop("half")).clip(upper=100.0)
     return MeanAccuracies(table.reset_index(drop=True), degrees, failed=len(trials) - len(finished))
+
+
+def pooled_means(values: pd.Series[float], variants: pd.Series[str]) -> tuple[pd.DataFrame, int]:
+    """The ``mean`` and number of ``seeds`` of the values of each variant, by its id.
+
+    ``half`` is half the width of the 95 % interval by the pooled noise, NaN for a variant with one
+    value; the number returned beside is that noise's degrees of freedom.
+    """
+    groups = values.groupby(variants)
+    found = pd.DataFrame({"mean": groups.mean(), "seeds": groups.size()})
+    degrees = int((found["seeds"] - 1).sum())
+    squares = float((groups.var(ddof=0) * groups.size()).sum())
+    found["half"] = _half_widths(found["seeds"].to_numpy(), squares, degrees)
+    return found, degrees
 
 
 def _half_widths(

@@ -37,6 +37,7 @@ class Subject:
         self.spec = tables.spec
         self.variants = self.planned = tables.planned
         self.trials = tables.trials[tables.trials["variant"].isin(self.variants["variant"])]
+        self.history = tables.history
         self.answered = tables.answered
         self.earlier = len(tables.variants) - len(tables.planned)
 

@@ -154,3 +154,15 @@ def train(
     for index in range(failed):
         trials.loc[len(trials) - 1 - index, ["status", "top1"]] = ["failed", math.nan]
     return FakeTables(variants, trials)
+
+
+def with_history(tables: FakeTables, epochs: int) -> FakeTables:
+    """The same trials, with epochs that approach what they came to."""
+    done = tables.trials[tables.trials["status"] == "finished"]
+    part = np.arange(1, epochs + 1) / epochs
+    rows = done.loc[done.index.repeat(epochs), ["trial", "top1"]].reset_index(drop=True)
+    progress = np.tile(part, len(done)) ** 0.5
+    rows["epoch"] = np.tile(np.arange(1, epochs + 1), len(done))
+    rows["val_loss"], rows["train_loss"] = 3 - 2 * rows["top1"], 3 - 2 * progress * rows["top1"]
+    rows["top1"] *= progress
+    return replace(tables, history=rows)

@@ -17,11 +17,13 @@ from scalegrid.figures import style
 FEW, MANY = "5 candidates, 20 seeds", "200 candidates, 20 seeds"
 CASES = [("equal-cost", sweep) for sweep in STRESS]
 CASES += [(name, sweep) for name in ("difference", "ranking") for sweep in (FEW, MANY)]
-CASES += [(name, sweep) for name in ("triangle", "scaling") for sweep in (FEW, MANY, NO_CORNERS)]
 CASES += [("certainty", sweep) for sweep in (FEW, "5 candidates, 1 seed", "baseline failed")]
 CASES += [("noise", sweep) for sweep in (FEW, "baseline failed")]
 CASES += [(n, s) for n in ("coefficients", "price") for s in (FEW, "60 candidates, 1 seed")]
 CASES += [("coefficients", "5 candidates, 1 seed"), ("price", NO_CORNERS)]
+CASES += [
+    (name, sweep) for name in ("triangle", "scaling", "edf") for sweep in (FEW, MANY, NO_CORNERS)
+]
 CASES += [("scaling", "baseline failed"), ("architecture", "baseline failed")]
 
 
@@ -37,6 +39,7 @@ def test_every_figure_is_legible_in_one_column(name: str, sweep: str) -> None:
 
 @pytest.mark.parametrize("name", [*ANSWERS, "scaling", "certainty", "noise"])
 @pytest.mark.parametrize("name", [*ANSWERS, "scaling", "coefficients", "price"])
+@pytest.mark.parametrize("name", [*ANSWERS, "scaling", "edf"])
 def test_every_line_stands_out_from_a_light_and_a_dark_page(name: str) -> None:
     colours = set(line_colours(picture(name, "16 candidates, 3 seeds, one off cost").figure))
     assert colours

@@ -37,9 +37,9 @@ def test_every_figure_is_legible_in_one_column(name: str, sweep: str) -> None:
     assert "nan" not in " ".join(caption)
 
 
-@pytest.mark.parametrize("name", [*ANSWERS, "scaling", "certainty", "noise"])
-@pytest.mark.parametrize("name", [*ANSWERS, "scaling", "coefficients", "price"])
-@pytest.mark.parametrize("name", [*ANSWERS, "scaling", "edf"])
+@pytest.mark.parametrize(
+    "name", [*ANSWERS, "scaling", "coefficients", "price", "certainty", "noise", "edf"]
+)
 def test_every_line_stands_out_from_a_light_and_a_dark_page(name: str) -> None:
     colours = set(line_colours(picture(name, "16 candidates, 3 seeds, one off cost").figure))
     assert colours

@@ -34,6 +34,7 @@ INDIFFERENCE, LOSS_INDIFFERENCE = 0.3, 0.01
 """Default width of the indifference zone: points of accuracy, and nats for the loss."""
 
 Metric = Literal["top1", "top5", "val_loss", "nas"]
+Match = Literal["flops", "params", "activations", "latency"]
 Rates = Literal["same", "tune", "check"]
 TrackerName = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
@@ -156,9 +157,7 @@ class SweepSpec(Recipe):
     divisions: Annotated[int, Field(gt=0, le=100)] = Field(
         4, description="Simplex grid: N, where shares are multiples of 1/N."
     )
-    match: Literal["flops", "params", "activations", "latency"] = Field(
-        "flops", description="Matched and simplex grids: the cost that is equal."
-    )
+    match: Match = Field("flops", description="Matched and simplex grids: the cost that is equal.")
     cost_tolerance: Annotated[float, Field(gt=0, lt=1)] = Field(
         0.03,
         description="Matched and simplex grids: largest relative deviation from F.",
@@ -319,6 +318,11 @@ class SweepSpec(Recipe):
         if name is not None:
             check_name(name)
         return name
+
+    @property
+    def matched_cost(self) -> Match:
+        """The cost that the plan makes equal, or compares: FLOPs in a classic grid."""
+        return "flops" if self.grid == "classic" else self.match
 
     @property
     def racing(self) -> bool:

@@ -59,6 +59,11 @@ def zone(metric: Metric, given: float | None) -> float:
     return (INDIFFERENCE if given is None else given) / 100
 
 
+def sign(metric: Metric) -> int:
+    """1, or -1 where less of the metric is better: its own unit is so many times `value`."""
+    return -1 if metric == "val_loss" else 1
+
+
 def value(trial: Any, metric: Metric, relative_cost: Any) -> Any:
     """What a finished trial is worth, more being better.
 

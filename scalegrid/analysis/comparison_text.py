@@ -10,7 +10,7 @@ import numpy as np
 from scalegrid.analysis.agreement import Agreement
 from scalegrid.analysis.comparison import Comparison, SharedCandidate, Side
 from scalegrid.analysis.differing import SameTrials
-from scalegrid.analysis.naming import network_name, with_unit
+from scalegrid.analysis.naming import role_phrase, with_unit
 from scalegrid.spec import Metric
 from scalegrid.util.text import coefficient, percent, plural
 
@@ -174,8 +174,8 @@ def _same(one: SameTrials, metric: Metric) -> str:
 
 def _network(side: Side) -> str:
     triple = f"α {coefficient(side.alpha)}, β {coefficient(side.beta)}, γ {side.gamma:.3f}"
-    name = network_name(side.role, side.alpha, side.beta, side.gamma)
-    coefficients = triple if name.startswith("α") else f"{name} ({triple})"
+    name = role_phrase(side.role, side.alpha, side.beta, side.gamma)
+    coefficients = f"{name} ({triple})" if name else triple
     return f"{coefficients}, {side.resolution} px"
 
 

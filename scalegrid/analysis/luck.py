@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -28,6 +29,13 @@ class Luck:
 
     variance: float
     images: int
+
+
+class Images(NamedTuple):
+    """How many images would make an answer clear; ``beyond``: more than so many."""
+
+    number: int
+    beyond: bool
 
 
 def luck(answers: Mapping[tuple[int, int], Flags]) -> Luck | None:
@@ -135,7 +143,7 @@ def judged(values: Floats, spread: float, luck: Luck, generator: np.random.Gener
 
 def images_needed(
     posterior: Posterior, luck: Luck, indifference: float, confidence: float
-) -> int | None:
+) -> Images | None:
     """How many images would make the answer clear if there were any number of seeds.
 
     The truth on these images is drawn from their posterior; with any number of seeds it would be
@@ -144,12 +152,13 @@ def images_needed(
 
     Returns:
         The number if it exceeds that of the images there are, else None: seeds limit the answer.
+        If `MOST` times as many images are not enough, it is that and ``beyond``.
     """
     generator = np.random.default_rng(6)
     truths = posterior.sample(_TRUTHS, generator).values
     spread = float(truths.var(1, ddof=1).mean())
-    times = 1.0
-    while times <= MOST:
+    steps = round(2 * np.log2(MOST))
+    for times in 2 ** (np.arange(steps + 1) / 2):
         fewer = Luck(luck.variance / times, round(luck.images * times))
         clear = [
             chances(judged(truth, spread, fewer, generator), indifference).within[truth.argmax()]
@@ -157,6 +166,5 @@ def images_needed(
             for truth in truths
         ]
         if np.mean(clear) >= 0.5:
-            return None if times == 1 else fewer.images
-        times *= np.sqrt(2)
-    return round(luck.images * MOST)
+            return None if times == 1 else Images(fewer.images, beyond=False)
+    return Images(luck.images * MOST, beyond=True)

@@ -30,11 +30,12 @@ def next_step(found: Recommendation, spec: Mapping[str, Any], folder: Path) -> l
     judged = _judged(found, spec)
     if found.trials_needed is not None:
         return [outlook(found), f"  {going_on(spec, folder, _more_trials(found, spec) + judged)}"]
-    if found.images_needed is not None and spec.get("data") in EMBEDDED:
-        images = ["--name", f"{folder.name}-images", "--val-images", str(found.images_needed)]
-        return [outlook(found), f"  {going_on(spec, folder, images + judged)}"]
     if found.images_needed is not None:
-        return [outlook(found)]
+        count, beyond = found.images_needed
+        if beyond or spec.get("data") not in EMBEDDED:
+            return [outlook(found)]
+        images = ["--name", f"{folder.name}-images", "--val-images", str(count)]
+        return [outlook(found), f"  {going_on(spec, folder, images + judged)}"]
     time = found.pace.seconds(LONGER * found.pace.trials)
     cost = f", {duration(time)} for as many trials at this sweep's pace," if time else ""
     epochs = LONGER * int(spec.get("epochs", 1))
@@ -67,7 +68,7 @@ def _more_trials(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:
         flags += ["--max-hours", f"{math.ceil(10 * hours) / 10:g}"]
     planned = spec.get("confidence")
     if found.confidence != (CONFIDENCE if planned is None else planned):
-        flags += ["--confidence", f"{found.confidence:g}"]
+        flags += ["--confidence", repr(float(found.confidence))]
     return flags
 
 
@@ -78,5 +79,5 @@ def _judged(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:
     own = spec.get("indifference") if metric == planned else None
     if not math.isclose(found.indifference, zone(metric, own)):
         unit = 1 if metric == "val_loss" else 100
-        flags += ["--indifference", f"{unit * found.indifference:g}"]
+        flags += ["--indifference", f"{unit * found.indifference:.12g}"]
     return flags

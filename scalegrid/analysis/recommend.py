@@ -14,6 +14,7 @@ from scalegrid.analysis.candidates import (
     idle_axes,
     others,
     raced,
+    sign,
     trial_values,
     value,
     zone,
@@ -22,6 +23,13 @@ from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.foresight import Foresight, foresee
 from scalegrid.analysis.kinds import without_kinds
 from scalegrid.analysis.luck import Luck, images_needed, luck
+from scalegrid.analysis.matched_cost import (
+    COUNTED,
+    cost_ratios,
+    is_cost,
+    matched_cost,
+    ratio_text,
+)
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.observations import Flags, Floats, Observations
@@ -31,7 +39,7 @@ from scalegrid.analysis.selection import SAMPLES, chances, interval, is_clear, t
 from scalegrid.analysis.sensor import Sensor, sense
 from scalegrid.analysis.surface import Fit, fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
-from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Metric, SweepSpec
+from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Match, Metric, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import few, plural
@@ -43,6 +51,7 @@ RIVALS = ("depth", "width", "resolution", "paper")
 """The roles that are compared with the recommended network at whatever cost."""
 
 _SETTINGS = ("metric", "indifference", "confidence", "flops_factor", "rates")
+_EQUAL = 1.1  # largest ratio of the costs of candidates that are called equal
 _ENDS = ("alpha_low", "alpha_high", "beta_low", "beta_high")
 _SHARES = ["share_depth", "share_width", "share_resolution"]
 
@@ -55,8 +64,10 @@ def recommend(
     indifference: float = INDIFFERENCE / 100,
     confidence: float = CONFIDENCE,
     flops_factor: float = 2.0,
+    match: Match = "flops",
     answers: Mapping[str, Flags] | None = None,
     rates_checked: bool = False,
+    fitted: Fit | None = None,
 ) -> Recommendation:
     """Say which coefficients are best, and how sure that is.
 
@@ -71,10 +82,12 @@ def recommend(
         indifference: a loss of this much does not matter, in the unit of the metric: 0.003 is
             0.3 points of accuracy.
         confidence: probability of being within the indifference zone that counts as clear.
-        flops_factor: F, the FLOPs ratio that the plan aims at.
+        flops_factor: F, the ratio that the plan aims at.
+        match: the cost that the plan makes equal.
         answers: which validation images each trial got right, by its id, (images,); with them the
             candidates' luck with these images counts, if top-1 is the metric.
         rates_checked: whether other learning rates were tried for each axis, which is said.
+        fitted: that of `estimates_as_planned` for the same arguments, which is then not made again.
 
     Raises:
         UserError: no candidate has a finished trial, or a setting is out of range.
@@ -83,7 +96,8 @@ def recommend(
         raise UserError(f"the indifference {indifference:g} must be a finite number, 0 or above.")
     if not 0 < confidence < 1:
         raise UserError(f"the confidence {confidence:g} must lie between 0 and 1.")
-    table, fitted = _read_and_fit(variants, trials, metric, flops_factor, answers)
+    table = _Table.read(variants, trials, metric, flops_factor, match)
+    fitted = fitted or table.fit(answers)
     with_images = fitted.luck
     values = fitted.samples.values
     chance = chances(values, indifference)
@@ -103,6 +117,8 @@ def recommend(
     ]
     return Recommendation(
         metric=metric,
+        match=match,
+        equal_cost=table.equal,
         indifference=indifference,
         confidence=confidence,
         ranking=tuple(candidates[i] for i in order),
@@ -131,6 +147,7 @@ def recommend_as_planned(
     indifference: float | None = None,
     confidence: float | None = None,
     answers: Mapping[str, Flags] | None = None,
+    fitted: Fit | None = None,
 ) -> Recommendation:
     """`recommend` by the settings of a sweep's specification, as far as no others are given.
 
@@ -142,6 +159,7 @@ def recommend_as_planned(
         indifference: in points of accuracy, or in nats for ``val_loss``.
         confidence: as for `recommend`.
         answers: as for `recommend`.
+        fitted: as for `recommend`.
 
     Raises:
         UserError: see `recommend`.
@@ -159,8 +177,10 @@ def recommend_as_planned(
         indifference=zone(chosen, indifference),
         confidence=confidence,
         flops_factor=planned.flops_factor,
+        match=matched_cost(spec),
         answers=answers,
         rates_checked=planned.rates == "check",
+        fitted=fitted,
     )
 
 
@@ -182,7 +202,7 @@ def sensor_as_planned(
     """
     planned = _planned(spec)
     table = _Table.read(variants, trials, planned.metric, planned.flops_factor)
-    return table.sensor(fit(Model(table.observations.size, table.shares), table.observations))
+    return table.sensor(table.fit(None))
 
 
 def estimates_as_planned(
@@ -199,31 +219,18 @@ def estimates_as_planned(
     """
     planned = _planned(spec)
     chosen = metric or planned.metric
-    table, fitted = _read_and_fit(variants, trials, chosen, planned.flops_factor, answers)
+    table = _Table.read(variants, trials, chosen, planned.flops_factor)
     return Estimates(
         metric=chosen,
         indifference=zone(chosen, planned.indifference if chosen == planned.metric else None),
         confidence=CONFIDENCE if planned.confidence is None else planned.confidence,
         rows=table.rows,
         trials=table.values,
-        fitted=fitted,
+        fitted=table.fit(answers),
         repeats=table.observations.repeats,
         sign=table.sign,
         notes=tuple(table.notes),
     )
-
-
-def _read_and_fit(
-    variants: pd.DataFrame,
-    trials: pd.DataFrame,
-    metric: Metric,
-    flops_factor: float,
-    answers: Mapping[str, Flags] | None,
-) -> tuple[_Table, Fit]:
-    table = _Table.read(variants, trials, metric, flops_factor)
-    with_images = table.luck(answers)
-    model = Model(table.observations.size, table.shares)
-    return table, fit(model, table.observations, with_images)
 
 
 def _planned(spec: Mapping[str, Any]) -> SweepSpec:
@@ -236,8 +243,9 @@ class _Table:
 
     ``number`` is the index of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
     finished trials of any variant, ``off`` are those of another cost than the candidates', and
-    ``untried`` counts the candidates that have no trial. ``sign``
-    is -1 where less is better, and no value lies above ``ceiling``. ``notes`` are on the devices.
+    ``untried`` counts the candidates that have no trial. Rows of variants have a ``cost_ratio``, of
+    the cost that is to be equal (``match``). ``sign`` is -1 where less is better, and no value lies
+    above ``ceiling``. ``notes`` are on the devices.
     """
 
     metric: Metric
@@ -247,6 +255,7 @@ class _Table:
     values: pd.DataFrame
     off: pd.DataFrame
     untried: int
+    match: Match
     observations: Observations
     shares: Floats
     sign: float
@@ -255,11 +264,17 @@ class _Table:
 
     @classmethod
     def read(
-        cls, variants: pd.DataFrame, trials: pd.DataFrame, metric: Metric, flops_factor: float
+        cls,
+        variants: pd.DataFrame,
+        trials: pd.DataFrame,
+        metric: Metric,
+        flops_factor: float,
+        match: Match = "flops",
     ) -> _Table:
+        matched = variants.get("matched", variants["phi"].notna())
+        variants = variants.assign(cost_ratio=cost_ratios(variants, match), matched=matched)
         values = trial_values(variants, trials, metric, flops_factor)
         values, notes = without_kinds(values, metric)
-        matched = variants.get("matched", variants["phi"].notna())
         eligible = raced(list(variants["role"]), list(variants["phi"]), list(matched), metric)
         scaled = variants[(variants["role"] != "baseline") & np.isclose(variants["phi"], 1)]
         rows = variants[eligible].sort_values("variant", kind="stable")
@@ -278,13 +293,12 @@ class _Table:
             )
         observations = observed(own, number, metric)
         shares = tried[_SHARES].to_numpy(dtype=np.float64)
-        sign = -1.0 if metric == "val_loss" else 1.0
         ceiling = 1.0 if metric in ("top1", "top5") else math.inf
         untried = len(rows) - len(tried)
         off = scaled[~scaled["variant"].isin(rows["variant"])]
         return cls(
-            *(metric, tried, number, scaled, values, off, untried),
-            *(observations, shares, sign, ceiling, notes),
+            *(metric, tried, number, scaled, values, off, untried, match),
+            *(observations, shares, sign(metric), ceiling, notes),
         )
 
     def seeds(self, variant: str) -> pd.Series[float]:
@@ -292,6 +306,19 @@ class _Table:
         own = self.values[self.values["variant"] == variant]
         values: pd.Series[float] = own.set_index("seed")["value"]
         return values
+
+    @property
+    def equal(self) -> bool:
+        """Whether the candidates' costs are; latencies, if the plan has found them so."""
+        if self.match == "latency":
+            return bool(self.rows["matched"].all())
+        ratios = self.rows["cost_ratio"]
+        return bool(ratios.max() <= _EQUAL * ratios.min())
+
+    def fit(self, answers: Mapping[str, Flags] | None) -> Fit:
+        """The model of these trials; of top-1 with the luck with the images, if it is known."""
+        model = Model(self.observations.size, self.shares)
+        return fit(model, self.observations, self.luck(answers))
 
     def luck(self, answers: Mapping[str, Flags] | None) -> Luck | None:
         """The candidates' luck with the images, by those trials whose answers are known."""
@@ -358,6 +385,7 @@ def _candidate(
         depth_rounding=str(row.get("depth_rounding", "authors")),
         resolution=int(row["resolution"]),
         flops_ratio=float(row["flops_ratio"]),
+        cost_ratio=float(row["cost_ratio"]),
         trials=int(table.observations.counts[i]),
         mean=sign * float(table.observations.means[i]),
         accuracy=sign * float(expected),
@@ -391,6 +419,7 @@ def _gain(table: _Table, fitted: Fit, leader: int, role: str) -> Gain | None:
         role=role,
         **{name: float(row[name]) for name in Coefficients._fields},
         flops_ratio=float(row["flops_ratio"]),
+        cost_ratio=float(row["cost_ratio"]),
         accuracy=table.sign * accuracy,
         gain=gain,
         low=low,
@@ -445,19 +474,20 @@ def _notes(table: _Table, metric: Metric, leader: str, checked: bool) -> list[st
     if not table.off.empty:
         named = [
             f"{network_name(row['role'], row['alpha'], row['beta'], row['gamma'])} "
-            f"({row['flops_ratio']:.2f}×)"
+            f"({ratio_text(row['cost_ratio'], table.match)})"
             for row in table.off.to_dict("records")
         ]
-        notes.append(f"Only compared, since their cost is off: {few(named)}.")
+        notes.append(f"Only compared, since their {is_cost(table.match)} off: {few(named)}.")
     if table.untried:
         notes.append(
             f"Not recommended for lack of a finished trial: {plural(table.untried, 'variant')}."
         )
-    ratios = table.rows["flops_ratio"]
-    if metric != "nas" and float(ratios.max() / ratios.min()) > 1.1:
+    ratios, cost = table.rows["cost_ratio"], COUNTED[table.match]
+    if metric != "nas" and not table.equal:
+        pays = "; the nas metric pays for it" if cost == "FLOPs" else ""
         notes.append(
-            f"The candidates' FLOPs ratios run from {ratios.min():.2f} to {ratios.max():.2f}, so "
-            "that the ranking is in part one of cost; the nas metric pays for it."
+            f"The candidates' {cost} run from {ratios.min():.2f} to {ratios.max():.2f} times the "
+            f"baseline's, so that the ranking is in part one of cost{pays}."
         )
     return notes
 

@@ -6,13 +6,13 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from scalegrid.analysis.luck import Luck
+from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import CrossValidation
 from scalegrid.coefficients import Coefficients, Shares
-from scalegrid.spec import Metric
+from scalegrid.spec import Match, Metric
 from scalegrid.util.html import html_lines, html_table
 
 
@@ -22,8 +22,9 @@ class Candidate:
 
     ``accuracy`` is the posterior mean of the metric, in the metric's own unit (so a loss for
     ``val_loss``), and ``low`` to ``high`` its 95 % interval; ``mean`` is the plain mean of its
-    ``trials``. Any α from ``alpha_low`` to ``alpha_high`` builds the same network at φ = 1, and any
-    β likewise.
+    ``trials``. ``cost_ratio`` is that of the cost which the plan makes equal, see
+    `matched_cost.cost_ratios`. Any α from ``alpha_low`` to ``alpha_high`` builds the same network
+    at φ = 1, and any β likewise.
     """
 
     variant: str
@@ -38,6 +39,7 @@ class Candidate:
     depth_rounding: str
     resolution: int
     flops_ratio: float
+    cost_ratio: float
     trials: int
     mean: float
     accuracy: float
@@ -62,6 +64,7 @@ class Gain:
     beta: float
     gamma: float
     flops_ratio: float
+    cost_ratio: float
     accuracy: float
     gain: float
     low: float
@@ -97,6 +100,7 @@ class SurfaceOptimum:
 class Recommendation:
     """What `recommend` says. ``ranking`` holds all candidates, the recommended one first.
 
+    ``match`` is the cost that the plan makes equal, and ``equal_cost`` whether it is.
     ``gains`` has an entry for each of depth, width, resolution and paper, None where there is no
     finished trial of it. ``surface_optimum`` is None where the surface does not fit, and
     ``trials_needed`` is 0 when the answer is clear and None when it is out of reach, and
@@ -109,6 +113,8 @@ class Recommendation:
     """
 
     metric: Metric
+    match: Match
+    equal_cost: bool
     indifference: float
     confidence: float
     ranking: tuple[Candidate, ...]
@@ -123,7 +129,7 @@ class Recommendation:
     repeats: int
     sensor: Sensor | None
     luck: Luck | None
-    images_needed: int | None
+    images_needed: Images | None
     notes: tuple[str, ...]
 
     @property
@@ -155,6 +161,8 @@ class Recommendation:
             "depth_rounding": best.depth_rounding,
             "resolution": best.resolution,
             "flops_ratio": best.flops_ratio,
+            "match": self.match,
+            "cost_ratio": best.cost_ratio,
             "accuracy": best.accuracy,
             "accuracy_measured": best.mean,
             "probability_best": best.probability_best,
@@ -183,7 +191,8 @@ class Recommendation:
             "reliability_interval": sensor and [sensor.low, sensor.high],
             "reliability_by_all_metrics": sensor and sensor.helped,
             "luck_with_images": self.luck and math.sqrt(self.luck.variance),
-            "images_needed": self.images_needed,
+            "images_needed": self.images_needed and self.images_needed.number,
+            "images_beyond": self.images_needed and self.images_needed.beyond,
             "cross_validated_error": asdict(self.validation),
             "notes": list(self.notes),
         }

@@ -5,24 +5,27 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from scalegrid.analysis.candidates import sign
+from scalegrid.analysis.matched_cost import COSTS, COUNTED, ratio_column, ratio_text
 from scalegrid.analysis.naming import (
     METRIC_NAMES,
     network_name,
     range_text,
+    role_name,
     signed,
     value_text,
+    value_with_unit,
     with_unit,
 )
 from scalegrid.analysis.recommendation import Gain, Recommendation
 from scalegrid.analysis.sensor import POOR, Sensor
-from scalegrid.util.text import coefficient, duration, few, percent, plural
+from scalegrid.util.text import coefficient, duration, exact_percent, few, percent, plural
 
 _ROUNDED = {
     "ceil": ", layers rounded up",
     "round": ", layers rounded to the nearest",
     "authors": "",
 }
-_EQUAL = 1.1  # largest ratio of the costs of candidates that are called equal
 LONGER = 4
 """Times the epochs, where trials like these tell too little."""
 
@@ -72,8 +75,10 @@ def outlook(recommendation: Recommendation) -> str:
     needed, most = recommendation.trials_needed, recommendation.trials_most
     if needed == 0:
         return ""
-    if needed is None and recommendation.images_needed is not None:
-        return "No more trials would decide it, more validation images would."
+    images = recommendation.images_needed
+    if needed is None and images is not None:
+        more = f"more than {images.number:,}" if images.beyond else "more"
+        return f"No more trials would decide it, {more} validation images would."
     if needed is None:
         return "No reasonable number of trials like these would decide it."
     times = map(recommendation.pace.seconds, [needed] if most is None else [needed, most])
@@ -93,12 +98,12 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
     return [
         {
             "variant": one.variant,
-            "role": one.role,
+            "role": role_name(one.role, one.alpha, one.beta, one.gamma),
             "α": coefficient(one.alpha),
             "β": coefficient(one.beta),
             "γ": f"{one.gamma:.3f}",
             "px": str(one.resolution),
-            "ratio": f"{one.flops_ratio:.3f}×",
+            ratio_column(recommendation.match): f"{one.cost_ratio:.3f}×",
             "seeds": str(one.trials),
             METRIC_NAMES[metric]: value_text(one.mean, metric),
             "estimate": value_text(one.accuracy, metric) if seen else "–",
@@ -111,7 +116,10 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
     ]
 
 
-DROPPED = ("variant", "not ruled out", "good enough", "ratio", "95 %", "seeds", "role", "estimate")
+DROPPED = (
+    *("variant", "not ruled out", "good enough", *map(ratio_column, COUNTED), "95 %"),
+    *("seeds", "role", "estimate"),
+)
 """The columns of `rows` that a narrow terminal does without, the first first."""
 
 
@@ -156,10 +164,9 @@ _CLEARLY = 0.05
 def _verdict(recommendation: Recommendation) -> str:
     """Decided or not; the leader, its chances, and what it was compared with."""
     best, count = recommendation.best, len(recommendation.ranking)
-    ratios = [one.flops_ratio for one in recommendation.ranking]
-    equal = " of equal cost" if max(ratios) <= _EQUAL * min(ratios) else ""
+    equal = f" of equal {COSTS[recommendation.match]}" if recommendation.equal_cost else ""
     zone = with_unit(recommendation.indifference, recommendation.metric)
-    asked = f"{100 * recommendation.confidence:g} % asked"
+    asked = f"{exact_percent(recommendation.confidence)} asked"
     name = network_name(best.role, best.alpha, best.beta, best.gamma)
     decided = "Decided" if recommendation.trials_needed == 0 else "Not decided"
     good, first = best.probability_within_indifference, best.probability_best
@@ -180,9 +187,11 @@ def _network(recommendation: Recommendation) -> str:
     axes.append(f"γ = {best.gamma:.3f}")
     ranges = any("(" in axis for axis in axes)
     same = " Coefficients in brackets build the same network, at φ = 1 alone." if ranges else ""
+    costs = {"FLOPs": best.flops_ratio, COUNTED[recommendation.match]: best.cost_ratio}
+    cost = ", ".join(f"{ratio:.2f}× {name}" for name, ratio in costs.items())
     return (
-        f"Its coefficients: {', '.join(axes)}; {best.resolution} px, {best.flops_ratio:.2f}× "
-        f"FLOPs{_ROUNDED[best.depth_rounding]}.{same}"
+        f"Its coefficients: {', '.join(axes)}; {best.resolution} px, "
+        f"{cost}{_ROUNDED[best.depth_rounding]}.{same}"
     )
 
 
@@ -204,14 +213,14 @@ def _accuracy(recommendation: Recommendation) -> str:
     """What was measured of the leader, and what is estimated where that differs."""
     best, metric = recommendation.best, recommendation.metric
     seeds = plural(best.trials, "seed")
-    said = f"Its {METRIC_NAMES[metric]}: {value_text(best.mean, metric)} measured ({seeds})"
+    said = f"Its {METRIC_NAMES[metric]}: {value_with_unit(best.mean, metric)} measured ({seeds})"
     if recommendation.repeats == 0:
         return f"{said}."
     estimate = (
-        f"{value_text(best.accuracy, metric)} estimated ({range_text(best.low, best.high, metric)})"
+        f"{value_with_unit(best.accuracy, metric)} estimated "
+        f"({range_text(best.low, best.high, metric)})"
     )
-    sign = -1 if metric == "val_loss" else 1
-    if sign * (best.mean - best.accuracy) < _SHOWN:
+    if sign(metric) * (best.mean - best.accuracy) < _SHOWN:
         return f"{said}, {estimate}."
     return f"{said}, {estimate}: what is highest of several was lucky too."
 
@@ -236,7 +245,8 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     middle, low, high = (signed(v, metric) for v in (gain.gain, gain.low, gain.high))
     name = network_name(gain.role, gain.alpha, gain.beta, gain.gamma)
     how = ", as measured" if gain.measured else ""
-    return f"Gain over {name} ({gain.flops_ratio:.2f}×{how}): {middle} {unit} ({low} to {high})."
+    cost = ratio_text(gain.cost_ratio, recommendation.match)
+    return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
 
 
 def _surface(recommendation: Recommendation) -> str:
@@ -268,11 +278,12 @@ def _images(recommendation: Recommendation) -> str:
         f"A candidate's luck with these {luck.images:,} validation images, which seeds do not "
         f"remove, is {with_unit(math.sqrt(luck.variance), recommendation.metric)}."
     )
-    if recommendation.images_needed is None:
+    needed = recommendation.images_needed
+    if needed is None:
         return said
     return (
         f"{said} The images limit the answer, not the seeds: no number of seeds would make it "
-        f"clear, about {recommendation.images_needed:,} images would."
+        f"clear, {'more than' if needed.beyond else 'about'} {needed.number:,} images would."
     )
 
 

@@ -14,7 +14,16 @@ import click
 from scalegrid.cli.options import SpecCommand, format_option, spec_from_flags, spec_options
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import coefficient, count, duration, few, runs, sentence
+from scalegrid.util.text import (
+    coefficient,
+    count,
+    duration,
+    exact_percent,
+    few,
+    part,
+    runs,
+    sentence,
+)
 
 if TYPE_CHECKING:
     from scalegrid.coefficients import Shares
@@ -69,11 +78,12 @@ def _draw(plans: Sequence[Plan], folder: Path) -> None:
 
     frames: dict[str, pd.DataFrame] = {
         plan.spec.grid: pd.DataFrame(
-            [row for row in variant_rows(plan) if row["variant"] in plan.of_grid]
+            [r for r in variant_rows(plan) if r["variant"] in plan.of_grid or not r["phi"]]
         )
         for plan in reversed(plans)
     }
-    for path in draw_plans(frames, folder, flops_factor=plans[0].spec.flops_factor):
+    spec = plans[0].spec
+    for path in draw_plans(frames, folder, flops_factor=spec.flops_factor, match=spec.matched_cost):
         print(f"drawn: {path}", file=sys.stderr)
 
 
@@ -86,7 +96,7 @@ def _document(plans: Sequence[Plan]) -> dict[str, Any]:
         "baseline": plan.spec.baseline,
         "resolution": plan.resolution,
         "variants": [_nested(variant) for variant in plan.variants],
-        "spread": [asdict(summarise(plan)) for plan in plans],
+        "spread": [asdict(summarise(p, plan.spec.matched_cost)) for p in plans],
         "notes": list(plan.notes),
         "seconds_estimated": estimate_seconds(plan).seconds,
     }
@@ -99,16 +109,17 @@ def _print(plans: Sequence[Plan]) -> None:
     print_lines([_trials(plan), *_off_cost(plan), *_memory(plan)])
     print_lines(f"Note: {sentence(note)}" for note in plan.notes)
     print()
-    print_table([_row(variant) for variant in plan.variants], least=_DROPPED)
+    print_table([_row(plan, variant) for variant in plan.variants], least=_DROPPED)
     print()
-    print_table([_summary_row(summarise(p), spec.flops_factor) for p in plans], least=_LESS)
+    summaries = [summarise(p, spec.matched_cost) for p in plans]
+    print_table([_summary_row(one, spec.flops_factor) for one in summaries], least=_LESS)
     print()
     print_lines(["FLOPs are multiply-adds of convolutions and matrix products, for one image."])
 
 
 _DROPPED = (
     *("shares d/w/r", "channels", "activations", "φ", "params", "FLOPs", "memory", "layers"),
-    *("ratio", "role"),
+    *("ratio", "parameters ratio", "activations ratio", "FLOPs ratio", "role"),
 )
 """Columns of variants that a narrow terminal does without, the first first."""
 
@@ -137,10 +148,12 @@ def _trials(plan: Plan) -> str:
 def _off_cost(plan: Plan) -> list[str]:
     """Which scaled variants do not cost what the plan wants."""
     from scalegrid.analysis import network_name
+    from scalegrid.analysis.matched_cost import COSTS
 
     spec = plan.spec
     off = [
-        f"{network_name(v.role, v.alpha, v.beta, v.gamma)} ({v.flops_ratio:.2f}×"
+        f"{network_name(v.role, v.alpha, v.beta, v.gamma)} "
+        f"({plan.cost_ratio(v, spec.matched_cost):.2f}×"
         f"{'' if v.phi == 1 else f', φ = {v.phi:.2g}'})"
         for v in plan.variants
         if not v.matched
@@ -153,11 +166,10 @@ def _off_cost(plan: Plan) -> list[str]:
             f"A classic grid does not match costs: its networks have {min(ratios):.2f} to "
             f"{max(ratios):.2f} times the baseline's FLOPs."
         ]
-    wanted = f"{spec.flops_factor:g}^φ times the baseline's {spec.match}"
-    return [
-        f"Not within {100 * spec.cost_tolerance:g} % of {wanted} (*; FLOPs ratios in brackets): "
-        f"{few(off)}."
-    ]
+    cost = "FLOPs" if spec.match == "flops" else COSTS[spec.match]
+    wanted = f"{spec.flops_factor:g}^φ times the baseline's {cost}"
+    star = "*; FLOPs ratios in brackets" if spec.match == "latency" else "*"
+    return [f"Not within {exact_percent(spec.cost_tolerance)} of {wanted} ({star}): {few(off)}."]
 
 
 def _memory(plan: Plan) -> list[str]:
@@ -171,9 +183,14 @@ def _memory(plan: Plan) -> list[str]:
     ]
 
 
-def _row(variant: Variant) -> dict[str, str]:
+def _row(plan: Plan, variant: Variant) -> dict[str, str]:
+    from scalegrid.analysis.matched_cost import ratio_column
+    from scalegrid.analysis.naming import role_name
+
+    match = plan.spec.matched_cost
+    ratio = f"{plan.cost_ratio(variant, match):.3f}×{'' if variant.matched else ' *'}"
     return {
-        "role": variant.role,
+        "role": role_name(variant.role, variant.alpha, variant.beta, variant.gamma),
         "φ": f"{variant.phi:.3g}",
         "α": coefficient(variant.alpha),
         "β": coefficient(variant.beta),
@@ -182,7 +199,7 @@ def _row(variant: Variant) -> dict[str, str]:
         "channels": runs(variant.channels),
         "px": str(variant.resolution),
         "FLOPs": count(variant.flops),
-        "ratio": f"{variant.flops_ratio:.3f}×" + ("" if variant.matched else " *"),
+        ratio_column(match): ratio,
         "params": count(variant.params),
         "activations": count(variant.activations),
         "memory": "–" if variant.memory is None else f"{variant.memory / 2**20:.0f} MiB",
@@ -207,13 +224,14 @@ def _nested(variant: Variant) -> dict[str, Any]:
 
 
 def _summary_row(summary: CostSummary, factor: float) -> dict[str, str]:
+    of = "ratio" if summary.counted == "FLOPs" else summary.counted
     return {
         "grid": summary.grid,
         "chosen from": str(summary.considered),
         "networks": str(summary.networks),
-        "min ratio": f"{summary.minimum:.2f}×",
+        f"min {of}": f"{summary.minimum:.2f}×",
         "median": f"{summary.median:.2f}×",
         "max": f"{summary.maximum:.2f}×",
-        f"within 5 % of {factor:g}×": f"{summary.near:.0%}",
+        f"within 5 % of {factor:g}×": part(summary.near),
         "largest gap": f"{summary.gap:.2f}",
     }

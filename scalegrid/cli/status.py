@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
-from typing import TYPE_CHECKING
+from dataclasses import asdict, replace
+from pathlib import Path
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
 from scalegrid.cli.options import format_option, name_argument, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import duration, plural, sentence
+from scalegrid.util.text import duration, sentence
 
 if TYPE_CHECKING:
     from scalegrid.progress import Status
+    from scalegrid.progress.status import Best
 
 
 @click.command()
@@ -29,6 +32,8 @@ def status(name: str | None, results: str, form: Format) -> None:
     found = read_status(folder)
     if found is None:
         raise UserError(f"{folder} has no status yet; `scalegrid sweep` writes it as it runs.")
+    if found.best and found.best.label.startswith("paper "):
+        found = replace(found, best=replace(found.best, label=_label(found.best, folder)))
     if form == "json":
         print_json(asdict(found))
     elif form == "csv":
@@ -36,6 +41,23 @@ def status(name: str | None, results: str, form: Format) -> None:
     else:
         _print(found)
         print_lines(_sensor(folder.name, results))
+
+
+def _label(best: Best, folder: Path) -> str:
+    """What the tables say it is: a status of before calls what is near the paper's the paper's."""
+    from scalegrid.progress.display import label
+    from scalegrid.results import load_sweep
+
+    try:
+        rows = load_sweep(folder.name, folder.parent).variants.to_dict("records")
+    except UserError:
+        return best.label
+    found = [
+        SimpleNamespace(**{str(k): v for k, v in row.items()})
+        for row in rows
+        if row["variant"] == best.variant
+    ]
+    return label(cast(Any, found[0])) if found else best.label
 
 
 def _sensor(name: str, results: str) -> list[str]:
@@ -64,9 +86,7 @@ def _print(status: Status) -> None:
     if status.problem:
         print_lines([sentence(status.problem)])
     if status.best:
-        top1 = f"{100 * status.best.top1:.1f} %"
-        seeds = plural(status.best.seeds, "seed")
-        print(f"Best candidate so far: {status.best.label}, top-1 {top1} ({seeds}).")
+        print(f"Best candidate so far: {status.best.label}, {status.best}.")
     if status.certainty is not None:
         print(f"{certainty(status.certainty).capitalize()}.")
     if status.running:

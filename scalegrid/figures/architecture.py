@@ -20,6 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 
 from scalegrid.analysis import Tables
+from scalegrid.analysis.naming import role_name
 from scalegrid.figures import style
 from scalegrid.figures.labels import separate
 from scalegrid.figures.subject import Drawing, Subject
@@ -77,8 +78,9 @@ def draw(tables: Tables) -> Drawing:
         rows = variants[variants["role"] == role]
         rows = rows[~rows["variant"].isin([row["variant"] for row in chosen])]
         if not rows.empty:
-            chosen.append(rows.iloc[(rows["phi"] - 1).abs().argsort().iloc[0]])
-            names.append(role)
+            row = rows.iloc[(rows["phi"] - 1).abs().argsort().iloc[0]]
+            chosen.append(row)
+            names.append(role_name(role, row["alpha"], row["beta"], row["gamma"]))
     if baseline.empty or not chosen:
         raise UserError(
             "the sweep has no variant to compare with its baseline; plan one with a grid."

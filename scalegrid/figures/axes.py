@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from scalegrid.analysis import Tables
+from scalegrid.analysis.matched_cost import is_cost
 from scalegrid.figures import style
 from scalegrid.figures.labels import fix_layout, label_points
 from scalegrid.figures.means import describe_trials
@@ -90,5 +91,5 @@ def _caption(subject: Subject, shown: list[str]) -> list[str]:
             "included."
         )
     if subject.off_cost & set(subject.means.table["variant"]):
-        sentences.append("Hollow: the cost is not as planned.")
+        sentences.append(f"Hollow: the {is_cost(subject.match)} not as planned.")
     return [*sentences, *describe_trials(subject.means)]

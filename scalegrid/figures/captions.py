@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from scalegrid.analysis import amount
+from scalegrid.analysis.matched_cost import another_cost
 from scalegrid.coefficients import PAPER
 from scalegrid.figures.means import coefficients_text
 from scalegrid.figures.rows import Row, other_cost
@@ -31,17 +32,22 @@ def describe_rows(subject: Subject, rows: Sequence[Row]) -> list[str]:
     thin = sum(not row.cells for row in rows)
     if thin:
         sentences.append(f"{plural(thin, 'candidate')} in thin rows have no label.")
+    other = another_cost(subject.match)
     hidden = set(other_cost(subject)) - {row.variant for row in rows}
     if hidden:
-        sentences.append(f"Left out: {plural(len(hidden), 'network')} of another cost.")
+        sentences.append(f"Left out: {plural(len(hidden), 'network')} of {other}.")
     return sentences
 
 
 def describe_paper(subject: Subject) -> str:
     """What the network called the paper's is."""
-    triple = coefficients_text(PAPER._asdict())
-    label = subject.label("paper")
-    return f"{label}: {'' if label == 'Paper' else 'the network nearest '}{triple}."
+    label, papers = subject.label("paper"), coefficients_text(PAPER._asdict())
+    if label.startswith("≈"):
+        return f"{label}: the network nearest {papers}."
+    rows = subject.variants[subject.variants["role"] == "paper"]
+    triple = coefficients_text(rows.iloc[0])
+    power = "" if label == "Paper" else f", a power of the paper's {papers}"
+    return f"{label}: {triple}{power}."
 
 
 def seeds_text(subject: Subject) -> str:

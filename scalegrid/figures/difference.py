@@ -5,6 +5,7 @@ from __future__ import annotations
 from matplotlib.axes import Axes
 
 from scalegrid.analysis import Tables, amount
+from scalegrid.analysis.matched_cost import another_cost
 from scalegrid.analysis.selection import interval
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise, describe_rows
@@ -85,7 +86,7 @@ def _caption(subject: Subject, rows: list[Row]) -> list[str]:
     ]
     if any(row.hollow for row in rows):
         sentences.append(
-            "Hollow, with dashed bars: networks of another cost, by their own trials and the "
-            "pooled noise."
+            f"Hollow, with dashed bars: networks of {another_cost(subject.match)}, by their own "
+            "trials and the pooled noise."
         )
     return [*sentences, *describe_noise(subject), *describe_left_out(subject)]

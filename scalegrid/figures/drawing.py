@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from scalegrid.analysis import Tables
     from scalegrid.figures.style import Theme
     from scalegrid.figures.subject import Drawing
+    from scalegrid.spec import Match
 
 FIGURES = (
     "equal-cost",
@@ -84,13 +85,12 @@ def draw(
     files: dict[str, bytes] = {}
     reasons: list[str] = []
     for name in dict.fromkeys(names or FIGURES):
-        module = import_module(f"scalegrid.figures.{name.replace('-', '_')}")
         try:
-            files |= _render(partial(module.draw, subject), name, formats, theme)
+            drawn = render(name, subject, formats, theme)
         except UserError as error:
-            reasons.append(f"cannot draw {name}: {error}")
-            if names:
-                break
+            drawn = {}
+            reasons.append(str(error))
+        files |= drawn
     if reasons and (names or not files):
         raise UserError(reasons[0])
     if warn is not None:
@@ -105,6 +105,7 @@ def draw_plans(
     formats: Sequence[str] = ("png", "svg"),
     *,
     flops_factor: float = 2.0,
+    match: Match = "flops",
     theme: Theme | None = None,
 ) -> list[Path]:
     """Draw the variants of plans (classic, matched) on the triangle, as ``plan.*``.
@@ -114,7 +115,25 @@ def draw_plans(
     _check("format", formats, FORMATS)
     from scalegrid.figures.plans import draw_plans
 
-    return _write(_render(partial(draw_plans, plans, flops_factor), "plan", formats, theme), folder)
+    drawn = partial(draw_plans, plans, flops_factor, match)
+    return _write(_render(drawn, "plan", formats, theme), folder)
+
+
+def render(
+    name: str, tables: Tables, formats: Sequence[str], theme: Theme | None = None
+) -> dict[str, bytes]:
+    """The files of one figure by their names, the caption among them.
+
+    Arguments are as in `draw`.
+
+    Raises:
+        UserError: there are no data for it; the sentence names the figure.
+    """
+    module = import_module(f"scalegrid.figures.{name.replace('-', '_')}")
+    try:
+        return _render(partial(module.draw, tables), name, formats, theme)
+    except UserError as error:
+        raise UserError(f"cannot draw {name}: {error}") from None
 
 
 def _check(kind: str, names: Sequence[str], known: Sequence[str]) -> None:

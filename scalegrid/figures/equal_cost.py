@@ -8,6 +8,7 @@ from matplotlib.axes import Axes
 from scipy.special import stdtrit
 
 from scalegrid.analysis import Tables, amount
+from scalegrid.analysis.matched_cost import COSTS, COUNTED, another_cost, cost_ratios
 from scalegrid.figures import style
 from scalegrid.figures.captions import (
     describe_left_out,
@@ -36,9 +37,10 @@ def draw(tables: Tables) -> Drawing:
     subject = Subject.of(tables)
     rows = candidate_rows(subject)
     unit = unit_of(subject.found.metric)
-    ratios = subject.variants.set_index("variant")["flops_ratio"]
-    cost = {row.variant: ratio_text(ratios[row.variant]) for row in rows}
-    figure, axes = strip(rows, [("FLOPs", cost)])
+    ratios = cost_ratios(subject.variants, subject.match)
+    texts = dict(zip(subject.variants["variant"], map(ratio_text, ratios), strict=True))
+    cost = {row.variant: texts[row.variant] for row in rows}
+    figure, axes = strip(rows, [(COUNTED[subject.match], cost)])
     drawn = [value for row in rows for value in _draw_row(axes, subject, row, unit)]
     best, zone = subject.found.best.accuracy, subject.found.indifference
     band = sorted(unit.factor * end for end in (best, best - unit.sign * zone))
@@ -102,7 +104,7 @@ def _caption(subject: Subject, rows: list[Row]) -> list[str]:
     if not found.repeats:
         bars = "posterior means; one seed each says nothing of intervals"
     sentences = [
-        f"The candidates at {factor:g} times the baseline's cost, best first.",
+        f"The candidates at {factor:g} times the baseline's {COSTS[subject.match]}, best first.",
         *describe_rows(subject, rows),
         f"Large markers are {bars}; the ring is around the recommended network.",
         f"Small dots are single trials ({seeds_text(subject)}); a tick is their plain mean.",
@@ -111,7 +113,8 @@ def _caption(subject: Subject, rows: list[Row]) -> list[str]:
     ]
     if any(row.hollow for row in rows):
         sentences.append(
-            "Hollow markers below are networks of another cost, which are no candidates: plain "
-            "means, with 95 % intervals by the pooled noise where there are several seeds."
+            f"Hollow markers below are networks of {another_cost(subject.match)}, which are no "
+            "candidates: plain means, with 95 % intervals by the pooled noise where there are "
+            "several seeds."
         )
     return [*sentences, *describe_noise(subject), *describe_left_out(subject)]

@@ -12,6 +12,8 @@ from matplotlib import colormaps
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 
+from scalegrid.analysis import network_name
+from scalegrid.analysis.matched_cost import COUNTED, cost_ratios
 from scalegrid.figures import style
 from scalegrid.figures.subject import Drawing
 from scalegrid.figures.ternary import (
@@ -23,39 +25,52 @@ from scalegrid.figures.ternary import (
     write,
 )
 from scalegrid.figures.text import ratio_text
+from scalegrid.spec import Match
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import part
 
 _SIDE = 1.95  # of a triangle, in inches
 _PANEL = _SIDE * math.sqrt(0.75) + 1.05
 
 
-def draw_plans(plans: Mapping[str, pd.DataFrame], flops_factor: float = 2.0) -> Drawing:
-    """Draw one or two tables of variants, one below the other, coloured by FLOPs ratio.
+def draw_plans(
+    plans: Mapping[str, pd.DataFrame], flops_factor: float = 2.0, match: Match = "flops"
+) -> Drawing:
+    """Draw one or two tables of variants, one below the other, coloured by a ratio of costs.
 
     Args:
         plans: the table of variants of each panel, by its title (classic, matched).
-        flops_factor: F, the target FLOPs ratio.
+        flops_factor: F, the target ratio.
+        match: the cost that is to be equal; for `cost_ratios` tables have their baselines.
 
     Raises:
         UserError: a plan has no variant but the baseline.
     """
-    tables = {title: at_phi_one(variants) for title, variants in plans.items()}
+    tables = {
+        title: at_phi_one(variants.assign(cost_ratio=cost_ratios(variants, match)))
+        for title, variants in plans.items()
+    }
     for title, rows in tables.items():
         if rows.empty:
             raise UserError(f"the {title} plan has no variant at φ = 1 but the baseline.")
     figure = Figure(figsize=(style.COLUMN, _PANEL * len(tables)))
-    ratios = pd.concat([rows["flops_ratio"] for rows in tables.values()])
+    ratios = pd.concat([rows["cost_ratio"] for rows in tables.values()])
     colours = Normalize(min(ratios.min(), flops_factor), max(ratios.max(), flops_factor))
     colour_map = colormaps[COLOURS]
     for place, (title, rows) in enumerate(reversed(tables.items())):
         bottom = 0.32 + place * _PANEL
         panel = ternary(figure, 0.28, bottom, _SIDE)
-        _write_title(panel, title, rows["flops_ratio"], flops_factor)
+        _write_title(panel, title, rows["cost_ratio"], flops_factor)
         for _, row in _grid_first(rows).iterrows():
-            draw_point(panel, row, colour_map(colours(row["flops_ratio"])))
-    add_colour_bar(figure, colours, "FLOPs, times the baseline", 0.35, 1.3)
-    paper = any("paper" in set(rows["role"]) for rows in tables.values())
-    return Drawing(figure, _caption(list(tables), flops_factor, paper))
+            draw_point(panel, row, colour_map(colours(row["cost_ratio"])))
+    label = f"{COUNTED[match][0].upper()}{COUNTED[match][1:]}"
+    add_colour_bar(figure, colours, f"{label}, times the baseline", 0.35, 1.3)
+    sentences = [
+        f"The networks of the {' and of the '.join(tables)} plan on the triangle of budget shares.",
+        "Each side is a share of log₂ FLOPs; the corners are depth, width and resolution alone.",
+        f"Colour: {COUNTED[match]} over the baseline's; the plan aims at {flops_factor:g}×.",
+    ]
+    return Drawing(figure, sentences + _diamonds(pd.concat(list(tables.values()))))
 
 
 def _grid_first(rows: pd.DataFrame) -> pd.DataFrame:
@@ -66,19 +81,17 @@ def _grid_first(rows: pd.DataFrame) -> pd.DataFrame:
 
 def _write_title(panel: Any, title: str, ratios: pd.Series[float], flops_factor: float) -> None:
     low, middle, high = (ratio_text(r) for r in (ratios.min(), ratios.median(), ratios.max()))
-    near = 100 * np.mean(np.abs(ratios / flops_factor - 1) <= 0.05)
+    near = part(np.mean(np.abs(ratios / flops_factor - 1) <= 0.05))
     for rise, size, text in (
         (42, style.TEXT, title),
         (33, style.SMALL, f"{len(ratios)} networks, {low} to {high}, median {middle}"),
-        (24, style.SMALL, f"{near:.0f} % within 5 % of {flops_factor:g}×"),
+        (24, style.SMALL, f"{near} within 5 % of {flops_factor:g}×"),
     ):
         write(panel, 0.5, 1, rise, text, size)
 
 
-def _caption(titles: list[str], flops_factor: float, paper: bool) -> list[str]:
-    sentences = [
-        f"The networks of the {' and of the '.join(titles)} plan on the triangle of budget shares.",
-        "Each side is a share of log₂ FLOPs; the corners are depth, width and resolution alone.",
-        f"Colour: FLOPs over the baseline's; the plan aims at {flops_factor:g}×.",
-    ]
-    return [*sentences, "The diamond is the paper's."] if paper else sentences
+def _diamonds(rows: pd.DataFrame) -> list[str]:
+    """What networks of the role ``paper`` are."""
+    triples = rows.loc[rows["role"] == "paper", ["alpha", "beta", "gamma"]].to_numpy().tolist()
+    names = dict.fromkeys(network_name("paper", *triple) for triple in triples)
+    return [f"Diamond: {'; '.join(names)}."] if names else []

@@ -10,7 +10,7 @@ from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise, describe_rows
 from scalegrid.figures.rows import Row, candidate_rows, strip
 from scalegrid.figures.subject import Drawing, Subject
-from scalegrid.util.text import percent
+from scalegrid.util.text import exact_percent, percent
 
 _BAR = 0.62  # height of a bar, over that of its row
 
@@ -73,7 +73,7 @@ def _caption(subject: Subject, rows: list[Row]) -> list[str]:
         "the estimates: the first is the recommended one.",
         *describe_rows(subject, rows),
         f"Good enough is within {amount(found, found.indifference)} of the best; the dashed line "
-        f"is at {100 * found.confidence:g} %, where the answer counts as clear.",
+        f"is at {exact_percent(found.confidence)}, where the answer counts as clear.",
     ]
     if rest:
         best = sum(one.probability_best for one in rest)

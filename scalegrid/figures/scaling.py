@@ -14,6 +14,7 @@ from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
 from scalegrid.analysis import Tables
+from scalegrid.analysis.matched_cost import is_cost
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_paper
 from scalegrid.figures.labels import fix_layout, labelled_log_ticks
@@ -235,7 +236,7 @@ def _caption(subject: Subject, means: MeanAccuracies, best: str, others: pd.Data
             f"Beside them, on a wider scale of FLOPs: {plural(len(others), 'other network')}{bars}."
         )
     if set(means.table["variant"]) & subject.off_cost:
-        sentences.append("Hollow: the cost is not as planned.")
+        sentences.append(f"Hollow: the {is_cost(subject.match)} not as planned.")
     if means.of("baseline").empty:
         sentences.append("The baseline has no finished trial.")
     return [*sentences, *describe_trials(means)]

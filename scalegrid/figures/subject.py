@@ -14,9 +14,11 @@ from scalegrid.analysis import (
     estimates_as_planned,
     recommend_as_planned,
 )
-from scalegrid.analysis.naming import along_paper
+from scalegrid.analysis.matched_cost import matched_cost
+from scalegrid.analysis.naming import role_name
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
+from scalegrid.spec import Match
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -54,7 +56,11 @@ class Subject:
     @cached_property
     def found(self) -> Recommendation:
         """What `scalegrid recommend` says; UserError where it says nothing yet."""
-        return recommend_as_planned(self.variants, self.trials, self.spec, answers=self.answered)
+        return recommend_as_planned(
+            *(self.variants, self.trials, self.spec),
+            answers=self.answered,
+            fitted=self.estimates.fitted,
+        )
 
     @cached_property
     def best(self) -> str:
@@ -70,6 +76,11 @@ class Subject:
         return estimates_as_planned(self.variants, self.trials, self.spec, answers=self.answered)
 
     @cached_property
+    def match(self) -> Match:
+        """The cost that the plan makes equal."""
+        return matched_cost(self.spec)
+
+    @cached_property
     def off_cost(self) -> frozenset[str]:
         """The ids of the variants whose cost is not as the plan wants it."""
         if "matched" not in self.variants:
@@ -77,13 +88,11 @@ class Subject:
         return frozenset(self.variants.loc[~self.variants["matched"].astype(bool), "variant"])
 
     def label(self, role: str) -> str:
-        """The label of a role: ``≈ Paper`` where its network is only near the paper's."""
+        """The label of a role: ``≈ Paper`` for what is only near the paper's, see `role_name`."""
         label = style.look(role).label
-        if role != "paper":
-            return label
-        rows = self.variants[self.variants["role"] == "paper"]
-        exact = all(along_paper(*row) for row in rows[["alpha", "beta", "gamma"]].to_numpy())
-        return label if exact else f"≈ {label}"
+        rows = self.variants.loc[self.variants["role"] == role, ["alpha", "beta", "gamma"]]
+        names = {role_name(role, *row) for row in rows.to_numpy().tolist()}
+        return max(names, default=role).replace(role, label)  # ≈ comes after all letters
 
     def row(self, variant: str) -> pd.Series[Any]:
         """The row of a variant."""

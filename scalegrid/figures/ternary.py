@@ -35,6 +35,7 @@ def ternary(figure: Figure, left: float, bottom: float, side: float) -> Any:
     width, height = figure.get_size_inches()
     box = (left / width, bottom / height, side / width, side * math.sqrt(0.75) / height)
     panel: Any = figure.add_axes(box, projection="ternary")
+    panel.set_title("", y=1.0)  # else its place is sought three times, at the cost of a drawing
     for axis in (panel.taxis, panel.laxis, panel.raxis):
         axis.set_ticks([0.2, 0.4, 0.6, 0.8], labels=["0.2", "0.4", "0.6", "0.8"])
         axis.set_tick_params(labelsize=style.FINE, length=2)

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from scalegrid.analysis import Tables
+from scalegrid.analysis.matched_cost import another_cost
 from scalegrid.analysis.surface import triangle_mesh
 from scalegrid.coefficients import PAPER
 from scalegrid.figures import style
@@ -166,5 +167,6 @@ def _caption(subject: Subject, drawn: Sequence[pd.Series[Any]], others: Sequence
         )
     hollow = len(drawn) - len(found.ranking)
     if hollow > 0:
-        sentences.append(f"Hollow: {plural(hollow, 'network')} of another cost, without a colour.")
+        other = another_cost(subject.match)
+        sentences.append(f"Hollow: {plural(hollow, 'network')} of {other}, without a colour.")
     return [*sentences, *others, *describe_noise(subject), *describe_left_out(subject)]

@@ -16,6 +16,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from scalegrid.analysis.matched_cost import COSTS
 from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling, paper
 from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
@@ -25,6 +26,7 @@ from scalegrid.plan.realisable import Cell, Realisable, corner, measured_shares,
 from scalegrid.plan.steps import Step
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import exact_percent
 
 
 class Matched(NamedTuple):
@@ -205,6 +207,7 @@ def _multipliers(spec: SweepSpec, networks: Realisable, at: Cell, factor: float)
 
 def _corner_notes(corners: dict[str, Place], spec: SweepSpec) -> list[str]:
     factor, tolerance = spec.flops_factor, spec.cost_tolerance
+    of = "" if spec.match == "flops" else f" the {COSTS[spec.match]}"
     notes = []
     for role in triangle.CORNERS:
         if role not in corners:
@@ -214,8 +217,8 @@ def _corner_notes(corners: dict[str, Place], spec: SweepSpec) -> list[str]:
         ratio = networks.ratios[at]
         if abs(ratio / factor - 1) > tolerance:
             notes.append(
-                f"{role} alone does not reach {factor:g}× within {tolerance:.0%}; the nearest, "
-                f"{ratio:.2f}×, is taken and marked"
+                f"{role} alone does not reach {factor:g}×{of} within {exact_percent(tolerance)}; "
+                f"the nearest, {ratio:.2f}×, is taken and marked"
             )
     return notes
 
@@ -231,9 +234,9 @@ def _nothing_equal(spec: SweepSpec, networks: Realisable) -> str:
         )
     return (
         f"the grid is empty: no network of {name} at {networks.resolutions[0]} px costs "
-        f"{spec.flops_factor:g} times the baseline within {spec.cost_tolerance:.1%}; the nearest "
-        f"misses by {np.nanmin(gaps):.1%}, so raise --cost-tolerance, allow more resolutions by a "
-        "smaller --resolution-step, or widen the bounds."
+        f"{spec.flops_factor:g} times the baseline within {exact_percent(spec.cost_tolerance)}; "
+        f"the nearest misses by {np.nanmin(gaps):.1%}, so raise --cost-tolerance, allow more "
+        "resolutions by a smaller --resolution-step, or widen the bounds."
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from scalegrid.analysis.matched_cost import COUNTED
 from scalegrid.baselines import Baseline
 from scalegrid.coefficients import Scaling
 from scalegrid.cost.closedform import check_closed_form
@@ -21,7 +22,7 @@ from scalegrid.plan.memory import BYTES, kept_per_activation, memory_notes
 from scalegrid.plan.resolve import check_training, open_data, resolve, with_epochs
 from scalegrid.plan.soundness import check
 from scalegrid.plan.variants import Variant, place, plan_order, variants_of
-from scalegrid.spec import CANDIDATE_KEYS, Recipe, SweepSpec
+from scalegrid.spec import CANDIDATE_KEYS, Match, Recipe, SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import recalled
 
@@ -90,6 +91,12 @@ class Plan:
             for low, high in ends
         )
         return Scaling(depth, width, variant.resolution / self.resolution)
+
+    def cost_ratio(self, variant: Variant, match: Match) -> float:
+        """What a variant has of a cost over the baseline; of a latency it is that of FLOPs."""
+        if COUNTED[match] == "FLOPs":
+            return variant.flops_ratio
+        return float(getattr(variant, match) / getattr(self.variants[0], match))
 
     @property
     def searched(self) -> tuple[Variant, ...]:

@@ -7,24 +7,28 @@ from statistics import median
 
 import numpy as np
 
+from scalegrid.analysis.matched_cost import COUNTED
 from scalegrid.plan.plan import Plan
 from scalegrid.plan.triangle import largest_gap
 from scalegrid.plan.variants import Variant
+from scalegrid.spec import Match
 
 NEAR = 0.05
-"""A FLOPs ratio this near F, relatively, counts as equal cost in `CostSummary.near`."""
+"""A ratio this near F, relatively, counts as equal cost in `CostSummary.near`."""
 
 
 @dataclass(frozen=True)
 class CostSummary:
-    """FLOPs ratios of the candidates of a plan at φ = 1, see `Plan.of_grid`.
+    """Ratios of a cost of the candidates of a plan at φ = 1, see `Plan.of_grid`.
 
-    ``considered`` is what they were chosen from (see `Plan`), ``networks`` how many there are,
-    ``near`` the share of them within 5 % of F, ``gap`` the largest distance from a point of the
-    budget triangle to the nearest of them (shares as coordinates; an empty triangle has 1.41).
+    ``counted`` is what they are of, ``considered`` what the candidates were chosen from (see
+    `Plan`), ``networks`` how many there are, ``near`` the share of them within 5 % of F, ``gap``
+    the largest distance from a point of the budget triangle to the nearest of them (shares as
+    coordinates; an empty triangle has 1.41).
     """
 
     grid: str
+    counted: str
     considered: int
     networks: int
     minimum: float
@@ -34,12 +38,13 @@ class CostSummary:
     gap: float
 
 
-def summarise(plan: Plan) -> CostSummary:
-    """Summarise the candidates of a plan."""
+def summarise(plan: Plan, match: Match = "flops") -> CostSummary:
+    """Summarise the candidates of a plan by a cost (see `Plan.cost_ratio`)."""
     scaled = scaled_variants(plan)
-    ratios = [v.flops_ratio for v in scaled]
+    ratios = [plan.cost_ratio(v, match) for v in scaled]
     return CostSummary(
         grid=plan.spec.grid,
+        counted=COUNTED[match],
         considered=plan.considered,
         networks=len(scaled),
         minimum=min(ratios),

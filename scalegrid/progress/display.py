@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TextIO
 
+from scalegrid.analysis.naming import role_name, with_name
 from scalegrid.progress.status import Running, Status
-from scalegrid.spec import SweepSpec
+from scalegrid.spec import Metric, SweepSpec
 from scalegrid.util.text import duration, percent, plural
 
 if TYPE_CHECKING:
@@ -22,13 +23,17 @@ _PREPARING_EVERY = 10.0  # seconds between plain lines while images are prepared
 
 @dataclass(frozen=True)
 class Ended:
-    """A trial that has just ended: ``top1`` is a share, None if it failed for ``error``."""
+    """A trial that has just ended.
+
+    ``value`` is the sweep's metric in its own unit, None if it failed for ``error``.
+    """
 
     label: str
     seed: int
-    top1: float | None
+    value: float | None
     error: str | None
     seconds: float
+    metric: Metric = "top1"
 
 
 class Display(Protocol):
@@ -146,14 +151,15 @@ def label(variant: Variant) -> str:
     multipliers = (("α", variant.depth), ("β", variant.width), ("γ", variant.gamma**variant.phi))
     texts = [(axis, f"{value:.3g}") for axis, value in multipliers]
     scaled = [f"{axis}={text}" for axis, text in texts if text != "1"]
-    return "  ".join([" ".join([variant.role, *scaled]), f"{variant.resolution} px"])
+    role = role_name(variant.role, variant.alpha, variant.beta, variant.gamma)
+    return "  ".join([" ".join([role, *scaled]), f"{variant.resolution} px"])
 
 
 def line(trial: Ended, status: Status) -> str:
     """One line about a trial that has ended."""
     parts = [f"trial {status.ended}/{status.total}", trial.label, f"seed {trial.seed}"]
-    if trial.top1 is not None:
-        parts += [f"top-1 {100 * trial.top1:.1f} %", duration(trial.seconds)]
+    if trial.value is not None:
+        parts += [with_name(trial.value, trial.metric), duration(trial.seconds)]
     else:
         parts.append(f"failed: {trial.error}")
     if status.certainty is not None:
@@ -240,8 +246,7 @@ def render(status: Status) -> RenderableType:
             table.add_row(*_running_cells(trial))
         parts.append(table)
     if status.best:
-        best, seeds = status.best, plural(status.best.seeds, "seed")
-        parts.append(Text(f"best so far  {best.label}  top-1 {100 * best.top1:.1f} %  ({seeds})"))
+        parts.append(Text(f"best so far  {status.best.label}  {status.best}"))
     if status.certainty is not None:
         parts.append(Text(certainty(status.certainty)))
     return Group(*parts)

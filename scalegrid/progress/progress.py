@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import statistics
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
+from statistics import fmean
 from typing import Any
 
 from scalegrid.allocation import Allocator, RateSearch
-from scalegrid.analysis import raced
+from scalegrid.analysis import raced, value
+from scalegrid.analysis.candidates import sign
 from scalegrid.plan import Plan, trial_works
 from scalegrid.progress.display import (
     Display,
@@ -61,11 +63,12 @@ class Progress:
         self._plan, self._allocator, self._display = plan, allocator, display
         self._labels = {variant.variant: label(variant) for variant in plan.variants}
         self._raced = _raced(plan)
+        self._ratios = {variant.variant: variant.flops_ratio for variant in plan.variants}
         self._works = trial_works(plan)
         self._workers = workers
         self.pace = Pace(rate)
         self._running: dict[str, _Underway] = {}
-        self._top1: dict[str, list[float]] = {}
+        self._finished: dict[str, list[Mapping[str, Any]]] = {}
         self._failed = 0
         self._best: Best | None = None
         self._started_at = time.time()
@@ -107,8 +110,10 @@ class Progress:
         """A running trial has ended and is stored as ``row``."""
         del self._running[row["trial"]]
         self._count(row)
+        metric = self._plan.spec.metric
+        worth = self._value(row) if row["status"] == "finished" else None
         ended = Ended(
-            self._labels[row["variant"]], row["seed"], _top1(row), row["error"], row["seconds"]
+            self._labels[row["variant"]], row["seed"], worth, row["error"], row["seconds"], metric
         )
         self._display.ended(ended, self.status("running"))
 
@@ -144,7 +149,7 @@ class Progress:
         if not running:
             remaining.update(underway.shown.variant for underway in self._running.values())
         shown = tuple(underway.shown for underway in self._running.values()) if running else ()
-        finished = sum(len(values) for values in self._top1.values())
+        finished = sum(len(rows) for rows in self._finished.values())
         return Status(
             name=str(self._plan.spec.name),
             state=state,
@@ -161,15 +166,25 @@ class Progress:
 
     def _count(self, row: Mapping[str, Any]) -> None:
         """Take in a trial that has a row."""
-        top1 = _top1(row)
-        if top1 is None:
+        if row["status"] != "finished":
             self._failed += 1
             return
-        self._top1.setdefault(row["variant"], []).append(top1)
-        means = {one: statistics.fmean(self._top1[one]) for one in self._raced & self._top1.keys()}
+        self._finished.setdefault(row["variant"], []).append(row)
+        candidates = sorted(self._raced & self._finished.keys())
+        metric = self._plan.spec.metric
+        means = {one: fmean(map(self._value, self._finished[one])) for one in candidates}
+        means = {one: mean for one, mean in means.items() if isfinite(mean)}
         if means:
-            best = max(sorted(means), key=means.__getitem__)
-            self._best = Best(best, self._labels[best], means[best], len(self._top1[best]))
+            best = max(means, key=lambda one: sign(metric) * means[one])
+            rows = self._finished[best]
+            top1 = fmean(row["top1"] for row in rows)
+            self._best = Best(best, self._labels[best], top1, len(rows), metric, means[best])
+
+    def _value(self, row: Mapping[str, Any]) -> float:
+        """What a finished trial has of the sweep's metric, in its own unit."""
+        spec = self._plan.spec
+        cost = self._ratios[row["variant"]] / spec.flops_factor
+        return float(sign(spec.metric) * value(row, spec.metric, cost))
 
     def _search_seconds(self) -> tuple[float, float] | None:
         """The least and the most time that it takes to find a learning rate."""
@@ -205,7 +220,3 @@ def _raced(plan: Plan) -> set[str]:
     roles, phis, matched = zip(*((v.role, v.phi, v.matched) for v in plan.variants), strict=True)
     eligible = raced(roles, phis, matched, plan.spec.metric)
     return {v.variant for v, here in zip(plan.variants, eligible, strict=True) if here}
-
-
-def _top1(row: Mapping[str, Any]) -> float | None:
-    return row["top1"] if row["status"] == "finished" else None

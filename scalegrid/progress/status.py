@@ -13,7 +13,10 @@ from typing import Literal
 
 from pydantic import TypeAdapter
 
+from scalegrid.analysis.naming import with_name
+from scalegrid.spec import Metric
 from scalegrid.util.files import replace_file
+from scalegrid.util.text import plural
 
 STATUS_FILE = "status.json"
 
@@ -36,12 +39,23 @@ class Running:
 
 @dataclass(frozen=True)
 class Best:
-    """The variant with the highest mean top-1 accuracy (a share) of those with a finished trial."""
+    """The candidate with the best mean of the sweep's metric of those with a finished trial.
+
+    ``value`` is that mean in the metric's own unit, None in a status of before, which knew top-1
+    alone; ``top1`` the mean accuracy, a share.
+    """
 
     variant: str
     label: str
     top1: float
     seeds: int
+    metric: Metric = "top1"
+    value: float | None = None
+
+    def __str__(self) -> str:
+        """``top-1 61.2 % (3 seeds)``."""
+        value = self.top1 if self.value is None else self.value
+        return f"{with_name(value, self.metric)} ({plural(self.seeds, 'seed')})"
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.analysis import (
@@ -17,13 +15,15 @@ from scalegrid.analysis import (
     next_step,
     rows,
 )
-from scalegrid.analysis.naming import METRIC_NAMES
-from scalegrid.figures import draw
+from scalegrid.analysis.candidates import sign, trial_values
+from scalegrid.analysis.matched_cost import is_cost, matched_cost
+from scalegrid.analysis.naming import METRIC_NAMES, role_name, value_text
+from scalegrid.figures.drawing import render
 from scalegrid.figures.published import hover_texts
 from scalegrid.figures.subject import Subject
 from scalegrid.report.inline import inline
 from scalegrid.results.showing import about
-from scalegrid.spec import GROUPS, RUNTIME_KEYS
+from scalegrid.spec import GROUPS, RUNTIME_KEYS, Metric
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import coefficient, count, duration, sentence
 
@@ -78,8 +78,10 @@ def contents(tables: SweepTables) -> Contents:
     plan: list[dict[str, Any]] = [
         {str(k): v for k, v in row.items()} for row in tables.planned.to_dict("records")
     ]
-    variants = [_variant(row, tables, rated) for row in plan]
-    pictures, missing = _pictures(subject, variants)
+    metric = found.metric if found else tables.spec.get("metric", "top1")
+    measured = _measured(tables, metric)
+    variants = [_variant(row, tables, measured, rated) for row in plan]
+    pictures, missing = _pictures(subject, variants, measured)
     return Contents(
         name=tables.folder.name,
         answer=said,
@@ -90,7 +92,7 @@ def contents(tables: SweepTables) -> Contents:
         variants=variants,
         failures=_failures(tables),
         basis=basis(found) if found else [],
-        metric=METRIC_NAMES[found.metric if found else "top1"],
+        metric=METRIC_NAMES[metric],
         settings=_settings(tables.spec),
         facts=_facts(tables, found),
         command=going_on(tables.spec, tables.folder),
@@ -107,18 +109,33 @@ def _recommendation(subject: Subject) -> tuple[Recommendation | None, list[str]]
     return found, answer(found)
 
 
+def _measured(tables: SweepTables, metric: Metric) -> dict[str, dict[str, str]]:
+    """Means over seeds by column and variant: of the metric that decides, and of top-1."""
+    factor = float(tables.spec.get("flops_factor", 2.0))
+    wanted: tuple[Metric, ...] = (metric, "top1")
+    texts = {}
+    for one in dict.fromkeys(wanted):
+        trials = trial_values(tables.planned, tables.trials, one, factor)
+        means = sign(one) * trials.groupby("variant")["value"].mean()
+        texts[METRIC_NAMES[one]] = {str(v): value_text(mean, one) for v, mean in means.items()}
+    return texts
+
+
 def _variant(
-    row: Mapping[str, Any], tables: SweepTables, rated: Mapping[str, Mapping[str, str]]
+    row: Mapping[str, Any],
+    tables: SweepTables,
+    measured: Mapping[str, Mapping[str, str]],
+    rated: Mapping[str, Mapping[str, str]],
 ) -> dict[str, str]:
     """A row of the table of variants; what is not known is a dash."""
     own = tables.trials[tables.trials["variant"] == row["variant"]]
-    top1 = own.loc[own["status"] == "finished", "top1"]
     judged = rated.get(row["variant"], {})
-    note = [] if row["matched"] or row["role"] == "baseline" else ["cost is off: only compared"]
+    off = not row["matched"] and row["role"] != "baseline"
+    note = [f"{is_cost(matched_cost(tables.spec))} off: only compared"] if off else []
     if failed := int((own["status"] == "failed").sum()):
         note.append(f"{failed} failed")
     return {
-        "role": str(row["role"]),
+        "role": role_name(row["role"], row["alpha"], row["beta"], row["gamma"]),
         "α": coefficient(row["alpha"]),
         "β": coefficient(row["beta"]),
         "γ": f"{row['gamma']:.3f}",
@@ -128,8 +145,8 @@ def _variant(
         "ratio": f"{row['flops_ratio']:.3f}×",
         "params": count(row["params"]),
         "activations": count(row["activations"]),
-        "seeds": str(len(top1)),
-        "top-1": f"{100 * top1.mean():.2f} %" if len(top1) else "–",
+        "seeds": str(int((own["status"] == "finished").sum())),
+        **{name: texts.get(row["variant"], "–") for name, texts in measured.items()},
         "estimate": judged.get("estimate", "–"),
         "95 %": judged.get("95 %", "–"),
         "best": judged.get("best", "–"),
@@ -139,29 +156,31 @@ def _variant(
     }
 
 
-def _pictures(subject: Subject, variants: list[dict[str, str]]) -> tuple[list[Picture], list[str]]:
+def _pictures(
+    subject: Subject, variants: list[dict[str, str]], metrics: Collection[str]
+) -> tuple[list[Picture], list[str]]:
     """The figures that there are data for, and why the others are missing."""
-    points = {f"variant-{row['variant']}": _hover(row) for row in variants} | hover_texts()
+    points = {f"variant-{row['variant']}": _hover(row, metrics) for row in variants} | hover_texts()
     pictures, missing = [], []
-    with tempfile.TemporaryDirectory() as folder:
-        for name in FIGURES:
-            try:
-                draw([name], subject, Path(folder), ("svg",))
-            except UserError as error:
-                missing.append(sentence(str(error)))
-                continue
-            caption = (Path(folder) / f"{name}.txt").read_text(encoding="utf-8").splitlines()
-            svg = (Path(folder) / f"{name}.svg").read_text(encoding="utf-8")
-            pictures.append(Picture(name, inline(svg, name, " ".join(caption), points), caption))
+    for name in FIGURES:
+        try:
+            files = {file: text.decode() for file, text in render(name, subject, ("svg",)).items()}
+        except UserError as error:
+            missing.append(sentence(str(error)))
+            continue
+        caption = files[f"{name}.txt"].splitlines()
+        svg = inline(files[f"{name}.svg"], name, " ".join(caption), points)
+        pictures.append(Picture(name, svg, caption))
     return pictures, missing
 
 
-def _hover(row: Mapping[str, str]) -> str:
+def _hover(row: Mapping[str, str], metrics: Collection[str]) -> str:
     """What a point of a figure is."""
     head = f"{row['role']}: α {row['α']}, β {row['β']}, γ {row['γ']}"
     size = f"{row['px']} px, {row['FLOPs']} FLOPs ({row['ratio']}), layers {row['layers']}"
     size += f"\n{row['params']} parameters, {row['activations']} activations"
-    return f"{head}\n{size}\ntop-1 {row['top-1']}, {row['seeds']} seeds"
+    means = ", ".join(f"{name} {row[name]}" for name in metrics)
+    return f"{head}\n{size}\n{means}, {row['seeds']} seeds"
 
 
 def _layers(tables: SweepTables, found: Recommendation | None) -> list[dict[str, str]]:
@@ -170,18 +189,20 @@ def _layers(tables: SweepTables, found: Recommendation | None) -> list[dict[str,
         return []
     layouts = tables.planned.set_index("variant")["layout"]
     ids = [tables.planned["variant"].iloc[0], found.best.variant]
-    pairs = zip(*(json.loads(layouts[one]) for one in ids), strict=True)
+    before, now = (json.loads(layouts[one]) for one in ids)
+    if len(before) != len(now):  # rounding splits and joins stages
+        before = [{"layers": "–", "channels": "–"}] * len(now)
     return [
         {
-            "operator": str(base["operator"]),
-            "kernel": f"{base['kernel']}×{base['kernel']}",
-            "stride": str(base["stride"]),
+            "operator": str(scaled["operator"]),
+            "kernel": f"{scaled['kernel']}×{scaled['kernel']}",
+            "stride": str(scaled["stride"]),
             "layers": str(base["layers"]),
             "layers now": str(scaled["layers"]),
             "channels": str(base["channels"]),
             "channels now": str(scaled["channels"]),
         }
-        for base, scaled in pairs
+        for base, scaled in zip(before, now, strict=True)
     ]
 
 

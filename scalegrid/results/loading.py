@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -10,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
+from pydantic import TypeAdapter
 
+from scalegrid.baselines import Layout
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, VARIANTS, Table, read_table
 from scalegrid.spec import EXTENDABLE_KEYS, IMAGE_KEYS, RUNTIME_KEYS, Metric, SweepSpec, check_name
 from scalegrid.training.answers import unpack
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import did_you_mean
+from scalegrid.util.text import did_you_mean, few, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from scalegrid.training.answers import Flags
 
 SPEC_FILE = "sweep.yaml"
+_POSITIVE = ("resolution", "flops", "flops_ratio", "params", "activations")
+_LAYOUT = TypeAdapter(Layout)
 _ONCE = {"depth_rounding": "authors", "rates": "same"}
 VARIANTS_FILE = "variants.parquet"
 TRIALS_FILE = "trials.parquet"
@@ -215,9 +220,10 @@ def sweep_folder(
         raise UserError(f"{error}.") from None
     if not any((root / name / file).is_file() for file in files):
         others = sorted(folder.name for folder in _sweeps(root, files))
-        there = f"there are {', '.join(others)}." if others else "`scalegrid sweep` makes some."
-        hint = did_you_mean(name, others, there)
-        raise UserError(f"there are no results called {name!r} in {root}; {hint}")
+        there = f"{root}, which has {plural(len(others), 'sweep')}" if others else root
+        instead = f"there are {few(others)}." if others else "`scalegrid sweep` makes some."
+        hint = did_you_mean(name, others, instead, most=3)
+        raise UserError(f"there are no results called {name!r} in {there}; {hint}")
     return root / name
 
 
@@ -282,6 +288,7 @@ def read_stored(folder: Path) -> Stored | None:
             f"{folder / VARIANTS_FILE} is damaged; restore it or choose another --name."
         )
     _check_once(folder / VARIANTS_FILE, "variant", variants)
+    _check_networks(folder / VARIANTS_FILE, variants)
     _check_once(folder / TRIALS_FILE, "trial", trials)
     unknown = set(trials["variant"].to_pylist()) - set(variants["variant"].to_pylist())
     if unknown:
@@ -301,6 +308,25 @@ def _check_once(path: Path, key: str, table: Table) -> None:
     for identity, count in Counter(table[key].to_pylist()).items():
         if count > 1:
             raise UserError(f"{path} has {key} {identity} {count} times; restore it.")
+
+
+def _check_networks(path: Path, variants: Table) -> None:
+    """Raise UserError unless each has a layer table, and costs that can be compared."""
+    columns = ("variant", "layout", "layers", "channels", *_POSITIVE)
+    for row in variants.select(columns).to_pylist():
+        try:
+            layout = _LAYOUT.validate_json(row["layout"])
+        except ValueError:
+            layout = ()
+        for name in ("layers", "channels"):
+            numbers = [getattr(one, name) for one in layout]
+            if min(numbers, default=0) < 1 or "-".join(map(str, numbers)) != row[name]:
+                raise UserError(f"{path} has a broken layout of {row['variant']}; restore it.")
+        for name in _POSITIVE:
+            if not 0 < row[name] < math.inf:
+                raise UserError(
+                    f"{path} has {name} {row[name]:g} for {row['variant']}; restore it."
+                )
 
 
 def _check_epochs(folder: Path, trials: Table, history: Table) -> None:

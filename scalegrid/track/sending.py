@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 from scalegrid.results import Stored, SweepTables, load_sweep, read_stored
 from scalegrid.track.runs import Run, sweep_run, trial_runs, versions
@@ -20,8 +21,21 @@ from scalegrid.util.files import replace_file
 TRACKED_FILE = "tracked.json"
 """By tracker and destination: the id of each run sent, and the version of it (see `versions`)."""
 
-Draw = Callable[[None, SweepTables, Path, Sequence[str]], Sequence[Path]]
-"""Draws all figures of tables into a folder, in formats; `scalegrid.figures.draw` does."""
+
+class Draw(Protocol):
+    """Draws all figures of tables into a folder, in formats; `scalegrid.figures.draw` does."""
+
+    def __call__(
+        self,
+        names: None,
+        tables: SweepTables,
+        folder: Path,
+        formats: Sequence[str],
+        /,
+        *,
+        warn: Callable[[str], None],
+    ) -> Sequence[Path]:
+        """The files; why figures are left out goes to ``warn``."""
 
 
 def unsent(stored: Stored, tracker: Tracker) -> dict[str, str]:
@@ -30,13 +44,19 @@ def unsent(stored: Stored, tracker: Tracker) -> dict[str, str]:
     return {run: now for run, now in versions(stored).items() if sent.get(run) != now}
 
 
-def send_unsent(folder: Path, tracker: Tracker, draw: Draw | None = None) -> Iterator[Run]:
+def send_unsent(
+    folder: Path,
+    tracker: Tracker,
+    draw: Draw | None = None,
+    warn: Callable[[str], None] = lambda _reason: None,
+) -> Iterator[Run]:
     """Send the trials that a tracker lacks; yields each when it is sent and noted.
 
     Args:
         folder: of the sweep.
         tracker: where to.
         draw: if given, the run of the sweep is sent too, with the figures that there are data for.
+        warn: called with one sentence for each figure left out.
 
     Raises:
         UserError: the tables cannot be read.
@@ -51,8 +71,11 @@ def send_unsent(folder: Path, tracker: Tracker, draw: Draw | None = None) -> Ite
     if draw is not None and wanted.keys() - set(stored.trials["trial"].to_pylist()):
         with TemporaryDirectory() as drawn:
             figures: Sequence[Path] = ()
-            with suppress(UserError):
-                figures = draw(None, load_sweep(folder.name, folder.parent), Path(drawn), ("png",))
+            tables = load_sweep(folder.name, folder.parent)
+            try:
+                figures = draw(None, tables, Path(drawn), ("png",), warn=warn)
+            except UserError as error:  # there are no data for any
+                warn(str(error))
             pictures = [path for path in figures if path.suffix == ".png"]
             yield _sent(sweep_run(stored, pictures), wanted, folder, tracker)
 

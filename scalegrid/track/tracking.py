@@ -138,11 +138,17 @@ def _work(pipe: Connection, folder: Path, trackers: dict[str, Tracker], draw: Dr
     for stream in (1, 2):
         os.dup2(silence, stream)
     sent = dict.fromkeys(trackers, 0)
+    reasons: set[str] = set()
+
+    def left_out(reason: str) -> None:
+        if reason not in reasons:  # several trackers get the same figures
+            reasons.add(reason)
+            pipe.send(f"left out: {reason}")
 
     def send(name: str, *, last: bool) -> str:
         """Send what a tracker lacks; what there is to say about that."""
         try:
-            for _ in send_unsent(folder, trackers[name], draw if last else None):
+            for _ in send_unsent(folder, trackers[name], draw if last else None, left_out):
                 sent[name] += 1
                 pipe.send("")
         except Exception as error:

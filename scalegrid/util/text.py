@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from difflib import SequenceMatcher
 from itertools import groupby
 from typing import Any
@@ -74,6 +75,11 @@ def runs(numbers: str, most: int = 48) -> str:
     return short if len(short) <= most else f"{short[: most - 1]}…"
 
 
+def exact_percent(share: float) -> str:
+    """A share that was asked for, with all its digits: ``95 %``, ``99.99999 %``."""
+    return f"{(Decimal(repr(float(share))) * 100).normalize():f} %"
+
+
 def percent(probability: float) -> str:
     """A probability in whole per cent, from ``< 1 %`` to ``> 99 %``."""
     if probability >= 0.995:
@@ -81,6 +87,11 @@ def percent(probability: float) -> str:
     if probability <= 0.005:
         return "< 1 %"
     return f"{100 * probability:.0f} %"
+
+
+def part(share: float) -> str:
+    """A share of things that were counted: as `percent`, but ``100 %`` where it is all."""
+    return exact_percent(share) if share in (0, 1) else percent(share)
 
 
 def duration(seconds: float) -> str:

@@ -330,3 +330,12 @@ def test_rows_in_any_order_give_the_same_comparison() -> None:
     a, b, _ = common_noise()
     mixed = replace(b, trials=b.trials.sample(frac=1, random_state=0))
     assert compare(a, b) == compare(a, mixed)
+
+
+def test_in_tables_of_before_the_papers_network_is_the_nearest() -> None:
+    variants = variants_table(spread_shares(len(TRUTH)))
+    variants.loc[variants["variant"] == "v07", "role"] = "paper"
+    one = noisy(TRUTH, planned=variants)
+    first = verdict(compare(one, elsewhere(one)))[0]
+    assert "the same network, nearest the paper's (α " in first
+    assert "the paper's coefficients" not in first

@@ -27,6 +27,10 @@ class Sweep:
     def variants(self) -> pd.DataFrame:
         return self.planned
 
+    @property
+    def history(self) -> pd.DataFrame:
+        return pd.DataFrame()
+
     def after(self, size: int) -> tuple[str, float, float]:
         """The leader by the first trials, and its probabilities, counted draw by draw."""
         first = self.trials.sort_values("finished_at").head(size)

@@ -7,7 +7,7 @@ from analysis_tables import spread_shares, trials_table, variants_table
 from benchmarks import luck as benchmark
 from benchmarks.luck import IMAGES, SIZE, by_trial, probabilities
 from scalegrid.analysis import recommend, to_text
-from scalegrid.analysis.luck import Luck, beyond, luck
+from scalegrid.analysis.luck import Images, Luck, beyond, luck
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Flags, Floats, Observations
 from scalegrid.analysis.selection import chances
@@ -108,7 +108,7 @@ def test_what_is_said_of_images_never_seen_is_true() -> None:
     assert np.mean(alone) > np.mean(good) + 0.1
 
 
-def swept(interaction: float, seeds: int, images: int = IMAGES) -> tuple[object, str]:
+def swept(interaction: float, seeds: int, images: int = IMAGES) -> tuple[Images | None, str]:
     generator = np.random.default_rng(4)
     gains = 0.01 * np.arange(SIZE, dtype=np.float64)
     answers = answered(probabilities(gains, images, interaction, generator), seeds, generator)
@@ -122,10 +122,11 @@ def swept(interaction: float, seeds: int, images: int = IMAGES) -> tuple[object,
 
 def test_recommend_says_when_the_images_limit_the_answer() -> None:
     needed, text = swept(0.25, 30)
-    assert isinstance(needed, int)
-    assert needed > IMAGES
+    assert needed is not None
+    assert not needed.beyond
+    assert needed.number > IMAGES
     assert "The images limit the answer, not the seeds" in text
-    assert f"about {needed:,} images would" in text
+    assert f"about {needed.number:,} images would" in text
     needed, text = swept(0.0, 3)
     assert needed is None
     assert "limit the answer" not in text

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 from analysis_tables import noisy_trials, spread_shares, trials_table, variants_table
 
-from scalegrid.analysis import network_name, recommend, rows, sentences, to_text
-from scalegrid.coefficients import PAPER
+from scalegrid.analysis import network_name, next_step, recommend, rows, sentences, to_text
+from scalegrid.analysis.luck import Images, Luck
+from scalegrid.analysis.wording import outlook
+from scalegrid.coefficients import PAPER, paper
 
 SHARES = spread_shares(12)
 VARIANTS = variants_table(SHARES)
@@ -90,10 +95,67 @@ def test_a_surface_that_says_nothing_is_not_mentioned() -> None:
         ("width", (1.0, 1.4, 1.0), "width alone"),
         ("grid", (1.2, 1.1, 1.15), "α 1.20, β 1.10, γ 1.15"),
         ("paper", tuple(PAPER), "the paper's coefficients"),
-        ("paper", tuple(c**2 for c in PAPER), "the paper's coefficients"),
+        ("paper", tuple(c**2 for c in PAPER), "the paper's coefficients to the power 2"),
+        ("paper", tuple(paper(3.0)), "the paper's coefficients to the power 1.58"),
+        ("paper", (float("nan"), *PAPER[1:]), "the paper's coefficients"),
         ("paper", (1.25, 1.12, 1.12), "α 1.25, β 1.12, γ 1.12 (nearest the paper's)"),
         ("grid", (float("nan"), 1.1, 1.2), "β 1.10, γ 1.20"),
     ],
 )
 def test_networks_are_named(role: str, triple: tuple[float, float, float], name: str) -> None:
     assert network_name(role, *triple) == name
+
+
+@pytest.mark.parametrize(
+    ("triple", "name"),
+    [(PAPER, "paper"), (paper(4.0), "paper^2"), ((1.25, 1.12, 1.12), "≈ paper")],
+)
+def test_the_role_of_the_papers_coefficients_says_how_near_they_are(
+    triple: tuple[float, float, float], name: str
+) -> None:
+    ours = dict(zip(("alpha", "beta", "gamma"), triple, strict=True))
+    variants = VARIANTS.copy()
+    variants.loc[variants["variant"] == "v05", ["role", *ours]] = ["paper", *ours.values()]
+    (found,) = (row for row in rows(recommend(variants, swept())) if row["variant"] == "v05")
+    assert found["role"] == name
+
+
+def test_the_cost_that_a_plan_matches_is_compared_and_named() -> None:
+    spread = np.linspace(1.0, 3.0, len(VARIANTS))
+    params = np.where(VARIANTS["role"] == "baseline", 10, 20)
+    variants = VARIANTS.assign(flops_ratio=spread, params=params)
+    variants.loc[variants["variant"] == "v00", ["params", "matched"]] = [15, False]
+    found = recommend(variants, swept(), match="params")
+    text = to_text(found)
+    assert "leads 11 candidates of equal parameters." in text
+    assert "Only compared, since their parameters are off: depth alone (1.50× parameters)." in text
+    assert "Gain over depth alone (1.50× parameters, as measured)" in text
+    assert "2.00× parameters" in sentences(found)[1]
+    assert rows(found)[0]["parameters ratio"] == "2.000×"
+    assert (found.to_dict()["match"], found.to_dict()["cost_ratio"]) == ("params", 2.0)
+    unequal = to_text(recommend(variants.assign(params=spread), swept(), match="params"))
+    assert "of equal" not in unequal
+    assert "The candidates' parameters run from" in unequal
+    by_latency = to_text(recommend(variants, swept(), match="latency"))
+    assert "leads 11 candidates of equal latency." in by_latency
+    assert "their latency is off: depth alone (1.17× FLOPs)" in by_latency
+
+
+@pytest.mark.parametrize(
+    ("confidence", "asked"),
+    [(0.95, "95 %"), (0.9999999, "99.99999 %"), (1 - 1e-15, "99.9999999999999 %")],
+)
+def test_a_confidence_that_is_not_complete_is_not_called_so(confidence: float, asked: str) -> None:
+    assert f"({asked} asked)" in sentences(recommend(VARIANTS, swept(), confidence=confidence))[0]
+
+
+def test_when_even_a_thousand_times_the_images_are_too_few_no_number_is_claimed() -> None:
+    found = replace(
+        recommend(VARIANTS, swept()),
+        luck=Luck(1e-4, 100),
+        trials_needed=None,
+        images_needed=Images(102400, beyond=True),
+    )
+    assert "clear, more than 102,400 images would." in to_text(found)
+    assert "more than 102,400 validation images would." in outlook(found)
+    assert next_step(found, {"data": "leaves"}, Path("results/x")) == [outlook(found)]

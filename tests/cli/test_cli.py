@@ -5,6 +5,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -18,8 +19,10 @@ from scalegrid.cli.main import COMMANDS, main
 from scalegrid.cli.options import FloatList, spec_from_flags
 from scalegrid.cli.sweep import sweep
 from scalegrid.progress.estimate import Estimate
+from scalegrid.results import load_sweep
 from scalegrid.spec import GROUPS
 
+FIXTURES = Path(__file__).parent.parent / "fixtures" / "results"
 PLAN = ("plan", "--baseline", "b0", "--resolution", "64", "--candidates", "5")
 BOUNDED_TO_ONE = (
     *("--alpha-range", "1", "1"),
@@ -136,7 +139,7 @@ def test_plan_as_json_has_the_documented_keys() -> None:
 
 def test_plan_as_csv_has_one_line_a_variant() -> None:
     result = run(*PLAN, "--format", "csv")
-    assert "resolution alone does not reach 2× within 3%" in result.stderr
+    assert "resolution alone does not reach 2× within 3 %" in result.stderr
     rows = list(csv.DictReader(io.StringIO(result.stdout)))
     assert [row["role"] for row in rows[:4]] == ["baseline", "depth", "width", "resolution"]
     assert float(rows[0]["flops_ratio"]) == 1.0
@@ -149,7 +152,7 @@ def test_plan_as_a_table_compares_with_the_classic_grid() -> None:
     lines = [line.split() for line in shown.splitlines()]
     assert any(line[:2] == ["classic", "109"] for line in lines)
     assert shown.startswith("8 trials, about 2 min (on this machine).\nNot within 3 % of 2^φ times")
-    assert "resolution alone does not reach 2× within 3%" in shown
+    assert "resolution alone does not reach 2× within 3 %" in shown
     assert "paper's coefficients" in shown.splitlines()[1]
 
 
@@ -241,6 +244,35 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
 )
 def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], says: str) -> None:
     assert says in refused(*arguments)
+
+
+def test_a_status_of_before_names_the_leader_rightly(tmp_path: Path) -> None:
+    """It knew top-1 alone, and called the network nearest the paper's the paper's."""
+    shutil.copytree(FIXTURES / "v1", tmp_path / "v1")
+    best = {"variant": "", "label": "paper α=1.17 β=1.08  18 px", "top1": 0.125, "seeds": 2}
+    for row in load_sweep("v1", tmp_path).variants.to_dict("records"):
+        best["variant"] = row["variant"] if row["role"] == "paper" else best["variant"]
+    counts = {"finished": 10, "failed": 0, "total": 10}
+    status = {"name": "v1", "state": "finished", **counts, "best": best}
+    (tmp_path / "v1" / "status.json").write_text(json.dumps(status))
+    said = run("status", "v1", "--results", str(tmp_path)).stdout
+    assert "so far: ≈ paper α=1.17 β=1.08 γ=1.12  18 px, top-1 12.5 % (2 seeds).\n" in said
+
+
+def test_what_a_plan_matches_is_named_with_its_ratios() -> None:
+    matched = (*PLAN, "--match", "params", "--flops-factor", "3")
+    shown = " ".join(run(*matched).stdout.split())
+    assert "of 3^φ times the baseline's parameters (*): " in shown
+    assert "the paper's coefficients to the power 1.58 (" in shown
+    assert "paper^1.58" in shown
+    assert "parameters ratio" in shown
+    assert "min parameters" in shown
+    found = json.loads(run(*matched, "--format", "json").stdout)
+    first, *others = found["variants"]
+    ratios = [one["params"] / first["params"] for one in others if one["role"] != "paper"]
+    assert found["spread"][0]["minimum"] == pytest.approx(min(ratios))
+    assert found["spread"][0]["maximum"] == pytest.approx(max(ratios))
+    assert found["spread"][0]["counted"] == "parameters"
 
 
 def test_an_unreadable_image_is_one_sentence_and_leaves_no_file(

@@ -202,6 +202,19 @@ def test_of_networks_off_their_cost_only_axes_and_the_papers_have_a_row() -> Non
     assert "Left out: 2 networks of another cost." in caption
 
 
+def test_what_the_plan_matches_is_beside_the_rows() -> None:
+    tables = sweep(5, 3)
+    variants = tables.variants.assign(params=100 + 110 * (tables.variants["phi"] > 0))
+    figure, caption = draw(
+        "equal-cost", replace(tables, variants=variants, spec={"match": "params"})
+    )
+    assert caption[0] == "The candidates at 2 times the baseline's parameters, best first."
+    texts = drawn_texts(figure)
+    assert "parameters" in texts
+    assert "FLOPs" not in texts
+    assert len(texts["2.10×"]) == len(candidate_rows(Subject(tables)))
+
+
 def test_names_and_costs_are_beside_the_rows() -> None:
     texts = drawn_texts(picture("equal-cost", OFF).figure)
     assert {"Width", "Depth", "Res.", "Paper", "α", "β", "γ", "px", "FLOPs"} <= set(texts)

@@ -16,6 +16,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from pictures import draw, picture, subject
 
+from scalegrid.coefficients import PAPER, paper
 from scalegrid.figures import style
 from scalegrid.figures.subject import Subject
 from scalegrid.util.errors import UserError
@@ -169,6 +170,9 @@ def test_the_caption_says_if_the_papers_network_is_only_approximate() -> None:
     tables.variants.loc[tables.variants["role"] == "paper", "alpha"] = 1.25
     near = "≈ Paper: the network nearest α = 1.2, β = 1.1, γ = 1.15."
     assert near in draw("scaling", tables).caption
+    tables.variants.loc[tables.variants["role"] == "paper", list(PAPER._fields)] = list(paper(4))
+    power = "Paper^2: α = 1.44, β = 1.21, γ = 1.32, a power of the paper's α = 1.2, β = 1.1, "
+    assert f"{power}γ = 1.15." in draw("scaling", tables).caption
 
 
 def test_the_index_of_the_table_does_not_matter() -> None:

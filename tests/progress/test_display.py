@@ -30,7 +30,7 @@ def test_a_finished_trial_is_one_line() -> None:
 
 
 def test_a_failed_trial_gives_its_reason() -> None:
-    failed = replace(ENDED, top1=None, error="the loss became nan in epoch 2")
+    failed = replace(ENDED, value=None, error="the loss became nan in epoch 2")
     assert "  seed 0  failed: the loss became nan in epoch 2  about" in line(failed, STATUS)
 
 

@@ -89,7 +89,7 @@ def test_a_trial_is_counted_from_start_to_end(plan: Any) -> None:
     assert running.images_per_second == 250.0
     one.ended(row(started))
     ((ended, status),) = display.seen
-    assert (ended.label, ended.seed, ended.top1, ended.error) == (name, 3, 0.7, None)
+    assert (ended.label, ended.seed, ended.value, ended.error) == (name, 3, 0.7, None)
     assert (status.finished, status.total, status.running) == (1, 3, ())
     assert status.best is not None
     assert (status.best.label, status.best.top1) == (name, 0.7)
@@ -102,6 +102,29 @@ def test_the_best_is_the_variant_with_the_highest_mean(plan: Any) -> None:
     assert status.best is not None
     assert (status.best.variant, status.best.top1, status.best.seeds) == (B, 0.6, 1)
     assert (status.finished, status.failed, status.total) == (3, 1, 4)
+
+
+@pytest.mark.parametrize(
+    ("metric", "best", "said"),
+    [
+        ("top1", B, "top-1 60.0 % (1 seed)"),
+        ("top5", "v001", "top-5 90.0 % (1 seed)"),
+        ("val_loss", "v001", "validation loss 1.500 nats (1 seed)"),
+        ("nas", B, "ACC·(FLOPs/T)^w "),
+    ],
+)
+def test_the_best_is_that_by_the_sweeps_metric(
+    plan: Any, metric: str, best: str, said: str
+) -> None:
+    rows = [
+        finished("v001", 0, top1=0.5, top5=0.9, val_loss=1.5),
+        finished(B, 0, top1=0.6, top5=0.8, val_loss=1.6),
+    ]
+    spec = plan.spec.model_copy(update={"metric": metric})
+    found = progress(replace(plan, spec=spec), trials=rows).status("finished").best
+    assert found is not None
+    assert found.variant == best
+    assert str(found).startswith(said)
 
 
 def test_what_costs_more_is_never_the_best(plan: Any) -> None:
@@ -121,7 +144,7 @@ def test_a_failed_trial_is_never_the_best(plan: Any) -> None:
     one.started(started)
     one.ended({**failure(A, 0, "reason"), "trial": started.trial})
     assert one.status("finished").best is None
-    assert [(ended.top1, ended.error) for ended, _ in display.seen] == [(None, "reason")]
+    assert [(ended.value, ended.error) for ended, _ in display.seen] == [(None, "reason")]
 
 
 def test_trials_given_up_are_expected_again_and_written(plan: Any) -> None:

@@ -88,6 +88,24 @@ def test_it_lists_every_variant_with_its_cost(published: SweepTables, page: str)
     assert {f"{ratio:.3f}×" for ratio in published.planned["flops_ratio"]} <= cells
 
 
+def test_the_metric_that_decides_is_beside_top_1_and_old_tables_are_read_rightly(
+    published: SweepTables, page: str, tmp_path: Path
+) -> None:
+    spec = {**published.spec, "metric": "val_loss"}
+    written = write_report(replace(published, spec=spec), tmp_path / "page.html")
+    cells = Reader(written.read_text(encoding="utf-8")).cells
+    seeds, first, second, *_ = cells[cells.index("seeds") :]
+    assert (seeds, first, second) == ("seeds", "validation loss", "top-1")
+    finished = published.trials[published.trials["status"] == "finished"]
+    means = finished.groupby("variant")[["val_loss", "top1"]].mean()
+    assert {f"{mean:.4f}" for mean in means["val_loss"]} <= set(cells)
+    assert {f"{100 * mean:.2f} %" for mean in means["top1"]} <= set(cells)
+    assert "validation loss" not in Reader(page).cells
+    # Its role `paper` is that of the nearest network of equal cost.
+    assert "≈ paper" in cells
+    assert "paper" not in cells
+
+
 def test_it_is_one_file(page: str) -> None:
     reader = Reader(page)
     assert reader.loads == []

@@ -19,7 +19,8 @@ from store_rows import VARIANTS, all_answers, answers, epochs, failure, historie
 
 from scalegrid.results import Store, load_sweep, read_stored, sweep_folder
 from scalegrid.results import store as module
-from scalegrid.results.schema import write_table
+from scalegrid.results.schema import VARIANTS as VARIANTS_SCHEMA
+from scalegrid.results.schema import make_table, write_table
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 
@@ -294,6 +295,42 @@ def test_a_name_without_results_is_an_error(tmp_path: Path, name: str, said: str
         fill(tmp_path / one, [])
     with pytest.raises(UserError, match=said):
         load_sweep(name, tmp_path)
+
+
+def test_of_very_many_sweeps_the_nearest_are_named_and_all_are_counted(tmp_path: Path) -> None:
+    for number in range(100, 400):
+        (tmp_path / f"sweep-{number}").mkdir()
+        (tmp_path / f"sweep-{number}" / "sweep.yaml").touch()
+    for name, hint in (("sweep-12", "did you mean 'sweep-1"), ("x", "there are sweep-100, ")):
+        with pytest.raises(UserError, match=f"has 300 sweeps; {hint}") as caught:
+            load_sweep(name, tmp_path)
+        assert str(caught.value).count("sweep-") <= 5
+    with pytest.raises(UserError, match="and 296 more"):
+        load_sweep("x", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"layout": "[{"}, "a broken layout of v001"),
+        ({"layout": "[]"}, "a broken layout of v001"),
+        ({"layout": '[{"operator": "Conv"}]'}, "a broken layout of v001"),
+        ({"layers": "9"}, "a broken layout of v001"),
+        ({"flops": 0}, "flops 0 for v001"),
+        ({"flops_ratio": float("nan")}, "flops_ratio nan for v001"),
+        ({"params": -1}, "params -1 for v001"),
+    ],
+)
+def test_a_variant_that_is_no_network_is_one_sentence(
+    tmp_path: Path, changes: dict[str, Any], said: str
+) -> None:
+    fill(tmp_path / "s", [])
+    path = tmp_path / "s" / "variants.parquet"
+    rows = plan_rows()
+    table = make_table(VARIANTS_SCHEMA, [rows[0], rows[1] | changes, rows[2]])
+    pq.write_table(table.replace_schema_metadata(pq.read_schema(path).metadata), path)
+    with pytest.raises(UserError, match=rf"variants\.parquet has {said}; restore it\.$"):
+        load_sweep("s", tmp_path)
 
 
 def test_no_results_at_all_is_an_error(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.machinery import ModuleSpec
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ from tracked_store import draw, stored_sweep, trial_rows
 
 from scalegrid.progress.display import Silence
 from scalegrid.results import load_sweep, read_stored
-from scalegrid.track import Tracking
+from scalegrid.track import Run, Tracking
 from scalegrid.track.sending import TRACKED_FILE
 from scalegrid.util.errors import UserError
 
@@ -79,7 +81,8 @@ def test_a_tracker_that_fails_is_one_note_and_the_next_run_sends_all_without_tra
     before = {path: path.read_bytes() for path in folder.glob("*.parquet")}
     notes.notes.clear()
     assert run_light_sweep(spec, display=notes, make_executor=None).exit_status == 0
-    _, sending, sent = notes.notes
+    _, sending, left_out, sent = notes.notes
+    assert left_out == "left out: cannot draw axes: there is no paper left."
     assert sending == "Sending 5 runs to tensorboard."
     assert sent.startswith("5 runs have been sent to tensorboard; `tensorboard --logdir ")
     assert len(event_files(folder)) == 5
@@ -101,7 +104,41 @@ def test_a_process_that_ends_early_is_one_note(tmp_path: Path) -> None:
     assert sorted(sent) == sorted(stored.trials["trial"].to_pylist())  # noted before
 
 
-def leave(*_arguments: object) -> list[Path]:
+@dataclass
+class Void:
+    """A tracker that keeps nothing, and needs no package."""
+
+    destination: str
+    packages: tuple[str, ...] = ()
+    hint: str = "look elsewhere"
+
+    def send(self, run: Run) -> None:
+        """Forgotten."""
+
+
+def test_figures_that_are_left_out_are_noted_once_for_all_trackers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scalegrid.track.tracking.tracker_for", lambda name, _: Void(name))
+    folder = stored_sweep(tmp_path, trial_rows())
+    notes = Notes()
+    with Tracking(["one", "two"], folder, notes, refuse) as tracking:
+        assert tracking.finish()
+    assert notes.notes[2:] == [
+        "left out: cannot draw axes: too few points.",
+        "left out: cannot draw any: no trial has finished.",
+        "4 runs have been sent to one; look elsewhere.",
+        "4 runs have been sent to two; look elsewhere.",
+    ]
+
+
+def refuse(*_arguments: object, warn: Callable[[str], None]) -> list[Path]:
+    """One figure is left out, and then all of them."""
+    warn("cannot draw axes: too few points.")
+    raise UserError("cannot draw any: no trial has finished.")
+
+
+def leave(*_arguments: object, **_named: object) -> list[Path]:
     """Drawing ends the process, as a lack of memory does."""
     os._exit(1)
 

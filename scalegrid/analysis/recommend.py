@@ -9,7 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalegrid.analysis.candidates import METRICS, others, raced, trial_values, value, zone
+from scalegrid.analysis.candidates import (
+    METRICS,
+    at_phi_one,
+    others,
+    raced,
+    trial_values,
+    value,
+    zone,
+)
 from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.foresight import Foresight, foresee
 from scalegrid.analysis.kinds import without_kinds
@@ -253,7 +261,7 @@ class _Table:
         values, notes = without_kinds(values, metric)
         matched = variants.get("matched", variants["phi"].notna())
         eligible = raced(list(variants["role"]), list(variants["phi"]), list(matched), metric)
-        scaled = variants[(variants["role"] != "baseline") & np.isclose(variants["phi"], 1)]
+        scaled = variants[at_phi_one(variants["role"], variants["phi"])]
         rows = variants[eligible].sort_values("variant", kind="stable")
         tried = rows[rows["variant"].isin(values["variant"])].reset_index(drop=True)
         if tried.empty:

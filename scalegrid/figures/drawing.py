@@ -27,6 +27,7 @@ FIGURES = (
     "ranking",
     "scaling",
     "axes",
+    "width-by-depth-and-resolution",
     "triangle",
     "curves",
     "edf",

@@ -21,6 +21,9 @@ LARGEST_FACTOR = 16.0
 LEAST_FACTOR = 1.01
 """The FLOPs factor nearest 1, above; below it is 0.99."""
 
+LARGEST_WIDTH = 4.0
+"""The largest width multiplier of `SweepSpec.width_curves`."""
+
 BRIEF_IMAGES = 6400
 """Training images that a brief training sees by default, at least."""
 
@@ -180,6 +183,11 @@ class SweepSpec(Recipe):
     curves: tuple[float, ...] = Field(
         (), description="FLOPs factors of further single-axis variants, such as 1,1.5,2,3."
     )
+    width_curves: tuple[float, ...] = Field(
+        (),
+        description="Width multipliers, such as 1,1.5,2, of further variants at once and twice the "
+        "depth and once and 1.3 times the resolution.",
+    )
 
     # Which trials, and where they run
     allocation: Literal["uniform", "racing"] | None = Field(
@@ -292,6 +300,16 @@ class SweepSpec(Recipe):
                 )
         return tuple(sorted(set(factors)))
 
+    @field_validator("width_curves")
+    @classmethod
+    def _width_curves(cls, widths: tuple[float, ...]) -> tuple[float, ...]:
+        for width in widths:
+            if not 1 <= width <= LARGEST_WIDTH:
+                raise ValueError(f"the width {width} must be from 1 to {LARGEST_WIDTH:g}")
+        if 0 < len(set(widths)) < 3:
+            raise ValueError("must be three widths or more, such as 1,1.5,2")
+        return tuple(sorted(set(widths)))
+
     @field_validator("confidence", "max_trials", "max_hours")
     @classmethod
     def _needs_racing(cls, value: float | None, info: ValidationInfo) -> float | None:
@@ -401,7 +419,8 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("warmup", "label_smoothing", "clip_norm", "ema_decay", "flip", "shift"),
     ),
     "Candidates": (
-        *("candidates", "grid", "flops_factor", "curves", "match", "cost_tolerance"),
+        *("candidates", "grid", "flops_factor", "curves", "width_curves"),
+        *("match", "cost_tolerance"),
         *(
             "depth_rounding",
             "alpha_range",
@@ -448,7 +467,8 @@ ALLOCATION_KEYS = frozenset(
 CANDIDATE_KEYS = frozenset(
     {
         *("grid", "candidates", "divisions", "match", "cost_tolerance", "depth_rounding"),
-        *("step", "tolerance", "alpha_range", "beta_range", "gamma_range", "curves"),
+        *("step", "tolerance", "alpha_range", "beta_range", "gamma_range"),
+        *("curves", "width_curves"),
     }
 )
 """Keys that decide which variants a sweep has."""

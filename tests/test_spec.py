@@ -86,6 +86,8 @@ def test_the_recipe_holds_the_settings_of_training() -> None:
         ('name: "a\\nb"', "must be a plain folder name"),
         ("curves: [0.5]", "the FLOPs factor 0.5"),
         ("curves: [1.0000001]", "must be 1, or from 1.01 to 16"),
+        ("width_curves: [0.5, 1, 2]", "the width 0.5 must be from 1 to 4"),
+        ("width_curves: [1, 2, 2]", "width_curves must be three widths or more, such as 1,1.5,2"),
         ("weight_decay: .inf", "weight_decay"),
         ("seeds: 1000000000", "seeds"),
         ("divisions: 1000000", "divisions"),

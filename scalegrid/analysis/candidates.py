@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
@@ -20,6 +20,14 @@ NAS_EXPONENT = -0.07
 """w of the objective ACC·(FLOPs/T)^w (Tan & Le, 2019, section 5.1)."""
 
 
+def at_phi_one(roles: Iterable[str], phis: Iterable[float]) -> list[bool]:
+    """Which variants of a plan are scaled by φ = 1, to be compared; those of curves are not."""
+    return [
+        role not in ("baseline", "curve") and abs(phi - 1) < 1e-9
+        for role, phi in zip(roles, phis, strict=True)
+    ]
+
+
 def raced(
     roles: Sequence[str], phis: Sequence[float], matched: Sequence[bool], metric: Metric = "top1"
 ) -> list[bool]:
@@ -28,9 +36,7 @@ def raced(
     A variant whose cost is off is left out, since its accuracy would be compared at another cost;
     unless the metric pays for the cost (``nas``), or most of the plan is off, as in a classic grid.
     """
-    scaled = [
-        role != "baseline" and abs(phi - 1) < 1e-9 for role, phi in zip(roles, phis, strict=True)
-    ]
+    scaled = at_phi_one(roles, phis)
     equal = [here and bool(cost) for here, cost in zip(scaled, matched, strict=True)]
     if metric == "nas" or 2 * sum(equal) < sum(scaled):
         return scaled

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from scalegrid.analysis.agreement import agreement
+from scalegrid.analysis.candidates import at_phi_one
 from scalegrid.analysis.comparison import Comparison, Gap, SharedCandidate, Side
 from scalegrid.analysis.contrast import Contrast, contrast, contrast_of_means, numbers
 from scalegrid.analysis.differing import Compared, differing, same_trials
@@ -169,7 +170,7 @@ def _notes(sweeps: dict[str, tuple[Compared, Estimates]], shared: list[str]) -> 
             notes.append(f"Variants of earlier plans of {letter} that are left out: {earlier}.")
         notes += [f"{letter}: {note}" for note in estimates.notes]
     scaled = [
-        set(sweep.planned["variant"][np.isclose(sweep.planned["phi"], 1)])
+        set(sweep.planned["variant"][at_phi_one(sweep.planned["role"], sweep.planned["phi"])])
         for sweep, _ in sweeps.values()
     ]
     if left_out := len((scaled[0] & scaled[1]) - set(shared)):

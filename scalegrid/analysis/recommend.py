@@ -11,6 +11,7 @@ import numpy as np
 
 from scalegrid.analysis.candidates import (
     METRICS,
+    at_phi_one,
     idle_axes,
     others,
     raced,
@@ -276,7 +277,7 @@ class _Table:
         values = trial_values(variants, trials, metric, flops_factor)
         values, notes = without_kinds(values, metric)
         eligible = raced(list(variants["role"]), list(variants["phi"]), list(matched), metric)
-        scaled = variants[(variants["role"] != "baseline") & np.isclose(variants["phi"], 1)]
+        scaled = variants[at_phi_one(variants["role"], variants["phi"])]
         rows = variants[eligible].sort_values("variant", kind="stable")
         tried = rows[rows["variant"].isin(values["variant"])].reset_index(drop=True)
         if tried.empty:

@@ -28,6 +28,7 @@ FIGURES = (
     "ranking",
     "scaling",
     "axes",
+    "width-by-depth-and-resolution",
     "triangle",
     "coefficients",
     "price",

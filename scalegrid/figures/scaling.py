@@ -65,7 +65,7 @@ def draw(tables: Tables) -> Drawing:
         _draw_line(axes, subject, rows, role, best)
         _draw_points(axes, subject, rows, role, shifts)
     _draw_points(axes, subject, means.of("baseline"), "baseline", shifts)
-    _label_axes(axes, subject, narrow=len(others) > 0)
+    label_axes(axes, subject, _unit(subject), narrow=len(others) > 0)
     if len(others):
         _draw_strip(figure.add_subplot(grid[0, 1], sharey=axes), subject, others)
     axes.set_ylim(accuracy_limits(means.table))
@@ -147,8 +147,11 @@ def _unit(subject: Subject) -> tuple[float, str]:
     return flops_unit(subject.baseline["flops"], subject.means.table["flops"].max())
 
 
-def _label_axes(axes: Axes, subject: Subject, *, narrow: bool) -> None:
-    unit, word = _unit(subject)
+def label_axes(
+    axes: Axes, subject: Subject, flops: tuple[float, str], *, narrow: bool = False
+) -> None:
+    """Label axes of accuracy against FLOPs in a unit (`flops_unit`), and times the baseline's."""
+    unit, word = flops
     axes.set_xscale("log")
     axes.margins(x=0.07, y=0.06)
     axes.set_xlabel(f"FLOPs ({word} multiply-adds)")

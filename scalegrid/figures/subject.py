@@ -33,12 +33,16 @@ class Drawing(NamedTuple):
 
 
 class Subject:
-    """A sweep as its figures see it; itself `Tables`, of the variants of the plan last run."""
+    """A sweep as its figures see it; itself `Tables`, of the variants of the plan last run.
+
+    ``variants`` leave out those of the role ``curve``, which have a figure of their own.
+    """
 
     def __init__(self, tables: Tables) -> None:
         self.spec = tables.spec
-        self.variants = self.planned = tables.planned
-        self.trials = tables.trials[tables.trials["variant"].isin(self.variants["variant"])]
+        self.planned = tables.planned
+        self.variants = self.planned[self.planned["role"] != "curve"]
+        self.trials = tables.trials[tables.trials["variant"].isin(self.planned["variant"])]
         self.history = tables.history
         self.answered = tables.answered
         self.earlier = len(tables.variants) - len(tables.planned)
@@ -57,7 +61,7 @@ class Subject:
     def found(self) -> Recommendation:
         """What `scalegrid recommend` says; UserError where it says nothing yet."""
         return recommend_as_planned(
-            *(self.variants, self.trials, self.spec),
+            *(self.planned, self.trials, self.spec),
             answers=self.answered,
             fitted=self.estimates.fitted,
         )
@@ -73,7 +77,7 @@ class Subject:
     @cached_property
     def estimates(self) -> Estimates:
         """The posterior draws behind ``found``."""
-        return estimates_as_planned(self.variants, self.trials, self.spec, answers=self.answered)
+        return estimates_as_planned(self.planned, self.trials, self.spec, answers=self.answered)
 
     @cached_property
     def match(self) -> Match:

@@ -6,15 +6,16 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from scalegrid import coefficients as coef
-from scalegrid.coefficients import IDENTITY, Coefficients
+from scalegrid.coefficients import IDENTITY, Coefficients, Scaling
 from scalegrid.cost.table import Costs
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Realisable, cost_ratios
 from scalegrid.plan.steps import LIMIT, step_at
+from scalegrid.plan.widths import width_curves
 from scalegrid.spec import SweepSpec
 
-Exact = tuple[str, Coefficients, float]
-"""A role, the coefficients it goes by, and φ."""
+Exact = tuple[str, float, Scaling]
+"""A role, φ, and the multipliers at it."""
 
 
 def pixels(resolution: int, multiplier: float, step: int, rest: int = 0) -> int:
@@ -41,16 +42,16 @@ def classic_picks(spec: SweepSpec, costs: Costs, resolution: int) -> list[Pick]:
 def exact_picks(
     wanted: Sequence[Exact], costs: Costs, resolution: int, step: int, kind: str = "flops"
 ) -> list[Pick]:
-    """The networks that triples of coefficients build, whatever these cost.
+    """The networks that multipliers build, whatever these cost.
 
     Args:
-        wanted: role, coefficients and φ of each.
+        wanted: role, φ and multipliers of each.
         costs: of the baseline's networks, by their rule of rounding.
         resolution: the baseline's input side in px.
         step: other sides are multiples of this, in px.
         kind: a field of `cost.Cost`, by which costs are to be equal.
     """
-    scalings = [triple.scaling(phi) for _, triple, phi in wanted]
+    scalings = [scaling for _, _, scaling in wanted]
     depths = _Stairs(costs.baseline.depths, (s.depth for s in scalings))
     widths = _Stairs(costs.baseline.channels, (s.width for s in scalings))
     least = step * math.ceil(costs.baseline.total_stride / step)  # no network takes less
@@ -64,7 +65,7 @@ def exact_picks(
         costs.baseline, depths.steps, widths.steps, tuple(resolutions), table, ratios
     )
     picks = []
-    for (role, _, phi), scaling, px in zip(wanted, scalings, sides, strict=True):
+    for (role, phi, scaling), px in zip(wanted, sides, strict=True):
         cell = (depths.index(scaling.depth), widths.index(scaling.width), resolutions.index(px))
         picks.append(Pick(role, phi, scaling, networks, cell))
     return picks
@@ -74,20 +75,21 @@ def on_curves(role: str, triple: Coefficients, spec: SweepSpec) -> list[Exact]:
     """A triple at φ = 1, and at the φ at which its nominal FLOPs ratio is that of each curve."""
     others = [f for f in spec.curves if f not in (1.0, spec.flops_factor)]
     phis = [1.0, *(math.log(f) / math.log(triple.flops_factor) for f in others)]
-    return [(role, triple, phi) for phi in phis]
+    return [(role, phi, triple.scaling(phi)) for phi in phis]
 
 
 def _candidates(spec: SweepSpec) -> list[Exact]:
     """Everything that a classic sweep has."""
     factor = spec.flops_factor
-    found = [("baseline", IDENTITY, 0.0)]
+    found = [("baseline", 0.0, IDENTITY.scaling(0.0))]
     fixed = {**coef.corners(factor), "paper": coef.paper(factor)}
     for role, triple in fixed.items():
         found += on_curves(role, triple, spec)
     grid = coef.classic_grid(
         spec.step, spec.tolerance, factor, spec.alpha_range, spec.beta_range, spec.gamma_range
     )
-    return found + [("grid", triple, 1.0) for triple in grid]
+    found += [("grid", 1.0, triple.scaling(1.0)) for triple in grid]
+    return found + width_curves(spec)
 
 
 class _Stairs:

@@ -9,7 +9,7 @@ so that they cover the triangle, and coefficients are read off the networks.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from operator import itemgetter
 from typing import NamedTuple
 
@@ -20,10 +20,11 @@ from scalegrid.analysis.matched_cost import COSTS
 from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling, paper
 from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
-from scalegrid.plan.classic import exact_picks, on_curves
+from scalegrid.plan.classic import Exact, exact_picks, on_curves
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Cell, Realisable, corner, measured_shares, realisable
 from scalegrid.plan.steps import Step
+from scalegrid.plan.widths import width_curves
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import exact_percent
@@ -38,7 +39,7 @@ class Matched(NamedTuple):
 
 
 def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
-    """Candidates at F times the baseline's cost, and the curves at the other FLOPs factors.
+    """Candidates at F times the baseline's cost, the curves at other FLOPs factors, and of widths.
 
     The paper's coefficients are there twice: what exactly they build by the authors' rule of
     rounding layers, at its own cost; and the candidate of equal cost that is nearest to them, by
@@ -55,7 +56,8 @@ def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
     if spec.match != "latency" and authors.baseline.depth_rounding != costs.baseline.depth_rounding:
         published, _ = _networks(spec, authors, resolution, farthest)
     picks = [Pick("baseline", 0.0, Scaling(1.0, 1.0, 1.0), networks, (0, 0, 0))]
-    picks += _paper(spec, authors, resolution)
+    picks += _exact(spec, on_curves("paper", paper(spec.flops_factor), spec), authors, resolution)
+    picks += _exact(spec, width_curves(spec), costs, resolution)
     for factor in factors:
         phi = math.log(factor) / math.log(spec.flops_factor)
         corners = _corners(networks, factor)
@@ -93,14 +95,13 @@ def _networks(
 Place = tuple[Realisable, Cell]
 
 
-def _paper(spec: SweepSpec, authors: Costs, resolution: int) -> list[Pick]:
-    """What the paper's coefficients build, at φ = 1 and on the curves.
+def _exact(spec: SweepSpec, wanted: Sequence[Exact], costs: Costs, resolution: int) -> list[Pick]:
+    """What exactly these multipliers build, by the rounding of ``costs``.
 
     None where they build no more than the baseline. Latency is not measured for them.
     """
-    wanted = on_curves("paper", paper(spec.flops_factor), spec)
     kind = "flops" if spec.match == "latency" else spec.match
-    picks = exact_picks(wanted, authors, resolution, spec.resolution_step or 1, kind)
+    picks = exact_picks(wanted, costs, resolution, spec.resolution_step or 1, kind)
     return [pick for pick in picks if any(pick.cell)]
 
 

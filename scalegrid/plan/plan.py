@@ -154,7 +154,12 @@ def classic_plan(plan: Plan, *, by_files: bool = False) -> Plan:
         UserError: the grid is empty.
     """
     spec = plan.spec.model_copy(
-        update={"grid": "classic", "curves": (), "depth_rounding": "authors"}
+        update={
+            "grid": "classic",
+            "curves": (),
+            "width_curves": (),
+            "depth_rounding": "authors",
+        }
     )
     return _plan(spec, plan.source, plan.costs, by_files, checked=False)
 
@@ -165,6 +170,8 @@ def _plan(spec: SweepSpec, source: Source, costs: Costs, by_files: bool, checked
     To try and count a network that has to be built takes seconds, so what was found is kept.
     """
     settings = {key: getattr(spec, key) for key in _SETTINGS}
+    if not spec.width_curves:  # plans of before there were any are the same
+        del settings["width_curves"]
     content = [_FORMAT, settings, costs.num_classes, costs.in_chans, checked]
 
     def find() -> dict[str, Any]:
@@ -205,7 +212,7 @@ def _found(spec: SweepSpec, costs: Costs, checked: bool) -> dict[str, Any]:
         considered = len(chosen)
     else:
         picks, considered, more = matched_picks(spec, rounded, resolution)
-        chosen = [pick for pick in picks if pick.role not in ("baseline", "paper")]
+        chosen = [pick for pick in picks if pick.role not in ("baseline", "paper", "curve")]
         chosen = [pick for pick in chosen if pick.phi == 1]
         notes += more
     kept = kept_per_activation(rounded, resolution) * BYTES * spec.batch_size

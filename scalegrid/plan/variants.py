@@ -22,7 +22,8 @@ class Variant:
     (α^φ, β^φ) and ``resolution`` is in px. Any α from ``alpha_low`` to ``alpha_high``, and any β
     likewise, realises the same network. ``flops_ratio`` is the measured FLOPs over the baseline's,
     ``shares`` are measured budget shares, and ``nominal`` those of the coefficients. ``matched``
-    says whether the cost that the plan makes equal is within its tolerance. Where ``alpha`` or
+    says whether the cost that the plan makes equal is within its tolerance, which holds for those
+    whose cost is to be what it is (role ``curve``). Where ``alpha`` or
     ``beta`` is NaN, the network cannot be scaled along that axis. Layers are rounded by
     ``depth_rounding``. ``memory`` is what the activations of a training step need in bytes,
     estimated (see `plan.memory`); None if it is not known.
@@ -99,8 +100,12 @@ def variants_of(
 
 
 def place(pick: Pick) -> Hashable:
-    """Which network of which rule of rounding it is."""
-    return pick.networks.baseline.depth_rounding, pick.cell
+    """Which network of which rule of rounding it is, whatever networks it was picked among."""
+    networks, (d, w, p) = pick.networks, pick.cell
+    baseline = networks.baseline
+    depths, channels = networks.depths[d].high, networks.widths[w].high
+    made = baseline.depths(depths), baseline.channels(channels), networks.resolutions[p]
+    return baseline.depth_rounding, made
 
 
 def plan_order(variant: Variant) -> tuple[int, float, float, float, float]:
@@ -145,7 +150,8 @@ def _variant(pick: Pick, spec: SweepSpec, in_chans: int, kept: float) -> Variant
         params=cost.params,
         activations=cost.activations,
         memory=None if math.isnan(kept) else round(kept * cost.activations),
-        matched=abs(float(networks.ratios[pick.cell]) / target - 1) <= spec.cost_tolerance,
+        matched=pick.role == "curve"
+        or abs(float(networks.ratios[pick.cell]) / target - 1) <= spec.cost_tolerance,
         shares=measured_shares(networks.costs, pick.cell),
         nominal=triple.shares(),
         depth_rounding=baseline.depth_rounding or "authors",

@@ -57,7 +57,7 @@ def _schema(table: str, **columns: tuple[Any, str]) -> Any:
 VARIANTS = _schema(
     "variants",
     variant=(_TEXT, "id: digest of the realised network and its resolution"),
-    role=(_TEXT, "baseline, depth, width, resolution, paper, compound or grid"),
+    role=(_TEXT, "baseline, depth, width, resolution, paper, compound, grid or curve"),
     phi=(_REAL, "compound coefficient"),
     alpha=(_REAL, "depth per unit of phi; NaN if depth cannot be scaled"),
     beta=(_REAL, "width per unit of phi; NaN if width cannot be scaled"),

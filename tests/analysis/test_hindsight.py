@@ -29,7 +29,8 @@ class Sweep:
 
     @property
     def history(self) -> pd.DataFrame:
-        return pd.DataFrame()
+        none: pd.DataFrame = pd.DataFrame()
+        return none
 
     def after(self, size: int) -> tuple[str, float, float]:
         """The leader by the first trials, and its probabilities, counted draw by draw."""

@@ -244,8 +244,17 @@ def test_curves_and_the_baseline_are_no_candidates() -> None:
     phis = [0.0, 1.0, 0.5, 1.0, 1.0]
     assert raced(roles, phis, [True] * 5) == [False, True, False, True, True]
     assert raced(roles, phis, [True, False, True, True, True]) == [False, False, False, True, True]
+    assert raced([*roles, "curve"], [*phis, 1.0], [True] * 6)[-1] is False
     mostly_off = [True, False, True, False, True]
     assert raced(roles, phis, mostly_off) == [False, True, False, True, True]
+
+
+def test_a_width_curve_that_costs_as_much_changes_nothing() -> None:
+    curve = VARIANTS.iloc[[1]].assign(variant="curve", role="curve", phi=1.0)
+    trials = swept()
+    lucky = trials.iloc[[0]].assign(trial="lucky", variant="curve", top1=0.99)
+    more = recommend(pd.concat([VARIANTS, curve]), pd.concat([trials, lucky]))
+    assert more.to_dict() == recommend(VARIANTS, trials).to_dict()
 
 
 def test_the_rows_are_ready_to_print() -> None:

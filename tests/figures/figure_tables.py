@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field, replace
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -166,3 +167,18 @@ def with_history(tables: FakeTables, epochs: int) -> FakeTables:
     rows["val_loss"], rows["train_loss"] = 3 - 2 * rows["top1"], 3 - 2 * progress * rows["top1"]
     rows["top1"] *= progress
     return replace(tables, history=rows)
+
+
+def with_widths(variants: pd.DataFrame, widths: tuple[float, ...] = (1, 1.5, 2)) -> pd.DataFrame:
+    """The same plan and, as `--width-curves` adds them, widths at two depths and resolutions."""
+    rows = [
+        {
+            **variant("curve", Coefficients(depth, width, px), 1.0),
+            "order": len(variants),
+            "phi": 0.5,
+        }
+        for depth, px, width in product((1, 2), (1, 1.25), widths)
+    ]
+    everything = pd.concat([variants, pd.DataFrame(rows)], ignore_index=True)
+    table: pd.DataFrame = everything.drop_duplicates(["layers", "channels", "resolution"])
+    return table

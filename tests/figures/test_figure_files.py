@@ -9,13 +9,13 @@ from xml.etree import ElementTree
 import matplotlib
 import numpy as np
 import pytest
-from figure_tables import plan, train, with_history
+from figure_tables import plan, train, with_history, with_widths
 from PIL import Image
 
 from scalegrid.figures import FIGURES, draw, draw_plans, style
 from scalegrid.util.errors import UserError
 
-TABLES = with_history(train(plan(grid=5, factors=(2.0, 3.0)), seeds=2), epochs=3)
+TABLES = with_history(train(with_widths(plan(grid=5, factors=(2.0, 3.0))), seeds=2), epochs=3)
 
 
 @pytest.fixture(scope="module")

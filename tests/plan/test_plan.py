@@ -2,6 +2,7 @@
 
 import math
 from functools import cache
+from itertools import product
 from typing import get_args
 
 import numpy as np
@@ -358,6 +359,31 @@ def test_curves_add_the_axes_at_other_factors() -> None:
     for role in ("depth", "width", "resolution"):
         factors = [2**v.phi for v in plan.variants if v.role == role]
         assert factors == pytest.approx([1.5, 2, 3])
+
+
+@pytest.mark.parametrize("grid", ["matched", "classic"])
+def test_width_curves_add_widths_at_two_depths_and_resolutions(grid: str) -> None:
+    nano = baselines.get("nano")
+    spec = SweepSpec(grid=grid, candidates=6, step=0.1)  # type: ignore[arg-type]
+    before = planned(spec, nano, CLASSES)
+    plan = planned(spec.model_copy(update={"width_curves": (1.0, 1.5, 2.0)}), nano, CLASSES)
+    # Nothing else changes: the others come first, with their roles, and are the candidates.
+    assert plan.variants[: len(before.variants)] == before.variants
+    assert plan.of_grid == before.of_grid
+    added = plan.variants[len(before.variants) :]
+    assert {v.role for v in added} == {"curve"}
+    assert all(v.matched for v in added)
+    networks = {(v.layers, v.channels, v.resolution) for v in plan.variants}
+    for depth, width, pixels in product((1.0, 2.0), (1.0, 1.5, 2.0), (32, 42)):
+        layout = nano.rounded(plan.spec.depth_rounding or "authors").layout(depth, width)
+        layers, channels = (
+            "-".join(str(getattr(row, key)) for row in layout) for key in ("layers", "channels")
+        )
+        assert (layers, channels, pixels) in networks
+    for one in added:
+        ratio = one.depth * one.width**2 * 1.3 ** (2 * (one.resolution > 32))
+        assert 2**one.phi == pytest.approx(ratio)
+        assert (one.alpha**one.phi, one.beta**one.phi) == pytest.approx((one.depth, one.width))
 
 
 def test_the_baseline_is_no_candidate_even_where_it_costs_as_much() -> None:

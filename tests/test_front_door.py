@@ -43,6 +43,7 @@ def test_a_sweep_in_python_ends_in_a_recommendation(tmp_path: object) -> None:
         epochs=1,
         candidates=4,
         seeds=2,
+        workers=1,
     )
     plan = scalegrid.make_plan(spec)
     assert plan.variants[0].role == "baseline"

@@ -201,5 +201,6 @@ def test_a_quick_sweep_is_small_and_does_not_get_in_the_way_of_the_others() -> N
         if full is None or quick is None:
             continue
         assert full["name"] != quick["name"]
-        assert (full["candidates"], full["seeds"]) == (8, 8)
+        assert full["candidates"] >= 8
+        assert full["seeds"] == 8
         assert (quick["candidates"], quick["seeds"], quick["epochs"]) == (4, 2, 1)

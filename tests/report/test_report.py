@@ -72,6 +72,12 @@ def page(published: SweepTables, tmp_path_factory: pytest.TempPathFactory) -> st
     return path.read_text(encoding="utf-8")
 
 
+@pytest.fixture
+def one_figure(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For what does not depend on the figures, which take most of the time of a page."""
+    monkeypatch.setattr("scalegrid.report.contents.FIGURES", ("difference",))
+
+
 def test_it_says_what_recommend_says(published: SweepTables, page: str) -> None:
     found = recommend_as_planned(
         published.planned, published.trials, published.spec, answers=published.answered
@@ -88,6 +94,7 @@ def test_it_lists_every_variant_with_its_cost(published: SweepTables, page: str)
     assert {f"{ratio:.3f}×" for ratio in published.planned["flops_ratio"]} <= cells
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_the_metric_that_decides_is_beside_top_1_and_old_tables_are_read_rightly(
     published: SweepTables, page: str, tmp_path: Path
 ) -> None:
@@ -161,6 +168,7 @@ def test_two_hundred_variants_are_under_three_megabytes(tmp_path: Path) -> None:
     assert path.stat().st_size < 3e6
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_a_page_that_is_watched_follows_the_trials(
     published: SweepTables, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -177,6 +185,7 @@ def test_a_page_that_is_watched_follows_the_trials(
     assert "refresh" not in write_report(load_sweep("one", tmp_path)).read_text(encoding="utf-8")
 
 
+@pytest.mark.usefixtures("one_figure")
 def test_the_command_writes_the_page(tmp_path: Path) -> None:
     run_light_sweep(light_spec(tmp_path, seeds=2, candidates=4))
     ran = CliRunner().invoke(main, ["report", "--results", str(tmp_path)])

@@ -30,7 +30,7 @@ from scalegrid.util.text import coefficient, count, duration, sentence
 if TYPE_CHECKING:
     from scalegrid.results import SweepTables
 
-FIGURES = ("equal-cost", "difference", "triangle", "scaling", "price")
+FIGURES = ("equal-cost", "difference", "triangle", "scaling", "coefficients", "price")
 """Those on the page, in its order."""
 
 

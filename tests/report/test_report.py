@@ -16,6 +16,7 @@ from scalegrid.analysis import recommend_as_planned, sentences
 from scalegrid.cli.main import main
 from scalegrid.progress.status import Status, write_status
 from scalegrid.report import print_pdf, watch_report, write_report
+from scalegrid.report.contents import FIGURES
 from scalegrid.report.inline import inline
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.util.errors import UserError
@@ -118,7 +119,7 @@ def test_it_is_one_file(page: str) -> None:
     assert reader.loads == []
     assert "@import" not in page
     assert not re.search(r"url\((?!#)", page)
-    assert page.count("<svg ") == 5
+    assert page.count("<svg ") == len(FIGURES)
 
 
 def test_ids_are_once_each_and_every_reference_has_its_target(page: str) -> None:

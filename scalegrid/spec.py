@@ -265,8 +265,7 @@ class SweepSpec(Recipe):
     def _factor(cls, factor: float) -> float:
         if 0.99 < factor < LEAST_FACTOR:
             raise ValueError(
-                f"the FLOPs factor {factor:g} must be {LEAST_FACTOR:g} or above, or 0.99 or "
-                "below: at 1 nothing is scaled"
+                f"must be {LEAST_FACTOR:g} or above, or 0.99 or below: at 1 nothing is scaled"
             )
         return factor
 

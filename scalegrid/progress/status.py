@@ -9,9 +9,9 @@ import time
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from scalegrid.analysis.naming import with_name
 from scalegrid.spec import Metric
@@ -21,6 +21,10 @@ from scalegrid.util.text import plural
 STATUS_FILE = "status.json"
 
 State = Literal["running", "finished", "interrupted", "stopped"]
+Count = Annotated[int, Field(ge=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, lt=1e11)]
+
 _SILENCE = 30.0  # seconds without a sign of life after which a sweep counts as stopped
 
 
@@ -31,10 +35,10 @@ class Running:
     trial: str
     variant: str
     label: str
-    seed: int
-    epoch: int
-    epochs: int
-    images_per_second: float | None
+    seed: Count
+    epoch: Count
+    epochs: Count
+    images_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
 
 
 @dataclass(frozen=True)
@@ -47,10 +51,10 @@ class Best:
 
     variant: str
     label: str
-    top1: float
-    seeds: int
+    top1: Share
+    seeds: Count
     metric: Metric = "top1"
-    value: float | None = None
+    value: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     def __str__(self) -> str:
         """``top-1 61.2 % (3 seeds)``."""
@@ -72,18 +76,18 @@ class Status:
 
     name: str
     state: State
-    finished: int
-    failed: int
-    total: int
-    seconds_left: float | None = None
+    finished: Count
+    failed: Count
+    total: Count
+    seconds_left: Seconds | None = None
     best: Best | None = None
     running: tuple[Running, ...] = ()
-    certainty: float | None = None
+    certainty: Share | None = None
     problem: str | None = None
     doing: str | None = None
-    started_at: float = 0.0
-    updated_at: float = 0.0
-    pid: int = field(default_factory=os.getpid)
+    started_at: Seconds = 0.0
+    updated_at: Seconds = 0.0
+    pid: Annotated[int, Field(gt=0, lt=2**31)] = field(default_factory=os.getpid)
     host: str = field(default_factory=platform.node)
 
     @property

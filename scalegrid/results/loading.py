@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-import math
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow.compute as pc
-from pydantic import TypeAdapter
 
-from scalegrid.baselines import Layout
+from scalegrid.results.checks import (
+    ANSWERS_FILE,
+    HISTORY_FILE,
+    TRIALS_FILE,
+    VARIANTS_FILE,
+    check,
+)
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, VARIANTS, Table, read_table
 from scalegrid.spec import EXTENDABLE_KEYS, IMAGE_KEYS, RUNTIME_KEYS, Metric, SweepSpec, check_name
 from scalegrid.training.answers import unpack
@@ -28,13 +31,7 @@ if TYPE_CHECKING:
     from scalegrid.training.answers import Flags
 
 SPEC_FILE = "sweep.yaml"
-_POSITIVE = ("resolution", "flops", "flops_ratio", "params", "activations")
-_LAYOUT = TypeAdapter(Layout)
 _ONCE = {"depth_rounding": "authors", "rates": "same"}
-VARIANTS_FILE = "variants.parquet"
-TRIALS_FILE = "trials.parquet"
-HISTORY_FILE = "history.parquet"
-ANSWERS_FILE = "answers.parquet"
 RATES_FILE = "rates.parquet"
 
 DATA_KEY = b"scalegrid.data"
@@ -287,82 +284,9 @@ def read_stored(folder: Path) -> Stored | None:
         raise UserError(
             f"{folder / VARIANTS_FILE} is damaged; restore it or choose another --name."
         )
-    _check_once(folder / VARIANTS_FILE, "variant", variants)
-    _check_networks(folder / VARIANTS_FILE, variants)
-    _check_once(folder / TRIALS_FILE, "trial", trials)
-    unknown = set(trials["variant"].to_pylist()) - set(variants["variant"].to_pylist())
-    if unknown:
-        raise UserError(
-            f"{folder / TRIALS_FILE} has trials of variant {min(unknown)}, which "
-            f"{folder / VARIANTS_FILE} does not list; restore both from the same sweep."
-        )
-    _check_epochs(folder, trials, history)
-    finished = trials.filter(pc.equal(trials["status"], "finished"))
-    answers = _of_trials(answers, finished)
-    _check_answers(folder, finished, answers)
+    answers = _of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
+    check(folder, variants, trials, history, answers)
     return Stored(folder, spec, variants, trials, _of_trials(history, trials), answers)
-
-
-def _check_once(path: Path, key: str, table: Table) -> None:
-    """Raise UserError if two rows have one id."""
-    for identity, count in Counter(table[key].to_pylist()).items():
-        if count > 1:
-            raise UserError(f"{path} has {key} {identity} {count} times; restore it.")
-
-
-def _check_networks(path: Path, variants: Table) -> None:
-    """Raise UserError unless each has a layer table, and costs that can be compared."""
-    columns = ("variant", "layout", "layers", "channels", *_POSITIVE)
-    for row in variants.select(columns).to_pylist():
-        try:
-            layout = _LAYOUT.validate_json(row["layout"])
-        except ValueError:
-            layout = ()
-        for name in ("layers", "channels"):
-            numbers = [getattr(one, name) for one in layout]
-            if min(numbers, default=0) < 1 or "-".join(map(str, numbers)) != row[name]:
-                raise UserError(f"{path} has a broken layout of {row['variant']}; restore it.")
-        for name in _POSITIVE:
-            if not 0 < row[name] < math.inf:
-                raise UserError(
-                    f"{path} has {name} {row[name]:g} for {row['variant']}; restore it."
-                )
-
-
-def _check_epochs(folder: Path, trials: Table, history: Table) -> None:
-    """Raise UserError unless all epochs of finished trials are there."""
-    epochs = Counter(history["trial"].to_pylist())
-    for row in trials.select(["trial", "epochs", "status"]).to_pylist():
-        if row["status"] == "finished" and epochs[row["trial"]] != row["epochs"]:
-            raise UserError(
-                f"{folder / HISTORY_FILE} has {epochs[row['trial']]} epochs of trial "
-                f"{row['trial']}, which finished {row['epochs']}; restore it, or delete "
-                f"{TRIALS_FILE} too to train again."
-            )
-
-
-def _check_answers(folder: Path, finished: Table, answers: Table) -> None:
-    """Raise UserError unless the answers are once each, of equally many images, and add to top-1.
-
-    A finished trial without answers is none of these: earlier versions did not keep them.
-    """
-    path = folder / ANSWERS_FILE
-    _check_once(path, "trial", answers)
-    if not len(answers):
-        return
-    images = answers["images"][0].as_py()
-    lengths = set(pc.binary_length(answers["correct"]).to_pylist())
-    counts = set(answers["images"].to_pylist())
-    if images < 1 or counts != {images} or lengths != {-(-images // 8)}:
-        raise UserError(f"{path} does not have one bit an image, alike for all trials; restore it.")
-    top1 = dict(zip(*(finished[name].to_pylist() for name in ("trial", "top1")), strict=True))
-    found = unpack(answers["correct"].to_pylist(), images).mean(axis=1).tolist()
-    for trial, share in zip(answers["trial"].to_pylist(), found, strict=True):
-        if abs(share - top1[trial]) > 1e-9:
-            raise UserError(
-                f"{path} has {share:.4f} of the images of trial {trial} right, and "
-                f"{folder / TRIALS_FILE} {top1[trial]:.4f}; restore both from the same sweep."
-            )
 
 
 def _sweeps(root: Path, files: Sequence[str]) -> list[Path]:

@@ -166,11 +166,15 @@ def _complaint(model: type[BaseModel], name: str, detail: Any) -> str:
         return f"the key {name!r} is missing"
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
     message = message.replace("valid tuple", "list of numbers")
-    shown = textwrap.shorten(repr(detail["input"]), 200)
+    given = detail["input"]
+    given = list(given) if isinstance(given, tuple) else given
+    shown = textwrap.shorten(repr(given), 200)
     if detail["type"] == "float_type" and re.fullmatch(
         r"[-+]?\d+[eE][-+]?\d+", str(detail["input"])
     ):
         message += "; YAML needs a decimal point in it, as in 1.0e-3"
     if detail["type"] in ("missing", "too_long"):  # of a tuple
         message = f"should be {_numbers(model.model_fields[str(detail['loc'][0])].annotation)}"
+    if message.startswith("the "):  # it names what is wrong itself
+        return f"{name}: {message} (given {shown})"
     return f"{name} {message[0].lower()}{message[1:]} (given {shown})"

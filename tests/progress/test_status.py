@@ -69,7 +69,23 @@ def test_a_sweep_on_another_machine_is_known_by_its_sign_of_life(tmp_path: Path)
 WRONG_TYPE = '{"name": "s", "state": "finished", "finished": null, "failed": 0, "total": 1}'
 
 
-@pytest.mark.parametrize("content", ["", "{", "[]", "{}", '{"name": 1}', "null", WRONG_TYPE])
+def counts(**more: str) -> str:
+    values = {"name": '"s"', "state": '"running"', "finished": "1", "failed": "0", "total": "2"}
+    return "{" + ", ".join(f'"{key}": {value}' for key, value in (values | more).items()) + "}"
+
+
+NO_SWEEP = [
+    counts(finished="-3"),
+    counts(pid="2147483648"),
+    counts(seconds_left="NaN"),
+    counts(seconds_left="1e300"),
+    counts(certainty="2"),
+]
+
+
+@pytest.mark.parametrize(
+    "content", ["", "{", "[]", "{}", '{"name": 1}', "null", WRONG_TYPE, *NO_SWEEP]
+)
 def test_a_damaged_or_missing_file_is_no_status(tmp_path: Path, content: str) -> None:
     assert read_status(tmp_path) is None
     (tmp_path / "status.json").write_text(content)

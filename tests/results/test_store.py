@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 import os
 import random
 import subprocess
@@ -319,6 +320,11 @@ def test_of_very_many_sweeps_the_nearest_are_named_and_all_are_counted(tmp_path:
         ({"flops": 0}, "flops 0 for v001"),
         ({"flops_ratio": float("nan")}, "flops_ratio nan for v001"),
         ({"params": -1}, "params -1 for v001"),
+        ({"alpha": 0.0}, "alpha 0 for v001"),
+        ({"alpha_low": float("inf")}, "alpha_low inf for v001"),
+        ({"memory": 0}, "memory 0 for v001"),
+        ({"role": "weird"}, "role 'weird' for v001"),
+        ({"depth_rounding": "up"}, "depth_rounding 'up' for v001"),
     ],
 )
 def test_a_variant_that_is_no_network_is_one_sentence(
@@ -397,15 +403,17 @@ def repeat_rows(name: str) -> Callable[[Path], None]:
     return repeat
 
 
-def change_answers(**columns: list[Any]) -> Callable[[Path], None]:
-    def change(folder: Path) -> None:
-        table = pq.read_table(folder / "answers.parquet")
+def change(file: str, **columns: list[Any]) -> Callable[[Path], None]:
+    def changed(folder: Path) -> None:
+        table = pq.read_table(folder / f"{file}.parquet")
         for name, values in columns.items():
             place = table.schema.get_field_index(name)
-            table = table.set_column(place, table.schema.field(name), pa.chunked_array([values]))
-        pq.write_table(table, folder / "answers.parquet")
+            field = table.schema.field(name)
+            values = values * (len(table) if len(values) == 1 else 1)
+            table = table.set_column(place, field, pa.chunked_array([pa.array(values, field.type)]))
+        pq.write_table(table, folder / f"{file}.parquet")
 
-    return change
+    return changed
 
 
 def spoil_metadata(folder: Path) -> None:
@@ -423,9 +431,13 @@ def spoil_metadata(folder: Path) -> None:
         (repeat_rows("variants"), "2 times"),
         (spoil_metadata, "damaged"),
         (repeat_rows("answers"), r"answers\.parquet has trial v000-0 2 times"),
-        (change_answers(images=[20]), r"answers\.parquet does not have one bit an image"),
-        (change_answers(images=[0], correct=[b""]), "does not have one bit an image"),
-        (change_answers(correct=[b"\xff\xf0"]), r"answers\.parquet has 1\.0000 .* 0\.5000"),
+        (change("answers", images=[20]), r"answers\.parquet does not have one bit an image"),
+        (change("answers", images=[0], correct=[b""]), "does not have one bit an image"),
+        (change("answers", correct=[b"\xff\xf0"]), r"answers\.parquet has 1\.0000 .* 0\.5000"),
+        (change("variants", role=["grid"]), r"variants\.parquet has no baseline; restore it"),
+        (change("trials", seconds=[0.0]), r"trials\.parquet has seconds 0 for v000-0; restore it"),
+        (change("trials", top5=[math.nan]), "has top5 nan for v000-0; restore it"),
+        (change("history", top1=[math.nan]), r"history\.parquet has top1 nan for v000-0"),
         (lose_variants, r"variants\.parquet"),
         (lose_specification, r"no sweep\.yaml"),
         (foreign_variants, "does not list"),

@@ -1,0 +1,163 @@
+"""Whether stored tables are those of a sweep: what every reader of them may rely on."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import get_args
+
+import pyarrow.compute as pc
+from pydantic import TypeAdapter
+
+from scalegrid.baselines import Layout
+from scalegrid.coefficients import DepthRule
+from scalegrid.plan import ROLES
+from scalegrid.results.schema import Table
+from scalegrid.training.answers import unpack
+from scalegrid.util.errors import UserError
+
+VARIANTS_FILE = "variants.parquet"
+TRIALS_FILE = "trials.parquet"
+HISTORY_FILE = "history.parquet"
+ANSWERS_FILE = "answers.parquet"
+
+_LAYOUT = TypeAdapter(Layout)
+
+
+def check(folder: Path, variants: Table, trials: Table, history: Table, answers: Table) -> None:
+    """Raise UserError unless the tables of a sweep fit each other and hold what a sweep writes.
+
+    ``answers`` are those of finished trials.
+    """
+    _check_once(folder / VARIANTS_FILE, "variant", variants)
+    _check_variants(folder / VARIANTS_FILE, variants)
+    _check_once(folder / TRIALS_FILE, "trial", trials)
+    unknown = set(trials["variant"].to_pylist()) - set(variants["variant"].to_pylist())
+    if unknown:
+        raise UserError(
+            f"{folder / TRIALS_FILE} has trials of variant {min(unknown)}, which "
+            f"{folder / VARIANTS_FILE} does not list; restore both from the same sweep."
+        )
+    if "baseline" not in variants["role"].to_pylist():
+        raise UserError(f"{folder / VARIANTS_FILE} has no baseline; restore it.")
+    finished = trials.filter(pc.equal(trials["status"], "finished"))
+    _check_epochs(folder, trials, history)
+    _check_measurements(folder, finished, history)
+    _check_answers(folder, finished, answers)
+
+
+def _positive(value: float) -> bool:
+    return 0 < value < math.inf
+
+
+def _positive_or_nan(value: float) -> bool:
+    return value != value or _positive(value)
+
+
+def _share(value: float) -> bool:
+    return 0 <= value <= 1
+
+
+_VARIANTS: dict[str, Callable[[float], bool]] = {
+    **dict.fromkeys(
+        ("gamma", "depth", "width", "resolution", "flops", "flops_ratio", "params", "activations"),
+        _positive,
+    ),
+    **dict.fromkeys(
+        ("alpha", "beta", "alpha_low", "alpha_high", "beta_low", "beta_high", "memory"),
+        _positive_or_nan,
+    ),
+    "phi": math.isfinite,
+}
+_TRIALS: dict[str, Callable[[float], bool]] = {
+    **dict.fromkeys(("top1", "top5"), _share),
+    **dict.fromkeys(("train_loss", "val_loss"), math.isfinite),
+    **dict.fromkeys(("seconds", "images_per_second"), _positive),
+}
+_HISTORY: dict[str, Callable[[float], bool]] = dict.fromkeys(("top1", "top5"), _share)
+"""What the numbers of each table may be."""
+
+
+def _check_numbers(
+    path: Path, key: str, table: Table, may_be: dict[str, Callable[[float], bool]]
+) -> None:
+    """Raise UserError for a number that no sweep writes; null is none."""
+    for row in table.select([key, *may_be]).to_pylist():
+        for name, right in may_be.items():
+            value = row[name]
+            if value is not None and not right(value):
+                raise UserError(f"{path} has {name} {value:g} for {row[key]}; restore it.")
+
+
+def _check_words(path: Path, table: Table, name: str, known: Sequence[str]) -> None:
+    for row in table.select(["variant", name]).to_pylist():
+        if row[name] not in known:
+            raise UserError(f"{path} has {name} {row[name]!r} for {row['variant']}; restore it.")
+
+
+def _check_variants(path: Path, variants: Table) -> None:
+    """Raise UserError unless each is a network that can be compared."""
+    for row in variants.select(["variant", "layout", "layers", "channels"]).to_pylist():
+        try:
+            layout = _LAYOUT.validate_json(row["layout"])
+        except ValueError:
+            layout = ()
+        for name in ("layers", "channels"):
+            numbers = [getattr(one, name) for one in layout]
+            if min(numbers, default=0) < 1 or "-".join(map(str, numbers)) != row[name]:
+                raise UserError(f"{path} has a broken layout of {row['variant']}; restore it.")
+    _check_numbers(path, "variant", variants, _VARIANTS)
+    _check_words(path, variants, "role", ROLES)
+    _check_words(path, variants, "depth_rounding", get_args(DepthRule))
+
+
+def _check_measurements(folder: Path, finished: Table, history: Table) -> None:
+    """Raise UserError for a finished trial whose measurements no training gives."""
+    _check_numbers(folder / TRIALS_FILE, "trial", finished, _TRIALS)
+    trained = pc.is_in(history["trial"], value_set=finished["trial"].combine_chunks())
+    _check_numbers(folder / HISTORY_FILE, "trial", history.filter(trained), _HISTORY)
+
+
+def _check_once(path: Path, key: str, table: Table) -> None:
+    """Raise UserError if two rows have one id."""
+    for identity, count in Counter(table[key].to_pylist()).items():
+        if count > 1:
+            raise UserError(f"{path} has {key} {identity} {count} times; restore it.")
+
+
+def _check_epochs(folder: Path, trials: Table, history: Table) -> None:
+    """Raise UserError unless all epochs of finished trials are there."""
+    epochs = Counter(history["trial"].to_pylist())
+    for row in trials.select(["trial", "epochs", "status"]).to_pylist():
+        if row["status"] == "finished" and epochs[row["trial"]] != row["epochs"]:
+            raise UserError(
+                f"{folder / HISTORY_FILE} has {epochs[row['trial']]} epochs of trial "
+                f"{row['trial']}, which finished {row['epochs']}; restore it, or delete "
+                f"{TRIALS_FILE} too to train again."
+            )
+
+
+def _check_answers(folder: Path, finished: Table, answers: Table) -> None:
+    """Raise UserError unless the answers are once each, of equally many images, and add to top-1.
+
+    A finished trial without answers is none of these: earlier versions did not keep them.
+    """
+    path = folder / ANSWERS_FILE
+    _check_once(path, "trial", answers)
+    if not len(answers):
+        return
+    images = answers["images"][0].as_py()
+    lengths = set(pc.binary_length(answers["correct"]).to_pylist())
+    counts = set(answers["images"].to_pylist())
+    if images < 1 or counts != {images} or lengths != {-(-images // 8)}:
+        raise UserError(f"{path} does not have one bit an image, alike for all trials; restore it.")
+    top1 = dict(zip(*(finished[name].to_pylist() for name in ("trial", "top1")), strict=True))
+    found = unpack(answers["correct"].to_pylist(), images).mean(axis=1).tolist()
+    for trial, share in zip(answers["trial"].to_pylist(), found, strict=True):
+        if abs(share - top1[trial]) > 1e-9:
+            raise UserError(
+                f"{path} has {share:.4f} of the images of trial {trial} right, and "
+                f"{folder / TRIALS_FILE} {top1[trial]:.4f}; restore both from the same sweep."
+            )

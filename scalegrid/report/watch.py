@@ -9,7 +9,8 @@ from pathlib import Path
 from scalegrid.progress import read_status
 from scalegrid.report.page import write_report
 from scalegrid.results import load_sweep
-from scalegrid.results.loading import SPEC_FILE, TRIALS_FILE
+from scalegrid.results.checks import TRIALS_FILE
+from scalegrid.results.loading import SPEC_FILE
 
 PAUSE = 2.0  # seconds between two looks
 REFRESH = 10  # seconds after which a browser reads the page again

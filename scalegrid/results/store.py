@@ -15,15 +15,12 @@ from typing import NamedTuple
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
+from scalegrid.results.checks import ANSWERS_FILE, HISTORY_FILE, TRIALS_FILE, VARIANTS_FILE
 from scalegrid.results.loading import (
-    ANSWERS_FILE,
     DATA_KEY,
-    HISTORY_FILE,
     PLANNED_KEY,
     RATES_FILE,
     SPEC_FILE,
-    TRIALS_FILE,
-    VARIANTS_FILE,
     Stored,
     read_stored,
 )

@@ -28,7 +28,7 @@ LOOKS = 12
 
 
 class Look(NamedTuple):
-    """What the first ``trials`` of a sweep told, failed ones included.
+    """What the first ``trials`` of a sweep say, failed ones included.
 
     The leader is ``variant``; ``best`` and ``within`` are its probabilities of being the best and
     good enough. ``repeats`` are the degrees of freedom of the noise.
@@ -110,8 +110,8 @@ class _Past:
         self._order = _in_order(tables)
         values = self._now.trials
         self._own: pd.DataFrame = values[values["variant"].isin(self._number)]
-        told = self._order.isin(self._own["trial"]).cumsum().to_numpy()
-        self.first = int(np.searchsorted(told, 2)) + 1  # one trial says nothing of the noise
+        counted = self._order.isin(self._own["trial"]).cumsum().to_numpy()
+        self.first = int(np.searchsorted(counted, 2)) + 1  # one trial says nothing of the noise
         self.last = len(self._order)
 
     def leader(self, size: int) -> str:
@@ -119,7 +119,7 @@ class _Past:
         return self._fit(size)[0]
 
     def look(self, size: int) -> Look:
-        """What the first ``size`` trials told."""
+        """What the first ``size`` trials say."""
         leader, seen, fitted = self._fit(size)
         chance = chances(fitted.samples.values, self._now.indifference)
         return Look(
@@ -144,8 +144,9 @@ class _Past:
 
 
 def _in_order(tables: Tables) -> pd.Series[str]:
-    """The ids of the trials of the plan."""
-    trials = tables.trials[tables.trials["variant"].isin(tables.planned["variant"])]
+    """The ids of the trials of the plan, but for those of width curves."""
+    planned = tables.planned[tables.planned["role"] != "curve"]
+    trials = tables.trials[tables.trials["variant"].isin(planned["variant"])]
     if "finished_at" not in trials:
         raise UserError(
             "the tables do not say when each trial ended; run the sweep again under another --name "

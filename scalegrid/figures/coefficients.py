@@ -117,7 +117,11 @@ def what_is_known(subject: Subject) -> list[Known]:
         if own == own:
             low, high = (float(getattr(best, f"{name}_{end}", own)) for end in ("low", "high"))
             span = float(inside[:, at].min()), float(inside[:, at].max())
-            known.append(Known(name, points[:, at], chance, *span, own, max(low, 1.0), high))
+            if _factor(subject) > 1:
+                low = max(low, 1.0)
+            else:
+                high = min(high, 1.0)
+            known.append(Known(name, points[:, at], chance, *span, own, low, high))
     return known
 
 
@@ -170,9 +174,10 @@ def _draw_posterior(axes: Axes, subject: Subject, known: Known) -> None:
 
 def _edges(known: Known, factor: float) -> Floats:
     """Edges of bins with the points of the surface's mesh in their middles."""
-    step = np.log(factor) / _BINS / (1 if known.name == "alpha" else 2)
+    step = abs(np.log(factor)) / _BINS / (1 if known.name == "alpha" else 2)
     ends = np.log([*known.values, known.best, known.same_low, known.same_high]) / step
-    first, last = np.rint([min(ends.min(), 0), max(ends.max(), _BINS)])
+    whole = (0, _BINS) if factor > 1 else (-_BINS, 0)
+    first, last = np.rint([min(ends.min(), whole[0]), max(ends.max(), whole[1])])
     edges: Floats = np.exp(step * (np.arange(first, last + 2) - 0.5))
     return edges
 

@@ -15,6 +15,8 @@ from matplotlib.ticker import MaxNLocator
 from matplotlib.transforms import offset_copy
 
 from scalegrid.analysis import Tables
+from scalegrid.analysis.matched_cost import is_cost
+from scalegrid.analysis.naming import network_name
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out
 from scalegrid.figures.labels import fix_layout, label_ends
@@ -83,6 +85,7 @@ def _shown(subject: Subject, history: pd.DataFrame) -> Iterator[tuple[pd.DataFra
     means = _means(history, values, unit.bounds)
     yield means, unit.bounds, unit.label
     apart = _means(history, _minus(history, values, best), _UNBOUNDED)
+    apart.loc[_unpaired(history, best), ["low", "high"]] = math.nan
     itself = means.loc[[best]].assign(mean=0.0, low=math.nan, high=math.nan)
     label = f"Difference ({unit.points.split()[0]})"
     yield pd.concat([apart, itself]).sort_index(), _UNBOUNDED, label
@@ -103,6 +106,12 @@ def _minus(history: pd.DataFrame, values: pd.Series[float], other: str) -> pd.Se
     apart: pd.Series[float] = values - mean.where(alone, of_seed)
     apart[history["variant"] == other] = math.nan
     return apart
+
+
+def _unpaired(history: pd.DataFrame, other: str) -> list[str]:
+    """The variants that share no seed with another one."""
+    seeds = history.groupby("variant")["seed"].agg(set)
+    return [variant for variant, own in seeds.items() if not own & seeds[other]]
 
 
 def _lines(subject: Subject) -> list[_Line]:
@@ -127,7 +136,8 @@ def _history(subject: Subject) -> pd.DataFrame:
     Raises:
         UserError: no trial has two.
     """
-    finished = subject.trials[subject.trials["status"] == "finished"]
+    trials = subject.trials[subject.trials["variant"].isin(subject.variants["variant"])]
+    finished = trials[trials["status"] == "finished"]
     history: pd.DataFrame = subject.history.merge(
         finished[["trial", "variant", "seed"]], on="trial"
     )
@@ -211,6 +221,10 @@ def _draw_line(
         style.ring(panel, float(epochs[-1]), float(values[-1]), size=7.0)
 
 
+def _name(row: pd.Series[Any]) -> str:
+    return network_name(str(row["role"]), *row[["alpha", "beta", "gamma"]].astype(float))
+
+
 def _caption(subject: Subject, lines: list[_Line], history: pd.DataFrame) -> list[str]:
     ranking = subject.found.ranking
     best, worst = (subject.row(one.variant) for one in (ranking[0], ranking[-1]))
@@ -221,7 +235,7 @@ def _caption(subject: Subject, lines: list[_Line], history: pd.DataFrame) -> lis
     sentences = [
         "Learning curves of the recommended network and of those to compare it with.",
         f"Thick, with a ring: the recommended network, {coefficients_text(best)}. The worst of "
-        f"{len(ranking)} candidates, by its estimate, is {coefficients_text(worst)}.",
+        f"{len(ranking)} candidates, by its estimate, is {_name(worst)}.",
     ]
     if most == 1:
         sentences.append("Lines are single trials, one seed each: differences may be noise.")
@@ -235,6 +249,11 @@ def _caption(subject: Subject, lines: list[_Line], history: pd.DataFrame) -> lis
         "Differences are to the recommended network, of the same seeds. The training loss is the "
         "mean over an epoch, with the recipe's label smoothing."
     )
+    unpaired = set(_unpaired(history, ranking[0].variant))
+    if apart := [line.label for line in lines if line.variant in unpaired]:
+        sentences.append(f"Of means, without a bar, as no seed is shared: {', '.join(apart)}.")
+    if subject.found.metric == "nas":
+        sentences.append("Curves are of top-1, which ACC·(FLOPs/T)^w weighs by each one's FLOPs.")
     if subject.off_cost & {line.variant for line in lines}:
-        sentences.append("Hollow: the cost is not as planned.")
+        sentences.append(f"Hollow: the {is_cost(subject.match)} not as planned.")
     return [*sentences, *describe_left_out(subject)]

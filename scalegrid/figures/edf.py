@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from scalegrid.analysis import Tables, amount
+from scalegrid.analysis.matched_cost import COUNTED, is_cost
 from scalegrid.analysis.selection import interval
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise, describe_paper, seeds_text
@@ -200,12 +201,14 @@ def _caption(subject: Subject, marked: Mapping[str, str]) -> list[str]:
     unit = unit_of(found.metric)
     ahead = unit.factor * (draws.max(1) - np.median(draws, axis=1))
     low, high = interval(ahead)
-    ratios = [one.flops_ratio for one in found.ranking]
+    ratios = [one.cost_ratio for one in found.ranking]
     good = sum(one.probability_within_indifference for one in found.ranking)
+    digits = 1 if good < 10 else 0
     sentences = [
         f"The share of {len(ratios)} candidates that have at most an error: the empirical "
         "distribution of their plain means.",
-        f"They cost {ratio_text(min(ratios))} to {ratio_text(max(ratios))} the baseline's FLOPs; "
+        f"They cost {ratio_text(min(ratios))} to {ratio_text(max(ratios))} the baseline's "
+        f"{COUNTED[found.match]}; "
         f"{seeds_text(subject)}.",
         f"The band is 95 % of {SAMPLES:,} bootstrap samples of candidates"
         f"{' and seeds' if found.repeats else ''}.",
@@ -217,12 +220,13 @@ def _caption(subject: Subject, marked: Mapping[str, str]) -> list[str]:
         )
     sentences += [
         f"By joint posterior draws the best is {ahead.mean():.2g} {unit.points} better than the "
-        f"median candidate (95 % interval {low:.2g} to {high:.2g}), and {good:.2g} candidates are "
-        f"expected within {amount(found, found.indifference)} of the best, itself included.",
+        f"median candidate (95 % interval {low:.2g} to {high:.2g}), and {good:.{digits}f} "
+        f"candidates are expected within {amount(found, found.indifference)} of the best, itself "
+        "included.",
         "Vertical lines are plain means; the ring is on the recommended network.",
     ]
     if "paper" in marked.values():
         sentences.append(describe_paper(subject))
     if subject.off_cost & marked.keys():
-        sentences.append("Hollow, dashed: the cost is not as planned.")
+        sentences.append(f"Hollow, dashed: the {is_cost(subject.match)} not as planned.")
     return [*sentences, *describe_noise(subject), *describe_left_out(subject)]

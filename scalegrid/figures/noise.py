@@ -35,7 +35,7 @@ _METRIC = 9.0  # a row of the reliability
 _NAMES: dict[str, str] = {
     **dict(METRIC_NAMES.items()),
     "train_loss": "training loss",
-    JOINT: "all metrics",
+    JOINT: "with the losses",
 }
 
 
@@ -55,7 +55,7 @@ def draw(tables: Tables) -> Drawing:
     read = readings(subject.estimates)
     if not read:
         raise UserError(
-            "every candidate has one seed, so that noise cannot be told from difference; run "
+            "every candidate has one seed, so that noise cannot be separated from difference; run "
             "`scalegrid sweep` again with more --seeds."
         )
     own = read[subject.found.metric]
@@ -111,7 +111,12 @@ def _entries(subject: Subject) -> list[Line2D]:
 
 def _title(axes: Axes, of: str, word: str, span: Span, subject: Subject) -> None:
     middle, low, high = (amount(subject.found, value) for value in span)
-    _write_title(axes, f"{of}: {word} {middle} ({low.split()[0]} to {high.split()[0]})")
+    _write_title(axes, f"{of}: {word} {middle} ({_number(low)} to {_number(high)})")
+
+
+def _number(amount: str) -> str:
+    """An amount without its unit."""
+    return amount.rpartition(" ")[0]
 
 
 def _write_title(axes: Axes, text: str) -> None:

@@ -13,6 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from scalegrid.analysis import Tables
+from scalegrid.analysis.matched_cost import is_cost
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_paper
 from scalegrid.figures.labels import fix_layout, labelled_log_ticks
@@ -146,10 +147,10 @@ def _front_look() -> dict[str, Any]:
     return {"color": style.neutral(0.7), "linewidth": 1.0}
 
 
-def _set_scale(axes: Axes, cheapest: float, dearest: float) -> tuple[float, float]:
+def _set_scale(axes: Axes, cheapest: float, costliest: float) -> tuple[float, float]:
     """Make the axis of costs logarithmic, with ticks that have room; returns its limits."""
-    part = (dearest / cheapest) ** _MARGIN if dearest > cheapest else 1.05
-    low, high = cheapest / part, dearest * part
+    part = (costliest / cheapest) ** _MARGIN if costliest > cheapest else 1.05
+    low, high = cheapest / part, costliest * part
     axes.set_xscale("log")
     axes.set_xlim(low, high)
     places, labels = labelled_log_ticks(low, high, "{:g}", _WIDTH)
@@ -191,7 +192,7 @@ def _caption(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> li
     if (rows["role"] == "paper").any():
         sentences.append(describe_paper(subject))
     if set(rows["variant"]) & subject.off_cost:
-        sentences.append("Hollow: the FLOPs are not as planned.")
+        sentences.append(f"Hollow: the {is_cost(subject.match)} not as planned.")
     sentences += [price.meaning for price in shown if price.meaning]
     trials = subject.trials
     if {"seconds", "device"} <= set(trials) and trials["device"].nunique() > 1:

@@ -165,6 +165,8 @@ def _caption(subject: Subject, drawn: Sequence[pd.Series[Any]], others: Sequence
             f"Contours: posterior mean of the response surface, in {_LEVELS - 1} equal steps. "
             f"Dots: the 95 % region of its top, {percent(top.region)} of the mesh."
         )
+        if top.vague:
+            sentences.append("It reaches every corner: the surface leaves the coefficients open.")
     hollow = len(drawn) - len(found.ranking)
     if hollow > 0:
         other = another_cost(subject.match)

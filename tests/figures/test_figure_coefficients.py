@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -35,6 +36,18 @@ def rounded() -> FakeTables:
 def drawn() -> tuple[Subject, Drawing]:
     here = Subject(rounded())
     return here, draw("coefficients", here)
+
+
+def shrinking() -> FakeTables:
+    """The same sweep with every coefficient inverted: its networks cost half the baseline's."""
+    tables = rounded()
+    for name in NAMES:
+        tables.variants[name] = 1 / tables.variants[name]
+        if name != "gamma":
+            low, high = (1 / tables.variants[f"{name}_{end}"] for end in ("high", "low"))
+            tables.variants[f"{name}_low"], tables.variants[f"{name}_high"] = low, high
+    tables.variants["flops_ratio"] = 1 / tables.variants["flops_ratio"]
+    return replace(tables, spec={**tables.spec, "flops_factor": 0.5})
 
 
 def named(axes: Axes, key: str) -> list[Any]:
@@ -120,3 +133,11 @@ def test_a_coefficient_that_the_network_cannot_be_scaled_by_has_no_panels() -> N
     assert caption[0].startswith("What is known of β, γ,")
     assert "nan" not in " ".join(caption)
     assert_legible(figure)
+
+
+def test_smaller_networks_have_coefficients_below_one() -> None:
+    here = Subject(shrinking())
+    figure, _ = draw("coefficients", here)
+    for known, left in zip(what_is_known(here), figure.axes[::2], strict=True):
+        assert known.low <= known.best <= known.same_high <= 1
+        assert left.get_xlim()[0] < known.values.min()

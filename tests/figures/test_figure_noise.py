@@ -75,7 +75,7 @@ def test_metrics_have_a_row_each_and_a_loss_its_unit() -> None:
     )
     figure, caption = draw("noise", Subject(tables))
     names = [label.get_text() for label in figure.axes[2].get_yticklabels()]
-    assert names == ["validation loss", "all metrics", "top-1"]
+    assert names == ["validation loss", "with the losses", "top-1"]
     assert figure.axes[1].get_xlabel() == "From the mean (nats)"
     assert " nats" in " ".join(caption)
     assert len(lines(figure.axes[2], "reliability")) == 3

@@ -177,7 +177,7 @@ def _start(known: Swept | None, flags: dict[str, Any]) -> Start:
     }
     given = {key: value for key, value in given.items() if value is not None}
     if known is None:
-        return start(flags["baseline"] or "b0", **given)
+        return start("b0" if flags["baseline"] is None else flags["baseline"], **given)
     if not given:
         return known.start
     return known.start.other(**given)

@@ -53,6 +53,7 @@ def solve(
     budget: float,
     cost_of: Callable[[Scaling], float],
     precision: float = _PRECISION,
+    shown: Callable[[float], str] = "{:g}".format,
 ) -> float:
     """The φ whose network costs nearest ``budget``, in the ratio; as few digits as build it.
 
@@ -64,12 +65,13 @@ def solve(
         budget: in the unit of ``cost_of``.
         cost_of: what the network of some multipliers costs, of any kind.
         precision: to which φ the step is located.
+        shown: how a message gives a cost.
 
     Raises:
         UserError: no φ reaches the budget.
     """
     if not (math.isfinite(budget) and budget > 0):
-        raise UserError(f"a budget of {budget:g} must be a finite number above 0.")
+        raise UserError(f"a budget of {shown(budget)} must be a finite number above 0.")
     at = math.log(coefficients.flops_factor)
     own = cost_of(Scaling(1.0, 1.0, 1.0))
 
@@ -80,8 +82,8 @@ def solve(
     if not below(low) or below(high):
         end = cost_of(start.scaling(coefficients, high if below(high) else low))
         raise UserError(
-            f"no φ brings {start.baseline.name} to a budget of {budget:g}: these coefficients "
-            f"end at {end:g}; choose another budget, or others."
+            f"no φ brings {start.baseline.name} to a budget of {shown(budget)}: these coefficients "
+            f"end at {shown(end)}; choose another budget, or others."
         )
     while high - low > precision:
         middle = (low + high) / 2

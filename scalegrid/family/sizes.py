@@ -11,6 +11,7 @@ from scalegrid.coefficients import Coefficients, Scaling
 from scalegrid.family.regularisation import RELEASE, Regularisation
 from scalegrid.family.start import Start
 from scalegrid.plan.memory import BYTES, training_bytes
+from scalegrid.plan.steps import LIMIT
 from scalegrid.plan.variants import channels, layers
 from scalegrid.training.devices import device_memory
 from scalegrid.util.errors import UserError
@@ -73,6 +74,8 @@ class Terms:
 
     def __post_init__(self) -> None:
         _check(self.coefficients, self.flops_factor)
+        if not 0 < self.tolerance < 1:
+            raise UserError(f"--cost-tolerance {self.tolerance:g} must be between 0 and 1.")
         self.regularisation.checked()
 
     def ratio(self, phi: float) -> float:
@@ -133,8 +136,8 @@ def size_of(
 def _check(coefficients: Coefficients, factor: float) -> None:
     """Raise UserError unless cost grows with φ as F^φ does."""
     for name, value in coefficients._asdict().items():
-        if not (math.isfinite(value) and value > 0):
-            raise UserError(f"--{name} {value:g} must be a finite number above 0.")
+        if not 1 / LIMIT <= value <= LIMIT:
+            raise UserError(f"--{name} {value:g} must be a number from 1/{LIMIT:g} to {LIMIT:g}.")
     if not (math.isfinite(factor) and factor > 0 and factor != 1):
         raise UserError(f"--flops-factor {factor:g} must be a number above 0 other than 1.")
     product = coefficients.flops_factor

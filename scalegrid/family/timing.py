@@ -12,9 +12,13 @@ from scalegrid.family.family import Family, noted
 from scalegrid.family.phis import solve
 from scalegrid.family.sizes import Terms, size_of
 from scalegrid.family.start import Place, Start
+from scalegrid.util.errors import UserError
 
 PRECISION = 0.01
 """Of the φ that meets a latency: what is measured is not known better."""
+
+LONGEST = 10.0
+"""Of the latencies that may be asked for, in seconds."""
 
 
 def with_latency(family: Family, device: str, threads: int) -> Family:
@@ -35,13 +39,22 @@ def at_latencies(terms: Terms, budgets: Sequence[float], device: str, threads: i
     cost_of = _timed(start, device, threads)
     sizes = []
     for budget in budgets:
-        phi = solve(start, terms.coefficients, budget, cost_of, PRECISION)
+        if budget > LONGEST:
+            raise UserError(
+                f"a latency of {_milliseconds(budget)} is more than is measured; choose one up to "
+                f"{_milliseconds(LONGEST)}."
+            )
+        phi = solve(start, terms.coefficients, budget, cost_of, PRECISION, _milliseconds)
         scaling = start.scaling(terms.coefficients, phi)
         taken = cost_of(scaling)
         met = abs(taken / budget - 1) <= terms.tolerance
         sizes.append(replace(size_of(terms, phi, scaling, matched=met), latency=taken))
     family = noted(Family(terms, tuple(sizes)))
     return replace(family, notes=(*family.notes, _note(device, threads)))
+
+
+def _milliseconds(seconds: float) -> str:
+    return f"{1000 * seconds:,.6g} ms"
 
 
 def _timed(start: Start, device: str, threads: int) -> Callable[[Scaling], float]:

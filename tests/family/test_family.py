@@ -207,7 +207,7 @@ def test_no_range_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("triple", "factor", "message"),
     [
-        ((0, 1.1, 1.1), 2, "--alpha 0 must be a finite number above 0"),
+        ((0, 1.1, 1.1), 2, "--alpha 0 must be a number from 1/64 to 64"),
         ((1, 1, 1), 2, "costs stay as φ grows"),
         ((0.9, 0.9, 1), 2, "costs shrink as φ grows"),
         (PAPER, 0.5, "costs grow as φ grows"),

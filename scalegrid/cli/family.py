@@ -11,6 +11,7 @@ import click
 
 from scalegrid.cli.options import FloatList, format_option, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
+from scalegrid.cli.published import show_comparison, show_fit
 from scalegrid.coefficients import Coefficients, DepthRule
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count, runs, sentence
@@ -79,6 +80,14 @@ _START = ("baseline", "alpha", "beta", "gamma", "flops_factor")
 @click.option("--dropout", type=FloatList(), help="At φ = 0 and 7 (F = 2).  [default: 0.2,0.5]")
 @click.option("--drop-path", type=FloatList(), help="Stochastic depth, likewise.  [default: 0.2]")
 @click.option("--weight-decay", type=FloatList(), help="Likewise.  [default: 1e-5]")
+@click.option(
+    "--fit", metavar="FAMILY", help="Show which coefficients a published family in effect used."
+)
+@click.option(
+    "--compare",
+    type=click.Choice(["published"]),
+    help="Show EfficientNet by the formula beside B0 … B7 as they were released.",
+)
 @click.option("--measure-latency", is_flag=True, help="Measure the inference of one image.")
 @click.option("--device", default="cpu", show_default=True, help="Device to measure on.")
 @click.option(
@@ -90,6 +99,12 @@ def family(name: str | None, form: Format, **flags: Any) -> None:
     from scalegrid.family import at_budgets, at_phis, with_sweep
     from scalegrid.family.phis import parse
 
+    if flags["fit"] is not None:
+        show_fit(flags["fit"], form)
+        return
+    if flags["compare"] is not None:
+        _compare(name, flags, form)
+        return
     kinds = [kind for kind in _KINDS if flags[kind] is not None]
     if kinds and flags[kinds[0]] == ():
         raise UserError(f"--{kinds[0]} needs at least one number.")
@@ -120,6 +135,20 @@ def family(name: str | None, form: Format, **flags: Any) -> None:
         _print(found)
     if form != "table":
         print_lines((f"Note: {sentence(note)}" for note in found.notes), sys.stderr)
+
+
+def _compare(name: str | None, flags: dict[str, Any], form: Format) -> None:
+    """EfficientNet alone has a release to compare with, and a formula of its own."""
+    from scalegrid.coefficients import PAPER
+    from scalegrid.family.phis import parse
+
+    if name is not None or flags["baseline"] not in (None, "b0"):
+        other = f"--from {name}" if name is not None else f"--baseline {flags['baseline']}"
+        raise UserError(f"--compare published is of b0; leave out {other}.")
+    given = [flags[key] for key in Coefficients._fields]
+    coefficients = PAPER if given == [None] * 3 else _coefficients(flags)
+    phis = parse("0:7" if flags["phi"] is None else flags["phi"])
+    show_comparison(coefficients, list(phis), flags["depth_rounding"] or "authors", form)
 
 
 def _swept(name: str, flags: dict[str, Any]) -> Swept:

@@ -111,7 +111,7 @@ def _minus(history: pd.DataFrame, values: pd.Series[float], other: str) -> pd.Se
 def _unpaired(history: pd.DataFrame, other: str) -> list[str]:
     """The variants that share no seed with another one."""
     seeds = history.groupby("variant")["seed"].agg(set)
-    return [variant for variant, own in seeds.items() if not own & seeds[other]]
+    return [str(variant) for variant, own in seeds.items() if not own & seeds[other]]
 
 
 def _lines(subject: Subject) -> list[_Line]:

@@ -146,3 +146,21 @@ def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], message: str) -> 
     assert not ran.stdout
     assert message in ran.stderr
     assert len(ran.stderr.splitlines()) == 1
+
+
+def test_the_release_is_beside_the_formula() -> None:
+    rows = json.loads(run("--compare", "published", "--format", "json").stdout)
+    assert [row["model"] for row in rows] == [f"B{n}" for n in range(8)]
+    assert [row["release_px"] for row in rows] == [224, 240, 260, 300, 380, 456, 528, 600]
+    shown = run("--compare", "published", "--phi", "0:2").stdout
+    assert "1.10, 1.00, 240" in shown
+    assert "76.3" not in shown  # of an earlier version of the paper
+    assert "leave out --baseline nano" in run("--compare", "published", "--baseline", "nano").stderr
+
+
+def test_what_authors_in_effect_used_is_shown() -> None:
+    found = json.loads(run("--fit", "efficientnet", "--format", "json").stdout)
+    assert found["coefficients"]["alpha"] == pytest.approx(1.2, abs=0.05)
+    assert [one["name"] for one in found["members"]] == [f"B{n}" for n in range(8)]
+    assert "EfficientNet grows as by α = 1.22" in run("--fit", "EfficientNet").stdout
+    assert "did you mean 'NFNet'" in run("--fit", "efnet").stderr

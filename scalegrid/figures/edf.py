@@ -138,7 +138,7 @@ def _marked(subject: Subject, means: pd.Series[float]) -> dict[str, str]:
     near = np.isclose(subject.variants["phi"], 1) | (subject.variants["role"] == "baseline")
     roles = subject.variants[near].set_index("variant")["role"]
     best = subject.found.best.variant
-    marked = {best: "compound" if roles[best] == "grid" else str(roles[best])}
+    marked = {best: subject.role(best)}
     wanted = roles[roles.isin(_MARKED) & roles.index.isin(means.index)]
     return marked | {str(variant): str(role) for variant, role in wanted.items()}
 

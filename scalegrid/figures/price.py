@@ -102,8 +102,7 @@ def _networks(subject: Subject) -> pd.DataFrame:
     if "seconds" in subject.trials:
         finished = subject.trials[subject.trials["status"] == "finished"]
         rows["seconds"] = rows["variant"].map(finished.groupby("variant")["seconds"].median())
-    leads = (rows["variant"] == subject.best) & (rows["role"] == "grid")
-    rows["role"] = rows["role"].mask(leads, "compound")
+    rows["role"] = rows["variant"].map(subject.role)
     return rows
 
 

@@ -98,6 +98,11 @@ class Subject:
         names = {role_name(role, *row) for row in rows.to_numpy().tolist()}
         return max(names, default=role).replace(role, label)  # ≈ comes after all letters
 
+    def role(self, variant: str) -> str:
+        """The role that a variant is drawn in: a recommended network of the grid is compound."""
+        role = str(self.row(variant)["role"])
+        return "compound" if role == "grid" and variant == self.best else role
+
     def row(self, variant: str) -> pd.Series[Any]:
         """The row of a variant."""
         row: pd.Series[Any] = self.variants.loc[self.variants["variant"] == variant].iloc[0]

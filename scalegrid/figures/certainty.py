@@ -64,13 +64,6 @@ def _figure(entries: list[Line2D]) -> tuple[Figure, Axes]:
 
 
 _ASKED: dict[str, Any] = {"linestyle": "--", "linewidth": 0.8}
-_RING: dict[str, Any] = {
-    "linestyle": "none",
-    "marker": "o",
-    "markersize": 8.5,
-    "markerfacecolor": "none",
-    "markeredgewidth": 0.8,
-}
 
 
 def _end(found: Recommendation, past: Hindsight) -> int:
@@ -175,7 +168,7 @@ def _entries(subject: Subject, past: Hindsight) -> list[Line2D]:
     roles = dict.fromkeys(subject.role(look.variant) for look in reversed(past.looks))
     entries += [style.legend_entry(role, label=subject.label(role)) for role in roles]
     if "compound" not in roles:
-        entries.append(Line2D([], [], **_RING, color=style.ink(), label="Recommended"))
+        entries.append(Line2D([], [], **style.ring_look(), label="Recommended"))
     return entries
 
 

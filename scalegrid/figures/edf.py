@@ -135,8 +135,7 @@ def _errors_by_seed(subject: Subject) -> pd.DataFrame:
 
 def _marked(subject: Subject, means: pd.Series[float]) -> dict[str, str]:
     """The role of each variant that has a vertical line, by its id; the recommended one first."""
-    near = np.isclose(subject.variants["phi"], 1) | (subject.variants["role"] == "baseline")
-    roles = subject.variants[near].set_index("variant")["role"]
+    roles = subject.compared.set_index("variant")["role"]
     best = subject.found.best.variant
     marked = {best: subject.role(best)}
     wanted = roles[roles.isin(_MARKED) & roles.index.isin(means.index)]

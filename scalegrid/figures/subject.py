@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from scalegrid.analysis import (
@@ -14,6 +15,7 @@ from scalegrid.analysis import (
     estimates_as_planned,
     recommend_as_planned,
 )
+from scalegrid.analysis.candidates import at_phi_one
 from scalegrid.analysis.matched_cost import matched_cost
 from scalegrid.analysis.naming import role_name
 from scalegrid.figures import style
@@ -90,6 +92,14 @@ class Subject:
         if "matched" not in self.variants:
             return frozenset()
         return frozenset(self.variants.loc[~self.variants["matched"].astype(bool), "variant"])
+
+    @property
+    def compared(self) -> pd.DataFrame:
+        """The rows of the baseline and of the variants at φ = 1, in the order of the plan."""
+        roles = self.variants["role"]
+        near = np.array(at_phi_one(roles, self.variants["phi"]), dtype=bool)
+        rows: pd.DataFrame = self.variants[near | (roles == "baseline")]
+        return rows
 
     def label(self, role: str) -> str:
         """The label of a role: ``≈ Paper`` for what is only near the paper's, see `role_name`."""

@@ -253,8 +253,9 @@ def _number(multiplier: float) -> str:
 
 def _add_legend(figure: Figure, subject: Subject, *, rounded: bool) -> None:
     bracket = Line2D([], [], marker="|", label="Same network, by rounding", **_bracket(subject))
-    figure.legend(
-        handles=[
+    style.legend_outside(
+        figure,
+        [
             Patch(label="Posterior of the best, 95 %", **_grey()),
             *([bracket] if rounded else []),
             style.legend_entry(subject.role(subject.best), label="Recommended"),
@@ -262,11 +263,7 @@ def _add_legend(figure: Figure, subject: Subject, *, rounded: bool) -> None:
             Line2D([], [], label="Paper's coefficients", **_cross()),
         ],
         handler_map={bracket: HandlerLine2D(numpoints=2)},
-        loc="outside lower center",
         ncols=2,
-        columnspacing=1.2,
-        borderpad=0,
-        labelspacing=0.35,
     )
 
 

@@ -184,15 +184,7 @@ def _add_legend(figure: Figure, subject: Subject, marked: Mapping[str, str]) -> 
         style.legend_entry(role, label=subject.label(role))
         for role in dict.fromkeys(marked.values())
     ]
-    figure.legend(
-        handles=entries,
-        loc="outside lower center",
-        ncols=3,
-        handlelength=1.8,
-        columnspacing=1.2,
-        borderpad=0,
-        labelspacing=0.35,
-    )
+    style.legend_outside(figure, entries, handlelength=1.8)
 
 
 def _caption(subject: Subject, marked: Mapping[str, str]) -> list[str]:

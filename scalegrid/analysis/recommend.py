@@ -13,7 +13,7 @@ from scalegrid.analysis.candidates import idle_axes, zone
 from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.foresight import Foresight, foresee
 from scalegrid.analysis.luck import images_needed
-from scalegrid.analysis.matched_cost import COUNTED, is_cost, matched_cost, ratio_text
+from scalegrid.analysis.matched_cost import COUNTED, cost_ratio_text, is_cost, matched_cost
 from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.observations import Flags, Floats
 from scalegrid.analysis.pace import Pace
@@ -322,7 +322,7 @@ def _notes(table: CandidateTable, metric: Metric, leader: str, checked: bool) ->
     if not table.off.empty:
         named = [
             f"{network_name(row['role'], row['alpha'], row['beta'], row['gamma'])} "
-            f"({ratio_text(row['cost_ratio'], table.match)})"
+            f"({cost_ratio_text(row['cost_ratio'], table.match)})"
             for row in table.off.to_dict("records")
         ]
         notes.append(f"Only compared, since their {is_cost(table.match)} off: {few(named)}.")

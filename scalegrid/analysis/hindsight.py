@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from scalegrid.analysis import joint
+from scalegrid.analysis.candidate_table import luck_of, observed
 from scalegrid.analysis.observations import Flags, Observations
-from scalegrid.analysis.recommend import estimates_as_planned, luck_of, observed
+from scalegrid.analysis.recommend import estimates_as_planned
 from scalegrid.analysis.selection import MIN_REPEATS, chances
 from scalegrid.analysis.surface import Fit
 from scalegrid.analysis.tables import Tables

@@ -41,7 +41,7 @@ def cost_ratios(variants: pd.DataFrame, match: Match) -> pd.Series[float]:
     return ratios
 
 
-def ratio_text(ratio: float, match: Match) -> str:
+def cost_ratio_text(ratio: float, match: Match) -> str:
     """``2.00×`` of FLOPs, as everywhere; ``2.00× parameters`` where others are equal."""
     return f"{ratio:.2f}×{'' if match == 'flops' else f' {COUNTED[match]}'}"
 

@@ -4,41 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from scalegrid.analysis.candidates import (
-    METRICS,
-    at_phi_one,
-    idle_axes,
-    others,
-    raced,
-    sign,
-    trial_values,
-    value,
-    zone,
-)
+from scalegrid.analysis.candidate_table import CandidateTable
+from scalegrid.analysis.candidates import idle_axes, zone
 from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.foresight import Foresight, foresee
-from scalegrid.analysis.kinds import without_kinds
-from scalegrid.analysis.luck import Luck, images_needed, luck
-from scalegrid.analysis.matched_cost import (
-    COUNTED,
-    cost_ratios,
-    is_cost,
-    matched_cost,
-    ratio_text,
-)
-from scalegrid.analysis.model import Model
+from scalegrid.analysis.luck import images_needed
+from scalegrid.analysis.matched_cost import COUNTED, cost_ratio_text, is_cost, matched_cost
 from scalegrid.analysis.naming import network_name
-from scalegrid.analysis.observations import Flags, Floats, Observations
+from scalegrid.analysis.observations import Flags, Floats
 from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
 from scalegrid.analysis.selection import SAMPLES, chances, interval, is_clear, tie_set
-from scalegrid.analysis.sensor import Sensor, sense
-from scalegrid.analysis.surface import Fit, fit, optimum
+from scalegrid.analysis.sensor import Sensor
+from scalegrid.analysis.surface import Fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Match, Metric, SweepSpec
 from scalegrid.util import yaml
@@ -52,9 +34,7 @@ RIVALS = ("depth", "width", "resolution", "paper")
 """The roles that are compared with the recommended network at whatever cost."""
 
 _SETTINGS = ("metric", "indifference", "confidence", "flops_factor", "rates")
-_EQUAL = 1.1  # largest ratio of the costs of candidates that are called equal
 _ENDS = ("alpha_low", "alpha_high", "beta_low", "beta_high")
-_SHARES = ["share_depth", "share_width", "share_resolution"]
 
 
 def recommend(
@@ -97,7 +77,7 @@ def recommend(
         raise UserError(f"the indifference {indifference:g} must be a finite number, 0 or above.")
     if not 0 < confidence < 1:
         raise UserError(f"the confidence {confidence:g} must lie between 0 and 1.")
-    table = _Table.read(variants, trials, metric, flops_factor, match)
+    table = CandidateTable.read(variants, trials, metric, flops_factor, match)
     fitted = fitted or table.fit(answers)
     with_images = fitted.luck
     values = fitted.samples.values
@@ -202,7 +182,7 @@ def sensor_as_planned(
         UserError: no candidate has a finished trial.
     """
     planned = _planned(spec)
-    table = _Table.read(variants, trials, planned.metric, planned.flops_factor)
+    table = CandidateTable.read(variants, trials, planned.metric, planned.flops_factor)
     return table.sensor(table.fit(None))
 
 
@@ -220,7 +200,7 @@ def estimates_as_planned(
     """
     planned = _planned(spec)
     chosen = metric or planned.metric
-    table = _Table.read(variants, trials, chosen, planned.flops_factor)
+    table = CandidateTable.read(variants, trials, chosen, planned.flops_factor)
     return Estimates(
         metric=chosen,
         indifference=zone(chosen, planned.indifference if chosen == planned.metric else None),
@@ -238,141 +218,8 @@ def _planned(spec: Mapping[str, Any]) -> SweepSpec:
     return yaml.build(SweepSpec, {key: spec[key] for key in _SETTINGS if key in spec})
 
 
-@dataclass(frozen=True)
-class _Table:
-    """The candidates that have finished trials, in the order of their ids, and their trials.
-
-    ``number`` is the index of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
-    finished trials of any variant, ``off`` are those of another cost than the candidates', and
-    ``untried`` counts the candidates that have no trial. Rows of variants have a ``cost_ratio``, of
-    the cost that is to be equal (``match``). ``sign`` is -1 where less is better, and no value lies
-    above ``ceiling``. ``notes`` are on the devices.
-    """
-
-    metric: Metric
-    rows: pd.DataFrame
-    number: dict[str, int]
-    scaled: pd.DataFrame
-    values: pd.DataFrame
-    off: pd.DataFrame
-    untried: int
-    match: Match
-    observations: Observations
-    shares: Floats
-    sign: float
-    ceiling: float
-    notes: list[str]
-
-    @classmethod
-    def read(
-        cls,
-        variants: pd.DataFrame,
-        trials: pd.DataFrame,
-        metric: Metric,
-        flops_factor: float,
-        match: Match = "flops",
-    ) -> _Table:
-        matched = variants.get("matched", variants["phi"].notna())
-        variants = variants.assign(cost_ratio=cost_ratios(variants, match), matched=matched)
-        values = trial_values(variants, trials, metric, flops_factor)
-        values, notes = without_kinds(values, metric)
-        eligible = raced(list(variants["role"]), list(variants["phi"]), list(matched), metric)
-        scaled = variants[at_phi_one(variants["role"], variants["phi"])]
-        rows = variants[eligible].sort_values("variant", kind="stable")
-        tried = rows[rows["variant"].isin(values["variant"])].reset_index(drop=True)
-        if tried.empty:
-            raise UserError(
-                "nothing can be recommended yet: no candidate has a finished trial; "
-                "run `scalegrid sweep` again to train what is missing."
-            )
-        number = {variant: i for i, variant in enumerate(tried["variant"])}
-        own = values[values["variant"].isin(tried["variant"])]
-        if len(own) < 2:
-            raise UserError(
-                "nothing can be recommended yet: one finished trial says nothing of the noise; run "
-                "`scalegrid sweep` again to finish it, or with more --seeds."
-            )
-        observations = observed(own, number, metric)
-        shares = tried[_SHARES].to_numpy(dtype=np.float64)
-        ceiling = 1.0 if metric in ("top1", "top5") else math.inf
-        untried = len(rows) - len(tried)
-        off = scaled[~scaled["variant"].isin(rows["variant"])]
-        return cls(
-            *(metric, tried, number, scaled, values, off, untried, match),
-            *(observations, shares, sign(metric), ceiling, notes),
-        )
-
-    def seeds(self, variant: str) -> pd.Series[float]:
-        """The values of a variant's trials by their seeds."""
-        own = self.values[self.values["variant"] == variant]
-        values: pd.Series[float] = own.set_index("seed")["value"]
-        return values
-
-    @property
-    def equal(self) -> bool:
-        """Whether the candidates' costs are; latencies, if the plan has found them so."""
-        if self.match == "latency":
-            return bool(self.rows["matched"].all())
-        ratios = self.rows["cost_ratio"]
-        return bool(ratios.max() <= _EQUAL * ratios.min())
-
-    def fit(self, answers: Mapping[str, Flags] | None) -> Fit:
-        """The model of these trials; of top-1 with the luck with the images, if it is known."""
-        model = Model(self.observations.size, self.shares)
-        return fit(model, self.observations, self.luck(answers))
-
-    def luck(self, answers: Mapping[str, Flags] | None) -> Luck | None:
-        """The candidates' luck with the images, by those trials whose answers are known."""
-        return luck_of(self.values, self.number, self.metric, answers)
-
-    def sensor(self, fitted: Fit) -> Sensor | None:
-        """How well one trial tells the candidates apart, and whether another metric does better."""
-        own = self.values[self.values["variant"].isin(self.number)]
-        rivals = {
-            metric: observed(own.assign(value=value(own, metric, 1.0)), self.number, metric)
-            for metric in METRICS
-            if metric in own and metric != self.metric and np.isfinite(own[metric]).all()
-        }
-        pace = Pace.of(self.values, self.number)
-        return sense(fitted.on_images, self.observations, self.metric, rivals, pace.each)
-
-
-def observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) -> Observations:
-    """Finished trials, with their ``value``, as observations of the candidates by ``number``."""
-    rows = trials.to_dict("records")
-    return Observations.collect(
-        len(number),
-        (
-            (number[row["variant"]], int(row["seed"]), row["value"], *others(row, metric))
-            for row in rows
-        ),
-    )
-
-
-def luck_of(
-    trials: pd.DataFrame,
-    number: Mapping[str, int],
-    metric: Metric,
-    answers: Mapping[str, Flags] | None,
-) -> Luck | None:
-    """The luck with the images of the candidates by ``number``, by the answers of their trials.
-
-    None where the metric is not top-1, or too few answers are known.
-    """
-    if not answers or metric != "top1":
-        return None
-    own = trials[trials["variant"].isin(number)]
-    return luck(
-        {
-            (number[row["variant"]], row["seed"]): answers[row["trial"]]
-            for row in own.sort_values(["variant", "seed"]).to_dict("records")
-            if row["trial"] in answers
-        }
-    )
-
-
 def _candidate(
-    table: _Table, i: int, expected: float, draws: Floats, best: float, within: float
+    table: CandidateTable, i: int, expected: float, draws: Floats, best: float, within: float
 ) -> Candidate:
     row, sign = table.rows.iloc[i], table.sign
     low, high = interval(np.clip(sign * draws, 0.0, table.ceiling))
@@ -397,7 +244,7 @@ def _candidate(
     )
 
 
-def _gain(table: _Table, fitted: Fit, leader: int, role: str) -> Gain | None:
+def _gain(table: CandidateTable, fitted: Fit, leader: int, role: str) -> Gain | None:
     scaled = table.scaled[table.scaled["role"] == role]
     rivals = scaled[scaled["variant"].isin(table.values["variant"])]
     if rivals.empty:
@@ -440,7 +287,7 @@ def _measured(ours: pd.Series[float], theirs: pd.Series[float]) -> tuple[float, 
     return float(ours.mean() - theirs.mean()), 1 / len(ours) + 1 / len(theirs)
 
 
-def _optimum(fitted: Fit, table: _Table, flops_factor: float) -> SurfaceOptimum | None:
+def _optimum(fitted: Fit, table: CandidateTable, flops_factor: float) -> SurfaceOptimum | None:
     idle = idle_axes(table.rows)
     top, sign = optimum(fitted, idle), table.sign
     if top is None:
@@ -464,7 +311,7 @@ def _optimum(fitted: Fit, table: _Table, flops_factor: float) -> SurfaceOptimum 
     )
 
 
-def _notes(table: _Table, metric: Metric, leader: str, checked: bool) -> list[str]:
+def _notes(table: CandidateTable, metric: Metric, leader: str, checked: bool) -> list[str]:
     notes = list(table.notes)
     if table.observations.repeats == 0:
         notes.append(
@@ -475,7 +322,7 @@ def _notes(table: _Table, metric: Metric, leader: str, checked: bool) -> list[st
     if not table.off.empty:
         named = [
             f"{network_name(row['role'], row['alpha'], row['beta'], row['gamma'])} "
-            f"({ratio_text(row['cost_ratio'], table.match)})"
+            f"({cost_ratio_text(row['cost_ratio'], table.match)})"
             for row in table.off.to_dict("records")
         ]
         notes.append(f"Only compared, since their {is_cost(table.match)} off: {few(named)}.")

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from scalegrid.analysis.candidates import sign
-from scalegrid.analysis.matched_cost import COSTS, COUNTED, ratio_column, ratio_text
+from scalegrid.analysis.matched_cost import COSTS, COUNTED, cost_ratio_text, ratio_column
 from scalegrid.analysis.naming import (
     METRIC_NAMES,
     network_name,
@@ -245,7 +245,7 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     middle, low, high = (signed(v, metric) for v in (gain.gain, gain.low, gain.high))
     name = network_name(gain.role, gain.alpha, gain.beta, gain.gamma)
     how = ", as measured" if gain.measured else ""
-    cost = ratio_text(gain.cost_ratio, recommendation.match)
+    cost = cost_ratio_text(gain.cost_ratio, recommendation.match)
     return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
 
 

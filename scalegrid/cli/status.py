@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
-from pathlib import Path
-from types import SimpleNamespace
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,7 +14,6 @@ from scalegrid.util.text import duration, sentence
 
 if TYPE_CHECKING:
     from scalegrid.progress import Status
-    from scalegrid.progress.status import Best
 
 
 @click.command()
@@ -25,6 +22,7 @@ if TYPE_CHECKING:
 @format_option
 def status(name: str | None, results: str, form: Format) -> None:
     """Show how far a sweep is; the newest without NAME."""
+    from scalegrid.progress.earlier import renamed
     from scalegrid.progress.status import STATUS_FILE, read_status
     from scalegrid.results.loading import SPEC_FILE, sweep_folder
 
@@ -32,8 +30,7 @@ def status(name: str | None, results: str, form: Format) -> None:
     found = read_status(folder)
     if found is None:
         raise UserError(f"{folder} has no status yet; `scalegrid sweep` writes it as it runs.")
-    if found.best and found.best.label.startswith("paper "):
-        found = replace(found, best=replace(found.best, label=_label(found.best, folder)))
+    found = renamed(found, folder)
     if form == "json":
         print_json(asdict(found))
     elif form == "csv":
@@ -41,23 +38,6 @@ def status(name: str | None, results: str, form: Format) -> None:
     else:
         _print(found)
         print_lines(_sensor(folder.name, results))
-
-
-def _label(best: Best, folder: Path) -> str:
-    """What the tables say it is: a status of before calls what is near the paper's the paper's."""
-    from scalegrid.progress.display import label
-    from scalegrid.results import load_sweep
-
-    try:
-        rows = load_sweep(folder.name, folder.parent).variants.to_dict("records")
-    except UserError:
-        return best.label
-    found = [
-        SimpleNamespace(**{str(k): v for k, v in row.items()})
-        for row in rows
-        if row["variant"] == best.variant
-    ]
-    return label(cast(Any, found[0])) if found else best.label
 
 
 def _sensor(name: str, results: str) -> list[str]:

@@ -64,13 +64,6 @@ def _figure(entries: list[Line2D]) -> tuple[Figure, Axes]:
 
 
 _ASKED: dict[str, Any] = {"linestyle": "--", "linewidth": 0.8}
-_RING: dict[str, Any] = {
-    "linestyle": "none",
-    "marker": "o",
-    "markersize": 8.5,
-    "markerfacecolor": "none",
-    "markeredgewidth": 0.8,
-}
 
 
 def _end(found: Recommendation, past: Hindsight) -> int:
@@ -109,15 +102,9 @@ def _draw_line(axes: Axes, looks: list[Look], name: str) -> None:
         )
 
 
-def _role(subject: Subject, variant: str) -> str:
-    """How a candidate is drawn; the recommended one as in other figures."""
-    role = str(subject.row(variant)["role"])
-    return "compound" if role == "grid" and variant == subject.found.best.variant else role
-
-
 def _mark(axes: Axes, subject: Subject, look: Look, *, last: bool) -> None:
     x, y = look.trials, 100 * look.within
-    role = _role(subject, look.variant)
+    role = subject.role(look.variant)
     style.mark(axes, x, y, role, variant=look.variant if last else "")
     if last:
         style.ring(axes, x, y)
@@ -178,10 +165,10 @@ def _entries(subject: Subject, past: Hindsight) -> list[Line2D]:
     ]
     asked = f"Asked: {100 * subject.found.confidence:g} %"
     entries.append(Line2D([], [], **_ASKED, color=style.neutral(0.7), label=asked))
-    roles = dict.fromkeys(_role(subject, look.variant) for look in reversed(past.looks))
+    roles = dict.fromkeys(subject.role(look.variant) for look in reversed(past.looks))
     entries += [style.legend_entry(role, label=subject.label(role)) for role in roles]
     if "compound" not in roles:
-        entries.append(Line2D([], [], **_RING, color=style.ink(), label="Recommended"))
+        entries.append(Line2D([], [], **style.ring_look(), label="Recommended"))
     return entries
 
 

@@ -138,12 +138,6 @@ def _paper(subject: Subject) -> dict[str, float]:
     return paper(_factor(subject))._asdict()
 
 
-def _role(subject: Subject) -> str:
-    """The role that the recommended network is drawn in."""
-    role = subject.found.best.role
-    return "compound" if role == "grid" else role
-
-
 def _draw_posterior(axes: Axes, subject: Subject, known: Known) -> None:
     """Draw the posterior, and below it its interval, the range of rounding, and the paper's."""
     edges = _edges(known, _factor(subject))
@@ -161,7 +155,7 @@ def _draw_posterior(axes: Axes, subject: Subject, known: Known) -> None:
     if known.rounded:
         ends = [known.same_low, known.same_high]
         axes.plot(ends, [_SAME, _SAME], marker="|", gid="same", **_bracket(subject))
-    style.mark(axes, known.best, _SAME, _role(subject))
+    style.mark(axes, known.best, _SAME, subject.role(subject.best))
     axes.plot(_paper(subject)[known.name], _PAPER, gid="paper", **_cross())
     axes.set_ylim(_BOTTOM, 1.05)
     axes.set_yticks([])
@@ -194,7 +188,7 @@ def _cross() -> dict[str, Any]:
 
 def _bracket(subject: Subject) -> dict[str, Any]:
     """How the range of rounding is drawn, its caps aside."""
-    colour = style.look(_role(subject)).colour
+    colour = style.look(subject.role(subject.best)).colour
     return {"color": colour, "linewidth": 1.2, "markersize": 5, "markeredgewidth": 1.0}
 
 
@@ -205,7 +199,7 @@ def _draw_fan(axes: Axes, subject: Subject, known: Known) -> None:
     axes.fill_between(phi, low, high, facecolor=style.neutral(0.18), edgecolor="none")
     for end in (low, high):
         axes.plot(phi, end, color=style.neutral(0.7), linewidth=0.7, gid="fan")
-    role = _role(subject)
+    role = subject.role(subject.best)
     axes.plot(phi, known.best**phi, color=style.look(role).colour, linewidth=1.2, gid="line")
     for at in range(1, PHI + 1):
         if known.rounded:
@@ -259,20 +253,17 @@ def _number(multiplier: float) -> str:
 
 def _add_legend(figure: Figure, subject: Subject, *, rounded: bool) -> None:
     bracket = Line2D([], [], marker="|", label="Same network, by rounding", **_bracket(subject))
-    figure.legend(
-        handles=[
+    style.legend_outside(
+        figure,
+        [
             Patch(label="Posterior of the best, 95 %", **_grey()),
             *([bracket] if rounded else []),
-            style.legend_entry(_role(subject), label="Recommended"),
+            style.legend_entry(subject.role(subject.best), label="Recommended"),
             style.legend_entry("baseline"),
             Line2D([], [], label="Paper's coefficients", **_cross()),
         ],
         handler_map={bracket: HandlerLine2D(numpoints=2)},
-        loc="outside lower center",
         ncols=2,
-        columnspacing=1.2,
-        borderpad=0,
-        labelspacing=0.35,
     )
 
 

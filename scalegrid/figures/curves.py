@@ -6,7 +6,6 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -117,8 +116,7 @@ def _unpaired(history: pd.DataFrame, other: str) -> list[str]:
 def _lines(subject: Subject) -> list[_Line]:
     """The networks that have a curve, each once: the recommended one first."""
     ranking = [one.variant for one in subject.found.ranking]
-    near = np.isclose(subject.variants["phi"], 1) | (subject.variants["role"] == "baseline")
-    by_role = subject.variants[near].drop_duplicates("role").set_index("role")["variant"]
+    by_role = subject.compared.drop_duplicates("role").set_index("role")["variant"]
     wanted = [ranking[0], *(by_role[r] for r in _SINGLE if r in by_role), ranking[-1]]
     found = []
     for variant in dict.fromkeys(wanted):

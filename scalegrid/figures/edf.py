@@ -135,10 +135,9 @@ def _errors_by_seed(subject: Subject) -> pd.DataFrame:
 
 def _marked(subject: Subject, means: pd.Series[float]) -> dict[str, str]:
     """The role of each variant that has a vertical line, by its id; the recommended one first."""
-    near = np.isclose(subject.variants["phi"], 1) | (subject.variants["role"] == "baseline")
-    roles = subject.variants[near].set_index("variant")["role"]
+    roles = subject.compared.set_index("variant")["role"]
     best = subject.found.best.variant
-    marked = {best: "compound" if roles[best] == "grid" else str(roles[best])}
+    marked = {best: subject.role(best)}
     wanted = roles[roles.isin(_MARKED) & roles.index.isin(means.index)]
     return marked | {str(variant): str(role) for variant, role in wanted.items()}
 
@@ -185,15 +184,7 @@ def _add_legend(figure: Figure, subject: Subject, marked: Mapping[str, str]) -> 
         style.legend_entry(role, label=subject.label(role))
         for role in dict.fromkeys(marked.values())
     ]
-    figure.legend(
-        handles=entries,
-        loc="outside lower center",
-        ncols=3,
-        handlelength=1.8,
-        columnspacing=1.2,
-        borderpad=0,
-        labelspacing=0.35,
-    )
+    style.legend_outside(figure, entries, handlelength=1.8)
 
 
 def _caption(subject: Subject, marked: Mapping[str, str]) -> list[str]:

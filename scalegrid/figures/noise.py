@@ -100,8 +100,7 @@ def _panels(rows: float, metrics: int, legend: float) -> tuple[Figure, list[Axes
 
 def _roles(subject: Subject) -> list[str]:
     """How the candidates are drawn, best first; the recommended one as in other figures."""
-    roles = [one.role for one in subject.found.ranking]
-    return ["compound" if roles[0] == "grid" else roles[0], *roles[1:]]
+    return [subject.role(one.variant) for one in subject.found.ranking]
 
 
 def _entries(subject: Subject) -> list[Line2D]:

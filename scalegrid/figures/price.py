@@ -21,6 +21,7 @@ from scalegrid.figures.means import accuracy_limits, coefficients_text, describe
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import bytes_unit, flops_unit, seconds_unit
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import enumerated as _list
 
 _WIDTH = 88.0  # of a panel, in points
 _MARGIN = 0.08  # of a panel's width, beyond the cheapest and the most expensive
@@ -102,8 +103,7 @@ def _networks(subject: Subject) -> pd.DataFrame:
     if "seconds" in subject.trials:
         finished = subject.trials[subject.trials["status"] == "finished"]
         rows["seconds"] = rows["variant"].map(finished.groupby("variant")["seconds"].median())
-    leads = (rows["variant"] == subject.best) & (rows["role"] == "grid")
-    rows["role"] = rows["role"].mask(leads, "compound")
+    rows["role"] = rows["variant"].map(subject.role)
     return rows
 
 
@@ -211,8 +211,3 @@ def _where_recommended(subject: Subject, rows: pd.DataFrame, shown: Sequence[Pri
     but = f", not by {_list(off)}" if on and off else ""
     triple = coefficients_text(subject.row(subject.best))
     return f"Ring: the recommended network ({triple}), {by}{but}."
-
-
-def _list(words: Sequence[str]) -> str:
-    """Words in a sentence: ``one``, ``one and two``, ``one, two and three``."""
-    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))

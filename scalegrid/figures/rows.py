@@ -106,8 +106,7 @@ def other_cost(subject: Subject) -> list[str]:
     """The variants at φ = 1 that are no candidates and have finished trials, in plan order."""
     candidates = {one.variant for one in subject.found.ranking}
     tried = set(subject.estimates.trials["variant"])
-    rows = subject.variants[np.isclose(subject.variants["phi"], 1)]
-    rows = rows[rows["role"] != "baseline"]
+    rows = subject.compared[subject.compared["role"] != "baseline"]
     return [v for v in rows["variant"] if v in tried - candidates]
 
 

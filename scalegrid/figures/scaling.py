@@ -211,15 +211,7 @@ def _add_legend(
         )
     entries += [style.legend_entry("grid")] if others else []
     entries += [] if means.of("baseline").empty else [style.legend_entry("baseline")]
-    figure.legend(
-        handles=entries,
-        loc="outside lower center",
-        ncols=3,
-        handlelength=2.2,
-        columnspacing=1.2,
-        borderpad=0,
-        labelspacing=0.35,
-    )
+    style.legend_outside(figure, entries, handlelength=2.2)
 
 
 def _caption(subject: Subject, means: MeanAccuracies, best: str, others: pd.DataFrame) -> list[str]:

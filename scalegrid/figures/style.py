@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from typing import Any, Literal, NamedTuple
 
 import matplotlib
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgba
 from matplotlib.figure import Figure
@@ -204,6 +205,12 @@ def legend_below(figure: Figure, entries: Sequence[Line2D]) -> None:
         borderpad=0.2,
         labelspacing=0.35,
     )
+
+
+def legend_outside(figure: Figure, entries: Sequence[Artist], **settings: Any) -> None:
+    """Put a legend below the axes of a figure whose layout makes room for it."""
+    look = {"ncols": _LEGEND_COLUMNS, "columnspacing": 1.2, "borderpad": 0, "labelspacing": 0.35}
+    figure.legend(handles=list(entries), loc="outside lower center", **{**look, **settings})
 
 
 _LEGEND_COLUMNS = 3

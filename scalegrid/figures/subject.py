@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from scalegrid.analysis import (
@@ -14,6 +15,7 @@ from scalegrid.analysis import (
     estimates_as_planned,
     recommend_as_planned,
 )
+from scalegrid.analysis.candidates import at_phi_one
 from scalegrid.analysis.matched_cost import matched_cost
 from scalegrid.analysis.naming import role_name
 from scalegrid.figures import style
@@ -91,12 +93,25 @@ class Subject:
             return frozenset()
         return frozenset(self.variants.loc[~self.variants["matched"].astype(bool), "variant"])
 
+    @property
+    def compared(self) -> pd.DataFrame:
+        """The rows of the baseline and of the variants at φ = 1, in the order of the plan."""
+        roles = self.variants["role"]
+        near = np.array(at_phi_one(roles, self.variants["phi"]), dtype=bool)
+        rows: pd.DataFrame = self.variants[near | (roles == "baseline")]
+        return rows
+
     def label(self, role: str) -> str:
         """The label of a role: ``≈ Paper`` for what is only near the paper's, see `role_name`."""
         label = style.look(role).label
         rows = self.variants.loc[self.variants["role"] == role, ["alpha", "beta", "gamma"]]
         names = {role_name(role, *row) for row in rows.to_numpy().tolist()}
         return max(names, default=role).replace(role, label)  # ≈ comes after all letters
+
+    def role(self, variant: str) -> str:
+        """The role that a variant is drawn in: a recommended network of the grid is compound."""
+        role = str(self.row(variant)["role"])
+        return "compound" if role == "grid" and variant == self.best else role
 
     def row(self, variant: str) -> pd.Series[Any]:
         """The row of a variant."""

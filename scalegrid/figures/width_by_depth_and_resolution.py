@@ -71,16 +71,13 @@ def draw(tables: Tables) -> Drawing:
     label_axes(axes, subject, unit)
     low, high = axes.get_ylim()
     axes.set_ylim(max(low, 0.0), min(high, 100.0))
-    figure.legend(
-        handles=[
+    style.legend_outside(
+        figure,
+        [
             style.legend_entry(line.role, label=line.label, linestyle="-", linewidth=1.2)
             for line in lines
         ],
-        loc="outside lower center",
         ncols=2,
-        columnspacing=1.2,
-        borderpad=0,
-        labelspacing=0.35,
     )
     fix_layout(figure)
     return Drawing(figure, _caption(subject, means, lines))

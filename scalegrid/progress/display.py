@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from scalegrid.analysis.naming import role_name, with_name
 from scalegrid.progress.status import Running, Status
@@ -14,6 +14,7 @@ from scalegrid.spec import Metric, SweepSpec
 from scalegrid.util.text import duration, percent, plural
 
 if TYPE_CHECKING:
+    import pandas as pd
     from rich.console import RenderableType
 
     from scalegrid.plan import Variant
@@ -146,7 +147,7 @@ def display_for(stream: TextIO = sys.stderr) -> Display:
     return Live(stream) if stream.isatty() else Lines(stream)
 
 
-def label(variant: Variant) -> str:
+def label(variant: Variant | pd.Series[Any]) -> str:
     """What a person calls a variant: ``width β=1.41  64 px``; multipliers of the baseline."""
     multipliers = (("α", variant.depth), ("β", variant.width), ("γ", variant.gamma**variant.phi))
     texts = [(axis, f"{value:.3g}") for axis, value in multipliers]

@@ -47,6 +47,11 @@ def few(texts: Sequence[str], most: int = 4) -> str:
     return f"{', '.join(texts[:most])}, and {len(texts) - most} more"
 
 
+def enumerated(words: Sequence[str]) -> str:
+    """Words in a sentence: ``one``, ``one and two``, ``one, two and three``."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), words[-1]]))
+
+
 def count(value: float) -> str:
     """A count of operations or parameters with its unit: ``385.8 M``, ``4.39 B``, ``512``."""
     for limit, unit in ((1e9, "B"), (1e6, "M"), (1e3, "k")):

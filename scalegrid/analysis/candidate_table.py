@@ -1,0 +1,170 @@
+"""The candidates of a sweep that have finished trials, and the model that is fitted to these."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from scalegrid.analysis.candidates import (
+    METRICS,
+    at_phi_one,
+    others,
+    raced,
+    sign,
+    trial_values,
+    value,
+)
+from scalegrid.analysis.kinds import without_kinds
+from scalegrid.analysis.luck import Luck, luck
+from scalegrid.analysis.matched_cost import cost_ratios
+from scalegrid.analysis.model import Model
+from scalegrid.analysis.observations import Flags, Floats, Observations
+from scalegrid.analysis.pace import Pace
+from scalegrid.analysis.sensor import Sensor, sense
+from scalegrid.analysis.surface import Fit, fit
+from scalegrid.spec import Match, Metric
+from scalegrid.util.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_EQUAL = 1.1  # largest ratio of the costs of candidates that are called equal
+_SHARES = ["share_depth", "share_width", "share_resolution"]
+
+
+@dataclass(frozen=True)
+class CandidateTable:
+    """The candidates that have finished trials, in the order of their ids, and their trials.
+
+    ``number`` is the index of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
+    finished trials of any variant, ``off`` are those of another cost than the candidates', and
+    ``untried`` counts the candidates that have no trial. Rows of variants have a ``cost_ratio``, of
+    the cost that is to be equal (``match``). ``sign`` is -1 where less is better, and no value lies
+    above ``ceiling``. ``notes`` are on the devices.
+    """
+
+    metric: Metric
+    rows: pd.DataFrame
+    number: dict[str, int]
+    scaled: pd.DataFrame
+    values: pd.DataFrame
+    off: pd.DataFrame
+    untried: int
+    match: Match
+    observations: Observations
+    shares: Floats
+    sign: float
+    ceiling: float
+    notes: list[str]
+
+    @classmethod
+    def read(
+        cls,
+        variants: pd.DataFrame,
+        trials: pd.DataFrame,
+        metric: Metric,
+        flops_factor: float,
+        match: Match = "flops",
+    ) -> CandidateTable:
+        """The candidates of these tables; UserError where fewer than two trials have finished."""
+        matched = variants.get("matched", variants["phi"].notna())
+        variants = variants.assign(cost_ratio=cost_ratios(variants, match), matched=matched)
+        values = trial_values(variants, trials, metric, flops_factor)
+        values, notes = without_kinds(values, metric)
+        eligible = raced(list(variants["role"]), list(variants["phi"]), list(matched), metric)
+        scaled = variants[at_phi_one(variants["role"], variants["phi"])]
+        rows = variants[eligible].sort_values("variant", kind="stable")
+        tried = rows[rows["variant"].isin(values["variant"])].reset_index(drop=True)
+        if tried.empty:
+            raise UserError(
+                "nothing can be recommended yet: no candidate has a finished trial; "
+                "run `scalegrid sweep` again to train what is missing."
+            )
+        number = {variant: i for i, variant in enumerate(tried["variant"])}
+        own = values[values["variant"].isin(tried["variant"])]
+        if len(own) < 2:
+            raise UserError(
+                "nothing can be recommended yet: one finished trial says nothing of the noise; run "
+                "`scalegrid sweep` again to finish it, or with more --seeds."
+            )
+        observations = observed(own, number, metric)
+        shares = tried[_SHARES].to_numpy(dtype=np.float64)
+        ceiling = 1.0 if metric in ("top1", "top5") else math.inf
+        untried = len(rows) - len(tried)
+        off = scaled[~scaled["variant"].isin(rows["variant"])]
+        return cls(
+            *(metric, tried, number, scaled, values, off, untried, match),
+            *(observations, shares, sign(metric), ceiling, notes),
+        )
+
+    def seeds(self, variant: str) -> pd.Series[float]:
+        """The values of a variant's trials by their seeds."""
+        own = self.values[self.values["variant"] == variant]
+        values: pd.Series[float] = own.set_index("seed")["value"]
+        return values
+
+    @property
+    def equal(self) -> bool:
+        """Whether the candidates' costs are; latencies, if the plan has found them so."""
+        if self.match == "latency":
+            return bool(self.rows["matched"].all())
+        ratios = self.rows["cost_ratio"]
+        return bool(ratios.max() <= _EQUAL * ratios.min())
+
+    def fit(self, answers: Mapping[str, Flags] | None) -> Fit:
+        """The model of these trials; of top-1 with the luck with the images, if it is known."""
+        model = Model(self.observations.size, self.shares)
+        return fit(model, self.observations, self.luck(answers))
+
+    def luck(self, answers: Mapping[str, Flags] | None) -> Luck | None:
+        """The candidates' luck with the images, by those trials whose answers are known."""
+        return luck_of(self.values, self.number, self.metric, answers)
+
+    def sensor(self, fitted: Fit) -> Sensor | None:
+        """How well one trial tells the candidates apart, and whether another metric does better."""
+        own = self.values[self.values["variant"].isin(self.number)]
+        rivals = {
+            metric: observed(own.assign(value=value(own, metric, 1.0)), self.number, metric)
+            for metric in METRICS
+            if metric in own and metric != self.metric and np.isfinite(own[metric]).all()
+        }
+        pace = Pace.of(self.values, self.number)
+        return sense(fitted.on_images, self.observations, self.metric, rivals, pace.each)
+
+
+def observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) -> Observations:
+    """Finished trials, with their ``value``, as observations of the candidates by ``number``."""
+    rows = trials.to_dict("records")
+    return Observations.collect(
+        len(number),
+        (
+            (number[row["variant"]], int(row["seed"]), row["value"], *others(row, metric))
+            for row in rows
+        ),
+    )
+
+
+def luck_of(
+    trials: pd.DataFrame,
+    number: Mapping[str, int],
+    metric: Metric,
+    answers: Mapping[str, Flags] | None,
+) -> Luck | None:
+    """The luck with the images of the candidates by ``number``, by the answers of their trials.
+
+    None where the metric is not top-1, or too few answers are known.
+    """
+    if not answers or metric != "top1":
+        return None
+    own = trials[trials["variant"].isin(number)]
+    return luck(
+        {
+            (number[row["variant"]], row["seed"]): answers[row["trial"]]
+            for row in own.sort_values(["variant", "seed"]).to_dict("records")
+            if row["trial"] in answers
+        }
+    )

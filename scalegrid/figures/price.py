@@ -21,7 +21,7 @@ from scalegrid.figures.means import accuracy_limits, coefficients_text, describe
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import bytes_unit, flops_unit, seconds_unit
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import enumerated as _list
+from scalegrid.util.text import enumerated
 
 _WIDTH = 88.0  # of a panel, in points
 _MARGIN = 0.08  # of a panel's width, beyond the cheapest and the most expensive
@@ -183,7 +183,7 @@ def _add_legend(figure: Figure, free: Sequence[Axes], subject: Subject, rows: pd
 def _caption(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> list[str]:
     names = [price.name for price in shown]
     sentences = [
-        f"Accuracy against {_list(names)}: who wins depends on what one pays for.",
+        f"Accuracy against {enumerated(names)}: who wins depends on what one pays for.",
         "On the Pareto front (line), no network that costs no more is as accurate. It is one of "
         "means: a step that is smaller than the bars may be luck.",
     ]
@@ -198,7 +198,7 @@ def _caption(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> li
     if {"seconds", "device"} <= set(trials) and trials["device"].nunique() > 1:
         sentences.append("Trials ran on several kinds of device: their times do not compare.")
     if missing := [price.name for price in PRICES if price not in shown]:
-        sentences.append(f"Left out: {_list(missing)}, which the tables lack.")
+        sentences.append(f"Left out: {enumerated(missing)}, which the tables lack.")
     if len(rows) > _MANY:
         sentences.append("Other candidates are drawn small, without bars.")
     return [*sentences, *describe_trials(subject.means)]
@@ -207,7 +207,7 @@ def _caption(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> li
 def _where_recommended(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> str:
     on = [p for p in shown if subject.best in set(_on_front(rows, p)["variant"])]
     off = [price.name for price in shown if price not in on]
-    by = f"on the front by {_list([price.name for price in on])}" if on else "on no front"
-    but = f", not by {_list(off)}" if on and off else ""
+    by = f"on the front by {enumerated([price.name for price in on])}" if on else "on no front"
+    but = f", not by {enumerated(off)}" if on and off else ""
     triple = coefficients_text(subject.row(subject.best))
     return f"Ring: the recommended network ({triple}), {by}{but}."

@@ -14,6 +14,7 @@ from scalegrid.baselines import Baseline
 from scalegrid.coefficients import PAPER, Coefficients, DepthRule, Scaling
 from scalegrid.family.fit import nearest_phi
 from scalegrid.family.published import PUBLISHED, REFERENCES, PublishedSize, Reference
+from scalegrid.plan.classic import pixels
 
 _CLASSES = 1000
 
@@ -78,8 +79,7 @@ def _table(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _px(baseline: Baseline, scaling: Scaling) -> int:
-    step = baseline.resolution_step
-    return step * math.floor(baseline.resolution * scaling.resolution / step + 0.5)
+    return pixels(baseline.resolution, scaling.resolution, baseline.resolution_step)
 
 
 def _realised(baseline: Baseline, scaling: Scaling, px: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, PercentFormatter
 
 from scalegrid.analysis import Recommendation, Tables, amount, network_name
 from scalegrid.analysis.hindsight import Hindsight, Look, hindsight
@@ -17,7 +17,7 @@ from scalegrid.analysis.selection import MIN_REPEATS
 from scalegrid.analysis.wording import outlook
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out
-from scalegrid.figures.labels import labelled_log_ticks
+from scalegrid.figures.labels import label_log_axis
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import text_width
 from scalegrid.util.text import few, percent
@@ -76,13 +76,9 @@ def _scale(axes: Axes, first: int, last: int) -> None:
     """Trials from ``first`` to ``last`` on a logarithmic axis; probabilities."""
     margin = (last / first) ** _MARGIN if last > first else 1.1
     low, high = first / margin, last * margin
-    places, labels = labelled_log_ticks(low, high, "{:g}", _WIDTH)
-    whole = [i for i, place in enumerate(places) if place == round(place)]
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    axes.xaxis.set_major_locator(FixedLocator([places[i] for i in whole]))
-    axes.xaxis.set_major_formatter(FixedFormatter([labels[i] for i in whole]))
-    axes.xaxis.set_minor_locator(NullLocator())
+    label_log_axis(axes.xaxis, low, high, _WIDTH, whole=True)
     axes.set_xlabel("Trials")
     axes.grid(visible=False, axis="x")
     axes.set_ylim(0, 100)

@@ -18,7 +18,6 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.legend_handler import HandlerLine2D
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.observations import Floats
@@ -26,7 +25,7 @@ from scalegrid.analysis.selection import tie_set
 from scalegrid.coefficients import Coefficients, Shares, from_shares, paper
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise
-from scalegrid.figures.labels import fix_layout, labelled_log_ticks, separate
+from scalegrid.figures.labels import fix_layout, label_log_axis, separate
 from scalegrid.figures.means import coefficients_text
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.util.text import plural
@@ -217,12 +216,8 @@ def _draw_fan(axes: Axes, subject: Subject, known: Known) -> None:
 
 def _set_log(axes: Axes, which: str, low: float, high: float, length: float) -> None:
     """Make an axis logarithmic, with round ticks that have room on its length in points."""
-    places, labels = labelled_log_ticks(low, high, "{:g}", length)
     axes.set(**{f"{which}scale": "log", f"{which}lim": (low, high)})
-    axis = axes.xaxis if which == "x" else axes.yaxis
-    axis.set_major_locator(FixedLocator(places))
-    axis.set_major_formatter(FixedFormatter(labels))
-    axis.set_minor_locator(NullLocator())
+    label_log_axis(axes.xaxis if which == "x" else axes.yaxis, low, high, length)
 
 
 def _write_numbers(axes: Axes, known: Known) -> None:

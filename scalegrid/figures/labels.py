@@ -11,9 +11,10 @@ from typing import TypeAlias
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedFormatter, FixedLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
 from scalegrid.figures import style
@@ -58,6 +59,17 @@ def labelled_log_ticks(
         if np.all(gaps >= 4):
             break
     return ticks, labels
+
+
+def label_log_axis(
+    axis: Axis, low: float, high: float, width: float, form: str = "{:g}", *, whole: bool = False
+) -> None:
+    """Give a logarithmic axis its `labelled_log_ticks`; only ``whole`` numbers if asked."""
+    ticks = zip(*labelled_log_ticks(low, high, form, width), strict=True)
+    shown = [(place, label) for place, label in ticks if not whole or place == round(place)]
+    axis.set_major_locator(FixedLocator([place for place, _ in shown]))
+    axis.set_major_formatter(FixedFormatter([label for _, label in shown]))
+    axis.set_minor_locator(NullLocator())
 
 
 def _isotonic(values: Array) -> Array:

@@ -113,9 +113,9 @@ def _title(axes: Axes, of: str, word: str, span: Span, subject: Subject) -> None
     _write_title(axes, f"{of}: {word} {middle} ({_number(low)} to {_number(high)})")
 
 
-def _number(amount: str) -> str:
+def _number(said: str) -> str:
     """An amount without its unit."""
-    return amount.rpartition(" ")[0]
+    return said.rpartition(" ")[0]
 
 
 def _write_title(axes: Axes, text: str) -> None:

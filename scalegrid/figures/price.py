@@ -10,13 +10,12 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import is_cost
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_paper
-from scalegrid.figures.labels import fix_layout, labelled_log_ticks
+from scalegrid.figures.labels import fix_layout, label_log_axis
 from scalegrid.figures.means import accuracy_limits, coefficients_text, describe_trials
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import bytes_unit, flops_unit, seconds_unit
@@ -153,10 +152,7 @@ def _set_scale(axes: Axes, cheapest: float, costliest: float) -> tuple[float, fl
     low, high = cheapest / part, costliest * part
     axes.set_xscale("log")
     axes.set_xlim(low, high)
-    places, labels = labelled_log_ticks(low, high, "{:g}", _WIDTH)
-    axes.xaxis.set_major_locator(FixedLocator(places))
-    axes.xaxis.set_major_formatter(FixedFormatter(labels))
-    axes.xaxis.set_minor_locator(NullLocator())
+    label_log_axis(axes.xaxis, low, high, _WIDTH)
     return low, high
 
 

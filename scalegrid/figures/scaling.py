@@ -10,14 +10,13 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import FixedFormatter, FixedLocator, NullLocator
 from matplotlib.transforms import offset_copy
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import is_cost
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_paper
-from scalegrid.figures.labels import fix_layout, labelled_log_ticks
+from scalegrid.figures.labels import fix_layout, label_log_axis
 from scalegrid.figures.means import (
     MeanAccuracies,
     accuracy_limits,
@@ -170,10 +169,7 @@ def label_axes(
     top.set_xlabel("Times the baseline")
     ticks: tuple[tuple[Any, float, str], ...] = ((axes, 1.0, "{:g}"), (top, base, "{:g}×"))
     for axis, scale, form in ticks:
-        places, labels = labelled_log_ticks(low / scale, high / scale, form, width)
-        axis.xaxis.set_major_locator(FixedLocator(places))
-        axis.xaxis.set_major_formatter(FixedFormatter(labels))
-        axis.xaxis.set_minor_locator(NullLocator())
+        label_log_axis(axis.xaxis, low / scale, high / scale, width, form)
     axes.set_xlim(low, high)
 
 

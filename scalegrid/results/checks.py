@@ -26,6 +26,11 @@ ANSWERS_FILE = "answers.parquet"
 _LAYOUT = TypeAdapter(Layout)
 
 
+def of_trials(table: Table, trials: Table) -> Table:
+    """The rows of ``table`` that belong to ``trials``; others are left over from a kill."""
+    return table.filter(pc.is_in(table["trial"], value_set=trials["trial"].combine_chunks()))
+
+
 def check(folder: Path, variants: Table, trials: Table, history: Table, answers: Table) -> None:
     """Raise UserError unless the tables of a sweep fit each other and hold what a sweep writes.
 
@@ -116,8 +121,7 @@ def _check_variants(path: Path, variants: Table) -> None:
 def _check_measurements(folder: Path, finished: Table, history: Table) -> None:
     """Raise UserError for a finished trial whose measurements no training gives."""
     _check_numbers(folder / TRIALS_FILE, "trial", finished, _TRIALS)
-    trained = pc.is_in(history["trial"], value_set=finished["trial"].combine_chunks())
-    _check_numbers(folder / HISTORY_FILE, "trial", history.filter(trained), _HISTORY)
+    _check_numbers(folder / HISTORY_FILE, "trial", of_trials(history, finished), _HISTORY)
 
 
 def _check_once(path: Path, key: str, table: Table) -> None:

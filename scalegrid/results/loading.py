@@ -16,6 +16,7 @@ from scalegrid.results.checks import (
     TRIALS_FILE,
     VARIANTS_FILE,
     check,
+    of_trials,
 )
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, VARIANTS, Table, read_table
 from scalegrid.spec import EXTENDABLE_KEYS, IMAGE_KEYS, RUNTIME_KEYS, Metric, SweepSpec, check_name
@@ -284,9 +285,9 @@ def read_stored(folder: Path) -> Stored | None:
         raise UserError(
             f"{folder / VARIANTS_FILE} is damaged; restore it or choose another --name."
         )
-    answers = _of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
+    answers = of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
     check(folder, variants, trials, history, answers)
-    return Stored(folder, spec, variants, trials, _of_trials(history, trials), answers)
+    return Stored(folder, spec, variants, trials, of_trials(history, trials), answers)
 
 
 def _sweeps(root: Path, files: Sequence[str]) -> list[Path]:
@@ -297,8 +298,3 @@ def _sweeps(root: Path, files: Sequence[str]) -> list[Path]:
 def _last_written(folder: Path, files: Sequence[str]) -> float:
     paths = [folder / file for file in (*files, TRIALS_FILE, RATES_FILE)]
     return max(path.stat().st_mtime for path in paths if path.exists())
-
-
-def _of_trials(table: Table, trials: Table) -> Table:
-    """The rows of ``table`` that belong to ``trials``; others are left over from a kill."""
-    return table.filter(pc.is_in(table["trial"], value_set=trials["trial"].combine_chunks()))

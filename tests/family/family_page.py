@@ -5,6 +5,16 @@ from __future__ import annotations
 from scalegrid.family.compare_published import compare_published
 from scalegrid.family.fit import FAMILIES, Fit, fit
 
+QUICK = (
+    "EfficientNet",
+    "EfficientNet-Lite",
+    "EfficientNetV2",
+    "TinyNet",
+    "MobileNetV2",
+    "MobileNetV3",
+)
+"""Families whose networks are counted without building them."""
+
 
 def direction_row(found: Fit) -> str:
     """Shares, coefficients and residual of a family."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from family_page import direction_row, release_rows, size_row
+from family_page import QUICK, direction_row, release_rows, size_row
 
 from scalegrid.coefficients import PAPER, Coefficients
 from scalegrid.family.directions import DIRECTIONS
@@ -18,15 +18,6 @@ from scalegrid.family.published import PUBLISHED
 from scalegrid.util.errors import UserError
 
 PAGE = Path(__file__).parents[2] / "docs" / "families.md"
-QUICK = (
-    "EfficientNet",
-    "EfficientNet-Lite",
-    "EfficientNetV2",
-    "TinyNet",
-    "MobileNetV2",
-    "MobileNetV3",
-)
-"""Families whose networks are counted without building them."""
 
 
 def test_the_release_grew_by_the_papers_coefficients() -> None:

@@ -5,21 +5,12 @@ from __future__ import annotations
 import math
 
 import pytest
+from family_page import QUICK
 
 from scalegrid import baselines
 from scalegrid.cost import Cost, Costs, measure
 from scalegrid.family.networks import network_between
 from scalegrid.family.published import PUBLISHED, REFERENCES, PublishedSize
-
-BLOCKS = (
-    "EfficientNet",
-    "EfficientNet-Lite",
-    "EfficientNetV2",
-    "TinyNet",
-    "MobileNetV2",
-    "MobileNetV3",
-)
-"""Families whose networks are counted without building them."""
 
 # Millions of parameters of the same networks, as their model cards at huggingface.co/timm say.
 PARAMETERS = {
@@ -49,7 +40,7 @@ def test_built_in_baselines_have_the_published_multipliers(family: str) -> None:
         assert cost(family, size) == Costs(built_in, 1000).of(1.0, 1.0, size.resolution)
 
 
-@pytest.mark.parametrize("family", BLOCKS)
+@pytest.mark.parametrize("family", QUICK)
 def test_counts_agree_with_what_is_printed(family: str) -> None:
     """Lite's and V2's authors count a little more and a little less than their layers."""
     for size in PUBLISHED[family].sizes:
@@ -81,7 +72,7 @@ def test_every_family_and_its_source_is_named_and_its_sizes_differ() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", [*BLOCKS, "ResNet", "ConvNeXt"])
+@pytest.mark.parametrize("family", [*QUICK, "ResNet", "ConvNeXt"])
 def test_every_size_costs_what_its_model_does(family: str) -> None:
     for size in PUBLISHED[family].sizes:
         if size.model:

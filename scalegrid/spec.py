@@ -72,7 +72,8 @@ class Recipe(BaseModel):
     )
     schedule: str = Field(
         "onecycle",
-        description="Learning rate schedule: onecycle, or any of timm by name (cosine, step, …).",
+        description="Learning rate schedule: onecycle; wsd, which warms up, holds and decays; or "
+        "any of timm by name (cosine, step, …).",
     )
     warmup: Fraction = Field(0.2, description="Warm-up, as a share of the steps.")
     label_smoothing: Fraction = Field(0.1, description="Label smoothing of the training loss.")

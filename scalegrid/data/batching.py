@@ -74,6 +74,7 @@ def batches(
     epoch: int,
     device: torch.device,
     augment: Augment,
+    first: int = 0,
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """The training batches of one epoch, shuffled and augmented.
 
@@ -84,17 +85,22 @@ def batches(
         epoch: counted from 0.
         device: of the batches.
         augment: the random changes.
+        first: batches to leave out, which a training that goes on has seen.
 
     Yields:
         Images, float32 `(B, C, R, R)` in channels-last memory, normalised; labels, int64 `(B,)`.
     """
     draws = _draw(len(images.labels), images.resolution, seed, epoch, augment)
     used = steps_per_epoch(len(draws.order), batch_size) * batch_size
-    order = draws.order[:used]
+    rest = slice(first * batch_size, used)
+    order = draws.order[rest]
     # Once per epoch: the device then waits for images alone.
     down, right, mirrored, labels = (
         _move(values, device)
-        for values in (draws.down, draws.right, draws.mirrored, images.labels[order])
+        for values in (
+            *(draws.down[rest], draws.right[rest], draws.mirrored[rest]),
+            images.labels[order],
+        )
     )
     for step, pixels in enumerate(images.fetch(order, batch_size)):
         now = slice(step * batch_size, step * batch_size + len(pixels))

@@ -6,7 +6,10 @@ import math
 import random
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -17,11 +20,13 @@ from scalegrid import baselines
 from scalegrid.data import Augment, Images, batches, load_split, steps_per_epoch
 from scalegrid.training import cpu
 from scalegrid.training.answers import Answers
+from scalegrid.training.checkpoint import Checkpoints, generators, set_generators
+from scalegrid.training.devices import device_name, versions
 from scalegrid.training.evaluation import Evaluation, evaluate
 from scalegrid.training.initialisation import zero_initialise
 from scalegrid.training.precise_batchnorm import set_precise_statistics
 from scalegrid.training.precision import Precision
-from scalegrid.training.recipe import make_optimizer, make_schedule
+from scalegrid.training.recipe import held_updates, make_optimizer, make_schedule
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
 
 _CHECK_EVERY = 20  # updates between two checks of the loss; a check waits for the device
@@ -47,13 +52,16 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
             for split in ("train", "val")
         )
         training = _Training(trial, images, on)
-        for epoch in range(1, trial.recipe.epochs + 1):
+        for earlier in training.done:
+            report(earlier)
+        while len(training.done) < trial.epochs:
             start = time.perf_counter()
-            loss, seen = training.run_epoch(epoch)
+            epoch = len(training.done) + 1
+            loss, updates = training.run_epoch(epoch)
             train_seconds = time.perf_counter() - start
             result = training.evaluate(held_out)
             _check_finite("validation loss", result.loss, epoch)
-            report(
+            training.done.append(
                 Epoch(
                     epoch=epoch,
                     train_loss=loss,
@@ -61,15 +69,19 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
                     top1=result.top1,
                     top5=result.top5,
                     learning_rate=training.rate,
-                    images_per_second=seen / train_seconds,
+                    images_per_second=updates * training.batch / train_seconds,
                     seconds=time.perf_counter() - start,
                 )
             )
+            report(training.done[-1])
     return result.answers
 
 
 class _Training:
-    """A network, its optimiser and its schedule after ``step`` of ``steps`` updates."""
+    """A network, its optimiser and its schedule after ``step`` of ``steps`` updates.
+
+    ``done`` are the epochs so far. It goes on from a checkpoint if there is one.
+    """
 
     def __init__(self, trial: Trial, images: Images, device: torch.device) -> None:
         recipe = trial.recipe
@@ -85,15 +97,27 @@ class _Training:
             self.average = ModelEmaV3(self.model, decay=recipe.ema_decay, use_warmup=True)
         self.precision = Precision(device)
         self.optimizer = make_optimizer(self.model, recipe)
-        self.step = 0
-        self.steps = recipe.epochs * steps_per_epoch(len(images.labels), recipe.batch_size)
-        self.schedule = make_schedule(self.optimizer, recipe, self.steps)
+        self.batch = min(recipe.batch_size, len(images.labels))
+        self.per_epoch = steps_per_epoch(len(images.labels), recipe.batch_size)
+        self.step, self.steps = 0, trial.epochs * self.per_epoch
+        self.total = torch.zeros((), dtype=torch.float64, device=device)  # of losses, this epoch
+        self.done: list[Epoch] = []
+        self.branch = _Branch.of(trial, device, self.steps)
+        if self.branch and (state := self.branch.latest()) is not None:
+            self._go_on(state)
+        self.schedule = make_schedule(
+            self.optimizer, recipe, self.steps, rung=trial.rung, first=self.step
+        )
         self.rate = math.nan  # of the last update
 
     def run_epoch(self, epoch: int) -> tuple[float, int]:
-        """Update on all batches of an epoch; returns the mean loss and the number of images."""
-        seen = 0
-        total = torch.zeros((), dtype=torch.float64, device=self.device)
+        """Update on all batches of an epoch that are left; the mean loss, and how many were left.
+
+        The loss is that of the whole epoch.
+        """
+        first = self.step % self.per_epoch
+        if not first:
+            self.total.zero_()
         for pixels, labels in batches(
             self.images,
             self.recipe.batch_size,
@@ -101,14 +125,46 @@ class _Training:
             epoch=epoch,
             device=self.device,
             augment=self.augment,
+            first=first,
         ):
-            total += self.update(pixels, labels) * len(labels)
-            seen += len(labels)
+            if self.branch and self.step == self.branch.step:
+                self.branch.write(self._state())
+            self.total += self.update(pixels, labels) * self.batch
             if self.step % _CHECK_EVERY == 0:
-                _check_finite("loss", total.item(), epoch)
-        loss = total.item() / seen
+                _check_finite("loss", self.total.item(), epoch)
+        loss = self.total.item() / (self.per_epoch * self.batch)
         _check_finite("loss", loss, epoch)
-        return loss, seen
+        return loss, self.per_epoch - first
+
+    def _state(self) -> dict[str, Any]:
+        """All that the rest of the training depends on."""
+        return {
+            "model": dict(self.model.state_dict()),
+            "average": dict(self.average.module.state_dict()) if self.average else None,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.precision.state(),
+            "generators": generators(self.device),
+            "step": self.step,
+            "total": self.total,
+            "done": [asdict(epoch) for epoch in self.done],
+        }
+
+    def _go_on(self, state: dict[str, Any]) -> None:
+        """Go on with what `_state` returned."""
+        self.model.load_state_dict(state["model"])
+        if self.average:
+            self.average.module.load_state_dict(state["average"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        for parameter, values in self.optimizer.state.items():
+            for key, value in values.items():
+                if isinstance(value, Tensor) and value.shape == parameter.shape:
+                    # In the memory format of the parameter, as fused kernels go through both.
+                    values[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+        self.precision.restore(state["scaler"])
+        self.step = state["step"]
+        self.total.copy_(state["total"])
+        self.done = [Epoch(**epoch) for epoch in state["done"]]
+        set_generators(state["generators"], self.device)
 
     def update(self, pixels: Tensor, labels: Tensor) -> Tensor:
         """One optimiser step; returns the loss."""
@@ -135,6 +191,32 @@ class _Training:
         with self.precision.autocast():
             set_precise_statistics(model, self.images, seed=self.seed, device=self.device)
             return evaluate(model, held_out, self.device)
+
+
+class _Branch:
+    """Where a training by `wsd` lets its rate fall: after ``step`` updates, and its checkpoints."""
+
+    def __init__(self, trial: Trial, checkpoints: Checkpoints, step: int) -> None:
+        self.step, self._trial, self._checkpoints = step, trial, checkpoints
+
+    @classmethod
+    def of(cls, trial: Trial, device: torch.device, steps: int) -> _Branch | None:
+        """None if the trial has no folder for checkpoints."""
+        if trial.checkpoints is None:
+            return None
+        made_with = [device_name(str(device)), str(trial.threads), versions(trial.compile)]
+        folder = Path(trial.checkpoints)
+        return cls(trial, Checkpoints(folder, trial.line, made_with), held_updates(steps))
+
+    def latest(self) -> Any | None:
+        """The state to go on with, if there is one."""
+        return self._checkpoints.latest(self._trial.rung)
+
+    def write(self, state: dict[str, Any]) -> None:
+        """Keep a state, if a later rung may want it; without it, that rung trains from nothing."""
+        if self._trial.keep:
+            with suppress(OSError, TypeError):
+                self._checkpoints.write(self._trial.rung, state)
 
 
 def build_model(trial: Trial, device: torch.device) -> nn.Module:

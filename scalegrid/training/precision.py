@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,3 +39,12 @@ class Precision:
             torch.nn.utils.clip_grad_norm_(parameters, clip_norm)
         self._scaler.step(optimizer)
         self._scaler.update()
+
+    def state(self) -> dict[str, Any]:
+        """What is known of the scale of losses; empty where they are not scaled."""
+        return dict(self._scaler.state_dict())
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on with what `state` returned."""
+        if state:
+            self._scaler.load_state_dict(state)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections.abc import Sequence
 from typing import Any, Protocol
 
@@ -16,8 +17,11 @@ from scalegrid.spec import Recipe
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
 
-SCHEDULES = ("onecycle", "cosine", "tanh", "poly", "step", "multistep", "none")
+SCHEDULES = ("onecycle", "wsd", "cosine", "tanh", "poly", "step", "multistep", "none")
 """The names to suggest; any other schedule that timm can step by update works as well."""
+
+DECAY = 0.3
+"""Share of a training's updates in which `wsd` lets the rate fall."""
 
 _STEP = 1 / 3  # after each such share of the training `step` divides the rate by ten
 _MILESTONES = (1 / 2, 3 / 4)  # shares after each of which `multistep` divides it by ten
@@ -30,12 +34,25 @@ class Schedule(Protocol):
         """Set the rates of the next update; called between one update and the next."""
 
 
+def held_updates(updates: int) -> int:
+    """After how many of its updates a training by `wsd` lets its rate fall.
+
+    Up to there trainings of different lengths are the same, and a longer one can branch off.
+    """
+    return updates - round(DECAY * updates)
+
+
 def check_recipe(recipe: Recipe) -> None:
     """Try optimiser and schedule on a network of one layer, which takes milliseconds.
 
     Raises:
         UserError: one of them does not exist, or cannot be used here.
     """
+    if recipe.schedule.lower() == "wsd" and recipe.warmup + DECAY > 1:
+        raise UserError(
+            f"--warmup {recipe.warmup:g} leaves wsd no room to hold its rate, which falls in the "
+            f"last {100 * DECAY:g} % of the steps; choose at most {1 - DECAY:g}."
+        )
     optimizer = make_optimizer(nn.Linear(4, 4), recipe)
     make_schedule(optimizer, recipe, steps=100)
 
@@ -67,10 +84,16 @@ def make_optimizer(model: nn.Module, recipe: Recipe) -> Optimizer:
     return optimizer
 
 
-def make_schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> Schedule:
+def make_schedule(
+    optimizer: Optimizer, recipe: Recipe, steps: int, *, rung: int = 1, first: int = 0
+) -> Schedule:
     """The recipe's schedule over ``steps`` updates, of which the share ``warmup`` warms up.
 
-    ``onecycle`` is torch's, at constant momentum. All others are timm's, with lengths that are
+    ``onecycle`` is torch's, at constant momentum. ``wsd`` warms up, holds the rate, and lets it
+    fall as 1 − √t in the last `DECAY` of the updates (Hägele et al., "Scaling Laws and
+    Compute-Optimal Training Beyond Fixed Training Durations", NeurIPS 2024, section 3); at a
+    ``rung`` the warm-up is as long as at rung 1, and the rate is held for longer. Of it alone
+    the update ``first`` may be another than 0. All others are timm's, with lengths that are
     shares of the training: ``step`` divides the rate by ten after each third, ``multistep`` after
     a half and three quarters; ``poly`` falls linearly.
 
@@ -78,6 +101,8 @@ def make_schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> Schedule:
         UserError: timm has no schedule of this name, or one that follows a metric.
     """
     name = recipe.schedule.lower()
+    if name == "wsd":
+        return _Held(optimizer, recipe, steps, rung, first)
     if name == "onecycle":
         # torch divides by zero when exactly one update warms up.
         share = 2 / steps if recipe.warmup * steps == 1 else recipe.warmup
@@ -106,6 +131,29 @@ def make_schedule(optimizer: Optimizer, recipe: Recipe, steps: int) -> Schedule:
             f"that steps by update ({reason})."
         )
     return _PerUpdate(scheduler)
+
+
+class _Held:
+    """Warm-up, hold, decay: the rate of an update depends on its number alone."""
+
+    def __init__(
+        self, optimizer: Optimizer, recipe: Recipe, steps: int, rung: int, first: int
+    ) -> None:
+        self._optimizer, self._peak = optimizer, recipe.learning_rate
+        self._warm = round(recipe.warmup * (steps // rung))
+        self._held, self._steps = held_updates(steps), steps
+        self._updates = first
+        self._set()
+
+    def step(self) -> None:
+        self._updates += 1
+        self._set()
+
+    def _set(self) -> None:
+        rising = (self._updates + 1) / (self._warm + 1)
+        fallen = max(0, self._updates + 1 - self._held) / (self._steps + 1 - self._held)
+        for group in self._optimizer.param_groups:
+            group["lr"] = self._peak * min(1.0, rising) * (1.0 - math.sqrt(fallen))
 
 
 class _PerUpdate:

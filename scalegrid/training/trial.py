@@ -19,7 +19,10 @@ class Trial:
     """One brief training of one variant with one seed: all that a worker needs.
 
     ``depth`` and ``width`` are multipliers of the baseline, whose layers are rounded by
-    ``depth_rounding``; ``resolution`` is in px.
+    ``depth_rounding``; ``resolution`` is in px. At a ``rung`` it trains for that many times the
+    recipe's epochs. By a schedule that holds its rate it goes on from the checkpoint of an earlier
+    rung in the folder ``checkpoints``, and leaves one for a later rung if it is to be kept
+    (``keep``); neither changes its numbers.
     """
 
     trial: str
@@ -35,6 +38,19 @@ class Trial:
     compile: bool = False
     depth_rounding: DepthRule = "authors"
     threads: int = 1
+    rung: int = 1
+    checkpoints: str | None = None
+    keep: bool = False
+
+    @property
+    def line(self) -> str:
+        """The id of the same trial at rung 1."""
+        return trial_id(self.variant, self.seed, self.data.fingerprint, self.recipe)
+
+    @property
+    def epochs(self) -> int:
+        """Passes over the training images."""
+        return self.rung * self.recipe.epochs
 
 
 @dataclass(frozen=True)
@@ -78,6 +94,7 @@ class DivergenceError(Exception):
     """A loss is no longer finite; the message says which, what and when, and is the error."""
 
 
-def trial_id(variant: str, seed: int, data_fingerprint: str, recipe: Recipe) -> str:
+def trial_id(variant: str, seed: int, data_fingerprint: str, recipe: Recipe, rung: int = 1) -> str:
     """The digest of a trial's content; equal content is the same trial."""
-    return digest([variant, seed, data_fingerprint, recipe.model_dump(mode="json")])
+    higher = [] if rung == 1 else [rung]
+    return digest([variant, seed, data_fingerprint, recipe.model_dump(mode="json"), *higher])

@@ -9,7 +9,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from scalegrid.spec import Recipe
-from scalegrid.training.recipe import SCHEDULES, check_recipe, make_optimizer, make_schedule
+from scalegrid.training.recipe import (
+    SCHEDULES,
+    check_recipe,
+    held_updates,
+    make_optimizer,
+    make_schedule,
+)
 from scalegrid.util.errors import UserError
 
 
@@ -103,6 +109,36 @@ def test_steps_are_shares_of_the_training() -> None:
     found = rates(200, schedule="multistep", warmup=0.0, learning_rate=1.0)
     assert found.count(1.0) == pytest.approx(100, abs=1)
     assert found.count(0.1) == pytest.approx(50, abs=1)
+
+
+def test_wsd_warms_up_holds_and_decays_as_one_less_a_root() -> None:
+    found = rates(100, schedule="wsd", warmup=0.2, learning_rate=1.0)
+    assert found[:20] == pytest.approx([(step + 1) / 21 for step in range(20)])
+    assert found[20:70] == [1.0] * 50
+    expected = [1 - math.sqrt(step / 31) for step in range(1, 31)]
+    assert found[70:] == pytest.approx(expected)
+
+
+def test_trainings_by_wsd_are_the_same_until_the_shorter_one_decays() -> None:
+    def at(rung: int) -> list[float]:
+        recipe = recipe_of(schedule="wsd", warmup=0.3)
+        made = make_optimizer(nn.Linear(4, 4), recipe)
+        schedule = make_schedule(made, recipe, 40 * rung, rung=rung)
+        found = []
+        for _ in range(40 * rung):
+            found.append(made.param_groups[0]["lr"])
+            schedule.step()
+        return found
+
+    short, long = at(1), at(3)
+    branch = held_updates(40)
+    assert short[:branch] == long[:branch]
+    assert short[branch] < long[branch] == long[held_updates(120) - 1]
+
+
+def test_a_long_warmup_leaves_no_room_to_hold() -> None:
+    with pytest.raises(UserError, match=r"--warmup 0.8 leaves wsd no room .* at most 0.7"):
+        check_recipe(recipe_of(schedule="wsd", warmup=0.8))
 
 
 def test_the_schedule_none_is_constant() -> None:

@@ -9,10 +9,11 @@ from scalegrid.analysis.observations import Flags
 
 
 class Ask(NamedTuple):
-    """A trial to run: a variant's id and a seed."""
+    """A trial to run: a variant's id, a seed, and the rung, a multiple of the brief budget."""
 
     variant: str
     seed: int
+    rung: int = 1
 
 
 class Result(NamedTuple):

@@ -156,7 +156,7 @@ class Racing:
 
     def _lacking(self, running: Iterable[Ask] = ()) -> dict[str, int]:
         """How many of its first trials each variant lacks; those that keep failing do not."""
-        made = Counter(variant for variant, _ in [*self._finished, *running])
+        made = Counter(ask.variant for ask in [*self._finished, *running])
         hopeful = self._hopeful(self._variants)
         lacking = {variant: self._replicates - made[variant] for variant in hopeful}
         return {variant: lack for variant, lack in lacking.items() if lack > 0}
@@ -169,7 +169,7 @@ class Racing:
     def _repeat(self) -> str | None:
         """The candidate to try again."""
         rivals = self._rivals()
-        running = Counter(variant for variant, _ in self._running)
+        running = Counter(ask.variant for ask in self._running)
         standing = self._current()
         if standing is None:  # too little is known yet; idle workers might as well try all again
             return min(rivals, key=running.__getitem__, default=None)
@@ -178,7 +178,7 @@ class Racing:
     def _rivals(self) -> list[str]:
         """The candidates that may be tried again; none where there is nothing to compare."""
         hopeful = self._hopeful(self._shares)
-        compared = {variant for variant, _ in self._finished} & self._shares.keys()
+        compared = {ask.variant for ask in self._finished} & self._shares.keys()
         return hopeful if len(compared.union(hopeful)) > 1 else []
 
     def _foreseen(self) -> dict[str, float]:
@@ -189,8 +189,8 @@ class Racing:
 
     def _hopeful(self, variants: Iterable[str]) -> list[str]:
         """Those that do not keep failing."""
-        failures = Counter(variant for variant, _ in self._failed)
-        successes = Counter(variant for variant, _ in self._finished)
+        failures = Counter(ask.variant for ask in self._failed)
+        successes = Counter(ask.variant for ask in self._finished)
         return [v for v in variants if failures[v] < successes[v] + _SPARE_FAILURES]
 
     def _next_seed(self, variant: str) -> int:
@@ -214,7 +214,7 @@ class _Standing:
         indifference: float,
     ) -> _Standing | None:
         """None if there are not two candidates with trials yet."""
-        tried = sorted({variant for variant, _ in finished} & shares.keys())
+        tried = sorted({ask.variant for ask in finished} & shares.keys())
         return cls(tried, finished, shares, indifference) if len(tried) > 1 else None
 
     def __init__(
@@ -227,7 +227,7 @@ class _Standing:
         self._tried, self._indifference = tried, indifference
         number = {variant: i for i, variant in enumerate(tried)}
         values = _levelled(finished)
-        own = {(number[v], seed): Ask(v, seed) for v, seed in finished if v in number}
+        own = {(number[ask.variant], ask.seed): ask for ask in finished if ask.variant in number}
         self._observations = Observations.collect(
             len(tried), ((*at, values[ask], *finished[ask].others) for at, ask in own.items())
         )
@@ -299,7 +299,7 @@ def _levelled(finished: Mapping[Ask, Result]) -> dict[Ask, float]:
         return {ask: result.value for ask, result in finished.items()}
     import pandas as pd
 
-    rows = [(*ask, result.value, result.device) for ask, result in finished.items()]
+    rows = [(*ask[:2], result.value, result.device) for ask, result in finished.items()]
     table = pd.DataFrame(rows, columns=["variant", "seed", "value", "device"])
     values = levelled(table)[0]["value"].sort_index().tolist()  # sorted by trial; now as told
     return dict(zip(finished, values, strict=True))

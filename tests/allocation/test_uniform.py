@@ -45,7 +45,7 @@ def test_what_remains_is_what_will_be_asked_for(
         ask = allocator.ask()
         assert ask is not None
     expected = allocator.remaining()
-    asked = [variant for variant, _ in ask_all(allocator)]
+    asked = [ask.variant for ask in ask_all(allocator)]
     assert expected == {v: asked.count(v) for v in variants if v in asked}
 
 

@@ -95,6 +95,7 @@ def trial_rows(plan: Plan, count: int) -> Iterator[dict[str, Any]]:
             "trial": f"{variant.variant}-{seed}",
             "variant": variant.variant,
             "seed": seed,
+            "rung": 1,
             "learning_rate": plan.spec.learning_rate,
             "status": "finished",
             "top1": top1,

@@ -36,6 +36,12 @@ CONFIDENCE = 0.95
 INDIFFERENCE, LOSS_INDIFFERENCE = 0.3, 0.01
 """Default width of the indifference zone: points of accuracy, and nats for the loss."""
 
+MOST_RUNGS = 8
+"""Rungs that a sweep may have."""
+
+HELD_SCHEDULE = "wsd"
+"""The schedule that holds its rate, so that a training can go on to a higher rung."""
+
 Metric = Literal["top1", "top5", "val_loss", "nas"]
 Match = Literal["flops", "params", "activations", "latency"]
 Rates = Literal["same", "tune", "check"]
@@ -212,6 +218,16 @@ class SweepSpec(Recipe):
     seeds: Annotated[int, Field(gt=0, le=10_000)] = Field(
         1, description="Replicates of each variant; racing: at the start."
     )
+    rungs: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        (1,),
+        description="Multiples of the brief budget, such as 1,3,9: all variants are trained for "
+        "the first, and the candidates that can still be best go on to the next.",
+    )
+    rungs_from: Literal["continue", "scratch"] = Field(
+        "continue",
+        description="A trial at a higher rung continues that of the one before, by a schedule "
+        "that holds its rate (wsd), or starts from scratch, by any schedule.",
+    )
     check_learning: bool = Field(
         True,
         description="Train the baseline twice at first, and stop if it has not learnt, or if its "
@@ -236,6 +252,11 @@ class SweepSpec(Recipe):
     device: str = Field("auto", description="Device: auto, cpu, cuda, or cuda:N.")
     fast_depthwise: bool = Field(
         True, description="Faster CPU kernels, mainly for depthwise convolutions."
+    )
+    keep_checkpoints: PositiveFloat = Field(
+        10.0,
+        description="Largest total size of the checkpoints that trials at higher rungs continue "
+        "from, in GB; a trial without one starts from scratch.",
     )
     compile: bool = Field(
         False, description="Compile networks into CUDA graphs; useful for long trainings."
@@ -310,6 +331,15 @@ class SweepSpec(Recipe):
             raise ValueError("must be three widths or more, such as 1,1.5,2")
         return tuple(sorted(set(widths)))
 
+    @field_validator("rungs")
+    @classmethod
+    def _increasing(cls, rungs: tuple[int, ...]) -> tuple[int, ...]:
+        if rungs[:1] != (1,) or list(rungs) != sorted(set(rungs)):
+            raise ValueError("must begin with 1 and increase, such as 1,3,9")
+        if len(rungs) > MOST_RUNGS:
+            raise ValueError(f"must be {MOST_RUNGS} numbers at most, such as 1,3,9")
+        return rungs
+
     @field_validator("confidence", "max_trials", "max_hours")
     @classmethod
     def _needs_racing(cls, value: float | None, info: ValidationInfo) -> float | None:
@@ -341,6 +371,11 @@ class SweepSpec(Recipe):
     def matched_cost(self) -> Match:
         """The cost that the plan makes equal, or compares: FLOPs in a classic grid."""
         return "flops" if self.grid == "classic" else self.match
+
+    @property
+    def continues(self) -> bool:
+        """Whether trials go on from checkpoints of the rung before."""
+        return len(self.rungs) > 1 and self.rungs_from == "continue"
 
     @property
     def racing(self) -> bool:
@@ -433,10 +468,12 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Allocation": (
         *("seeds", "allocation", "max_trials", "max_hours", "confidence"),
+        *("rungs", "rungs_from"),
         *("metric", "indifference", "check_learning"),
     ),
     "Where it runs": (
         *("workers", "device", "trials_per_device", "threads", "fast_depthwise", "compile"),
+        "keep_checkpoints",
     ),
     "Results": ("name", "results", "track"),
 }
@@ -448,7 +485,7 @@ JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
 RUNTIME_KEYS = frozenset(
     {
         *("workers", "threads", "trials_per_device", "device", "data_dir", "download"),
-        *("name", "results", "track"),
+        *("name", "results", "track", "keep_checkpoints"),
     }
 )
 """Keys that decide where and how trials run, not their numbers."""
@@ -459,10 +496,10 @@ IMAGE_KEYS = frozenset({"data", "channels", "image_column", "label_column"})
 ALLOCATION_KEYS = frozenset(
     {
         *("allocation", "confidence", "max_trials", "max_hours"),
-        *("seeds", "metric", "indifference", "check_learning"),
+        *("seeds", "rungs", "rungs_from", "metric", "indifference", "check_learning"),
     }
 )
-"""Keys that decide how many trials each variant gets."""
+"""Keys that decide how many trials each variant gets, and at which rungs."""
 
 CANDIDATE_KEYS = frozenset(
     {

@@ -8,6 +8,7 @@ about the trial; a trial that diverged or raised would do so again, and stays as
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil
 from operator import itemgetter
@@ -32,6 +33,12 @@ from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
 from scalegrid.progress.status import State
 from scalegrid.results import Store, Stored, read_stored
+from scalegrid.results.checkpoints import (
+    CHECKPOINTS,
+    KeptCheckpoints,
+    check_disk,
+    remove_checkpoints,
+)
 from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant_rows
 from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
@@ -132,6 +139,7 @@ def _run(
         stored.check(spec, planned[0]["variant"], plan.source.fingerprint)
         if finished := _finished_already(spec, planned, stored, display):
             return finished
+    check_disk(plan)
     with Store(spec.folder) as store:  # from here on no other process writes there
         if store.stored:
             store.stored.check(spec, planned[0]["variant"], plan.source.fingerprint)
@@ -176,6 +184,8 @@ def _train(
     """Ask, submit, collect, tell and store, to the end, an interruption, or a poor baseline."""
     spec = plan.spec
     made = list(made)
+    checkpoints = KeptCheckpoints(plan, data.fingerprint)
+    checkpoints.tidy(allocator.wanted)
     variants = {variant.variant: variant for variant in plan.variants}
     running: dict[str, Trial] = {}
     trained = 0
@@ -186,7 +196,8 @@ def _train(
             return
         while len(running) < executor.capacity and (ask := allocator.ask()) is not None:
             variant = variants[ask.variant]
-            trial = make_trial(plan, variant, ask.seed, data, plan.recipe_of(variant))
+            trial = make_trial(plan, variant, ask.seed, data, plan.recipe_of(variant), ask.rung)
+            trial = checkpoints.lend(trial, allocator.wanted)
             running[trial.trial] = trial
             progress.started(trial)
             executor.submit(trial)
@@ -226,6 +237,7 @@ def _train(
                 trained += len(rows)
                 for row in rows:
                     progress.ended(row)
+                checkpoints.tidy(allocator.wanted)
                 tracking.update()
     except KeyboardInterrupt:
         ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
@@ -235,6 +247,8 @@ def _train(
         raise
     problem = None if interrupted else _problem(plan, made)
     state: State = "interrupted" if interrupted else "stopped" if problem else "finished"
+    if state == "finished":
+        remove_checkpoints(spec.folder)
     status = progress.close(state, problem)
     return SweepOutcome(
         status.name, spec.folder, trained, status.finished, status.failed, interrupted, problem
@@ -251,7 +265,7 @@ def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
     """
     if not plan.spec.check_learning or not _alone(plan.variants[0].variant, made):
         return None
-    made = [row for row in made if row["seed"] in FIRST_SEEDS]
+    made = [row for row in made if row["seed"] in FIRST_SEEDS and row["rung"] == 1]
     if len(made) < len(FIRST_SEEDS):
         return None
     guessing = plan.source.guessing
@@ -315,6 +329,9 @@ def _finished_already(
     if not _replay(spec, planned, made, stored).done:
         return None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
+    if (spec.folder / CHECKPOINTS).exists():  # a run was killed at its very end, or runs now
+        with suppress(UserError), Store(spec.folder):
+            remove_checkpoints(spec.folder)
     if judging != stored.spec:
         with Store(spec.folder) as store:
             now = store.stored or stored
@@ -368,7 +385,7 @@ def _tell(
     allocator: Allocator, row: Row, spec: SweepSpec, flops_ratio: float, flags: Flags | None
 ) -> None:
     """Tell an allocator a trial: its value, other metrics and answers; or that it failed."""
-    ask = Ask(row["variant"], row["seed"])
+    ask = Ask(row["variant"], row["seed"], row["rung"])
     if row["status"] == "finished":
         worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
         flags = flags if spec.metric == "top1" else None  # answers are top-1's, as in `recommend`

@@ -28,6 +28,7 @@ def trial(variant: str, seed: int, **changes: Any) -> Row:
         "trial": f"{variant}-{seed}",
         "variant": variant,
         "seed": seed,
+        "rung": 1,
         "learning_rate": 0.1,
         "status": "finished",
         "top1": 0.5,

@@ -421,7 +421,7 @@ def test_two_runs_of_one_sweep_do_not_meet(results: Path) -> None:
 def test_the_allocator_is_told_the_accuracies_and_devices_of_before(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    told: list[tuple[str, int, float, str | None]] = []
+    told: list[tuple[str, int, int, float, str | None]] = []
 
     class Listener(Uniform):
         def tell(self, ask: Ask, result: Result | None) -> None:
@@ -438,7 +438,7 @@ def test_the_allocator_is_told_the_accuracies_and_devices_of_before(
     told.clear()
     run_light_sweep(light_spec(results))
     assert told == first  # in the order of the table, which is that of the plan
-    trials = load_sweep(None, results).trials[["variant", "seed", "top1", "device"]]
+    trials = load_sweep(None, results).trials[["variant", "seed", "rung", "top1", "device"]]
     assert told == list(trials.itertuples(index=False, name=None))
 
 

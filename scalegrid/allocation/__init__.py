@@ -5,13 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from scalegrid.allocation.base import Allocator, Ask, Result
+from scalegrid.allocation.base import Allocator, Ask, At, Line, Result
 from scalegrid.allocation.baseline_first import FIRST_SEEDS, BaselineFirst
 from scalegrid.allocation.racing import Racing
 from scalegrid.allocation.rates import RateSearch
 from scalegrid.allocation.uniform import Uniform
+from scalegrid.allocation.uniform_rungs import UniformRungs
 from scalegrid.analysis import raced, zone
 from scalegrid.spec import CONFIDENCE, SweepSpec
+from scalegrid.util.errors import UserError
 
 
 def make_allocator(
@@ -27,15 +29,19 @@ def make_allocator(
     allocator = _allocator(spec, variants, hours_before)
     if not spec.check_learning:
         return allocator
-    baseline = next(row["variant"] for row in variants if row["role"] == "baseline")
-    return BaselineFirst(allocator, baseline, spec.max_trials)
+    return BaselineFirst(allocator, _baseline(variants), spec.max_trials)
+
+
+def _baseline(variants: Sequence[Mapping[str, Any]]) -> str:
+    return next(str(row["variant"]) for row in variants if row["role"] == "baseline")
 
 
 def _allocator(
     spec: SweepSpec, variants: Sequence[Mapping[str, Any]], hours_before: float
 ) -> Allocator:
     ids = [row["variant"] for row in variants]
-    if not spec.racing:
+    rungs = len(spec.rungs) > 1
+    if not spec.racing and not rungs:
         return Uniform(ids, spec.seeds)
     roles, phis, matched = ([row[key] for row in variants] for key in ("role", "phi", "matched"))
     candidates = {
@@ -43,6 +49,11 @@ def _allocator(
         for row, eligible in zip(variants, raced(roles, phis, matched, spec.metric), strict=True)
         if eligible
     }
+    if rungs and not spec.racing:
+        baseline = _baseline(variants)
+        return UniformRungs(ids, candidates, baseline, seeds=spec.seeds, rungs=spec.rungs)
+    if rungs:  # racing over rungs belongs here
+        raise UserError("a race knows one rung; leave out --rungs, or use --allocation uniform.")
     return Racing(
         ids,
         candidates,
@@ -59,10 +70,13 @@ __all__ = [
     "FIRST_SEEDS",
     "Allocator",
     "Ask",
+    "At",
     "BaselineFirst",
+    "Line",
     "Racing",
     "RateSearch",
     "Result",
     "Uniform",
+    "UniformRungs",
     "make_allocator",
 ]

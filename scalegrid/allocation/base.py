@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
 from scalegrid.analysis.observations import Flags
@@ -30,6 +30,13 @@ class Result(NamedTuple):
     device: str | None = None
 
 
+At = tuple[str, int]
+"""A variant's id and a rung."""
+
+Line = tuple[str, int]
+"""A variant's id and a seed: the trainings that continue each other from rung to rung."""
+
+
 class Allocator(Protocol):
     """Chooses trials one at a time, while others are still running.
 
@@ -55,5 +62,9 @@ class Allocator(Protocol):
     def certainty(self) -> float | None:
         """Probability that the best candidate so far is good enough; None if it cannot tell."""
 
-    def remaining(self) -> Mapping[str, float]:
-        """How many trials of each variant it expects to ask for yet, for the time left."""
+    def remaining(self) -> Mapping[At, float]:
+        """How many trials of each variant and rung it expects to ask for yet, for the time left."""
+
+    @property
+    def wanted(self) -> Set[Line]:
+        """The lines that may have another trial, at a higher rung: their checkpoints are of use."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 
-from scalegrid.allocation.base import Allocator, Ask, Result
+from scalegrid.allocation.base import Allocator, Ask, At, Line, Result
 
 FIRST_SEEDS = (0, 1)
 """The baseline's first trials."""
@@ -65,12 +65,18 @@ class BaselineFirst:
         """The other's."""
         return self._allocator.certainty
 
-    def remaining(self) -> Mapping[str, float]:
+    @property
+    def wanted(self) -> Set[Line]:
+        """The other's."""
+        return self._allocator.wanted
+
+    def remaining(self) -> Mapping[At, float]:
         """The other's trials; of the baseline those that it waits for, if they are more."""
         remaining = dict(self._allocator.remaining())
         if self.waiting:
+            first_rung = (self._baseline, 1)
             first = sum(ask not in self._asked | self._told for ask in self._first)
             asked = len(self._asked - self._told)  # the other still expects to ask for these
-            others = max(0.0, remaining.get(self._baseline, 0.0) - asked)
-            remaining[self._baseline] = max(others, float(first))
+            others = max(0.0, remaining.get(first_rung, 0.0) - asked)
+            remaining[first_rung] = max(others, float(first))
         return remaining

@@ -6,15 +6,15 @@ import itertools
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from functools import cached_property
 
 import numpy as np
 
-from scalegrid.allocation.base import Ask, Result
+from scalegrid.allocation.base import Ask, At, Line, Result
+from scalegrid.allocation.levels import levelled_values
 from scalegrid.analysis import joint
 from scalegrid.analysis.foresight import HORIZON, trials_needed
-from scalegrid.analysis.kinds import levelled
 from scalegrid.analysis.luck import luck
 from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Observations
@@ -118,7 +118,12 @@ class Racing:
         standing = self._current()
         return None if standing is None or not standing.repeats else standing.certainty
 
-    def remaining(self) -> Mapping[str, float]:
+    @property
+    def wanted(self) -> Set[Line]:
+        """None: it knows one rung."""
+        return frozenset()
+
+    def remaining(self) -> Mapping[At, float]:
         """Trials of each variant that it expects to ask for: foresight, not a promise."""
         if self._spent:
             return {}
@@ -127,8 +132,8 @@ class Racing:
             expected.update(self._foreseen())
         total = sum(expected.values())
         if total > self._left:
-            return {variant: count * self._left / total for variant, count in expected.items()}
-        return dict(expected)
+            return {(v, 1): count * self._left / total for v, count in expected.items()}
+        return {(variant, 1): count for variant, count in expected.items()}
 
     @property
     def _left(self) -> float:
@@ -226,7 +231,7 @@ class _Standing:
     ) -> None:
         self._tried, self._indifference = tried, indifference
         number = {variant: i for i, variant in enumerate(tried)}
-        values = _levelled(finished)
+        values = levelled_values(finished)
         own = {(number[ask.variant], ask.seed): ask for ask in finished if ask.variant in number}
         self._observations = Observations.collect(
             len(tried), ((*at, values[ask], *finished[ask].others) for at, ask in own.items())
@@ -291,15 +296,3 @@ class _Standing:
             )
             self._foresight = HORIZON * len(self._tried) if needed is None else needed
         return dict(zip(self._tried, (self._foresight * self._chances.best).tolist(), strict=True))
-
-
-def _levelled(finished: Mapping[Ask, Result]) -> dict[Ask, float]:
-    """The values of trials, less what a kind of device adds to them, as `recommend` takes it."""
-    if len({result.device for result in finished.values()}) < 2:
-        return {ask: result.value for ask, result in finished.items()}
-    import pandas as pd
-
-    rows = [(*ask[:2], result.value, result.device) for ask, result in finished.items()]
-    table = pd.DataFrame(rows, columns=["variant", "seed", "value", "device"])
-    values = levelled(table)[0]["value"].sort_index().tolist()  # sorted by trial; now as told
-    return dict(zip(finished, values, strict=True))

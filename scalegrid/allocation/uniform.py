@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 
-from scalegrid.allocation.base import Ask, Result
+from scalegrid.allocation.base import Ask, At, Line, Result
 
 
 class Uniform:
@@ -44,9 +44,14 @@ class Uniform:
     def certainty(self) -> None:
         """It does not look at what trials come to."""
 
-    def remaining(self) -> Mapping[str, float]:
+    @property
+    def wanted(self) -> Set[Line]:
+        """None: it knows one rung."""
+        return frozenset()
+
+    def remaining(self) -> Mapping[At, float]:
         """Trials of each variant that have been neither asked for nor told."""
-        return {variant: float(count) for variant, count in self._counts.items() if count}
+        return {(variant, 1): float(count) for variant, count in self._counts.items() if count}
 
     def _drop(self, ask: Ask) -> None:
         del self._waiting[ask]

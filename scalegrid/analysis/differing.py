@@ -11,7 +11,7 @@ import numpy as np
 from scalegrid.analysis.candidates import trial_values
 from scalegrid.analysis.kinds import UNNAMED
 from scalegrid.analysis.observations import Floats
-from scalegrid.analysis.tables import Tables
+from scalegrid.analysis.tables import Tables, compared_trials
 from scalegrid.spec import RUNTIME_KEYS, Metric
 
 if TYPE_CHECKING:
@@ -67,7 +67,8 @@ def differing(a: Compared, b: Compared) -> dict[str, tuple[Any, Any]]:
 
 
 def _facts(sweep: Compared) -> dict[str, Any]:
-    trials = sweep.trials[sweep.trials["variant"].isin(sweep.planned["variant"])]
+    trials = compared_trials(sweep.trials)
+    trials = trials[trials["variant"].isin(sweep.planned["variant"])]
     finished = trials[trials["status"] == "finished"]
     return {
         "data_fingerprint": sweep.data,
@@ -86,7 +87,7 @@ def _known(column: pd.Series[Any]) -> list[Any]:
 
 def same_trials(a: Compared, b: Compared, metric: Metric) -> SameTrials | None:
     """How trials with equal ids differ, by their values as they are; None where there are none."""
-    number = len(set(a.trials["trial"]) & set(b.trials["trial"]))
+    number = len(set.intersection(*(set(compared_trials(one.trials)["trial"]) for one in (a, b))))
     if not number:
         return None
     values_a, values_b = (

@@ -14,7 +14,7 @@ from scalegrid.analysis.observations import Flags, Observations
 from scalegrid.analysis.recommend import estimates_as_planned
 from scalegrid.analysis.selection import MIN_REPEATS, chances
 from scalegrid.analysis.surface import Fit
-from scalegrid.analysis.tables import Tables
+from scalegrid.analysis.tables import Tables, compared_trials
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -147,7 +147,8 @@ class _Past:
 def _in_order(tables: Tables) -> pd.Series[str]:
     """The ids of the trials of the plan, but for those of width curves."""
     planned = tables.planned[tables.planned["role"] != "curve"]
-    trials = tables.trials[tables.trials["variant"].isin(planned["variant"])]
+    trials = compared_trials(tables.trials)
+    trials = trials[trials["variant"].isin(planned["variant"])]
     if "finished_at" not in trials:
         raise UserError(
             "the tables do not say when each trial ended; run the sweep again under another --name "

@@ -21,6 +21,7 @@ from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, S
 from scalegrid.analysis.selection import SAMPLES, chances, interval, is_clear, tie_set
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import Fit, optimum
+from scalegrid.analysis.tables import compared_trials
 from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Match, Metric, SweepSpec
 from scalegrid.util import yaml
@@ -77,6 +78,7 @@ def recommend(
         raise UserError(f"the indifference {indifference:g} must be a finite number, 0 or above.")
     if not 0 < confidence < 1:
         raise UserError(f"the confidence {confidence:g} must lie between 0 and 1.")
+    trials = compared_trials(trials)
     table = CandidateTable.read(variants, trials, metric, flops_factor, match)
     fitted = fitted or table.fit(answers)
     with_images = fitted.luck

@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+def compared_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """Those trials that candidates are compared by: of equal length, at the first rung."""
+    return trials[trials["rung"] == 1] if "rung" in trials else trials
+
+
 class Tables(Protocol):
     """The tables of a sweep, such as `scalegrid.results.load_sweep` returns."""
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
-from scalegrid.cli.options import FloatList, format_option, results_option
+from scalegrid.cli.options import NumberList, format_option, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.cli.published import show_comparison, show_fit
 from scalegrid.coefficients import Coefficients, DepthRule
@@ -43,9 +43,11 @@ _START = ("baseline", "alpha", "beta", "gamma", "flops_factor")
 @click.option(
     "--phi", metavar="PHIS", help="φ: 0:7, 0:7:0.5 or 0.5,1.5,2.  [default: 0:7; 0:4 if F < 1]"
 )
-@click.option("--flops", type=FloatList(), help="Budgets of FLOPs instead of φ, as 1e9,4e9.")
-@click.option("--params", type=FloatList(), help="Budgets of parameters instead of φ.")
-@click.option("--latency", type=FloatList(), help="Budgets of milliseconds instead of φ, measured.")
+@click.option("--flops", type=NumberList(float), help="Budgets of FLOPs instead of φ, as 1e9,4e9.")
+@click.option("--params", type=NumberList(float), help="Budgets of parameters instead of φ.")
+@click.option(
+    "--latency", type=NumberList(float), help="Budgets of milliseconds instead of φ, measured."
+)
 @click.option(
     "--budget",
     type=click.Choice(get_args(Way)),
@@ -77,9 +79,13 @@ _START = ("baseline", "alpha", "beta", "gamma", "flops_factor")
     help="How multiplied layers become whole.  [default: authors, or the sweep's]",
 )
 @click.option("--batch-size", type=_WHOLE, help="Images of a training step.  [default: 16]")
-@click.option("--dropout", type=FloatList(), help="At φ = 0 and 7 (F = 2).  [default: 0.2,0.5]")
-@click.option("--drop-path", type=FloatList(), help="Stochastic depth, likewise.  [default: 0.2]")
-@click.option("--weight-decay", type=FloatList(), help="Likewise.  [default: 1e-5]")
+@click.option(
+    "--dropout", type=NumberList(float), help="At φ = 0 and 7 (F = 2).  [default: 0.2,0.5]"
+)
+@click.option(
+    "--drop-path", type=NumberList(float), help="Stochastic depth, likewise.  [default: 0.2]"
+)
+@click.option("--weight-decay", type=NumberList(float), help="Likewise.  [default: 1e-5]")
 @click.option(
     "--fit", metavar="FAMILY", help="Show which coefficients a published family in effect used."
 )

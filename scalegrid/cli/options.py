@@ -31,10 +31,13 @@ _METAVARS = {2: "LOW HIGH", 3: "DEPTH WIDTH RESOLUTION"}
 """Of options that take so many numbers."""
 
 
-class FloatList(click.ParamType[tuple[float, ...]]):
-    """Numbers separated by commas."""
+class NumberList(click.ParamType[tuple[float, ...]]):
+    """Numbers of a kind separated by commas."""
 
     name = "LIST"
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self._kind = kind
 
     def convert(
         self, value: Any, param: click.Parameter | None, ctx: click.Context | None
@@ -43,9 +46,12 @@ class FloatList(click.ParamType[tuple[float, ...]]):
         if isinstance(value, tuple):
             return value
         try:
-            return tuple(float(part) for part in str(value).split(",") if part.strip())
+            return tuple(self._kind(part) for part in str(value).split(",") if part.strip())
         except ValueError:
-            self.fail(f"{value!r} must be numbers separated by commas, such as 1,1.5,2", param, ctx)
+            like = "whole numbers" if self._kind is int else "numbers"
+            example = "1,3,9" if self._kind is int else "1,1.5,2"
+            said = f"{value!r} must be {like} separated by commas, such as {example}"
+            self.fail(said, param, ctx)
 
 
 class IntOrWord(click.ParamType[int | str]):
@@ -120,7 +126,8 @@ def _option(key: str) -> Callable[[Command], Command]:
             flag, multiple=True, metavar="LIST", help=help_text, callback=_joined_by_commas
         )
     if get_origin(kind) is tuple and Ellipsis in get_args(kind):
-        return click.option(flag, type=FloatList(), default=None, help=help_text)
+        numbers = NumberList(_unwrapped(get_args(kind)[0]))
+        return click.option(flag, type=numbers, default=None, help=help_text)
     if get_origin(kind) is tuple:
         count = len(get_args(kind))
         return click.option(

@@ -18,6 +18,7 @@ from scalegrid.util.text import (
     coefficient,
     count,
     duration,
+    enumerated,
     exact_percent,
     few,
     part,
@@ -92,13 +93,15 @@ def _document(plans: Sequence[Plan]) -> dict[str, Any]:
     from scalegrid.progress.estimate import estimate_seconds
 
     plan = plans[0]
+    estimate = estimate_seconds(plan)
     return {
         "baseline": plan.spec.baseline,
         "resolution": plan.resolution,
         "variants": [_nested(variant) for variant in plan.variants],
         "spread": [asdict(summarise(p, plan.spec.matched_cost)) for p in plans],
         "notes": list(plan.notes),
-        "seconds_estimated": estimate_seconds(plan).seconds,
+        "seconds_estimated": estimate.seconds,
+        "seconds_at_most": estimate.most,
     }
 
 
@@ -128,8 +131,8 @@ _LESS = ("chosen from", "median", "networks")
 
 
 def _trials(plan: Plan) -> str:
-    """How many trials, and how long they take."""
-    from scalegrid.plan import planned_trials
+    """How many trials, and how long they take; with rungs at the first, and at most at all."""
+    from scalegrid.plan import later_trials, planned_trials
     from scalegrid.progress.estimate import estimate_seconds
 
     spec, estimate = plan.spec, estimate_seconds(plan)
@@ -142,7 +145,17 @@ def _trials(plan: Plan) -> str:
     if spec.racing:
         trials = f"{'At most' if spec.max_trials else 'At first'} {trials}"
     race = ", then a race" if spec.racing and not spec.max_trials else ""
+    more = sum(len(later_trials(plan, rung)) for rung in spec.rungs)
+    if more:
+        trials = f"At rung 1× {trials}"
+        most = f"{planned_trials(plan) + more} trials, about {duration(estimate.most)}"
+        race = f"; over {_times(spec.rungs)} at most {most}"
     return f"{trials}, about {duration(estimate.seconds)} ({how}){race}."
+
+
+def _times(rungs: Sequence[int]) -> str:
+    """``1×, 3× and 9×``."""
+    return enumerated([f"{rung}×" for rung in rungs])
 
 
 def _off_cost(plan: Plan) -> list[str]:

@@ -70,11 +70,13 @@ def _print(status: Status) -> None:
     if status.certainty is not None:
         print(f"{certainty(status.certainty).capitalize()}.")
     if status.running:
+        rungs = any(trial.rung > 1 for trial in status.running)
         print_table(
             [
                 {
                     "running": trial.label,
                     "seed": trial.seed,
+                    **({"rung": f"{trial.rung}×"} if rungs else {}),
                     "epoch": f"{trial.epoch} of {trial.epochs}",
                     "images/s": f"{trial.images_per_second or 0:.0f}",
                 }

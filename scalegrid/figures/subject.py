@@ -18,6 +18,7 @@ from scalegrid.analysis import (
 from scalegrid.analysis.candidates import at_phi_one
 from scalegrid.analysis.matched_cost import matched_cost
 from scalegrid.analysis.naming import role_name
+from scalegrid.analysis.tables import compared_trials
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
 from scalegrid.spec import Match
@@ -44,7 +45,8 @@ class Subject:
         self.spec = tables.spec
         self.planned = tables.planned
         self.variants = self.planned[self.planned["role"] != "curve"]
-        self.trials = tables.trials[tables.trials["variant"].isin(self.planned["variant"])]
+        trials = compared_trials(tables.trials)
+        self.trials = trials[trials["variant"].isin(self.planned["variant"])]
         self.history = tables.history
         self.answered = tables.answered
         self.earlier = len(tables.variants) - len(tables.planned)

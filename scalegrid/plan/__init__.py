@@ -2,13 +2,19 @@
 
 `resolve` fills in defaults and opens the data; `realisable` enumerates the networks that rounding
 leaves; `matched` and `classic` choose among them; `variants` describes what was chosen, `plan` is
-all of it, and `trials` what is to be trained.
+all of it, `trials` what is to be trained, and `rungs` what going on to higher rungs takes.
 """
 
 from scalegrid.plan.picks import ROLES
 from scalegrid.plan.plan import Plan, classic_plan, make_plan
 from scalegrid.plan.resolve import open_data, resolve
-from scalegrid.plan.trials import make_trial, planned_trials, trial_work, trial_works
+from scalegrid.plan.trials import (
+    later_trials,
+    make_trial,
+    planned_trials,
+    trial_work,
+    trial_works,
+)
 from scalegrid.plan.variants import Variant
 
 __all__ = [
@@ -16,6 +22,7 @@ __all__ = [
     "Plan",
     "Variant",
     "classic_plan",
+    "later_trials",
     "make_plan",
     "make_trial",
     "open_data",

@@ -20,6 +20,7 @@ from scalegrid.plan.kept import kept, named
 from scalegrid.plan.matched import matched_picks
 from scalegrid.plan.memory import BYTES, kept_per_activation, memory_notes
 from scalegrid.plan.resolve import check_training, open_data, resolve, with_epochs
+from scalegrid.plan.rungs import checkpoint_notes
 from scalegrid.plan.soundness import check
 from scalegrid.plan.variants import Variant, place, plan_order, variants_of
 from scalegrid.spec import CANDIDATE_KEYS, Match, Recipe, SweepSpec
@@ -140,7 +141,7 @@ def make_plan(spec: SweepSpec, *, by_files: bool = False) -> Plan:
     plan = _plan(spec, source, costs, by_files, checked=True)
     plan = replace(plan, spec=with_epochs(spec, source, plan.variants[0].flops))
     limits = _limit_notes(plan.spec, source, len(plan.variants))
-    limits += memory_notes(plan.variants, spec)
+    limits += memory_notes(plan.variants, spec) + checkpoint_notes(plan.variants, spec)
     return replace(plan, notes=(*source.notes, *plan.notes, *limits))
 
 

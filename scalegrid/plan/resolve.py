@@ -14,7 +14,8 @@ from scalegrid.baselines import BUILT_IN, Baseline, brief_rate
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import EMBEDDED, Source, open_source
 from scalegrid.plan.kept import kept
-from scalegrid.spec import BRIEF_IMAGES, SMALL, Recipe, SweepSpec
+from scalegrid.spec import BRIEF_IMAGES, HELD_SCHEDULE, SMALL, Recipe, SweepSpec
+from scalegrid.training.trial import DECAY
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
 
@@ -29,10 +30,11 @@ def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
     A resolved specification stays as it is. ``by_files`` is that of `make_plan`.
 
     Raises:
-        UserError: the baseline is unknown.
+        UserError: the baseline is unknown, or trials cannot go on by the schedule given.
     """
+    recipe = {**_learning_rate(spec), **_schedule(spec)}
     if all((spec.resolution, spec.resolution_step, spec.name, spec.depth_rounding, spec.rates)):
-        return spec.model_copy(update=update) if (update := _learning_rate(spec)) else spec
+        return spec.model_copy(update=recipe) if recipe else spec
     resolution, step = _sides(spec, by_files)
     spec = spec.model_copy(
         update={
@@ -40,7 +42,7 @@ def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
             "resolution_step": step,
             "depth_rounding": spec.depth_rounding or _rounding(spec),
             "rates": spec.rates or _rates(spec),
-            **_learning_rate(spec),
+            **recipe,
         }
     )
     return spec.model_copy(update={"name": spec.name or default_name(spec)})
@@ -54,13 +56,14 @@ def default_name(spec: SweepSpec) -> str:
 def check_training(spec: SweepSpec) -> None:
     """Check that the optimiser and the schedule exist.
 
-    The default ones do; to ask timm about others takes seconds.
+    The usual ones do; to ask timm about others takes seconds.
 
     Raises:
         UserError: either does not.
     """
     default = Recipe()
-    if (spec.optimizer, spec.schedule) != (default.optimizer, default.schedule):
+    usual = spec.optimizer == default.optimizer and spec.warmup <= 1 - DECAY
+    if not usual or spec.schedule not in (default.schedule, HELD_SCHEDULE):
         from scalegrid.training.recipe import check_recipe
 
         check_recipe(spec.recipe)
@@ -161,6 +164,22 @@ def _learning_rate(spec: SweepSpec) -> dict[str, float]:
     plain = spec.optimizer.lower() in _PLAIN
     rate = brief_rate(spec.baseline) if plain else ADAPTIVE_RATE
     return {} if rate is None else {"learning_rate": rate}
+
+
+def _schedule(spec: SweepSpec) -> dict[str, str]:
+    """Where trials are to continue and none is given: the one by which they can.
+
+    Raises:
+        UserError: another one is given.
+    """
+    if not spec.continues or spec.schedule.lower() == HELD_SCHEDULE:
+        return {}
+    if "schedule" in spec.model_fields_set:
+        raise UserError(
+            f"the schedule {spec.schedule!r} does not hold its rate, so that no training can go on "
+            f"to a higher rung; use --schedule {HELD_SCHEDULE}, or --rungs-from scratch."
+        )
+    return {"schedule": HELD_SCHEDULE}
 
 
 def _slug(text: str) -> str:

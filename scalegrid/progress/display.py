@@ -6,7 +6,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TextIO
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 from scalegrid.analysis.naming import role_name, with_name
 from scalegrid.progress.status import Running, Status
@@ -35,6 +35,7 @@ class Ended:
     error: str | None
     seconds: float
     metric: Metric = "top1"
+    rung: int = 1
 
 
 class Display(Protocol):
@@ -158,7 +159,7 @@ def label(variant: Variant | pd.Series[Any]) -> str:
 
 def line(trial: Ended, status: Status) -> str:
     """One line about a trial that has ended."""
-    parts = [f"trial {status.ended}/{status.total}", trial.label, f"seed {trial.seed}"]
+    parts = [f"trial {status.ended}/{status.total}", trial.label, _which(trial)]
     if trial.value is not None:
         parts += [with_name(trial.value, trial.metric), duration(trial.seconds)]
     else:
@@ -168,16 +169,21 @@ def line(trial: Ended, status: Status) -> str:
     return "  ".join([*parts, *filter(None, [time_left(status)])])
 
 
-def opening_note(status: Status, *, racing: bool = False) -> str:
-    """How much there is to train, and how long it will take; of a race, an estimate."""
+Extent = Literal["", "at first", "at most"]
+"""Of the trials that are foreseen: all; in a race the first; with rungs the most."""
+
+
+def opening_note(status: Status, extent: Extent = "") -> str:
+    """How much there is to train, and how long it will take."""
     count = status.total - status.ended
-    trials = f"{'at first ' * racing}{plural(count, 'trial')} to train"
+    trials = f"{extent} {plural(count, 'trial')} to train".strip()
     if status.ended:
         trials += f", {status.ended} done before"
     if status.seconds_left is None:
         return f"{status.name}: {trials}."
     needed = duration(max(1.0, status.seconds_left))
-    return f"{status.name}: {trials}; this will take about {needed}."
+    most = " at most" if extent == "at most" else ""
+    return f"{status.name}: {trials}; this will take{most} about {needed}."
 
 
 def closing_note(status: Status, folder: Path) -> str:
@@ -256,7 +262,12 @@ def render(status: Status) -> RenderableType:
 def _running_cells(trial: Running) -> tuple[str, str, str, str]:
     speed = f"{trial.images_per_second:.0f} images/s" if trial.images_per_second else ""
     epoch = f"epoch {min(trial.epoch + 1, trial.epochs)} of {trial.epochs}"
-    return trial.label, f"seed {trial.seed}", epoch, speed
+    return trial.label, _which(trial), epoch, speed
+
+
+def _which(trial: Running | Ended) -> str:
+    """``seed 0``, and the rung if it is a higher one: ``seed 0  rung 3×``."""
+    return f"seed {trial.seed}" + (f"  rung {trial.rung}×" if trial.rung > 1 else "")
 
 
 def _bar(text: str, done: int, total: int) -> RenderableType:

@@ -20,7 +20,8 @@ from itertools import cycle, islice
 from typing import NamedTuple
 
 from scalegrid.executors import placement_for
-from scalegrid.plan import Plan, planned_trials, trial_works
+from scalegrid.plan import Plan, later_trials, planned_trials, trial_works
+from scalegrid.plan.rungs import rung_work
 from scalegrid.progress.rate import stored_rate
 
 TYPICAL_RATE = 5.6e-9
@@ -28,10 +29,14 @@ TYPICAL_RATE = 5.6e-9
 
 
 class Estimate(NamedTuple):
-    """How long a sweep takes; ``measured`` on this machine, or by a processor's typical speed."""
+    """How long a sweep takes; ``measured`` on this machine, or by a processor's typical speed.
+
+    ``seconds`` are those of the first rung, ``most`` those of all if all candidates go on.
+    """
 
     seconds: float
     measured: bool
+    most: float
 
 
 def estimate_seconds(plan: Plan) -> Estimate:
@@ -44,9 +49,14 @@ def estimate_seconds(plan: Plan) -> Estimate:
     """
     placement = placement_for(plan.spec)
     rate = stored_rate(plan, placement)
-    works = islice(cycle(trial_works(plan).values()), planned_trials(plan))
-    jobs = [(rate or TYPICAL_RATE) * work for work in works]
-    return Estimate(makespan(jobs, placement.workers), rate is not None)
+    works = {v: (rate or TYPICAL_RATE) * work for v, work in trial_works(plan).items()}
+    first = makespan(islice(cycle(works.values()), planned_trials(plan)), placement.workers)
+    later = [
+        makespan((works[v] * rung_work(plan.spec, rung) for v in trials), placement.workers)
+        for rung in plan.spec.rungs
+        if (trials := later_trials(plan, rung))
+    ]
+    return Estimate(first, rate is not None, most=first + sum(later))
 
 
 def makespan(jobs: Iterable[float], workers: int) -> float:

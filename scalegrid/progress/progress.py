@@ -10,13 +10,15 @@ from math import isfinite
 from statistics import fmean
 from typing import Any
 
-from scalegrid.allocation import Allocator, RateSearch
-from scalegrid.analysis import raced, value
+from scalegrid.allocation import Allocator, At, RateSearch
+from scalegrid.analysis import value
 from scalegrid.analysis.candidates import sign
 from scalegrid.plan import Plan, trial_works
+from scalegrid.plan.rungs import raced_variants, rung_work
 from scalegrid.progress.display import (
     Display,
     Ended,
+    Extent,
     closing_note,
     label,
     opening_note,
@@ -62,14 +64,15 @@ class Progress:
     ) -> None:
         self._plan, self._allocator, self._display = plan, allocator, display
         self._labels = {variant.variant: label(variant) for variant in plan.variants}
-        self._raced = _raced(plan)
+        self._raced = raced_variants(plan.variants, plan.spec)
         self._ratios = {variant.variant: variant.flops_ratio for variant in plan.variants}
         self._works = trial_works(plan)
         self._workers = workers
         self.pace = Pace(rate)
         self._running: dict[str, _Underway] = {}
-        self._finished: dict[str, list[Mapping[str, Any]]] = {}
-        self._failed = 0
+        self._finished = self._failed = 0
+        self._compared: dict[str, list[Mapping[str, Any]]] = {}  # finished trials at rung 1
+        self._lost = False  # whether a trial lacked its checkpoint
         self._best: Best | None = None
         self._started_at = time.time()
         self._last_shown = 0.0
@@ -80,8 +83,9 @@ class Progress:
         """Show the notes of the plan and of the data, how much there is to train, and how long."""
         for note in filter(None, (*self._plan.notes, data_note)):
             self._display.note(f"Note: {sentence(note)}")
-        racing = self._plan.spec.racing
-        self._display.note(opening_note(self.status("running"), racing=racing))
+        spec = self._plan.spec
+        extent: Extent = "at first" if spec.racing else "at most" if len(spec.rungs) > 1 else ""
+        self._display.note(opening_note(self.status("running"), extent))
 
     def started(self, trial: Trial) -> None:
         """A trial has been handed to the executor."""
@@ -91,8 +95,9 @@ class Progress:
             label=self._labels[trial.variant],
             seed=trial.seed,
             epoch=0,
-            epochs=trial.recipe.epochs,
+            epochs=trial.epochs,
             images_per_second=None,
+            rung=trial.rung,
         )
         self._running[trial.trial] = _Underway(shown, time.monotonic())
 
@@ -100,11 +105,22 @@ class Progress:
         """A running trial has finished an epoch."""
         underway = self._running[trial]
         shown = underway.shown
-        self.pace.add(epoch.seconds, self._works[shown.variant] / shown.epochs)
-        underway.shown = replace(
-            shown, epoch=shown.epoch + 1, images_per_second=epoch.images_per_second
-        )
+        if epoch.own == 1:  # what was recalled took no time now
+            self.pace.add(epoch.seconds, self._works[shown.variant] * shown.rung / shown.epochs)
+            self._note_lost(shown)
+        speed = epoch.images_per_second if epoch.own else None
+        underway.shown = replace(shown, epoch=shown.epoch + 1, images_per_second=speed)
         underway.since = time.monotonic()
+
+    def _note_lost(self, shown: Running) -> None:
+        """Say once that a trial which should continue has begun with an epoch of its own."""
+        if shown.rung == 1 or shown.epoch or not self._plan.spec.continues or self._lost:
+            return
+        self._lost = True
+        self._display.note(
+            f"Note: {shown.label}, seed {shown.seed}, is trained from its start at rung "
+            f"{shown.rung}×, since it has no checkpoint of a rung below; others may be, too."
+        )
 
     def ended(self, row: Mapping[str, Any]) -> None:
         """A running trial has ended and is stored as ``row``."""
@@ -112,9 +128,8 @@ class Progress:
         self._count(row)
         metric = self._plan.spec.metric
         worth = self._value(row) if row["status"] == "finished" else None
-        ended = Ended(
-            self._labels[row["variant"]], row["seed"], worth, row["error"], row["seconds"], metric
-        )
+        name, seed, rung = self._labels[row["variant"]], row["seed"], row["rung"]
+        ended = Ended(name, seed, worth, row["error"], row["seconds"], metric, rung)
         self._display.ended(ended, self.status("running"))
 
     def show(self) -> None:
@@ -147,15 +162,15 @@ class Progress:
         remaining = Counter(self._allocator.remaining())
         running = state == "running"
         if not running:
-            remaining.update(underway.shown.variant for underway in self._running.values())
+            given_up = (underway.shown for underway in self._running.values())
+            remaining.update((one.variant, one.rung) for one in given_up)
         shown = tuple(underway.shown for underway in self._running.values()) if running else ()
-        finished = sum(len(rows) for rows in self._finished.values())
         return Status(
             name=str(self._plan.spec.name),
             state=state,
-            finished=finished,
+            finished=self._finished,
             failed=self._failed,
-            total=finished + self._failed + len(shown) + round(sum(remaining.values())),
+            total=self._finished + self._failed + len(shown) + round(sum(remaining.values())),
             seconds_left=self._seconds_left(remaining) if running else None,
             best=self._best,
             certainty=self._allocator.certainty,
@@ -169,14 +184,17 @@ class Progress:
         if row["status"] != "finished":
             self._failed += 1
             return
-        self._finished.setdefault(row["variant"], []).append(row)
-        candidates = sorted(self._raced & self._finished.keys())
+        self._finished += 1
+        if row["rung"] > 1:  # trials of one length are compared
+            return
+        self._compared.setdefault(row["variant"], []).append(row)
+        candidates = sorted(self._raced & self._compared.keys())
         metric = self._plan.spec.metric
-        means = {one: fmean(map(self._value, self._finished[one])) for one in candidates}
+        means = {one: fmean(map(self._value, self._compared[one])) for one in candidates}
         means = {one: mean for one, mean in means.items() if isfinite(mean)}
         if means:
             best = max(means, key=lambda one: sign(metric) * means[one])
-            rows = self._finished[best]
+            rows = self._compared[best]
             top1 = fmean(row["top1"] for row in rows)
             self._best = Best(best, self._labels[best], top1, len(rows), metric, means[best])
 
@@ -195,7 +213,7 @@ class Progress:
         least, most = (makespan(jobs * count, self._workers) for count in RateSearch.LENGTHS)
         return least, most
 
-    def _seconds_left(self, remaining: Mapping[str, float]) -> float | None:
+    def _seconds_left(self, remaining: Mapping[At, float]) -> float | None:
         rate = self.pace.rate
         if rate is None:
             return None
@@ -203,20 +221,18 @@ class Progress:
         jobs = []
         for underway in self._running.values():
             shown = underway.shown
-            left = rate * self._works[shown.variant] * (1 - shown.epoch / shown.epochs)
-            jobs.append(max(0.0, left - (now - underway.since)))
+            whole = self._work(shown.variant, shown.rung)
+            left = self._works[shown.variant] * shown.rung * (1 - shown.epoch / shown.epochs)
+            jobs.append(max(0.0, rate * min(whole, left) - (now - underway.since)))
+        works = {at: rate * self._work(*at) for at in remaining}
         if sum(remaining.values()) > _MANY:
-            waiting = sum(rate * self._works[v] * count for v, count in remaining.items())
+            waiting = sum(works[at] * count for at, count in remaining.items())
             return (sum(jobs) + waiting) / self._workers
-        for variant, count in remaining.items():
-            whole, part = divmod(count, 1)  # what a race expects is no whole number
-            one = rate * self._works[variant]
-            jobs += [one] * int(whole) + [one * part] * (part > 0)
+        for at, count in remaining.items():
+            trials, part = divmod(count, 1)  # what a race expects is no whole number
+            jobs += [works[at]] * int(trials) + [works[at] * part] * (part > 0)
         return makespan(jobs, self._workers)
 
-
-def _raced(plan: Plan) -> set[str]:
-    """The variants that are compared at equal cost."""
-    roles, phis, matched = zip(*((v.role, v.phi, v.matched) for v in plan.variants), strict=True)
-    eligible = raced(roles, phis, matched, plan.spec.metric)
-    return {v.variant for v, here in zip(plan.variants, eligible, strict=True) if here}
+    def _work(self, variant: str, rung: int) -> float:
+        """What a trial has to do, if it finds its checkpoint."""
+        return self._works[variant] * rung_work(self._plan.spec, rung)

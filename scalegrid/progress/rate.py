@@ -36,6 +36,7 @@ _MOST_IMAGES = 32  # of a step; larger batches are hardly faster per image
 def rate_of(trials: Sequence[Mapping[str, Any]], plan: Plan, placement: Placement) -> float | None:
     """The rate of finished trials on this kind of device and as many threads; None without any.
 
+    Trials at higher rungs are left out: how much of them was recalled is not in their rows.
     Trials on another processor say nothing of this one; those that do not name theirs count.
     """
     unnamed = placement.devices[0].split(":")[0]
@@ -44,6 +45,7 @@ def rate_of(trials: Sequence[Mapping[str, Any]], plan: Plan, placement: Placemen
         row
         for row in trials
         if row["status"] == "finished"
+        and row["rung"] == 1
         and row["threads"] == placement.threads
         and (row["device"] == unnamed or f"{row['device']},".startswith(kind))
     ]

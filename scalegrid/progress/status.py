@@ -30,7 +30,7 @@ _SILENCE = 30.0  # seconds without a sign of life after which a sweep counts as 
 
 @dataclass(frozen=True)
 class Running:
-    """A trial under way: ``epoch`` of its ``epochs`` are finished."""
+    """A trial under way: ``epoch`` of its ``epochs`` are finished, or recalled."""
 
     trial: str
     variant: str
@@ -39,6 +39,7 @@ class Running:
     epoch: Count
     epochs: Count
     images_per_second: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None
+    rung: Count = 1
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from scalegrid.analysis import (
 from scalegrid.analysis.candidates import sign, trial_values
 from scalegrid.analysis.matched_cost import is_cost, matched_cost
 from scalegrid.analysis.naming import METRIC_NAMES, role_name, value_text
+from scalegrid.analysis.tables import compared_trials
 from scalegrid.figures.drawing import render
 from scalegrid.figures.published import hover_texts
 from scalegrid.figures.subject import Subject
@@ -128,7 +129,8 @@ def _variant(
     rated: Mapping[str, Mapping[str, str]],
 ) -> dict[str, str]:
     """A row of the table of variants; what is not known is a dash."""
-    own = tables.trials[tables.trials["variant"] == row["variant"]]
+    trials = compared_trials(tables.trials)
+    own = trials[trials["variant"] == row["variant"]]
     judged = rated.get(row["variant"], {})
     off = not row["matched"] and row["role"] != "baseline"
     note = [f"{is_cost(matched_cost(tables.spec))} off: only compared"] if off else []
@@ -209,9 +211,14 @@ def _layers(tables: SweepTables, found: Recommendation | None) -> list[dict[str,
 def _failures(tables: SweepTables) -> list[dict[str, str]]:
     failed = tables.trials[tables.trials["status"] == "failed"]
     return [
-        {"variant": str(row["variant"]), "seed": str(row["seed"]), "error": str(row["error"])}
+        {"variant": str(row["variant"]), "seed": _seed(row), "error": str(row["error"])}
         for row in failed.to_dict("records")
     ]
+
+
+def _seed(row: Mapping[str, Any]) -> str:
+    """``0``, or ``0, rung 3×`` at a higher rung."""
+    return str(row["seed"]) + (f", rung {row['rung']}×" if row.get("rung", 1) > 1 else "")
 
 
 def _settings(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:

@@ -79,7 +79,7 @@ _VARIANTS: dict[str, Callable[[float], bool]] = {
 _TRIALS: dict[str, Callable[[float], bool]] = {
     **dict.fromkeys(("top1", "top5"), _share),
     **dict.fromkeys(("train_loss", "val_loss"), math.isfinite),
-    **dict.fromkeys(("seconds", "images_per_second"), _positive),
+    **dict.fromkeys(("seconds", "images_per_second", "rung"), _positive),
 }
 _HISTORY: dict[str, Callable[[float], bool]] = dict.fromkeys(("top1", "top5"), _share)
 """What the numbers of each table may be."""

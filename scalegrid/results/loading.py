@@ -19,7 +19,15 @@ from scalegrid.results.checks import (
     of_trials,
 )
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, VARIANTS, Table, read_table
-from scalegrid.spec import EXTENDABLE_KEYS, IMAGE_KEYS, RUNTIME_KEYS, Metric, SweepSpec, check_name
+from scalegrid.spec import (
+    EXTENDABLE_KEYS,
+    HELD_SCHEDULE,
+    IMAGE_KEYS,
+    RUNTIME_KEYS,
+    Metric,
+    SweepSpec,
+    check_name,
+)
 from scalegrid.training.answers import unpack
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
@@ -179,8 +187,15 @@ class Stored:
         Whether the images are the same is for their fingerprint to say, not for `IMAGE_KEYS`.
 
         Raises:
-            UserError: naming the first such setting.
+            UserError: naming the first such setting; or trials are to continue at a higher rung,
+                and the schedule of this sweep does not allow it.
         """
+        if spec.continues and spec.schedule == self.spec.schedule != HELD_SCHEDULE:
+            raise UserError(
+                f"{self.folder} holds trainings by the schedule {spec.schedule!r}, which does not "
+                "hold its rate, so that none can go on to a higher rung; use --rungs-from scratch, "
+                f"or --schedule {HELD_SCHEDULE} under another --name."
+            )
         for key in SweepSpec.model_fields:
             if key in RUNTIME_KEYS | EXTENDABLE_KEYS | IMAGE_KEYS:
                 continue

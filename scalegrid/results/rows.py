@@ -35,6 +35,7 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
         "trial": trial.trial,
         "variant": trial.variant,
         "seed": trial.seed,
+        "rung": trial.rung,
         "learning_rate": trial.recipe.learning_rate,
         "status": outcome.status,
         "top1": last.top1 if last else math.nan,
@@ -58,7 +59,8 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
 
 def history_rows(outcome: Outcome) -> list[RowDict]:
     """The rows of ``history.parquet`` for a trial, one an epoch."""
-    return [{"trial": outcome.trial, **asdict(epoch)} for epoch in outcome.history]
+    rows = [{"trial": outcome.trial, **asdict(epoch)} for epoch in outcome.history]
+    return [{key: value for key, value in row.items() if key != "own"} for row in rows]
 
 
 def answer_rows(outcome: Outcome) -> list[RowDict]:

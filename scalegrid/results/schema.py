@@ -16,13 +16,13 @@ import pyarrow.parquet as pq
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised whenever a column is added, removed, or changes its type or meaning."""
 
 Table: TypeAlias = Any  # pyarrow ships no types
 Row = Mapping[str, Any]
 
-_ADDED = {"memory": None, "depth_rounding": "authors", "learning_rate": math.nan}
+_ADDED = {"memory": None, "depth_rounding": "authors", "learning_rate": math.nan, "rung": 1}
 """Columns that tables of earlier versions lack, and their values there."""
 
 _NULLABLE = ("error", "memory")
@@ -92,9 +92,10 @@ VARIANTS = _schema(
 )
 TRIALS = _schema(
     "trials",
-    trial=(_TEXT, "id: digest of variant, seed, data and recipe"),
+    trial=(_TEXT, "id: digest of variant, seed, data, recipe and a rung above 1"),
     variant=(_TEXT, "id of the variant"),
     seed=(_WHOLE, "seed of the training"),
+    rung=(_WHOLE, "multiple of the brief budget; 1 in tables of schema 1 to 3"),
     learning_rate=(_REAL, "peak learning rate; NaN in tables of schema 1 and 2"),
     status=(_TEXT, "finished or failed"),
     top1=(_REAL, "top-1 accuracy after the last epoch, a share in [0, 1]; NaN if failed"),
@@ -106,7 +107,7 @@ TRIALS = _schema(
     epochs=(_WHOLE, "epochs finished"),
     images=(_WHOLE, "training images seen in them"),
     images_per_second=(_REAL, "training images over training seconds, all epochs; measured"),
-    seconds=(_REAL, "wall time of the trial; measured"),
+    seconds=(_REAL, "wall time of the trial, without what it continues from; measured"),
     device=(
         _TEXT,
         "cpu, its model and widest vector instructions; or cuda, the GPU",

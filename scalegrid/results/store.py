@@ -43,9 +43,9 @@ from scalegrid.util.files import remove_partial_files, replace_file
 
 
 class _Held(NamedTuple):
-    """Where a trial is sorted (position of its variant, seed), and which rows hold it."""
+    """Where a trial is sorted (position of its variant, seed, rung), and which rows hold it."""
 
-    order: tuple[int, int]
+    order: tuple[int, int, int]
     row: int
     epochs: list[int]
     answers: list[int]  # one row or none
@@ -187,9 +187,9 @@ class Store:
         self._trials = _joined(self._trials, trials)
         self._history = _joined(self._history, history)
         self._answers = _joined(self._answers, answers)
-        columns = (trials[name].to_pylist() for name in ("trial", "variant", "seed"))
-        for row, (trial, variant, seed) in enumerate(zip(*columns, strict=True), start=first_row):
-            self._held[trial] = _Held((self._positions[variant], seed), row, [], [])
+        columns = (trials[name].to_pylist() for name in ("trial", "variant", "seed", "rung"))
+        for row, (trial, variant, *own) in enumerate(zip(*columns, strict=True), start=first_row):
+            self._held[trial] = _Held((self._positions[variant], *own), row, [], [])
         owners, epochs = (history[name].to_pylist() for name in ("trial", "epoch"))
         for row in sorted(range(len(epochs)), key=epochs.__getitem__):
             self._held[owners[row]].epochs.append(first_epoch + row)

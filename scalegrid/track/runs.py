@@ -24,7 +24,7 @@ _VARIANT = (
     *("variant", "role", "phi", "alpha", "beta", "gamma", "depth", "width", "resolution"),
     *("layers", "channels", "flops", "flops_ratio", "params", "activations", "memory"),
 )
-_TRIAL = ("trial", "seed", "learning_rate", "device", "threads", "versions")
+_TRIAL = ("trial", "seed", "rung", "learning_rate", "device", "threads", "versions")
 _FINAL = (
     *("top1", "top5", "train_loss", "val_loss"),
     *("epochs", "images", "images_per_second", "seconds"),
@@ -124,13 +124,14 @@ def _sweep_id(stored: Stored) -> str:
 
 def _trial_run(row: Row, variant: Row, epochs: Sequence[Row], common: Mapping[str, Setting]) -> Run:
     described: Any = SimpleNamespace(**variant)
+    rung = f" rung {row['rung']}" if row["rung"] > 1 else ""
     end = row["finished_at"].timestamp()
     # Backwards from the end: the last epoch ends with the trial.
     later = accumulate((epoch["seconds"] for epoch in reversed(epochs[1:])), initial=0.0)
     moments = [end - seconds for seconds in later][::-1]
     return Run(
         id=row["trial"],
-        name=" ".join(f"{label(described)} seed {row['seed']}".split()),
+        name=" ".join(f"{label(described)} seed {row['seed']}{rung}".split()),
         kind="trial",
         config={**common, **_settings({**_taken(variant, _VARIANT), **_taken(row, _TRIAL)})},
         history=[

@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,8 +26,8 @@ from scalegrid.training.evaluation import Evaluation, evaluate
 from scalegrid.training.initialisation import zero_initialise
 from scalegrid.training.precise_batchnorm import set_precise_statistics
 from scalegrid.training.precision import Precision
-from scalegrid.training.recipe import held_updates, make_optimizer, make_schedule
-from scalegrid.training.trial import DivergenceError, Epoch, Trial
+from scalegrid.training.recipe import make_optimizer, make_schedule
+from scalegrid.training.trial import DivergenceError, Epoch, Trial, held_updates
 
 _CHECK_EVERY = 20  # updates between two checks of the loss; a check waits for the device
 
@@ -53,7 +53,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
         )
         training = _Training(trial, images, on)
         for earlier in training.done:
-            report(earlier)
+            report(replace(earlier, own=0.0))
         while len(training.done) < trial.epochs:
             start = time.perf_counter()
             epoch = len(training.done) + 1
@@ -71,6 +71,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
                     learning_rate=training.rate,
                     images_per_second=updates * training.batch / train_seconds,
                     seconds=time.perf_counter() - start,
+                    own=updates / training.per_epoch,
                 )
             )
             report(training.done[-1])

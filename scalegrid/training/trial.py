@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from scalegrid.coefficients import DepthRule
@@ -12,6 +12,18 @@ from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
     from scalegrid.data import CachedData
+
+
+DECAY = 0.3
+"""Share of a training's updates in which the schedule `wsd` lets the rate fall."""
+
+
+def held_updates(updates: int) -> int:
+    """After how many of its updates a training by `wsd` lets its rate fall.
+
+    Up to there trainings of different lengths are the same, and a longer one can branch off.
+    """
+    return updates - round(DECAY * updates)
 
 
 @dataclass(frozen=True)
@@ -59,6 +71,8 @@ class Epoch:
 
     Accuracies are shares in [0, 1]; losses are cross-entropies in nats (the training loss includes
     label smoothing, the validation loss does not); ``images_per_second`` is of training alone.
+    ``own`` is the share of the epoch that this trial trained itself: the rest of it, or all, was
+    recalled from a checkpoint, with the times of then.
     """
 
     epoch: int
@@ -69,6 +83,7 @@ class Epoch:
     learning_rate: float
     images_per_second: float
     seconds: float
+    own: float = field(default=1.0, compare=False)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from light_sweep import light_spec, run_light_sweep
 
 from scalegrid import baselines
 from scalegrid.cli.main import COMMANDS, main
-from scalegrid.cli.options import FloatList, spec_from_flags
+from scalegrid.cli.options import NumberList, spec_from_flags
 from scalegrid.cli.sweep import sweep
 from scalegrid.progress.estimate import Estimate
 from scalegrid.results import load_sweep
@@ -40,7 +40,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def _known_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     """The machine's speed is measured elsewhere; here it is given."""
     monkeypatch.setattr(
-        "scalegrid.progress.estimate.estimate_seconds", lambda *_: Estimate(120.0, True)
+        "scalegrid.progress.estimate.estimate_seconds", lambda *_: Estimate(120.0, True, 120.0)
     )
 
 
@@ -318,7 +318,7 @@ def test_every_candidate_can_be_asked_for() -> None:
 
 
 def test_lists_of_numbers_are_checked() -> None:
-    assert FloatList().convert("1, 1.5,2", None, None) == (1.0, 1.5, 2.0)
+    assert NumberList(float).convert("1, 1.5,2", None, None) == (1.0, 1.5, 2.0)
     result = run("plan", "--curves", "1;2")
     assert result.exit_code == 2
     assert "1,1.5,2" in result.stderr

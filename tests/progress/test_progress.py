@@ -26,9 +26,9 @@ class Expecting(Uniform):
 
     def __init__(self, remaining: dict[str, float]) -> None:
         super().__init__([], 1)
-        self.expected = remaining
+        self.expected = {(variant, 1): count for variant, count in remaining.items()}
 
-    def remaining(self) -> dict[str, float]:
+    def remaining(self) -> dict[tuple[str, int], float]:
         return self.expected
 
 

@@ -12,10 +12,10 @@ from scalegrid.spec import Recipe
 from scalegrid.training.recipe import (
     SCHEDULES,
     check_recipe,
-    held_updates,
     make_optimizer,
     make_schedule,
 )
+from scalegrid.training.trial import held_updates
 from scalegrid.util.errors import UserError
 
 

@@ -1,0 +1,66 @@
+"""What higher rungs take: which variants go on, how much work it is, how large checkpoints are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from scalegrid.analysis import raced
+from scalegrid.plan.variants import Variant
+from scalegrid.spec import SweepSpec
+from scalegrid.training.trial import DECAY
+
+GB = 1e9
+"""Bytes."""
+
+_NUMBER = 4  # bytes: float32
+_MOMENTS = {"sgd": 1, "momentum": 1}  # that an optimiser keeps of a parameter, where not two
+_MORE = 1.05  # times that: statistics of batch norm, random states, names
+
+
+def raced_variants(variants: Sequence[Variant], spec: SweepSpec) -> set[str]:
+    """The ids of the variants that are compared at equal cost."""
+    roles, phis, matched = zip(*((v.role, v.phi, v.matched) for v in variants), strict=True)
+    eligible = raced(roles, phis, matched, spec.metric)
+    return {v.variant for v, here in zip(variants, eligible, strict=True) if here}
+
+
+def rising_variants(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
+    """The ids of the variants that may go on to higher rungs: the candidates and the baseline."""
+    rising = raced_variants(variants, spec)
+    return [v.variant for v in variants if v.role == "baseline" or v.variant in rising]
+
+
+def rung_work(spec: SweepSpec, rung: int) -> float:
+    """The work of a trial at a rung, in those of one at rung 1.
+
+    One that continues trains what its rung has more than the rung before, and the part of that one
+    in which the rate fell.
+    """
+    before = max((one for one in spec.rungs if one < rung), default=0)
+    return rung - (1 - DECAY) * before if spec.continues else float(rung)
+
+
+def checkpoint_bytes(variant: Variant, spec: SweepSpec) -> float:
+    """The size of a checkpoint, rather too large: weights, averages, the optimiser's state."""
+    copies = 1 + _MOMENTS.get(spec.optimizer.lower(), 2) + (spec.ema_decay > 0)
+    return _MORE * _NUMBER * copies * variant.params
+
+
+def all_checkpoints_bytes(variants: Sequence[Variant], spec: SweepSpec) -> float:
+    """What the checkpoints of all trials need that may go on; 0 where none continues."""
+    if not spec.continues:
+        return 0.0
+    rising = set(rising_variants(variants, spec))
+    return spec.seeds * sum(checkpoint_bytes(v, spec) for v in variants if v.variant in rising)
+
+
+def checkpoint_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
+    """A sentence if the checkpoints may need more than they are allowed to."""
+    needed = all_checkpoints_bytes(variants, spec) / GB
+    if needed <= spec.keep_checkpoints:
+        return []
+    return [
+        f"checkpoints may need {needed:.2g} GB, and --keep-checkpoints allows for "
+        f"{spec.keep_checkpoints:g}: trials whose checkpoint is not kept start again at their next "
+        "rung"
+    ]

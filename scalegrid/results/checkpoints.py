@@ -1,0 +1,99 @@
+"""The checkpoints of a sweep: its workers write them, and none stays that no rung can want.
+
+To lose one costs time alone: a trial that finds none trains from its start.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Set
+from dataclasses import replace
+from pathlib import Path
+
+from scalegrid.allocation import Line
+from scalegrid.plan import Plan
+from scalegrid.plan.rungs import GB, all_checkpoints_bytes, checkpoint_bytes
+from scalegrid.training.trial import Trial, trial_id
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import remove_partial_files
+
+CHECKPOINTS = "checkpoints"
+"""The folder of them, in that of their sweep."""
+
+
+class KeptCheckpoints:
+    """The folder ``checkpoints`` of a sweep, as the one process that runs the sweep sees it.
+
+    A trial may leave a checkpoint there while all together are no larger than they may be. Made
+    before any trial runs, it deletes what killed workers have left unfinished, and of checkpoints
+    that are too large together the oldest.
+
+    Args:
+        plan: the sweep's plan; where its trials do not continue, nothing is ever kept.
+        data: the fingerprint of its images.
+    """
+
+    def __init__(self, plan: Plan, data: str) -> None:
+        self._spec, self._data = plan.spec, data
+        self._folder = plan.spec.folder / CHECKPOINTS
+        self._variants = {one.variant: one for one in plan.variants}
+        self._recipes = {one.variant: plan.recipe_of(one) for one in plan.variants}
+        self._sizes: dict[str, float] = {}  # by line, of those that have a checkpoint, or will
+        remove_partial_files(self._folder)
+        for path in sorted(self._folder.glob("*"), key=lambda path: -path.stat().st_mtime):
+            if self._has_room(size := path.stat().st_size):
+                self._sizes[_line_of(path)] = size
+            else:
+                path.unlink()
+
+    def lend(self, trial: Trial, wanted: Set[Line]) -> Trial:
+        """The trial with the folder, to keep its checkpoint there if it is wanted and has room."""
+        spec, line = self._spec, (trial.variant, trial.seed)
+        if not spec.continues:
+            return trial
+        size = checkpoint_bytes(self._variants[trial.variant], spec)
+        keep = trial.rung < spec.rungs[-1] and line in wanted
+        keep = keep and (trial.line in self._sizes or self._has_room(size))
+        if keep:
+            self._sizes.setdefault(trial.line, size)
+        return replace(trial, checkpoints=str(self._folder), keep=keep)
+
+    def tidy(self, wanted: Set[Line]) -> None:
+        """Delete the files of lines that are not wanted (any more)."""
+        lines = {trial_id(v, seed, self._data, self._recipes[v]) for v, seed in wanted}
+        self._sizes = {line: size for line, size in self._sizes.items() if line in lines}
+        for path in self._folder.glob("*"):
+            if _line_of(path) not in lines:
+                path.unlink(missing_ok=True)
+
+    def _has_room(self, size: float) -> bool:
+        return sum(self._sizes.values()) + size <= GB * self._spec.keep_checkpoints
+
+
+def check_disk(plan: Plan) -> None:
+    """Refuse to begin where the disk has too little room for the checkpoints that may be kept.
+
+    Raises:
+        UserError: saying how much is missing, and what to do.
+    """
+    spec = plan.spec
+    needed = min(all_checkpoints_bytes(plan.variants, spec), GB * spec.keep_checkpoints)
+    there = [path.stat().st_size for path in (spec.folder / CHECKPOINTS).glob("*")]
+    above = next(one for one in (spec.folder, *spec.folder.absolute().parents) if one.exists())
+    free = shutil.disk_usage(above).free + sum(there)
+    if needed > free:
+        raise UserError(
+            f"checkpoints may need {needed / GB:.2g} GB, and the disk of {spec.folder} has "
+            f"{free / GB:.2g} GB free; free some, or give a smaller --keep-checkpoints, by which "
+            "trials without one start again at their next rung."
+        )
+
+
+def remove_checkpoints(folder: Path) -> None:
+    """Delete all checkpoints of the sweep in ``folder``, with their folder, if there is one."""
+    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+
+
+def _line_of(path: Path) -> str:
+    """The line that a file belongs to, finished (``LINE-RUNG.…``) or not (``.LINE-RUNG.…``)."""
+    return path.name.lstrip(".").split("-")[0]

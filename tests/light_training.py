@@ -9,32 +9,61 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from scalegrid.training.answers import Answers
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
+from scalegrid.util.files import replace_file
 
 IMAGES = 80
 
 
 def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> Answers:
-    """Numbers that depend on variant and seed alone; each epoch sleeps LIGHT_SECONDS.
+    """Numbers that depend on variant, seed and epoch alone; each epoch sleeps LIGHT_SECONDS.
 
-    The answers are on `IMAGES` images, whatever the data: right on the first ones.
+    The answers are on `IMAGES` images, whatever the data: right on the first ones. It goes on from
+    a checkpoint, and leaves one, as the training itself does; what it recalls takes no time.
 
-    Writes a line to the file LIGHT_LOG when it starts.
+    Writes a line to the file LIGHT_LOG when it starts: the trial, and the epochs that it recalls.
     """
     draw = random.Random(f"{trial.variant} {trial.seed}")
+    recalled = _recalled(trial)
     if "LIGHT_LOG" in os.environ:
         with Path(os.environ["LIGHT_LOG"]).open("a") as log:
-            log.write(f"{trial.trial}\n")
-    for number in range(1, trial.recipe.epochs + 1):
-        time.sleep(float(os.environ.get("LIGHT_SECONDS", "0")) * draw.uniform(0.5, 1.5))
+            log.write(f"{trial.trial} {recalled}\n" if trial.checkpoints else f"{trial.trial}\n")
+    for number in range(1, trial.epochs + 1):
+        pause = float(os.environ.get("LIGHT_SECONDS", "0")) * draw.uniform(0.5, 1.5)
+        time.sleep(0 if number <= recalled else pause)
         losses, right = (draw.random(), draw.random()), draw.randrange(IMAGES)
-        top1 = right / IMAGES
-        report(Epoch(number, *losses, top1, max(top1, draw.random()), 0.1, 1000.0, 0.01))
+        top1, own = right / IMAGES, float(number > recalled)
+        report(Epoch(number, *losses, top1, max(top1, draw.random()), 0.1, 1000.0, 0.01, own))
+        if trial.checkpoints and trial.keep and number == _branch(trial):
+            _keep(trial, Path(trial.checkpoints))
     bits = (1 << IMAGES) - (1 << (IMAGES - right))
     return Answers(IMAGES, bits.to_bytes(IMAGES // 8, "big"))
+
+
+def _branch(trial: Trial) -> int:
+    """The epoch after which a longer training branches off."""
+    return trial.epochs - 1
+
+
+def _recalled(trial: Trial) -> int:
+    """Epochs that are recalled from a checkpoint."""
+    folder = Path(trial.checkpoints or "nowhere")
+    found = (path.stem.split("-") for path in folder.glob(f"{trial.line}-*.safetensors"))
+    rungs = [int(rung) for _, rung in found]
+    return max((_branch(replace(trial, rung=r)) for r in rungs if r <= trial.rung), default=0)
+
+
+def _keep(trial: Trial, folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    name = f"{trial.line}-{trial.rung}.safetensors"
+    replace_file(folder / name, lambda file: file.write(b"0" * 1000))
+    for path in folder.glob(f"{trial.line}-*.safetensors"):
+        if path.name != name:
+            path.unlink()
 
 
 def learn(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:

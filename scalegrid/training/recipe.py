@@ -14,14 +14,12 @@ from torch import nn
 from torch.optim import Optimizer
 
 from scalegrid.spec import Recipe
+from scalegrid.training.held import DECAY, held_updates
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
 
 SCHEDULES = ("onecycle", "wsd", "cosine", "tanh", "poly", "step", "multistep", "none")
 """The names to suggest; any other schedule that timm can step by update works as well."""
-
-DECAY = 0.3
-"""Share of a training's updates in which `wsd` lets the rate fall."""
 
 _STEP = 1 / 3  # after each such share of the training `step` divides the rate by ten
 _MILESTONES = (1 / 2, 3 / 4)  # shares after each of which `multistep` divides it by ten
@@ -32,14 +30,6 @@ class Schedule(Protocol):
 
     def step(self) -> None:
         """Set the rates of the next update; called between one update and the next."""
-
-
-def held_updates(updates: int) -> int:
-    """After how many of its updates a training by `wsd` lets its rate fall.
-
-    Up to there trainings of different lengths are the same, and a longer one can branch off.
-    """
-    return updates - round(DECAY * updates)
 
 
 def check_recipe(recipe: Recipe) -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from scalegrid.spec import Recipe
+from scalegrid.training.held import held_updates
 from scalegrid.training.recipe import (
     SCHEDULES,
     check_recipe,
-    held_updates,
     make_optimizer,
     make_schedule,
 )

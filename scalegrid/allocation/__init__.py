@@ -13,7 +13,6 @@ from scalegrid.allocation.uniform import Uniform
 from scalegrid.allocation.uniform_rungs import UniformRungs
 from scalegrid.analysis import raced, zone
 from scalegrid.spec import CONFIDENCE, SweepSpec
-from scalegrid.util.errors import UserError
 
 
 def make_allocator(
@@ -52,8 +51,6 @@ def _allocator(
     if rungs and not spec.racing:
         baseline = _baseline(variants)
         return UniformRungs(ids, candidates, baseline, seeds=spec.seeds, rungs=spec.rungs)
-    if rungs:  # racing over rungs belongs here
-        raise UserError("a race knows one rung; leave out --rungs, or use --allocation uniform.")
     return Racing(
         ids,
         candidates,
@@ -63,6 +60,8 @@ def _allocator(
         max_trials=spec.max_trials,
         max_hours=spec.max_hours,
         hours_before=hours_before,
+        rungs=spec.rungs,
+        goes_on=spec.continues,
     )
 
 

@@ -7,20 +7,10 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
-from functools import cached_property
-
-import numpy as np
 
 from scalegrid.allocation.base import Ask, At, Line, Result
-from scalegrid.allocation.levels import levelled_values
-from scalegrid.analysis import joint
-from scalegrid.analysis.foresight import HORIZON, trials_needed
-from scalegrid.analysis.luck import luck
-from scalegrid.analysis.model import Model, Posterior
-from scalegrid.analysis.observations import Observations
-from scalegrid.analysis.repeat import most_worth_repeating
-from scalegrid.analysis.selection import Chances, chances, is_clear
-from scalegrid.analysis.surface import Fit, fit
+from scalegrid.allocation.rung_standing import RungStanding
+from scalegrid.allocation.standing import Standing, TrialStanding
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE
 
 _SPARE_FAILURES = 2  # a variant whose failures exceed its successes by this is not tried again
@@ -49,6 +39,9 @@ class Racing:
         max_hours: start no trial after this time, counted from `start`.
         hours_before: of training before, which count as well.
         clock: tells the time in seconds.
+        rungs: multiples of the brief budget, the first 1. With several, lines of training go on to
+            higher rungs, and the answer is that of the highest; see `RungStanding`.
+        goes_on: whether a line goes on from where its rate is held, or trains from nothing.
     """
 
     def __init__(
@@ -63,17 +56,23 @@ class Racing:
         max_hours: float | None = None,
         hours_before: float = 0.0,
         clock: Callable[[], float] = time.monotonic,
+        rungs: Sequence[int] = (1,),
+        goes_on: bool = True,
     ) -> None:
         self._variants = list(dict.fromkeys(variants))
         self._shares = {v: candidates[v] for v in sorted(self._variants) if v in candidates}
         self._replicates, self._indifference = replicates, indifference
         self._confidence, self._max_trials, self._max_hours = confidence, max_trials, max_hours
         self._hours_before, self._clock = hours_before, clock
+        self._stand: Callable[..., Standing | None] = (
+            TrialStanding.of if len(rungs) == 1 else RungStanding.at(rungs, goes_on)
+        )
+        self._top = rungs[-1]
         self._started: float | None = None
         self._finished: dict[Ask, Result] = {}
         self._failed: set[Ask] = set()
         self._running: set[Ask] = set()
-        self._standing: _Standing | None = None
+        self._standing: Standing | None = None
 
     def start(self) -> None:
         """Start the clock, unless it runs."""
@@ -85,11 +84,10 @@ class Racing:
         self.start()
         if self._spent or self._clear:
             return None
-        variant = self._missing() or self._repeat()
-        if variant is None:
-            return None
-        ask = Ask(variant, self._next_seed(variant))
-        self._running.add(ask)
+        missing = self._missing()
+        ask = Ask(missing, self._next_seed(missing)) if missing else self._worth_most()
+        if ask is not None:
+            self._running.add(ask)
         return ask
 
     def tell(self, ask: Ask, result: Result | None) -> None:
@@ -118,13 +116,23 @@ class Racing:
         standing = self._current()
         return None if standing is None or not standing.repeats else standing.certainty
 
+    def leading(self) -> tuple[str, float] | None:
+        """The leader and the probability that it is within the zone; None with too few trials."""
+        standing = self._current()
+        return None if standing is None else (standing.leader, standing.certainty)
+
     @property
     def wanted(self) -> Set[Line]:
-        """None: it knows one rung."""
-        return frozenset()
+        """The lines of candidates that have not failed, nor ended at the highest rung."""
+        if self._top == 1:
+            return frozenset()
+        over = {ask[:2] for ask in self._finished if ask.rung == self._top}
+        over |= {ask[:2] for ask in self._failed}
+        begun = {ask[:2] for ask in (*self._finished, *self._running)}
+        return {line for line in begun - over if line[0] in self._shares}
 
     def remaining(self) -> Mapping[At, float]:
-        """Trials of each variant that it expects to ask for: foresight, not a promise."""
+        """Trials of rung 1, or their worth, that it expects to ask for: foresight, no promise."""
         if self._spent:
             return {}
         expected = Counter({v: float(lack) for v, lack in self._lacking(self._running).items()})
@@ -161,7 +169,7 @@ class Racing:
 
     def _lacking(self, running: Iterable[Ask] = ()) -> dict[str, int]:
         """How many of its first trials each variant lacks; those that keep failing do not."""
-        made = Counter(ask.variant for ask in [*self._finished, *running])
+        made = Counter(ask.variant for ask in [*self._finished, *running] if ask.rung == 1)
         hopeful = self._hopeful(self._variants)
         lacking = {variant: self._replicates - made[variant] for variant in hopeful}
         return {variant: lack for variant, lack in lacking.items() if lack > 0}
@@ -171,14 +179,16 @@ class Racing:
         lacking = self._lacking(self._running)
         return max(lacking, key=lacking.__getitem__, default=None)
 
-    def _repeat(self) -> str | None:
-        """The candidate to try again."""
+    def _worth_most(self) -> Ask | None:
+        """The trial that says most: of a candidate again, or of one of its lines a rung higher."""
         rivals = self._rivals()
-        running = Counter(ask.variant for ask in self._running)
         standing = self._current()
-        if standing is None:  # too little is known yet; idle workers might as well try all again
-            return min(rivals, key=running.__getitem__, default=None)
-        return standing.repeat(rivals, running)
+        if standing is not None:
+            return standing.worth_most(rivals, self._running, self._failed, self._next_seed)
+        # Too little is known yet; idle workers might as well try all again.
+        running = Counter(ask.variant for ask in self._running)
+        variant = min(rivals, key=running.__getitem__, default=None)
+        return None if variant is None else Ask(variant, self._next_seed(variant))
 
     def _rivals(self) -> list[str]:
         """The candidates that may be tried again; none where there is nothing to compare."""
@@ -202,97 +212,7 @@ class Racing:
         used = {*self._finished, *self._failed, *self._running}
         return next(seed for seed in itertools.count() if Ask(variant, seed) not in used)
 
-    def _current(self) -> _Standing | None:
+    def _current(self) -> Standing | None:
         if self._standing is None:
-            self._standing = _Standing.of(self._finished, self._shares, self._indifference)
+            self._standing = self._stand(self._finished, self._shares, self._indifference)
         return self._standing
-
-
-class _Standing:
-    """What the finished trials say about those candidates that have any."""
-
-    @classmethod
-    def of(
-        cls,
-        finished: Mapping[Ask, Result],
-        shares: Mapping[str, Sequence[float]],
-        indifference: float,
-    ) -> _Standing | None:
-        """None if there are not two candidates with trials yet."""
-        tried = sorted({ask.variant for ask in finished} & shares.keys())
-        return cls(tried, finished, shares, indifference) if len(tried) > 1 else None
-
-    def __init__(
-        self,
-        tried: Sequence[str],
-        finished: Mapping[Ask, Result],
-        shares: Mapping[str, Sequence[float]],
-        indifference: float,
-    ) -> None:
-        self._tried, self._indifference = tried, indifference
-        number = {variant: i for i, variant in enumerate(tried)}
-        values = levelled_values(finished)
-        own = {(number[ask.variant], ask.seed): ask for ask in finished if ask.variant in number}
-        self._observations = Observations.collect(
-            len(tried), ((*at, values[ask], *finished[ask].others) for at, ask in own.items())
-        )
-        self._model = Model(len(tried), np.array([shares[v] for v in tried], dtype=np.float64))
-        answers = {at: finished[ask].answers for at, ask in own.items()}
-        self._luck = luck({at: flags for at, flags in answers.items() if flags is not None})
-        self._foresight: int | None = None
-
-    @property
-    def repeats(self) -> int:
-        """Degrees of freedom of the noise."""
-        return self._observations.repeats
-
-    @cached_property
-    def posterior(self) -> Posterior:
-        """With the surface, which weighs little where it does not fit."""
-        return joint.posterior(self._model, self._observations)
-
-    @cached_property
-    def _fit(self) -> Fit:
-        return fit(self._model, self._observations, self._luck)
-
-    @cached_property
-    def _chances(self) -> Chances:
-        return chances(self._fit.samples.values, self._indifference)
-
-    @property
-    def certainty(self) -> float:
-        """Probability that the leader is within the indifference zone of the best."""
-        return float(self._chances.within[self._fit.posterior.expected.argmax()])
-
-    def clear(self, confidence: float) -> bool:
-        """Whether `recommend` would call the answer clear."""
-        return is_clear(self.repeats, self.certainty, confidence)
-
-    def repeat(self, hopeful: Sequence[str], running: Mapping[str, int]) -> str | None:
-        """The candidate to try again, as if the running trials had come out as expected."""
-        allowed = np.isin(self._tried, hopeful)
-        if not allowed.any():
-            return None
-        covariance, noise = self.posterior.covariance, self.posterior.noise_told
-        for i, variant in enumerate(self._tried):
-            count = running.get(variant, 0)
-            if count:
-                column = covariance[:, i]
-                covariance = covariance - np.outer(column, column) / (column[i] + noise / count)
-        chosen = most_worth_repeating(
-            self.posterior.expected, covariance, noise, self._indifference, allowed
-        )
-        return self._tried[int(chosen)]
-
-    def foreseen(self, confidence: float) -> dict[str, float]:
-        """Further trials expected of each candidate, in proportion to its chance of being best."""
-        if self._foresight is None:  # slow, and asked for every second
-            needed = trials_needed(
-                self._fit.on_images,
-                self._indifference,
-                confidence,
-                self.repeats,
-                self._luck,
-            )
-            self._foresight = HORIZON * len(self._tried) if needed is None else needed
-        return dict(zip(self._tried, (self._foresight * self._chances.best).tolist(), strict=True))

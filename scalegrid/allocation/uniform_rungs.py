@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence, Set
 import numpy as np
 
 from scalegrid.allocation.base import Ask, At, Line, Result
-from scalegrid.allocation.levels import levelled_values
+from scalegrid.allocation.standing import levels
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.rungs import Lines, RungModel
 from scalegrid.analysis.selection import SAMPLES, chances, tie_set
@@ -141,7 +141,7 @@ class UniformRungs:
         }
         rows = [
             (number[ask.variant], ask.seed, rungs[ask.rung], value)
-            for ask, value in levelled_values(finished).items()
+            for ask, value in levels(finished).items()
         ]
         model = Model(len(tried), np.array([self._shares[v] for v in tried], dtype=np.float64))
         lines = Lines.collect(len(tried), len(self._rungs), rows)

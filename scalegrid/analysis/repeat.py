@@ -29,18 +29,27 @@ def most_worth_repeating(
     Returns:
         Numbers of candidates, (...).
     """
-    leader = mean.argmax(-1)[..., None]
+    leader, challenger = rivals(mean, covariance, indifference)
+    variance = np.diagonal(covariance, axis1=-2, axis2=-1)
+    with_leader, with_challenger = (
+        np.take_along_axis(covariance, one[..., None], -1)[..., 0] for one in (leader, challenger)
+    )
+    gain = (with_leader - with_challenger) ** 2 / (variance + noise)
+    chosen: Ints = np.where(allowed, gain, -1.0).argmax(-1)
+    return chosen
+
+
+def rivals(mean: Floats, covariance: Floats, indifference: float) -> tuple[Ints, Ints]:
+    """The leader and its challenger, (..., 1) each; arguments as in `most_worth_repeating`."""
+    leader: Ints = mean.argmax(-1)[..., None]
     variance = np.diagonal(covariance, axis1=-2, axis2=-1)
     with_leader = np.take_along_axis(covariance, leader[..., None], -1)[..., 0]
     behind = np.take_along_axis(mean, leader, -1) - mean + indifference
     apart = np.take_along_axis(variance, leader, -1) + variance - 2 * with_leader
     excess = _log_expected_excess(-behind, np.sqrt(np.maximum(apart, 0.0)))
     np.put_along_axis(excess, leader, -np.inf, -1)
-    challenger = excess.argmax(-1)[..., None]
-    with_challenger = np.take_along_axis(covariance, challenger[..., None], -1)[..., 0]
-    gain = (with_leader - with_challenger) ** 2 / (variance + noise)
-    chosen: Ints = np.where(allowed, gain, -1.0).argmax(-1)
-    return chosen
+    challenger: Ints = excess.argmax(-1)[..., None]
+    return leader, challenger
 
 
 def _log_expected_excess(mean: Floats, sd: Floats) -> Floats:

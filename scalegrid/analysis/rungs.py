@@ -6,15 +6,16 @@ A line is one candidate's training with one seed. At rung k it has the value
 
 where u_ik is what candidate i differs by at rung k, and e_isk is noise, of which a line that goes
 on keeps a part. Over the rungs u has the standard deviations τ_k and e has σ_k; neighbouring rungs
-are correlated by ρ, −1 to 1, between candidates, and by η, 0 to 1, within a line. Over the
-candidates u is smooth or plain, as in `analysis.model`. Nothing is known of σ, τ, ρ and η but from
-the trials: they are averaged over by adaptive importance sampling (Cappé et al., "Population Monte
-Carlo", 2004), with fixed draws. docs/statistics.md has the formulas.
+are correlated by ρ, −1 to 1, between candidates, and by η, 0 to 1, within a line. σ and τ change by
+the same factor from each rung to the next. Over the candidates u is smooth or plain, as in
+`analysis.model`. Nothing is known of σ, τ, ρ and η but from the trials: they are averaged over by
+importance sampling around their mode (Geweke 1989), with fixed draws. docs/statistics.md has the
+formulas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,14 +24,20 @@ import numpy as np
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Flags, Floats, Ints
 
-_DRAWS, _LAST = 200, 400
-"""Sets of unknown variances in each round, and in the last."""
+_DRAWS = 500
+"""Sets of unknown variances that are averaged over."""
 
-_ROUNDS = 8
-_ENOUGH = 0.25  # of the draws, which the effective number must reach
+_STEPS = 12
+_CLOSE = 0.01  # in log density, to its top
+_FLAT = 0.2  # least curvature of a log density, near that of the widest prior
 _TAIL = 5.0  # degrees of freedom of the proposals
 _WIDER = 1.3  # than what was found, in variance
 _NEGLIGIBLE = 1e-3
+_PRIOR = np.array([2.0, 0.5, 1.15, 0.5])
+"""Standard deviations of log σ₁, its rise per rung, log τ₁/σ₁ (half a decade), its rise."""
+
+_UNKNOWNS = 6
+_FAR, _ONE = 6.0, 1 - 1e-6
 _LEVEL = 30.0
 """Standard deviation of the levels' prior, over that of the values: as good as flat."""
 
@@ -123,6 +130,22 @@ class RungPosterior:
         expected: Floats = np.einsum("h,hnk->nk", self.weight, self.mean)
         return expected
 
+    @property
+    def covariance(self) -> Floats:
+        """Posterior covariance of all values, (n, K, n, K)."""
+        shape, part = self.mean.shape[1:], np.sqrt(self.weight)
+        parts = (self.factor * part[:, None, None, None]).transpose(1, 2, 0, 3)
+        parts = parts.reshape(shape[0] * shape[1], -1)
+        apart = ((self.mean - self.expected) * part[:, None, None]).reshape(len(part), -1)
+        covariance: Floats = parts @ parts.T + apart.T @ apart
+        return covariance.reshape(*shape, *shape)
+
+    @property
+    def noise(self) -> Floats:
+        """Posterior mean of the covariance of a line's noise over the rungs, (K, K)."""
+        noise: Floats = np.einsum("h,hkl->kl", self.weight, self.unknown.within)
+        return noise
+
     def sample(self, count: int, generator: np.random.Generator) -> Floats:
         """Joint draws of all candidates at all rungs, (count, n, K)."""
         edges = np.rint(np.cumsum(self.weight) * count).astype(np.int64)
@@ -145,22 +168,15 @@ class RungModel:
         """What the lines, two or more, say; equal lines give equal numbers."""
         likelihood = _Likelihood(self._model, lines)
         generator = np.random.default_rng(5)
-        centre, spread = _first_proposal(lines)
-        for _ in range(_ROUNDS):
-            points, smooth, log_weight = likelihood.draw(centre, spread, _DRAWS, generator)
-            part = _tempered(log_weight)
-            weight = _weights(part * log_weight)
-            centre = weight @ points
-            apart = points - centre
-            spread = (_WIDER * weight[:, None] * apart).T @ apart + 1e-6 * np.eye(len(centre))
-            if part == 1:
-                break
-        points, smooth, log_weight = likelihood.draw(centre, spread, _LAST, generator)
-        weight = _weights(log_weight)
+        centre, spread = _mode(likelihood.log_posterior, _UNKNOWNS)
+        points, smooth, log_weight = likelihood.draw(centre, _WIDER * spread, generator)
+        weight = np.exp(log_weight - log_weight.max())
         kept = weight > _NEGLIGIBLE * weight.max()
         points, weight = points[kept], weight[kept] / weight[kept].sum()
         mean, factor = likelihood.moments(points, smooth[kept])
-        return RungPosterior(weight, _unknown(points, self._rungs), mean, factor)
+        sigma, tau, rho, eta = _unknown(points, self._rungs)
+        unknown = Unknown(likelihood.scale * sigma, likelihood.scale * tau, rho, eta)
+        return RungPosterior(weight, unknown, mean, factor)
 
 
 class _Likelihood:
@@ -171,8 +187,8 @@ class _Likelihood:
     """
 
     def __init__(self, model: Model, lines: Lines) -> None:
-        self.roots = model.roots
-        self._log_smooth = model.log_prior
+        self._smooth, self._log_smooth = model.smooth, model.log_prior
+        self._basis = model.at_candidates
         self.size, self.rungs = lines.size, lines.rungs
         known = lines.known
         count = np.maximum(known.sum(0), 1)
@@ -195,9 +211,10 @@ class _Likelihood:
             )
 
     def draw(
-        self, centre: Floats, spread: Floats, count: int, generator: np.random.Generator
+        self, centre: Floats, spread: Floats, generator: np.random.Generator
     ) -> tuple[Floats, Ints, Floats]:
-        """Draws of a Student-t proposal (count, P), what is smooth in each, and log weights."""
+        """Draws of a Student-t proposal (H, P), what is smooth in each, and log weights."""
+        count = _DRAWS
         root = np.linalg.cholesky(spread)
         normal = generator.standard_normal((count, len(centre)))
         shrink = np.sqrt(generator.chisquare(_TAIL, count) / _TAIL)
@@ -206,70 +223,127 @@ class _Likelihood:
         length = (standard**2).sum(1)
         log_proposed = -0.5 * (_TAIL + len(centre)) * np.log1p(length / _TAIL)
         log_proposed -= np.log(np.diag(root)).sum()
-        smooth = np.arange(count) % len(self.roots)
-        return points, smooth, self._log_posterior(points, smooth) - log_proposed
+        smooth = np.arange(count) % len(self._smooth)
+        return points, smooth, self.log_posterior(points, smooth) - log_proposed
 
     def moments(self, points: Floats, smooth: Ints) -> tuple[Floats, Floats]:
         """Mean (H, n, K) and factor (H, n, K, D), see `RungPosterior`."""
-        prior, inverse, pull, _ = self._solved(points, smooth)
-        root = np.linalg.cholesky(inverse)
-        shape = len(points), self.size, self.rungs
-        mean = self._level + self.scale * (prior @ (inverse @ pull[..., None])).reshape(shape)
-        return mean, self.scale * (prior @ root).reshape(*shape, -1)
-
-    def _log_posterior(self, points: Floats, smooth: Ints) -> Floats:
-        _, inverse, pull, log_evidence = self._solved(points, smooth)
-        explained = (pull * (inverse @ pull[..., None])[..., 0]).sum(-1)
-        _, log_determinant = np.linalg.slogdet(inverse)
-        total: Floats = log_evidence + 0.5 * (explained + log_determinant)
-        return total + _log_prior(points, self.rungs) + self._log_smooth[smooth]
-
-    def _solved(self, points: Floats, smooth: Ints) -> tuple[Floats, Floats, Floats, Floats]:
-        """The prior's root L (H, nK, D), (I + LᵀWL)⁻¹, Lᵀh, and the evidence but for these.
-
-        W are the precisions of the candidates' values by the lines, and h what they pull to.
-        """
-        unknown = _unknown(points, self.rungs)
-        within = unknown.within
+        solved = self._solved(points, smooth)
+        shared = solved.inverse @ solved.pulled[..., None]
+        # What is left of an effect of all, once the candidate's own deviation has followed.
+        kept = solved.design - solved.own @ (solved.precision @ solved.design)
+        mean = (kept @ shared[:, None])[..., 0]
+        mean += (solved.own @ solved.pull[..., None])[..., 0]
+        common = kept @ np.linalg.cholesky(solved.inverse)[:, None]
+        left = solved.own - solved.own @ solved.precision @ solved.own
+        apart = _root(left)
         count, n, rungs = len(points), self.size, self.rungs
-        precision = np.zeros((count, n, rungs, rungs))
-        pull = np.zeros((count, n, rungs))
+        alone = np.zeros((count, n, rungs, n, rungs))
+        alone[:, np.arange(n), :, np.arange(n)] = apart.swapaxes(0, 1)
+        factor = np.concatenate([common, alone.reshape(count, n, rungs, n * rungs)], axis=3)
+        return self._level + self.scale * mean, self.scale * factor
+
+    def log_posterior(self, points: Floats, smooth: Ints) -> Floats:
+        """Log density of the unknowns (H, P) and of which part is smooth (H,), up to a constant."""
+        solved = self._solved(points, smooth)
+        explained = (solved.pulled * (solved.inverse @ solved.pulled[..., None])[..., 0]).sum(-1)
+        total: Floats = solved.log_evidence + 0.5 * explained
+        return total + _log_prior(points) + self._log_smooth[smooth]
+
+    def _solved(self, points: Floats, smooth: Ints) -> _Solved:
+        """The candidates' own deviations and what all share, given the unknowns."""
+        unknown = _unknown(points, self.rungs)
+        count, rungs = len(points), self.rungs
+        precision, pull, log_evidence = self._told(unknown.within)
+        between = unknown.between
+        part = self._smooth[smooth][:, None, None]
+        own = ((1 - part) * between)[:, None]  # (H, 1, K, K): alike for all candidates
+        followed = np.eye(rungs) + precision @ own
+        log_evidence -= 0.5 * np.linalg.slogdet(followed)[1].sum(1)
+        back = np.linalg.inv(followed)
+        precision, own_pull = back @ precision, (back @ pull[..., None])[..., 0]
+        log_evidence += 0.5 * (pull * (own @ own_pull[..., None])[..., 0]).sum((1, 2))
+        root = np.sqrt(part) * _root(between)
+        surface = self._basis[:, None, :, None] * root[:, None, :, None, :]  # (H, n, K, R, K)
+        levels = np.broadcast_to(_LEVEL * np.eye(rungs), (count, self.size, rungs, rungs))
+        design = np.concatenate([levels, surface.reshape(*levels.shape[:3], -1)], axis=3)
+        across = design.swapaxes(2, 3)
+        known = np.eye(design.shape[3]) + (across @ precision @ design).sum(1)
+        log_evidence -= 0.5 * np.linalg.slogdet(known)[1]
+        pulled = (across @ own_pull[..., None])[..., 0].sum(1)
+        return _Solved(own, precision, own_pull, design, np.linalg.inv(known), pulled, log_evidence)
+
+    def _told(self, within: Floats) -> tuple[Floats, Floats, Floats]:
+        """Of each candidate its precision W (H, n, K, K) by its lines, and what they pull to, h.
+
+        And the evidence of the lines, were their candidates' values zero.
+        """
+        count = len(within)
+        precision = np.zeros((count, self.size, self.rungs, self.rungs))
+        pull = np.zeros((count, self.size, self.rungs))
         log_evidence = np.zeros(count)
         for pattern, number, total, products in self._patterns:
             where = np.ix_(np.arange(count), pattern, pattern)
-            own = np.zeros((count, rungs, rungs))
+            own = np.zeros_like(within)
             own[where] = np.linalg.inv(within[where])
             precision += number[:, None, None] * own[:, None]
             pull += total @ own
             log_evidence -= 0.5 * (own * products).sum((1, 2))
             log_evidence -= 0.5 * number.sum() * np.linalg.slogdet(within[where])[1]
-        over = np.linalg.cholesky(unknown.between + 1e-9 * np.eye(rungs))
-        deviations = self.roots[smooth][:, :, None, :, None] * over[:, None, :, None, :]
-        levels = np.broadcast_to(_LEVEL * np.eye(rungs), (count, n, rungs, rungs))
-        prior = np.concatenate([deviations.reshape(count, n, rungs, n * rungs), levels], axis=3)
-        weighted = (precision @ prior).reshape(count, n * rungs, -1)
-        prior = prior.reshape(count, n * rungs, -1)
-        known = prior.swapaxes(1, 2) @ weighted + np.eye(prior.shape[2])
-        pulled = (prior.swapaxes(1, 2) @ pull.reshape(count, -1, 1))[..., 0]
-        return prior, np.linalg.inv(known), pulled, log_evidence
+        return precision, pull, log_evidence
 
 
-def _first_proposal(lines: Lines) -> tuple[Floats, Floats]:
-    """Mean and covariance of the unknowns before any trial: those of `_log_prior`, by and large."""
-    rungs = lines.rungs
-    sd = np.array([*_scales(rungs), 1.0, 1.5])
-    return np.zeros(2 * rungs + 2), np.diag(sd**2)
+class _Solved(NamedTuple):
+    """What the lines say, given the unknowns: of each candidate, and of what all share.
+
+    With D the covariance of candidates' ``own`` deviations and W the precision by their lines, the
+    ``precision`` of a candidate's value with D integrated out is (I + WD)⁻¹W, and ``pull`` is
+    (I + WD)⁻¹h. ``design`` (H, n, K, P) multiplies what all share, levels and surface, of prior
+    covariance I and posterior covariance ``inverse`` (H, P, P); ``pulled`` is (H, P).
+    """
+
+    own: Floats
+    precision: Floats
+    pull: Floats
+    design: Floats
+    inverse: Floats
+    pulled: Floats
+    log_evidence: Floats
 
 
-def _scales(rungs: int) -> list[float]:
-    """Standard deviations of log σ₁, of log σ_k/σ₁ and of log τ_k/σ_k."""
-    return [2.0, *[0.7] * (rungs - 1), *[1.15] * rungs]
+def _mode(log_density: Callable[[Floats, Ints], Floats], size: int) -> tuple[Floats, Floats]:
+    """Where a density of ``size`` unknowns is highest, and the inverse of minus its curvature.
+
+    By Newton's method from the prior's middle, with differences for derivatives: all points of a
+    step are computed at once. The curvature is taken to be at least half of the prior's own.
+    """
+    step, at = 0.05, np.zeros(size)
+    unit = step * np.eye(size)
+    rows, columns = np.triu_indices(size, 1)
+    moves = np.concatenate([np.zeros((1, size)), unit, -unit, unit[rows] + unit[columns]])
+    damping = np.array([0.0, 0.1, 1.0, 10.0, 100.0])
+    for _ in range(_STEPS):
+        values = log_density(at + moves, np.zeros(len(moves), np.int64))
+        here, above, below = values[0], values[1 : size + 1], values[size + 1 : 2 * size + 1]
+        gradient = (above - below) / (2 * step)
+        curvature = np.diag((above + below - 2 * here) / step**2)
+        mixed = (values[2 * size + 1 :] - above[rows] - above[columns] + here) / step**2
+        curvature[rows, columns] = curvature[columns, rows] = mixed
+        lengths, axes = np.linalg.eigh(-curvature)
+        lengths = np.maximum(lengths, _FLAT)
+        spread = (axes / lengths) @ axes.T
+        tried = at + ((axes.T @ gradient) / (lengths + damping[:, None])) @ axes.T
+        reached = log_density(tried, np.zeros(len(tried), np.int64))
+        if reached.max() <= here + _CLOSE:
+            break
+        at = tried[reached.argmax()]
+    return at, spread
 
 
-def _log_prior(points: Floats, rungs: int) -> Floats:
+def _log_prior(points: Floats) -> Floats:
     """Log density of the unknowns, (H,): ρ and η are uniform, the others log-normal."""
-    scales = points[:, : 2 * rungs] / np.array(_scales(rungs))
-    rho, eta = points[:, -2], points[:, -1]
+    scales = points[:, :4] / _PRIOR
+    rho, eta = points[:, 4], points[:, 5]
     # The derivatives of tanh and of the logistic function.
     log_rho = -2 * np.logaddexp(rho, -rho)
     log_eta = -np.logaddexp(0, eta) - np.logaddexp(0, -eta)
@@ -279,10 +353,13 @@ def _log_prior(points: Floats, rungs: int) -> Floats:
 
 def _unknown(points: Floats, rungs: int) -> Unknown:
     """From the numbers that are drawn; σ and τ in units of the values' standard deviation."""
-    first = points[:, :1]
-    sigma = np.exp(first + np.column_stack([np.zeros(len(points)), points[:, 1:rungs]]))
-    tau = sigma * np.exp(points[:, rungs : 2 * rungs])
-    return Unknown(sigma, tau, np.tanh(points[:, -2]), 1 / (1 + np.exp(-points[:, -1])))
+    points = np.clip(points, -_FAR, _FAR)
+    first, rising, ratio, ratio_rising = points[:, :4, None].swapaxes(0, 1)
+    rung = np.arange(rungs)
+    sigma = np.exp(first + rising * rung)
+    tau = sigma * np.exp(ratio + ratio_rising * rung)
+    rho, eta = np.tanh(points[:, 4]), 1 / (1 + np.exp(-points[:, 5]))
+    return Unknown(sigma, tau, np.clip(rho, -_ONE, _ONE), np.clip(eta, 0.0, _ONE))
 
 
 def _covariance(deviations: Floats, correlation: Floats) -> Floats:
@@ -296,23 +373,8 @@ def _covariance(deviations: Floats, correlation: Floats) -> Floats:
     return covariance
 
 
-def _weights(log_weight: Floats) -> Floats:
-    weight = np.exp(log_weight - log_weight.max())
-    total: Floats = weight / weight.sum()
-    return total
-
-
-def _tempered(log_weight: Floats) -> float:
-    """The largest power of the weights, at most 1, at which enough of the draws count."""
-    least = _ENOUGH * len(log_weight)
-
-    def effective(part: float) -> float:
-        return float(1 / (_weights(part * log_weight) ** 2).sum())
-
-    if effective(1.0) >= least:
-        return 1.0
-    low, high = 0.0, 1.0
-    for _ in range(30):
-        middle = (low + high) / 2
-        low, high = (middle, high) if effective(middle) >= least else (low, middle)
-    return low
+def _root(covariance: Floats) -> Floats:
+    """A square root of covariances (..., K, K) that may be singular up to rounding."""
+    lengths, axes = np.linalg.eigh(covariance)
+    root: Floats = axes * np.sqrt(np.maximum(lengths, 0.0))[..., None, :]
+    return root

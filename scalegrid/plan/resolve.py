@@ -15,7 +15,7 @@ from scalegrid.coefficients import DepthRule
 from scalegrid.data import EMBEDDED, Source, open_source
 from scalegrid.plan.kept import kept
 from scalegrid.spec import BRIEF_IMAGES, HELD_SCHEDULE, SMALL, Recipe, SweepSpec
-from scalegrid.training.trial import DECAY
+from scalegrid.training.held import DECAY
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
 

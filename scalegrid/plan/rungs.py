@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from scalegrid.analysis import raced
 from scalegrid.plan.variants import Variant
 from scalegrid.spec import SweepSpec
-from scalegrid.training.trial import DECAY
+from scalegrid.training.held import DECAY
 
 GB = 1e9
 """Bytes."""

@@ -23,11 +23,12 @@ from scalegrid.training.answers import Answers
 from scalegrid.training.checkpoint import Checkpoints, generators, set_generators
 from scalegrid.training.devices import device_name, versions
 from scalegrid.training.evaluation import Evaluation, evaluate
+from scalegrid.training.held import held_updates
 from scalegrid.training.initialisation import zero_initialise
 from scalegrid.training.precise_batchnorm import set_precise_statistics
 from scalegrid.training.precision import Precision
 from scalegrid.training.recipe import make_optimizer, make_schedule
-from scalegrid.training.trial import DivergenceError, Epoch, Trial, held_updates
+from scalegrid.training.trial import DivergenceError, Epoch, Trial
 
 _CHECK_EVERY = 20  # updates between two checks of the loss; a check waits for the device
 

@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import Optimizer
 
 from scalegrid.spec import Recipe
-from scalegrid.training.trial import DECAY, held_updates
+from scalegrid.training.held import DECAY, held_updates
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
 

@@ -14,18 +14,6 @@ if TYPE_CHECKING:
     from scalegrid.data import CachedData
 
 
-DECAY = 0.3
-"""Share of a training's updates in which the schedule `wsd` lets the rate fall."""
-
-
-def held_updates(updates: int) -> int:
-    """After how many of its updates a training by `wsd` lets its rate fall.
-
-    Up to there trainings of different lengths are the same, and a longer one can branch off.
-    """
-    return updates - round(DECAY * updates)
-
-
 @dataclass(frozen=True)
 class Trial:
     """One brief training of one variant with one seed: all that a worker needs.

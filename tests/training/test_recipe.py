@@ -9,13 +9,13 @@ from hypothesis import strategies as st
 from torch import nn
 
 from scalegrid.spec import Recipe
+from scalegrid.training.held import held_updates
 from scalegrid.training.recipe import (
     SCHEDULES,
     check_recipe,
     make_optimizer,
     make_schedule,
 )
-from scalegrid.training.trial import held_updates
 from scalegrid.util.errors import UserError
 
 

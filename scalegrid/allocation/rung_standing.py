@@ -1,0 +1,236 @@
+"""What lines of training say that have ended at several rungs, and which one should go on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence, Set
+from functools import cached_property, partial
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from scalegrid.allocation.base import Ask, Result
+from scalegrid.allocation.standing import levels
+from scalegrid.analysis.model import Model
+from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.repeat import rivals
+from scalegrid.analysis.rungs import Lines, RungModel, RungPosterior
+from scalegrid.analysis.selection import Chances, chances, is_clear
+from scalegrid.training.held import DECAY
+
+_SAMPLES = 4_000
+
+
+class _Step(NamedTuple):
+    """A line that may be trained on: from which rungs it has (numbers) to which it would have."""
+
+    candidate: int
+    seed: int | None  # None: a new line
+    has: tuple[int, ...]
+    gets: tuple[int, ...]
+
+
+class RungStanding:
+    """What the lines say of the highest rung, by the model over rungs (`analysis.rungs`).
+
+    What is worth most is what takes most of the variance off the challenger's lead at the highest
+    rung, per unit of work: a new line of a candidate, or one of its lines a rung higher. Both are
+    judged by all the rungs that they open up.
+    """
+
+    @classmethod
+    def at(cls, rungs: Sequence[int], goes_on: bool) -> Callable[..., RungStanding | None]:
+        """`of`, for these rungs; see `Racing`."""
+        return partial(cls.of, rungs, goes_on)
+
+    @classmethod
+    def of(
+        cls,
+        rungs: Sequence[int],
+        goes_on: bool,
+        finished: Mapping[Ask, Result],
+        shares: Mapping[str, Sequence[float]],
+        indifference: float,
+    ) -> RungStanding | None:
+        """None if there are not two candidates with trials yet."""
+        tried = sorted({ask.variant for ask in finished} & shares.keys())
+        if len(tried) < 2:
+            return None
+        return cls(tried, rungs, goes_on, finished, shares, indifference)
+
+    def __init__(
+        self,
+        tried: Sequence[str],
+        rungs: Sequence[int],
+        goes_on: bool,
+        finished: Mapping[Ask, Result],
+        shares: Mapping[str, Sequence[float]],
+        indifference: float,
+    ) -> None:
+        self._tried, self._rungs, self._indifference = tried, tuple(rungs), indifference
+        self._work = work_of(rungs, goes_on)
+        self._number = {variant: i for i, variant in enumerate(tried)}
+        self._rung = {rung: k for k, rung in enumerate(rungs)}
+        values = levels(finished)
+        self._ended = [
+            (self._number[ask.variant], ask.seed, self._rung[ask.rung])
+            for ask in finished
+            if ask.variant in self._number and ask.rung in self._rung
+        ]
+        self._lines = Lines.collect(
+            len(tried),
+            len(rungs),
+            (
+                (*at, values[Ask(tried[at[0]], at[1], self._rungs[at[2]])])
+                for at in sorted(self._ended)
+            ),
+        )
+        self._shares = np.array([shares[v] for v in tried], dtype=np.float64)
+
+    @property
+    def repeats(self) -> int:
+        """Degrees of freedom of the noise, at all rungs."""
+        return int(self._lines.repeats.sum())
+
+    @cached_property
+    def posterior(self) -> RungPosterior:
+        """Of all candidates at all rungs."""
+        model = Model(len(self._tried), self._shares)
+        return RungModel(model, len(self._rungs)).posterior(self._lines)
+
+    @cached_property
+    def _chances(self) -> Chances:
+        draws = self.posterior.sample(_SAMPLES, np.random.default_rng(0))
+        return chances(draws[:, :, -1], self._indifference)
+
+    @property
+    def _leader(self) -> int:
+        return int(self.posterior.expected[:, -1].argmax())
+
+    @property
+    def leader(self) -> str:
+        """The candidate that is expected to be best at the highest rung."""
+        return self._tried[self._leader]
+
+    @property
+    def certainty(self) -> float:
+        """Probability that the leader is within the indifference zone at the highest rung."""
+        return float(self._chances.within[self._leader])
+
+    def clear(self, confidence: float) -> bool:
+        """Whether that is enough, and the leader itself has been at the highest rung."""
+        been = self._lines.counts[self._leader, -1] > 0
+        return bool(been) and is_clear(self.repeats, self.certainty, confidence)
+
+    def worth_most(
+        self,
+        hopeful: Sequence[str],
+        running: Set[Ask],
+        failed: Set[Ask],
+        next_seed: Callable[[str], int],
+    ) -> Ask | None:
+        """The new line, or the line a rung higher, that says most per unit of work."""
+        covariance = self._covariance(running)
+        mean, top = self.posterior.expected[:, -1], len(self._rungs) - 1
+        leader, challenger = rivals(mean, covariance[:, top, :, top], self._indifference)
+        lead = covariance[:, :, leader[0], top] - covariance[:, :, challenger[0], top]
+        best, worth = None, -1.0
+        for step in self._steps(hopeful, running, failed):
+            own = covariance[step.candidate, :, step.candidate]
+            for gets in (step.gets[:end] for end in range(1, len(step.gets) + 1)):
+                gain = self._gain(step.has, gets, own, lead[step.candidate])
+                work = sum(self._work[rung] for rung in gets)
+                if gain / work > worth:
+                    best, worth = step, gain / work
+        if best is None:
+            return None
+        variant = self._tried[best.candidate]
+        seed = next_seed(variant) if best.seed is None else best.seed
+        return Ask(variant, seed, self._rungs[best.gets[0]])
+
+    def foreseen(self, confidence: float) -> dict[str, float]:
+        """Work that it expects yet, in trials of rung 1: as much as it has taken, at most.
+
+        In proportion to the chance of being best; a guess, and no simulation.
+        """
+        done = sum(self._work[k] for _, _, k in self._ended)
+        left = max(0.0, confidence - self.certainty) / max(1e-9, confidence) * done
+        left = max(left, float(self._work[-1]))
+        return dict(zip(self._tried, (left * self._chances.best).tolist(), strict=True))
+
+    def _steps(self, hopeful: Sequence[str], running: Set[Ask], failed: Set[Ask]) -> list[_Step]:
+        """What may be trained: a new line of each candidate, and one of its lines at each rung."""
+        count = len(self._rungs)
+        busy = {(ask.variant, ask.seed) for ask in (*running, *failed)}
+        steps = [
+            _Step(i, None, (), tuple(range(count)))
+            for i, variant in enumerate(self._tried)
+            if variant in hopeful
+        ]
+        seen = set()
+        for candidate, seed, known in zip(
+            self._lines.candidate.tolist(),
+            self._lines.seed.tolist(),
+            self._lines.known,
+            strict=True,
+        ):
+            has = tuple(np.flatnonzero(known).tolist())
+            gets = tuple(range(has[-1] + 1, count))
+            if not gets or (self._tried[candidate], seed) in busy or (candidate, has) in seen:
+                continue
+            seen.add((candidate, has))  # lines of one candidate that have the same rungs are alike
+            steps.append(_Step(candidate, seed, has, gets))
+        return steps
+
+    def _covariance(self, running: Set[Ask]) -> Floats:
+        """That of the posterior, as if the running trials had ended, (n, K, n, K)."""
+        covariance = self.posterior.covariance
+        shape = covariance.shape
+        known = {
+            (candidate, seed): tuple(np.flatnonzero(row).tolist())
+            for candidate, seed, row in zip(
+                self._lines.candidate.tolist(),
+                self._lines.seed.tolist(),
+                self._lines.known,
+                strict=True,
+            )
+        }
+        for ask in sorted(running):
+            if ask.variant not in self._number:
+                continue
+            i, k = self._number[ask.variant], self._rung[ask.rung]
+            weights, noise = self._told(known.get((i, ask.seed), ()), (k,))
+            column = np.einsum("nkl,l->nk", covariance[:, :, i], weights[0])
+            told = float(weights[0] @ column[i]) + noise[0, 0]
+            covariance = covariance - np.multiply.outer(column, column).reshape(shape) / told
+        return covariance
+
+    def _gain(
+        self, has: tuple[int, ...], gets: tuple[int, ...], own: Floats, lead: Floats
+    ) -> float:
+        """By how much the variance of the lead falls if a line gets further rungs."""
+        weights, noise = self._told(has, gets)
+        pulled = weights @ lead
+        return float(pulled @ np.linalg.solve(weights @ own @ weights.T + noise, pulled))
+
+    def _told(self, has: tuple[int, ...], gets: tuple[int, ...]) -> tuple[Floats, Floats]:
+        """What further rungs of a line tell: weights (G, K) of its candidate, and noise (G, G).
+
+        A line that goes on keeps a part of its noise, which what it has shows.
+        """
+        noise = self.posterior.noise
+        weights = np.eye(len(self._rungs))[list(gets)]
+        left = noise[np.ix_(gets, gets)]
+        if has:
+            kept = np.linalg.solve(noise[np.ix_(has, has)], noise[np.ix_(has, gets)]).T
+            weights = weights - kept @ np.eye(len(self._rungs))[list(has)]
+            left = left - kept @ noise[np.ix_(has, gets)]
+        return weights, left
+
+
+def work_of(rungs: Sequence[int], goes_on: bool) -> list[float]:
+    """The work of a line's trial at each rung after the one before, in trials of rung 1."""
+    work = [float(rung) for rung in rungs]
+    if goes_on:
+        work[1:] = [after - (1 - DECAY) * before for before, after in pairwise(rungs)]
+    return work

@@ -1,0 +1,121 @@
+"""Racing over rungs: what it asks for, in worlds whose truth is known."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from scalegrid.allocation.base import Ask, Result
+from scalegrid.allocation.racing import Racing
+from scalegrid.allocation.rung_standing import work_of
+
+IDS = ["a", "b", "c", "d", "e", "f"]
+SHARES = dict(zip(IDS, np.random.default_rng(0).dirichlet([1.0] * 3, 6).tolist(), strict=True))
+RUNGS = (1, 3, 9)
+BRIEF = dict(zip(IDS, (0.50, 0.52, 0.54, 0.50, 0.49, 0.40), strict=True))
+
+
+def outcome(ask: Ask, *, agree: bool = True) -> float:
+    """The accuracy of a trial: the same whenever and wherever it runs."""
+    generator = np.random.default_rng([ord(ask.variant[0]), len(ask.variant), ask.seed, ask.rung])
+    truth = BRIEF[ask.variant]
+    if not agree and ask.rung > 1:
+        truth = 1.0 - truth  # what is best briefly is worst later
+    return float(truth + 0.05 * RUNGS.index(ask.rung) + 0.006 * generator.standard_normal())
+
+
+def race(
+    racing: Racing,
+    *,
+    agree: bool = True,
+    workers: int = 1,
+    told: int | None = None,
+    fail: frozenset[Ask] = frozenset(),
+) -> list[Ask]:
+    """Run it to its end, or until so many are told; returns what was told, in this order."""
+    asks: list[Ask] = []
+    running: list[Ask] = []
+    while told is None or len(asks) < told:
+        while len(running) < workers and (ask := racing.ask()) is not None:
+            running.append(ask)
+        if not running:
+            assert racing.done
+            break
+        assert len(asks) < 300
+        ended = running.pop(0)
+        asks.append(ended)
+        racing.tell(ended, None if ended in fail else Result(outcome(ended, agree=agree)))
+    return asks
+
+
+def made(**settings: object) -> Racing:
+    return Racing(["base", *IDS], SHARES, rungs=RUNGS, **settings)  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _baseline(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(BRIEF, "base", 0.3)
+
+
+def test_everyone_starts_at_the_first_rung_then_the_good_go_on() -> None:
+    racing = made()
+    asks = race(racing)
+    assert asks[:7] == [Ask(variant, 0) for variant in ["base", *IDS]]
+    assert racing.leading() is not None
+    leader, certainty = racing.leading() or ("", 0.0)
+    assert leader == "c"
+    assert certainty >= 0.95
+    work = Counter[str]()
+    for ask in asks:
+        work[ask.variant] += ask.rung
+    assert work["c"] > work["f"]
+    assert any(ask.rung == 9 and ask.variant == "c" for ask in asks)
+    assert all(ask.rung == 1 for ask in asks if ask.variant == "base")
+
+
+def test_a_line_climbs_rung_by_rung() -> None:
+    seen: set[Ask] = set()
+    for ask in race(made(max_trials=40), agree=False):
+        assert ask not in seen
+        if ask.rung > 1:
+            assert Ask(ask.variant, ask.seed, RUNGS[RUNGS.index(ask.rung) - 1]) in seen
+        seen.add(ask)
+
+
+def test_it_finds_what_is_best_late_where_the_rungs_disagree() -> None:
+    racing = made(max_trials=70)
+    race(racing, agree=False)
+    assert (racing.leading() or ("",))[0] == "f"
+
+
+def test_told_the_same_it_asks_the_same() -> None:
+    first = made()
+    asks = race(first, told=25)
+    again = made()
+    for ask in asks:
+        again.tell(ask, Result(outcome(ask)))
+    assert first.ask() == again.ask()
+
+
+def test_workers_do_not_all_train_the_same() -> None:
+    racing = made()
+    race(racing, told=20)
+    asked = [racing.ask() for _ in range(4)]
+    assert len(set(asked)) == 4
+    lines = [(ask.variant, ask.seed) for ask in asked if ask]
+    assert len(set(lines)) == 4
+
+
+def test_a_line_that_failed_does_not_go_on() -> None:
+    racing = made(max_trials=40)
+    failing = frozenset(Ask(v, seed, 3) for v in IDS for seed in range(2))
+    asks = race(racing, fail=failing)
+    assert failing & set(asks)
+    assert not {ask for ask in asks if ask.rung == 9 and Ask(ask.variant, ask.seed, 3) in failing}
+
+
+def test_work_is_the_difference_and_a_decay() -> None:
+    assert work_of((1, 3, 9), goes_on=True) == pytest.approx([1, 3 - 0.7, 9 - 2.1])
+    assert work_of((1, 3, 9), goes_on=False) == [1, 3, 9]

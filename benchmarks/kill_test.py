@@ -1,12 +1,12 @@
 """Kill a small sweep again and again, and compare its tables with those of an undisturbed run.
 
-``python -m benchmarks.kill_test [--quick] [--kills 20] [--seed 0]``
+``python -m benchmarks.kill_test [--quick] [--rungs] [--kills 20] [--seed 0]``
 
 The sweep trains the `nano` baseline, through the command line, in its own process group. SIGKILL
 goes to the whole group at a random moment of each run, from the start of the interpreter to the
 last trial; then the same command runs again. After every kill, all files can be read, no row is
 lost, and no row is written a second time, as training a trial twice would do. ``--quick`` uses a
-stand-in for the training.
+stand-in for the training. With ``--rungs`` trials continue from checkpoints, over three rungs.
 """
 
 from __future__ import annotations
@@ -35,16 +35,18 @@ REAL = (
 )
 STAND_IN = (str(ROOT / "tests" / "light_sweep.py"),)
 STAND_IN_SIZE = ("4", "5", "2")  # variants, seeds, workers
+RUNGS = ("1", "2", "4")
 
 
-def command(results: Path, *, quick: bool) -> list[str]:
+def command(results: Path, *, quick: bool, rungs: bool) -> list[str]:
     """The command of one sweep."""
     if quick:
-        return [sys.executable, *STAND_IN, str(results), *STAND_IN_SIZE]
-    return [sys.executable, *REAL, "--results", str(results)]
+        return [sys.executable, *STAND_IN, str(results), *STAND_IN_SIZE, *RUNGS[: 3 * rungs]]
+    more = ("--rungs", ",".join(RUNGS), "--seeds", "1") if rungs else ()
+    return [sys.executable, *REAL, "--results", str(results), *more]
 
 
-def run(results: Path, cache: Path, after: float | None, *, quick: bool) -> int | None:
+def run(results: Path, cache: Path, after: float | None, *, quick: bool, rungs: bool) -> int | None:
     """Run a sweep, and kill it ``after`` so many seconds; its exit status, or None if killed."""
     environment = {
         **os.environ,
@@ -53,7 +55,7 @@ def run(results: Path, cache: Path, after: float | None, *, quick: bool) -> int 
         "LIGHT_SECONDS": "0.1",
     }
     process = subprocess.Popen(
-        command(results, quick=quick),
+        command(results, quick=quick, rungs=rungs),
         stderr=subprocess.PIPE,
         start_new_session=True,
         env=environment,
@@ -108,15 +110,17 @@ def main() -> None:
     """Kill, check, print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a stand-in for the training")
+    parser.add_argument("--rungs", action="store_true", help="three rungs, with checkpoints")
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0, help="of the random moments")
     given = parser.parse_args()
     draw = random.Random(given.seed)
+    kind = {"quick": given.quick, "rungs": given.rungs}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         cache = folder / "cache"
         began = time.monotonic()
-        run(folder / "undisturbed", cache, None, quick=given.quick)
+        run(folder / "undisturbed", cache, None, **kind)
         length = time.monotonic() - began
         undisturbed = tables(folder / "undisturbed")
         assert undisturbed is not None
@@ -126,7 +130,7 @@ def main() -> None:
             results = folder / f"killed-{sweeps}"
             found = tables(results)
             began = time.monotonic()
-            status = run(results, cache, draw.uniform(0, length), quick=given.quick)
+            status = run(results, cache, draw.uniform(0, length), **kind)
             after = tables(results)
             check_kept(found, after)
             if status is None:
@@ -137,7 +141,7 @@ def main() -> None:
                 length = min(length, time.monotonic() - began)
         for number in range(sweeps + 1):
             results = folder / f"killed-{number}"
-            run(results, cache, None, quick=given.quick)
+            run(results, cache, None, **kind)
             finished = tables(results)
             assert finished is not None
             check_equal(finished, undisturbed)

@@ -18,13 +18,14 @@ from scalegrid.results import load_sweep
 from scalegrid.results.schema import MEASURED
 
 TESTS = Path(__file__).parent
-SEEDS = 4
-TRIALS = 4 * SEEDS
+SEEDS, RUNGS = 2, (1, 2)
+TRIALS = 4 * SEEDS * len(RUNGS)
 
 
 def start(results: Path, log: Path) -> subprocess.Popen[bytes]:
-    """A sweep of 16 trials of about a fifth of a second each, on two workers."""
-    arguments = [sys.executable, str(TESTS / "light_sweep.py"), str(results), "4", str(SEEDS), "2"]
+    """A sweep of 16 trials of about a fifth of a second or more each, on two workers."""
+    numbers = map(str, (4, SEEDS, 2, *RUNGS))
+    arguments = [sys.executable, str(TESTS / "light_sweep.py"), str(results), *numbers]
     environment = {
         **os.environ,
         "LIGHT_SECONDS": "0.1",
@@ -72,7 +73,8 @@ def test_a_sweep_killed_at_random_moments_equals_an_undisturbed_one(
     assert begun > 1
     with start(tmp_path / "killed", log) as process:
         assert process.wait() == 0
-    run_light_sweep(light_spec(tmp_path / "undisturbed", candidates=4, seeds=SEEDS))
+    spec = light_spec(tmp_path / "undisturbed", candidates=4, seeds=SEEDS, rungs=RUNGS)
+    run_light_sweep(spec)
     killed, undisturbed = (load_sweep(None, tmp_path / name) for name in ("killed", "undisturbed"))
     for table in ("variants", "trials", "history", "answers"):
         pd.testing.assert_frame_equal(
@@ -83,3 +85,4 @@ def test_a_sweep_killed_at_random_moments_equals_an_undisturbed_one(
         )
     folder = tmp_path / "killed" / "light-leaves-32"
     assert not list(folder.glob("*.partial"))
+    assert not (folder / "checkpoints").exists()

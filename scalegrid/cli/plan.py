@@ -131,7 +131,7 @@ _LESS = ("chosen from", "median", "networks")
 
 
 def _trials(plan: Plan) -> str:
-    """How many trials, and how long they take; with rungs at the first, and at most at all."""
+    """How many trials, and how long they take; with rungs at the first, and at most in all."""
     from scalegrid.plan import later_trials, planned_trials
     from scalegrid.progress.estimate import estimate_seconds
 
@@ -141,21 +141,18 @@ def _trials(plan: Plan) -> str:
         if estimate.measured
         else "by a typical CPU's speed; a sweep measures yours"
     )
-    trials = f"{planned_trials(plan)} trials"
-    if spec.racing:
-        trials = f"{'At most' if spec.max_trials else 'At first'} {trials}"
-    race = ", then a race" if spec.racing and not spec.max_trials else ""
-    more = sum(len(later_trials(plan, rung)) for rung in spec.rungs)
-    if more:
-        trials = f"At rung 1× {trials}"
-        most = f"{planned_trials(plan) + more} trials, about {duration(estimate.most)}"
-        race = f"; over {_times(spec.rungs)} at most {most}"
-    return f"{trials}, about {duration(estimate.seconds)} ({how}){race}."
-
-
-def _times(rungs: Sequence[int]) -> str:
-    """``1×, 3× and 9×``."""
-    return enumerated([f"{rung}×" for rung in rungs])
+    first, then = f"{planned_trials(plan)} trials", ""
+    if len(spec.rungs) > 1:
+        first = f"At rung 1× {first}"
+        over = f" over {enumerated([f'{rung}×' for rung in spec.rungs])}"
+        more = sum(len(later_trials(plan, rung)) for rung in spec.rungs)
+        most = f"at most {planned_trials(plan) + more} trials, about {duration(estimate.most)}"
+        limit = f", of {spec.max_trials} trials at most in all" if spec.max_trials else ""
+        then = f", then a race{over}{limit}" if spec.racing else f";{over} {most}"
+    elif spec.racing:
+        first = f"{'At most' if spec.max_trials else 'At first'} {first}"
+        then = "" if spec.max_trials else ", then a race"
+    return f"{first}, about {duration(estimate.seconds)} ({how}){then}."
 
 
 def _off_cost(plan: Plan) -> list[str]:

@@ -43,14 +43,15 @@ def make_trial(
 
 
 def planned_trials(plan: Plan) -> int:
-    """How many trials a sweep has at its first rung; of a race the most it may have, or the first.
+    """How many trials a sweep has at rung 1; of a race the most it may have, or the first.
 
-    The check of the baseline takes two trials of it.
+    The first too of a race over rungs. The check of the baseline takes two trials of it.
     """
     spec = plan.spec
-    if spec.max_trials is not None:
-        return spec.max_trials
-    return spec.seeds * len(plan.variants) + (spec.check_learning and spec.seeds == 1)
+    first = spec.seeds * len(plan.variants) + (spec.check_learning and spec.seeds == 1)
+    if spec.max_trials is None:
+        return first
+    return spec.max_trials if len(spec.rungs) == 1 else min(first, spec.max_trials)
 
 
 def later_trials(plan: Plan, rung: int) -> list[str]:

@@ -54,8 +54,8 @@ PLANNED_KEY = b"scalegrid.planned"
 class SweepTables:
     """A sweep as it is on disk: the columns are those of `scalegrid.results.schema`.
 
-    ``spec`` holds the keys of ``sweep.yaml``; trials are in the order of the plan, then of seeds.
-    ``planned`` are the variants of the plan last run, the others of ``variants`` of earlier ones.
+    ``spec`` holds the keys of ``sweep.yaml``; trials are in the order of the plan, then of seeds,
+    then of rungs. ``planned`` are the variants of the plan last run, the others of ``variants`` of earlier ones.
     ``answers`` lacks trials that failed or were made by a scalegrid that did not keep them.
     ``data`` is the fingerprint of the data.
     """

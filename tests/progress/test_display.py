@@ -108,11 +108,26 @@ def test_the_rendered_state_names_what_matters() -> None:
         assert text in shown
 
 
+def test_a_higher_rung_is_named() -> None:
+    from rich.console import Console
+
+    assert "seed 0  rung 3×  top-1 61.2 %" in line(replace(ENDED, rung=3), STATUS)
+    assert "rung" not in line(ENDED, STATUS)
+    higher = replace(STATUS, running=(replace(RUNNING[0], rung=9),))
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as capture:
+        console.print(render(higher))
+    assert "seed 0  rung 9×  epoch 2 of 4" in capture.get()
+
+
 def test_the_first_and_last_words_say_what_to_expect_and_what_to_do() -> None:
     fresh = replace(STATUS, finished=0, failed=0, running=())
     assert opening_note(fresh) == "s: 17 trials to train; this will take about 6 min."
     assert opening_note(replace(fresh, seconds_left=None)) == "s: 17 trials to train."
     assert "14 trials to train, 3 done before" in opening_note(STATUS)
+    assert opening_note(fresh, "at most") == (
+        "s: at most 17 trials to train; this will take at most about 6 min."
+    )
     folder = Path("results/s")
     done = replace(STATUS, state="finished", finished=17, failed=0)
     assert closing_note(done, folder).startswith("s is finished: 17 trials; results in results/s;")

@@ -200,3 +200,49 @@ def test_finished_epochs_are_no_longer_left_and_set_the_pace(plan: Any) -> None:
     assert one.status("running").seconds_left == pytest.approx(20, abs=0.5)
     one.epoch(started.trial, epoch(1, seconds=10))  # twice as slow as expected
     assert one.status("running").seconds_left == pytest.approx(30, abs=0.5)
+
+
+def at_rung(plan: Any, rung: int) -> tuple[Any, Trial]:
+    """A plan over rungs, and a trial of B at one."""
+    spec = plan.spec.model_copy(update={"rungs": (1, 3), "schedule": "wsd"})
+    plan = replace(plan, spec=spec)
+    variant = next(v for v in plan.variants if v.variant == B)
+    return plan, make_trial(plan, variant, 0, DATA, plan.recipe, rung)
+
+
+def test_recalled_epochs_are_done_at_once_and_do_not_set_the_pace(plan: Any) -> None:
+    plan, started = at_rung(plan, 3)  # 12 epochs, of which 2.8 are recalled
+    rate = 20 / trial_works(plan)[B]  # a brief trial of B takes 20 s
+    display = Recorder()
+    one = progress(plan, rate=rate, display=display)
+    one.started(started)
+    assert one.status("running").seconds_left == pytest.approx(20 * (3 - 0.7), abs=0.5)
+    for number in (1, 2):
+        one.epoch(started.trial, replace(epoch(number, seconds=100.0), own=0.0))
+    (running,) = one.status("running").running
+    assert (running.rung, running.epoch, running.epochs) == (3, 2, 12)
+    assert running.images_per_second is None
+    one.epoch(started.trial, replace(epoch(3, seconds=1.0), own=0.2))
+    assert one.pace.measured is None
+    assert one.status("running").seconds_left == pytest.approx(5 * 9, abs=0.5)
+    one.epoch(started.trial, epoch(4, seconds=10.0))  # twice as slow as expected
+    assert one.pace.measured == pytest.approx(2 * rate)
+    assert one.status("running").seconds_left == pytest.approx(10 * 8, abs=0.5)
+    assert not display.notes
+    one.ended({**row(started), "rung": 3})
+    ((ended, status),) = display.seen
+    assert ended.rung == 3
+    assert (status.finished, status.best) == (1, None), "longer trials are not compared with brief"
+
+
+def test_a_trial_that_finds_no_checkpoint_is_told_of_once(plan: Any) -> None:
+    plan, started = at_rung(plan, 3)
+    display = Recorder()
+    one = progress(plan, display=display)
+    one.started(started)
+    for number in (1, 2):
+        one.epoch(started.trial, epoch(number))
+    one.started(started)
+    one.epoch(started.trial, epoch(1))
+    (note,) = display.notes
+    assert "is trained from its start at rung 3×" in note

@@ -156,6 +156,8 @@ def test_earlier_epochs_are_reported_again(data: CachedData, tmp_path: Path) -> 
     second = attempt(train, at_rung(data, 2, tmp_path), reported.append)
     assert [epoch.epoch for epoch in reported] == [1, 2, 3, 4, 5, 6]
     assert second.history[:2] == first.history[:2]  # as measured then; the third epoch decayed
+    # The branch is after 13 of 18 updates, 6 an epoch.
+    assert [epoch.own for epoch in reported] == pytest.approx([0, 0, 5 / 6, 1, 1, 1])
     assert second.history[2] != first.history[2]
 
 

@@ -55,7 +55,8 @@ class SweepTables:
     """A sweep as it is on disk: the columns are those of `scalegrid.results.schema`.
 
     ``spec`` holds the keys of ``sweep.yaml``; trials are in the order of the plan, then of seeds,
-    then of rungs. ``planned`` are the variants of the plan last run, the others of ``variants`` of earlier ones.
+    then of rungs. ``planned`` are the variants of the plan last run, the others of ``variants`` of
+    earlier ones.
     ``answers`` lacks trials that failed or were made by a scalegrid that did not keep them.
     ``data`` is the fingerprint of the data.
     """

@@ -12,6 +12,7 @@ import click
 from scalegrid.cli.options import FloatList, format_option, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.cli.published import show_comparison, show_fit
+from scalegrid.cli.returns import returns_options, shown_returns
 from scalegrid.coefficients import Coefficients, DepthRule
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count, runs, sentence
@@ -88,6 +89,7 @@ _START = ("baseline", "alpha", "beta", "gamma", "flops_factor")
     type=click.Choice(["published"]),
     help="Show EfficientNet by the formula beside B0 … B7 as they were released.",
 )
+@returns_options
 @click.option("--measure-latency", is_flag=True, help="Measure the inference of one image.")
 @click.option("--device", default="cpu", show_default=True, help="Device to measure on.")
 @click.option(
@@ -104,6 +106,8 @@ def family(name: str | None, form: Format, **flags: Any) -> None:
         return
     if flags["compare"] is not None:
         _compare(name, flags, form)
+        return
+    if shown_returns(flags, form):
         return
     kinds = [kind for kind in _KINDS if flags[kind] is not None]
     if kinds and flags[kinds[0]] == ():

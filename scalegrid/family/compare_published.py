@@ -113,11 +113,7 @@ def _reference(one: Reference) -> dict[str, Any]:
     row = {"model": one.name, **_printed(one), "px": None, "flops": None, "params": None}
     if not one.model:
         return row
-    from scalegrid.baselines.skeleton import bare
-    from scalegrid.baselines.timm_entry import create
-    from scalegrid.cost import measure
+    from scalegrid.cost.timm_models import cost_of_timm
 
-    with bare("meta"):
-        network = create(one.model, lambda _, settings: settings, num_classes=_CLASSES)
-    cost = measure(network, one.resolution)
+    cost = cost_of_timm(one.model, one.resolution, _CLASSES)
     return row | {"px": one.resolution, "flops": cost.flops, "params": cost.params}

@@ -85,3 +85,9 @@ def describe_left_out(subject: Subject) -> list[str]:
         if number
     ]
     return [f"Left out: {', '.join(left_out)}."] if left_out else []
+
+
+def more_points(subject: Subject) -> str:
+    """How lines of depth, width and resolution get more points, as the end of a sentence."""
+    factors = "1,1.5,2,3" if subject.spec.get("flops_factor", 2.0) > 1 else "0.25,0.5,0.75,1"
+    return f"`scalegrid sweep --curves {factors}` adds some."

@@ -53,7 +53,7 @@ def draw(tables: Tables) -> Drawing:
             "missing."
         )
     best = subject.best
-    lines = _lines(means, best)
+    lines = lines_of(means, best)
     on_lines = set(pd.concat([*lines.values(), means.of("baseline")])["variant"])
     others = means.table[~means.table["variant"].isin(on_lines)]
     figure = Figure(figsize=(style.COLUMN, 2.75), layout="constrained")
@@ -73,7 +73,7 @@ def draw(tables: Tables) -> Drawing:
     return Drawing(figure, _caption(subject, means, best, others))
 
 
-def _lines(means: MeanAccuracies, best: str) -> dict[str, pd.DataFrame]:
+def lines_of(means: MeanAccuracies, best: str) -> dict[str, pd.DataFrame]:
     """The variants on the line of each role; the recommended one is on that of its own role."""
     table = means.table
     lines = {role: table[table["role"] == role] for role in AXES}

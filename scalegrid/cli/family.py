@@ -11,7 +11,7 @@ import click
 
 from scalegrid.cli.options import FloatList, format_option, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
-from scalegrid.cli.published import show_comparison, show_fit
+from scalegrid.cli.published import show_comparison, show_fit, show_references
 from scalegrid.cli.returns import returns_options, shown_returns
 from scalegrid.coefficients import Coefficients, DepthRule
 from scalegrid.util.errors import UserError
@@ -86,8 +86,8 @@ _START = ("baseline", "alpha", "beta", "gamma", "flops_factor")
 )
 @click.option(
     "--compare",
-    type=click.Choice(["published"]),
-    help="Show EfficientNet by the formula beside B0 … B7 as they were released.",
+    type=click.Choice(["published", "references"]),
+    help="Show EfficientNet by the formula beside B0 … B7 as released; or what else is in Table 2.",
 )
 @returns_options
 @click.option("--measure-latency", is_flag=True, help="Measure the inference of one image.")
@@ -146,6 +146,9 @@ def _compare(name: str | None, flags: dict[str, Any], form: Format) -> None:
     from scalegrid.coefficients import PAPER
     from scalegrid.family.phis import parse
 
+    if flags["compare"] == "references":
+        show_references(form)
+        return
     if name is not None or flags["baseline"] not in (None, "b0"):
         other = f"--from {name}" if name is not None else f"--baseline {flags['baseline']}"
         raise UserError(f"--compare published is of b0; leave out {other}.")

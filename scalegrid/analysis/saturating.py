@@ -26,7 +26,7 @@ KNOWN = 10**6
 FEWEST = 3
 """Sizes that a curve needs."""
 
-_STEPS = 160  # of the grid over c
+_STEPS = 80  # of the grid over c
 _DRAWS = 4000
 _ROUNDS = 25  # of draws, until so many are below 100 %
 _NEGLIGIBLE = 1e-5
@@ -41,9 +41,7 @@ class Saturating:
         gain: what it gains from there to ``reach``.
         bend: c.
         reach: doublings of the largest size.
-        off: standard deviation of the lack of fit in points; NaN where the noise is not known, and
-            what is left is both.
-        left: that of noise and lack of fit of a size.
+        off: standard deviation of the lack of fit in points; NaN where the noise is not known.
     """
 
     first: Floats
@@ -51,7 +49,6 @@ class Saturating:
     bend: Floats
     reach: float
     off: Floats
-    left: Floats
 
     def accuracy(self, x: Floats) -> Floats:
         """The curve in per cent at the doublings ``x`` (n,), (draws, n)."""
@@ -100,15 +97,15 @@ def saturating(doublings: Floats, accuracy: Floats, errors: Floats, degrees: int
         likely = np.flatnonzero(fit.weights(bends).sum(1) > _NEGLIGIBLE)
         low, high = max(likely[0] - 1, 0), min(likely[-1] + 1, _STEPS - 1)
         bends = np.geomspace(bends[low], bends[high], _STEPS)
-    generator, kept = np.random.default_rng(0), np.empty((5, 0))
+    generator, kept = np.random.default_rng(0), np.empty((4, 0))
     weights = fit.weights(bends)
     for _ in range(_ROUNDS):
         drawn = fit.draw(bends, weights, generator)
         first, gain, bend = drawn[:3]
         kept = np.hstack([kept, drawn[:, first + gain / _risen(bend, fit.reach) <= 100]])
         if kept.shape[1] >= _DRAWS:
-            first, gain, bend, off, left = kept[:, :_DRAWS]
-            return Saturating(first, gain, bend, fit.reach, off, left)
+            first, gain, bend, off = kept[:, :_DRAWS]
+            return Saturating(first, gain, bend, fit.reach, off)
     raise UserError(
         "no curve that levels off below 100 % is near these accuracies; with more sizes, or more "
         "seeds of each, there may be one."
@@ -165,7 +162,7 @@ class _Fit:
         return weights
 
     def draw(self, bends: Floats, weights: Floats, generator: np.random.Generator) -> Floats:
-        """The columns of `Saturating`, (5, draws); some curves may go beyond 100 %."""
+        """Of `Saturating` all but the reach, (4, draws); some curves may go beyond 100 %."""
         mean, covariance, squares = self.moments(bends)
         chosen = generator.choice(weights.size, _DRAWS, p=weights.ravel())
         c, p = np.unravel_index(chosen, weights.shape)
@@ -174,5 +171,4 @@ class _Fit:
         steps = (roots @ generator.standard_normal((_DRAWS, 2, 1)))[..., 0]
         first, last = (mean[c, p] + np.sqrt(noise)[:, None] * steps).T
         off = np.sqrt(noise * self.ratio[p]) if self.known else np.full(_DRAWS, np.nan)
-        left = np.sqrt(noise * (1 + self.ratio[p]))
-        return np.stack([first, last - first, bends[c], off, left])
+        return np.stack([first, last - first, bends[c], off])

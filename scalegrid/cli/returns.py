@@ -145,7 +145,7 @@ def _print(one: Returns) -> None:
 
     print_lines([f"{one.family}: {answer(one)}", *basis(one)])
     print()
-    print_table([_row(size) for size in one.sizes])
+    print_table([_row(size) for size in one.sizes], least=("±", "φ"))
     print()
 
 
@@ -154,15 +154,17 @@ def _row(size: ReturnsSize) -> dict[str, str]:
         "size": size.name,
         "φ": f"{size.phi:.2f}",
         "FLOPs": count(size.flops),
-        "top-1": _interval(size.top1),
+        "top-1": f"{size.top1.mid:.2f}",
+        "±": _number(size.top1.high - size.top1.mid),
         "points to the next": _interval(size.step),
         "by the curve": _interval(size.slope),
     }
 
 
+def _number(value: float) -> str:
+    return "–" if math.isnan(value) else f"{value:.2f}"
+
+
 def _interval(one: Interval) -> str:
-    if math.isnan(one.mid):
-        return "–"
-    if math.isnan(one.low):
-        return f"{one.mid:.2f}"
-    return f"{one.mid:.2f} ({one.low:.2f} – {one.high:.2f})"
+    ends = "" if math.isnan(one.low) else f" ({one.low:.2f} – {one.high:.2f})"
+    return _number(one.mid) + ends

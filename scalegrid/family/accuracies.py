@@ -79,7 +79,7 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, thousands=",")
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
-        raise UserError(f"cannot read {path} as a CSV file: {one_line(error)}.") from error
+        raise UserError(f"cannot read {path} as a CSV file ({one_line(error)}).") from error
     for wanted in (("model",), ("top1",), ("flops", "gmacs", "img_size")):
         if not set(wanted) & set(table):
             raise UserError(

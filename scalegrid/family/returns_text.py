@@ -43,8 +43,8 @@ def basis(found: Returns) -> list[str]:
     return [
         f"φ counts doublings of the FLOPs of {found.sizes[0].name}. Points are per doubling: "
         "between neighbours, and by the slope at each size of the curve A − B·2^(−cφ), which "
-        f"levels off at A = {top.mid:.1f} % ({top.low:.1f} – {top.high:.1f}){sizes}. In brackets "
-        "are 95 % intervals.",
+        f"levels off at A = {top.mid:.1f} % ({top.low:.1f} – {top.high:.1f}){sizes}. ± and "
+        "brackets are 95 % intervals.",
         found.errors,
     ]
 

@@ -143,7 +143,7 @@ def _is_baseline(size: ReturnsSize) -> bool:
 def _draw_curve(panel: Axes, one: Returns, draws: Any, phis: Any, unit: float) -> None:
     low, mid, high = np.quantile(draws, [0.025, 0.5, 0.975], axis=0)
     x, colour = one.sizes[0].flops * np.exp2(phis) / unit, _look(one.family).colour
-    panel.fill_between(x, low, high, color=colour, alpha=_BAND, linewidth=0)
+    panel.fill_between(x, low, high, facecolor=colour, alpha=_BAND, edgecolor="none")
     panel.plot(x, mid, color=colour, lw=1.2, gid="curve")
 
 

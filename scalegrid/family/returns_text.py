@@ -39,14 +39,17 @@ def basis(found: Returns) -> list[str]:
     """What the answer rests on, as sentences."""
     top, sizes = found.top, ""
     if found.off == found.off:
-        sizes = f"; sizes are off it by {found.off:.2f} points beyond their errors"
+        sizes = f", and sizes are off it by {found.off:.2f} points beyond their errors"
     return [
         f"φ counts doublings of the FLOPs of {found.sizes[0].name}. Points are per doubling: "
-        "between neighbours, and by the slope at each size of the curve A − B·2^(−cφ), which "
-        f"levels off at A = {top.mid:.1f} % ({top.low:.1f} – {top.high:.1f}){sizes}. ± and "
-        "brackets are 95 % intervals.",
+        f"between neighbours, and by the slope at each size of {CURVES}. The curve levels off at "
+        f"A = {top.mid:.1f} % ({top.low:.1f} – {top.high:.1f}){sizes}. ± and brackets are 95 % "
+        "intervals.",
         found.errors,
     ]
+
+
+CURVES = "A − B·2^(−cφ) and A − B/(1 + cφ), averaged by how well they fit"
 
 
 def points(number: float) -> str:

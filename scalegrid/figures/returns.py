@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from scalegrid.analysis import Tables
 from scalegrid.analysis.saturating import FEWEST
 from scalegrid.family.returns import THRESHOLD, Measured, Returns, ReturnsSize, returns
-from scalegrid.family.returns_text import answer, points
+from scalegrid.family.returns_text import CURVES, answer, points
 from scalegrid.figures import style
 from scalegrid.figures.captions import more_points
 from scalegrid.figures.labels import fix_layout, label_log_axis, label_points
@@ -252,7 +252,7 @@ def _caption(found: Sequence[Returns]) -> list[str]:
         "Diminishing returns: accuracy against FLOPs, and the points that a doubling of the FLOPs "
         f"gives; the threshold is {few}.",
         *(f"{_look(one.family).label}: {answer(one)}" for one in found),
-        "Curves are A − B·2^(−cφ), medians with the 95 % band of the curve itself. Steps are the "
-        "slopes between neighbours; bars are 95 % intervals, and may go on beyond the panel.",
+        f"Curves are {CURVES}: medians, and 95 % bands of the curve itself. Steps are the slopes "
+        "between neighbours; bars are 95 % intervals, and may go on beyond the panel.",
     ]
     return [*sentences, *dict.fromkeys(one.errors for one in found)]

@@ -7,11 +7,12 @@ from math import log, log2
 import numpy as np
 import pytest
 
-from scalegrid.analysis.saturating import KNOWN, Saturating, saturating
+from benchmarks.returns import TABLE2 as X
+from benchmarks.returns import WORLDS, World, held, hyperbola
+from scalegrid.analysis.saturating import KNOWN, saturating
 from scalegrid.util.errors import UserError
 
 TOP, LACK, BEND = 85.0, 8.0, 0.53
-X = np.array([0, 0.83, 1.36, 2.24, 3.51, 4.73, 5.63, 6.61])
 CLEAN = TOP - LACK * 2 ** (-BEND * X)
 SLOPES = LACK * BEND * log(2) * 2 ** (-BEND * X)
 CROSSING = log2(LACK * BEND * log(2)) / BEND
@@ -37,35 +38,31 @@ def test_exact_data_give_the_slopes_and_the_crossing_in_closed_form(
 
 def test_slopes_are_what_accuracies_differ_by() -> None:
     found = saturating(X, CLEAN + 0.1 * np.cos(7 * X), np.full(8, 0.2), KNOWN)
+    assert 0 < found.slow.mean() < 1
     steps = np.diff(found.accuracy(np.array([2.0, 2.0 + 1e-6])), axis=1)[:, 0] / 1e-6
     np.testing.assert_allclose(found.marginal(np.array([2.0]))[:, 0], steps, rtol=1e-4)
     at = found.falls_below(0.7)
-    slope = [found.marginal(np.array([x]))[i, 0] for i, x in enumerate(at[:5])]
-    assert slope == pytest.approx([0.7] * 5)
+    slope = [found.marginal(np.array([x]))[i, 0] for i, x in enumerate(at[:50])]
+    assert slope == pytest.approx([0.7] * 50)
 
 
-def _simulated(random: np.random.Generator, seeds: int, off: float) -> Saturating:
-    """Sizes off the curve by ``off``; with seeds their noise is estimated, else it is known."""
-    values = CLEAN + off * random.standard_normal(8)
-    trials = values + 0.3 * random.standard_normal((max(seeds, 2), 8))
-    if not seeds:
-        return saturating(X, trials[0], np.full(8, 0.3), KNOWN)
-    error = np.sqrt(trials.var(0, ddof=1).mean() / seeds)
-    return saturating(X, trials.mean(0), np.full(8, error), 8 * (seeds - 1))
+@pytest.mark.parametrize("world", [WORLDS[0], WORLDS[2], WORLDS[3]], ids=lambda world: world.name)
+def test_intervals_hold_the_truth_as_often_as_they_say(world: World) -> None:
+    """Of 30, 28.5 are expected; fewer than 26 have a probability of 2 %, fewer than 24 of 0.1 %.
+
+    Which of the two curves it is matters most for the slope at the end: what holds in the mean over
+    both is not so of each (docs/statistics.md).
+    """
+    found = held(world, 30)
+    assert 30 * found.crossing >= 26
+    assert 30 * found.slope >= 24
 
 
-@pytest.mark.parametrize(("seeds", "off"), [(0, 0.0), (3, 0.3)])
-def test_intervals_hold_the_truth_as_often_as_they_say(seeds: int, off: float) -> None:
-    """Of 40, 38 are expected; fewer than 35 have a probability of 1 %."""
-    random, crossings, slopes = np.random.default_rng(0), 0, 0
-    for _ in range(40):
-        found = _simulated(random, seeds, off)
-        low, high = interval(found.falls_below(1.0))
-        crossings += low <= CROSSING <= high
-        low, high = interval(found.marginal(X[-1:]))
-        slopes += low <= SLOPES[-1] <= high
-    assert crossings >= 35
-    assert slopes >= 35
+def test_the_curve_may_be_no_power_law() -> None:
+    found = saturating(X, hyperbola(X), np.full(8, 1e-3), KNOWN)
+    assert found.slow.all()
+    assert np.median(found.falls_below(1.0)) == pytest.approx(WORLDS[2].crossing, abs=0.01)
+    assert np.median(found.top) == pytest.approx(87, abs=0.05)
 
 
 def test_where_accuracy_does_not_grow_the_slope_is_too_small_from_the_start() -> None:

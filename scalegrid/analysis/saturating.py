@@ -1,6 +1,6 @@
 """Accuracy over doublings of the FLOPs: curves that level off, and what a doubling still gives.
 
-    accuracy = A − B · r(c·x) + lack of fit + noise,        A ≤ 100 %, c > 0
+    accuracy = A − B · r(c·x) + lack of fit + noise,        0 ≤ A ≤ 100 %, c > 0
 
 with x the doublings of the smallest size's FLOPs, and r(z) either 2^(−z), which is a power law of
 the FLOPs, or 1 / (1 + z), whose gains fade more slowly. Given r, c and the lack of fit over the
@@ -29,7 +29,7 @@ FEWEST = 3
 
 _STEPS = 80  # of the grid over c
 _DRAWS = 4000
-_ROUNDS = 25  # of draws, until so many are below 100 %
+_ROUNDS = 25  # of draws, until so many level off within 0 and 100 %
 _NEGLIGIBLE = 1e-5
 
 
@@ -107,7 +107,8 @@ def saturating(doublings: Floats, accuracy: Floats, errors: Floats, degrees: int
     weights, generator, kept = fit.weights(bends), np.random.default_rng(0), np.empty((5, 0))
     for _ in range(_ROUNDS):
         drawn = fit.draw(bends, weights, generator)
-        kept = np.hstack([kept, drawn[:, _curves(drawn, fit.reach).top <= 100]])
+        top = _curves(drawn, fit.reach).top
+        kept = np.hstack([kept, drawn[:, (top >= 0) & (top <= 100)]])
         if kept.shape[1] >= _DRAWS:
             return _curves(kept[:, :_DRAWS], fit.reach)
     raise UserError(
@@ -186,7 +187,7 @@ class _Fit:
         return weights
 
     def draw(self, bends: Floats, weights: Floats, generator: np.random.Generator) -> Floats:
-        """Of `Saturating` all but the reach, (5, draws); some curves may go beyond 100 %."""
+        """Of `Saturating` all but the reach, (5, draws); some may level off beyond 0 or 100 %."""
         mean, covariance, squares = self.moments(bends)
         chosen = generator.choice(weights.size, _DRAWS, p=weights.ravel())
         slow, c, p = np.unravel_index(chosen, weights.shape)

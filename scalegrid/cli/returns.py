@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,8 +76,7 @@ def shown_returns(flags: dict[str, Any], form: Format) -> bool:
     elif form == "json":
         print_json([_document(one) for one in found])
     else:
-        for one in found:
-            _print(one)
+        _print(found)
     for reason in reasons:
         print(reason, file=sys.stderr)
     return True
@@ -140,13 +140,15 @@ def _nested(size: ReturnsSize) -> dict[str, Any]:
 _INTERVALS = ("top1", "step", "slope")
 
 
-def _print(one: Returns) -> None:
-    from scalegrid.family.returns_text import answer, basis
+def _print(found: Sequence[Returns]) -> None:
+    from scalegrid.family.returns_text import answer, basis, level
 
-    print_lines([f"{one.family}: {answer(one)}", *basis(one)])
-    print()
-    print_table([_row(size) for size in one.sizes], least=("±", "φ"))
-    print()
+    for one in found:
+        print_lines([f"{one.family}: {answer(one)} {level(one)}"])
+        print()
+        print_table([_row(size) for size in one.sizes], least=("±", "φ"))
+        print()
+    print_lines(basis(found))
 
 
 def _row(size: ReturnsSize) -> dict[str, str]:

@@ -18,6 +18,9 @@ from scalegrid.util.text import plural
 THRESHOLD = 1.0
 """Points of top-1 below which a doubling gives too little, where nothing else is said."""
 
+BASELINE = "baseline"
+"""The name of a sweep's baseline among the sizes of a line."""
+
 
 class Measured(NamedTuple):
     """The accuracy of a size.

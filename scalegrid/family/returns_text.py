@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from scalegrid.family.returns import Returns
+from collections.abc import Sequence
+
+from scalegrid.family.returns import BASELINE, Returns
 from scalegrid.util.text import count
 
 _FAR = 30  # doublings: a thousand million times the FLOPs
@@ -13,10 +15,10 @@ def answer(found: Returns) -> str:
     doubling, worth = "by the curve a doubling of the FLOPs gives", points(found.threshold)
     beyond, reach, (low, high) = found.beyond.mid, found.reach, map(_end, found.beyond[1:])
     if beyond < 0:
-        return (
-            f"{doubling} less than {worth} already at {found.sizes[0].name}, the smallest size "
-            f"(95 % interval of the φ beyond which it does: {low} – {high})."
-        )
+        surely = f"the φ beyond which it does: 95 % interval up to {high}"
+        if found.beyond.high < 0:
+            surely = "with a probability above 97 %"
+        return f"{doubling} less than {worth} already at {_smallest(found)} ({surely})."
     if beyond > _FAR:
         return f"{doubling} {worth} or more at all sizes, and no end is in sight ({low} – {high})."
     flops = f"{count(found.flops_at(beyond))} FLOPs"
@@ -35,18 +37,28 @@ def answer(found: Returns) -> str:
     )
 
 
-def basis(found: Returns) -> list[str]:
-    """What the answer rests on, as sentences."""
+def level(found: Returns) -> str:
+    """What accuracy the curve levels off at, and how far sizes are off it, as a sentence."""
     top, sizes = found.top, ""
     if found.off == found.off:
         sizes = f", and sizes are off it by {found.off:.2f} points beyond their errors"
+    ends = f"{top.low:.1f} – {top.high:.1f}"
+    return f"The curve levels off at {top.mid:.1f} % ({ends}){sizes}."
+
+
+def basis(found: Sequence[Returns]) -> list[str]:
+    """What numbers mean and rest on, as sentences."""
     return [
-        f"φ counts doublings of the FLOPs of {found.sizes[0].name}. Points are per doubling: "
-        f"between neighbours, and by the slope at each size of {CURVES}. The curve levels off at "
-        f"A = {top.mid:.1f} % ({top.low:.1f} – {top.high:.1f}){sizes}. ± and brackets are 95 % "
-        "intervals.",
-        found.errors,
+        f"φ counts doublings of the FLOPs of {_smallest(found[0])}. Points are per doubling: "
+        f"between neighbours, and by the slope of the curve at each size. Curves are {CURVES}. ± "
+        "and brackets are 95 % intervals.",
+        *dict.fromkeys(one.errors for one in found),
     ]
+
+
+def _smallest(found: Returns) -> str:
+    name = found.sizes[0].name
+    return f"{'the ' if name == BASELINE else ''}{name}, the smallest size"
 
 
 CURVES = "A − B·2^(−cφ) and A − B/(1 + cφ), averaged by how well they fit"

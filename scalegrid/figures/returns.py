@@ -16,7 +16,7 @@ from matplotlib.lines import Line2D
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.saturating import FEWEST
-from scalegrid.family.returns import THRESHOLD, Measured, Returns, ReturnsSize, returns
+from scalegrid.family.returns import BASELINE, THRESHOLD, Measured, Returns, ReturnsSize, returns
 from scalegrid.family.returns_text import CURVES, answer, points
 from scalegrid.figures import style
 from scalegrid.figures.captions import more_points
@@ -73,11 +73,8 @@ def of_sweep(subject: Subject, threshold: float = THRESHOLD) -> tuple[list[Retur
     return found, [f"Left out: {reason}" for reason in reasons]
 
 
-_BASELINE = "baseline"
-
-
 def _measured(row: pd.Series[Any]) -> Measured:
-    name = _BASELINE if row["role"] == _BASELINE else ratio_text(row["flops_ratio"])
+    name = BASELINE if row["role"] == BASELINE else ratio_text(row["flops_ratio"])
     return Measured(name, row["flops"], row["accuracy"], row["error"], row["variant"])
 
 
@@ -118,7 +115,7 @@ def draw_returns(found: Sequence[Returns]) -> Drawing:
 
 def _look(family: str) -> style.RoleStyle:
     """That of a line of a sweep; ink for families of others."""
-    if family in (*AXES, "compound", _BASELINE):
+    if family in (*AXES, "compound", BASELINE):
         return style.look(family)
     return style.RoleStyle(style.ink(), "o", family, 3.4)
 
@@ -127,7 +124,7 @@ def _draw_accuracy(panel: Axes, one: Returns, unit: float) -> None:
     phis = np.linspace(0, one.reach, _MESH)
     _draw_curve(panel, one, one.curve.accuracy(phis), phis, unit)
     for size in one.sizes:
-        role = _BASELINE if _is_baseline(size) else one.family
+        role = BASELINE if _is_baseline(size) else one.family
         look, x = _look(role), size.flops / unit
         panel.plot([x, x], size.top1[1:], color=look.colour, lw=0.8, gid="interval")
         if size.variant:
@@ -137,7 +134,7 @@ def _draw_accuracy(panel: Axes, one: Returns, unit: float) -> None:
 
 
 def _is_baseline(size: ReturnsSize) -> bool:
-    return bool(size.variant) and size.name == _BASELINE
+    return bool(size.variant) and size.name == BASELINE
 
 
 def _draw_curve(panel: Axes, one: Returns, draws: Any, phis: Any, unit: float) -> None:
@@ -201,10 +198,13 @@ def _label(pairs: Any, found: Sequence[Returns], x: Any, word: str) -> None:
 
 
 def _marginal_limits(found: Sequence[Returns]) -> tuple[float, float]:
-    """Limits that hold all estimates; intervals may go on beyond them."""
-    middles = [m for one in found for s in one.sizes for m in (s.step.mid, s.slope.mid)]
-    shown = [0.0, *(one.threshold for one in found), *(m for m in middles if not isnan(m))]
-    room = 0.25 * (max(shown) - min(shown))
+    """Limits that hold all estimates, and bands up to twice as far; intervals may go on beyond."""
+    sizes = [size for one in found for size in one.sizes]
+    shown = [0.0, found[0].threshold, *(size.slope.mid for size in sizes)]
+    shown += [size.step.mid for size in sizes if not isnan(size.step.mid)]
+    ends = [end for size in sizes for end in size.slope[1:]]
+    shown += np.clip(ends, 2 * min(shown), 2 * max(shown)).tolist()
+    room = 0.1 * (max(shown) - min(shown))
     return min(shown) - room, max(shown) + room
 
 
@@ -218,7 +218,7 @@ def _legend(found: Sequence[Returns]) -> list[Line2D]:
     if any(_is_within(one) for one in found):
         entries.append(Line2D([], [], color=ink, label="Less from here on", **_CROSSING))
     if any(_is_baseline(size) for one in found for size in one.sizes):
-        entries.append(style.legend_entry(_BASELINE))
+        entries.append(style.legend_entry(BASELINE))
     return entries
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from math import inf, isnan, nan
 from pathlib import Path
 
@@ -50,7 +51,7 @@ def test_the_error_of_a_published_size_is_that_of_50_000_images(table2: Returns)
     """√(0.771 · 0.229 / 50,000) is 0.188 points; 1.96 of them are 0.368."""
     first = table2.sizes[0].top1
     assert first.high - first.mid == pytest.approx(0.368, abs=0.001)
-    assert "50,000 validation images" in basis(table2)[-1]
+    assert "50,000 validation images" in basis([table2])[-1]
 
 
 def test_a_larger_threshold_is_passed_earlier(table2: Returns) -> None:
@@ -65,7 +66,9 @@ def test_never_within_what_was_measured_is_an_answer() -> None:
     assert "no end is in sight" in answer(rising)
     falling = family(70.0, 69.0, 68.5)
     assert falling.beyond.mid == -inf
-    assert "already at S0, the smallest size" in answer(falling)
+    assert "already at S0, the smallest size (with a probability above 97 %)" in answer(falling)
+    unsure = answer(family(70.0, 70.1, 70.4, error=1.0))
+    assert re.search(r"already at S0, .*: 95 % interval up to \d", unsure)
 
 
 def test_sizes_are_in_order_of_flops_whatever_the_order_given() -> None:

@@ -14,7 +14,6 @@ from matplotlib.lines import Line2D
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import another_cost
-from scalegrid.analysis.surface import triangle_mesh
 from scalegrid.coefficients import PAPER
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise

@@ -125,7 +125,11 @@ def _next(
 
     fresh = [at for at in np.ndindex(*ratios.shape) if np.isnan(ratios[at]) and any(at)]
     axes = [
-        min((at for at in networks.axis(role) if np.isnan(ratios[at])), key=miss, default=None)
+        min(
+            (at for at in networks.axis(role, factor > 1) if np.isnan(ratios[at])),
+            key=miss,
+            default=None,
+        )
         for role in triangle.CORNERS
     ]
     chosen = [at for at in axes if at is not None]

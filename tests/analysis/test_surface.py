@@ -7,7 +7,8 @@ from analysis_tables import observe, spread_shares
 from scalegrid.analysis import model as module
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats
-from scalegrid.analysis.surface import cross_validate, fit, optimum, triangle_mesh
+from scalegrid.analysis.region import mesh
+from scalegrid.analysis.surface import cross_validate, fit, optimum
 
 TOP = np.array([0.2, 0.5, 0.3])
 
@@ -95,7 +96,7 @@ def test_without_shares_there_is_no_surface() -> None:
 
 
 def test_the_mesh_covers_the_triangle() -> None:
-    mesh = triangle_mesh(4)
-    assert len(mesh) == 15
-    np.testing.assert_allclose(mesh.sum(1), 1)
-    assert {tuple(p) for p in np.eye(3)} <= {tuple(p) for p in mesh}
+    points = mesh(4)
+    assert len(points) == 15
+    np.testing.assert_allclose(points.sum(1), 1)
+    assert {tuple(p) for p in np.eye(3)} <= {tuple(p) for p in points}

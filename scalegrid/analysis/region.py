@@ -60,8 +60,8 @@ def mesh(divisions: int, region: Region = TRIANGLE, idle: Sequence[int] = ()) ->
     """
     if not region.beyond:
         points = np.array(simplex(divisions))
-        kept: Floats = points[(points[:, list(idle)] == 0).all(1)]
-        return kept
+        edge: Floats = points[(points[:, list(idle)] == 0).all(1)]
+        return edge
     step = spacing(divisions, region)
     axes = [
         np.zeros(1) if axis in idle else step * np.arange(*_whole(low / step, high / step))
@@ -72,8 +72,8 @@ def mesh(divisions: int, region: Region = TRIANGLE, idle: Sequence[int] = ()) ->
     points = np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
     points[:, last] = 1 - points.sum(1)
     low, high = np.array(region)
-    kept = points[((points >= low - _MARGIN) & (points <= high + _MARGIN)).all(1)]
-    return kept
+    inside: Floats = points[((points >= low - _MARGIN) & (points <= high + _MARGIN)).all(1)]
+    return inside
 
 
 def simplex(divisions: int, region: Region = TRIANGLE) -> list[Shares]:

@@ -266,7 +266,8 @@ def _surface(recommendation: Recommendation) -> str:
         f"{with_unit(errors.surface, recommendation.metric)}, without it "
         f"{with_unit(errors.plain, recommendation.metric)}) is highest at {', '.join(where)}; the "
         f"95 % region covers {percent(top.region)} of the "
-        f"{'triangle' if len(where) == 3 else 'edge'}."
+        f"{'triangle' if len(where) == 3 else 'edge'}"
+        f"{' and of what candidates span beyond it' if top.searched.beyond else ''}."
     )
 
 

@@ -21,6 +21,7 @@ from matplotlib.patches import Patch
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.region import spacing
 from scalegrid.analysis.selection import tie_set
 from scalegrid.coefficients import Coefficients, Shares, from_shares, paper
 from scalegrid.figures import style
@@ -52,6 +53,7 @@ class Known:
     ``values`` (k,) are what the best one may be, with probability ``chance`` (k,); the smallest set
     that holds 95 % reaches from ``low`` to ``high``. The recommended network's is ``best``, and any
     from ``same_low`` to ``same_high`` builds the same; both are ``best`` where no range is known.
+    ``spacing`` is that of the shares behind the values.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Known:
     best: float
     same_low: float
     same_high: float
+    spacing: float
 
     @property
     def rounded(self) -> bool:
@@ -101,14 +104,16 @@ def what_is_known(subject: Subject) -> list[Known]:
     The best one is that of the response surface's top where the surface is used and not vague,
     else of the best candidate.
     """
-    found, top = subject.found, subject.estimates.top()
-    if top is None or not _by_surface(subject):
+    found, top, step = subject.found, subject.estimates.top(), 1 / _BINS
+    optimum = found.surface_optimum
+    if top is None or optimum is None or optimum.vague:
         candidates = found.ranking
         points = np.array([[one.alpha, one.beta, one.gamma] for one in candidates])
         chance = np.array([one.probability_best for one in candidates])
     else:
         mesh, chance = top
         points = np.array([from_shares(Shares(*at), _factor(subject)) for at in mesh.tolist()])
+        step = spacing(_BINS, optimum.searched)
     inside, best = points[tie_set(chance)], found.best
     known = []
     for at, name in enumerate(Coefficients._fields):
@@ -116,11 +121,11 @@ def what_is_known(subject: Subject) -> list[Known]:
         if own == own:
             low, high = (float(getattr(best, f"{name}_{end}", own)) for end in ("low", "high"))
             span = float(inside[:, at].min()), float(inside[:, at].max())
-            if _factor(subject) > 1:
+            if own > 1 or (own == 1 and _factor(subject) > 1):
                 low = max(low, 1.0)
             else:
                 high = min(high, 1.0)
-            known.append(Known(name, points[:, at], chance, *span, own, low, high))
+            known.append(Known(name, points[:, at], chance, *span, own, low, high, step))
     return known
 
 
@@ -167,9 +172,9 @@ def _draw_posterior(axes: Axes, subject: Subject, known: Known) -> None:
 
 def _edges(known: Known, factor: float) -> Floats:
     """Edges of bins with the points of the surface's mesh in their middles."""
-    step = abs(np.log(factor)) / _BINS / (1 if known.name == "alpha" else 2)
+    step = abs(np.log(factor)) * known.spacing / (1 if known.name == "alpha" else 2)
     ends = np.log([*known.values, known.best, known.same_low, known.same_high]) / step
-    whole = (0, _BINS) if factor > 1 else (-_BINS, 0)
+    whole = (0, 1 / known.spacing) if factor > 1 else (-1 / known.spacing, 0)
     first, last = np.rint([min(ends.min(), whole[0]), max(ends.max(), whole[1])])
     edges: Floats = np.exp(step * (np.arange(first, last + 2) - 0.5))
     return edges

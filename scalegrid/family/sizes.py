@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scalegrid.baselines import network_id
-from scalegrid.coefficients import Coefficients, Scaling
+from scalegrid.coefficients import LIMIT, Coefficients, Scaling
 from scalegrid.family.regularisation import RELEASE, Regularisation
 from scalegrid.family.start import Start
 from scalegrid.plan.memory import BYTES, training_bytes
-from scalegrid.plan.steps import LIMIT
 from scalegrid.plan.variants import channels, layers
 from scalegrid.training.devices import device_memory
 from scalegrid.util.errors import UserError

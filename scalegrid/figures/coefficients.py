@@ -23,7 +23,7 @@ from scalegrid.analysis import Tables
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.region import spacing
 from scalegrid.analysis.selection import tie_set
-from scalegrid.coefficients import Coefficients, Shares, from_shares, paper
+from scalegrid.coefficients import LIMIT, Coefficients, Shares, from_shares, paper
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise
 from scalegrid.figures.labels import fix_layout, label_log_axis, separate
@@ -53,6 +53,7 @@ class Known:
     ``values`` (k,) are what the best one may be, with probability ``chance`` (k,); the smallest set
     that holds 95 % reaches from ``low`` to ``high``. The recommended network's is ``best``, and any
     from ``same_low`` to ``same_high`` builds the same; both are ``best`` where no range is known.
+    Where that range has no end, it is drawn as far as the values go, and is ``endless``.
     ``spacing`` is that of the shares behind the values.
     """
 
@@ -65,6 +66,7 @@ class Known:
     same_low: float
     same_high: float
     spacing: float
+    endless: bool
 
     @property
     def rounded(self) -> bool:
@@ -125,7 +127,10 @@ def what_is_known(subject: Subject) -> list[Known]:
                 low = max(low, 1.0)
             else:
                 high = min(high, 1.0)
-            known.append(Known(name, points[:, at], chance, *span, own, low, high, step))
+            endless = low <= 1 / LIMIT or high >= LIMIT
+            if endless:
+                low, high = max(low, min(own, span[0])), min(high, max(own, span[1]))
+            known.append(Known(name, points[:, at], chance, *span, own, low, high, step, endless))
     return known
 
 
@@ -299,6 +304,9 @@ def _caption(subject: Subject, known: Sequence[Known]) -> list[str]:
 def _in_words(known: Known) -> str:
     """At the largest φ: ``d = 1.85 (95 % 1 to 5.1, the same network 1.8 to 2.4)``."""
     low, high, best = (_number(end**PHI) for end in (known.same_low, known.same_high, known.best))
-    same = f", the same network {low} to {high}" if known.rounded else ""
+    ends = f"{low} to {high}"
+    if known.endless:
+        ends = f"{high} or less" if known.best < 1 else f"{low} or more"
+    same = f", the same network {ends}" if known.rounded else ""
     span = f"95 % {_number(known.low**PHI)} to {_number(known.high**PHI)}"
     return f"{_LETTERS[known.name][2]} = {best} ({span}{same})"

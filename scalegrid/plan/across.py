@@ -9,8 +9,8 @@ from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
 from scalegrid.baselines import Baseline
-from scalegrid.coefficients import Bounds
-from scalegrid.plan.steps import LIMIT, Step, all_steps
+from scalegrid.coefficients import LIMIT, Bounds
+from scalegrid.plan.steps import Step, all_steps
 
 Ranges = tuple[Bounds | None, Bounds | None, Bounds | None]
 """Bounds of the multipliers of depth, width and resolution."""

@@ -72,6 +72,7 @@ def _timed(start: Start, device: str, threads: int) -> Callable[[Scaling], float
 
 def _measure(start: Start, scalings: Sequence[Scaling], device: str, threads: int) -> list[float]:
     """Median seconds of each network."""
+    latency.check_threads(threads)
     costs, sides = start.costs, [start.side(scaling.resolution) for scaling in scalings]
     models = [
         start.baseline.build(

@@ -29,6 +29,7 @@ from scalegrid.figures.captions import describe_left_out, describe_noise
 from scalegrid.figures.labels import fix_layout, label_log_axis, separate
 from scalegrid.figures.means import coefficients_text
 from scalegrid.figures.subject import Drawing, Subject
+from scalegrid.figures.text import text_width
 from scalegrid.util.text import plural
 
 PHI = 4
@@ -41,7 +42,7 @@ _LETTERS = {
 }
 _BINS = 40  # of the posterior, from 1 to the coefficient that spends the whole budget alone
 _WIDTH, _HEIGHT = 82.0, 45.0  # of panels in points, for the labels of ticks
-_NUMBERS = 0.08  # of the figure's width, beside the fans
+_NUMBERS = 0.08  # of the figure's width, beside the fans, at least
 # Heights of what is below the posterior, over its own.
 _INTERVAL, _SAME, _PAPER, _BOTTOM = -0.13, -0.32, -0.51, -0.66
 
@@ -84,7 +85,9 @@ def draw(tables: Tables) -> Drawing:
     """
     subject = Subject.of(tables)
     known = what_is_known(subject)
-    layout = ConstrainedLayoutEngine(rect=(0, 0, 1 - _NUMBERS, 1))
+    longest = max(text_width(text, style.FINE) for one in known for text in _numbers(one))
+    room = max(_NUMBERS, (longest + 4) / (72 * style.COLUMN))
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1 - room, 1))
     figure = Figure(figsize=(style.COLUMN, 0.6 + 1.05 * len(known)), layout=layout)
     panels = figure.subplots(len(known), 2, squeeze=False, width_ratios=(1, 1.1))
     for one, (left, right) in zip(known, panels, strict=True):
@@ -232,9 +235,7 @@ def _set_log(axes: Axes, which: str, low: float, high: float, length: float) -> 
 
 def _write_numbers(axes: Axes, known: Known) -> None:
     """Write the multipliers at the largest φ beside the fan, those of the posterior fainter."""
-    ends = {end**PHI: 0.7 for end in (known.low, known.high)}
-    ends |= {end**PHI: 1.0 for end in (known.same_low, known.same_high, known.best)}
-    numbers = {_number(end): (end, opacity) for end, opacity in ends.items()}
+    numbers = _numbers(known)
     heights = [float(axes.transData.transform((PHI, end))[1]) for end, _ in numbers.values()]
     pixel, box = axes.figure.dpi / 72, axes.get_window_extent()
     moved = separate(heights, 6.8 * pixel, box.y0, box.y1)
@@ -250,6 +251,13 @@ def _write_numbers(axes: Axes, known: Known) -> None:
             va="center",
             annotation_clip=False,
         )
+
+
+def _numbers(known: Known) -> dict[str, tuple[float, float]]:
+    """The multipliers at the largest φ and their opacities, by their texts."""
+    ends = {end**PHI: 0.7 for end in (known.low, known.high)}
+    ends |= {end**PHI: 1.0 for end in (known.same_low, known.same_high, known.best)}
+    return {_number(end): (end, opacity) for end, opacity in ends.items()}
 
 
 def _number(multiplier: float) -> str:

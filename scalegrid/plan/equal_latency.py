@@ -41,6 +41,7 @@ def with_latencies(
         The networks with latency ratios, NaN for those not measured; and a note on the noise.
     """
     device = find_devices(spec.device)[0]
+    latency.check_threads(spec.threads)
     path = _path(networks, spec, costs, device)
 
     def measure(cells: Sequence[Cell]) -> list[list[float]]:

@@ -106,6 +106,7 @@ def at_phis(terms: Terms, phis: Sequence[float], way: Way = "formula") -> Family
     if way != "exact":
         scalings = [(phi, terms.start.scaling(terms.coefficients, phi)) for phi in phis]
         sizes += [size_of(terms, phi, scaling) for phi, scaling in scalings]
+        _check_growth(terms, sizes)
     if way != "formula":
         own = terms.start.own_cost.flops
         sizes += [_exact(terms, phi, own * terms.ratio(phi)) for phi in phis]
@@ -128,6 +129,18 @@ def at_budgets(
         pairs = zip(phis, budgets, strict=True)
         sizes += [_exact(terms, phi, budget, kind) for phi, budget in pairs]
     return noted(Family(terms, tuple(sizes)))
+
+
+def _check_growth(terms: Terms, sizes: Sequence[Size]) -> None:
+    """Raise UserError where rounding leaves nothing of a doubling, or turns it round."""
+    for size in sizes:
+        wanted = math.log2(size.nominal_ratio)
+        if abs(wanted) >= 1 and math.log2(size.flops_ratio) / wanted <= 0:
+            raise UserError(
+                f"at φ = {size.phi:g} {terms.start.baseline.name} has {size.flops_ratio:.3g} times "
+                f"the FLOPs of φ = 0, and {size.nominal_ratio:.3g} times are aimed at: these "
+                "coefficients do not scale it; choose others."
+            )
 
 
 def _exact(terms: Terms, phi: float, budget: float, kind: str = "flops") -> Size:

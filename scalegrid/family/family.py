@@ -46,6 +46,7 @@ def make_family(
     coefficients: tuple[float, float, float],
     phis: Sequence[float] = (0, 1, 2, 3, 4, 5, 6, 7),
     *,
+    flops: Sequence[float] = (),
     budget: Way = "formula",
     flops_factor: float = 2.0,
     tolerance: float = 0.03,
@@ -63,8 +64,9 @@ def make_family(
         baseline: its name, see `scalegrid baselines`.
         coefficients: (α, β, γ).
         phis: compound coefficients, fractional and negative ones too.
+        flops: budgets of multiply-adds for one image, in place of φ: of each the nearest network.
         budget: ``formula``: d, w, r = α^φ, β^φ, γ^φ, rounded; ``exact``: the network nearest the
-            coefficients' direction that costs F^φ times the baseline's FLOPs; ``both``.
+            coefficients' direction that costs F^φ times the baseline's FLOPs, or the budget; ``both``.
         flops_factor: F.
         tolerance: relative deviation from F^φ that counts as met.
         resolution: input side at φ = 0 in px; None: the authors'.
@@ -79,8 +81,8 @@ def make_family(
         The columns are the fields of `scalegrid.family.Size`.
 
     Raises:
-        UserError: the baseline is unknown or not sound, cost does not grow as F^φ does, or a φ
-            makes no network.
+        UserError: the baseline is unknown or not sound, cost does not grow as F^φ does, a φ makes
+            no network, or none reaches a budget.
     """
     import pandas as pd
 
@@ -95,7 +97,8 @@ def make_family(
     terms = Terms(
         first, Coefficients(*coefficients), flops_factor, tolerance, batch_size, regularisation
     )
-    rows = [asdict(size) for size in at_phis(terms, phis, budget).sizes]
+    found = at_budgets(terms, flops, "flops", budget) if flops else at_phis(terms, phis, budget)
+    rows = [asdict(size) for size in found.sizes]
     table: pd.DataFrame = pd.DataFrame(rows)
     return table
 

@@ -66,7 +66,8 @@ def make_family(
         phis: compound coefficients, fractional and negative ones too.
         flops: budgets of multiply-adds for one image, in place of φ: of each the nearest network.
         budget: ``formula``: d, w, r = α^φ, β^φ, γ^φ, rounded; ``exact``: the network nearest the
-            coefficients' direction that costs F^φ times the baseline's FLOPs, or the budget; ``both``.
+            coefficients' direction that costs F^φ times the baseline's FLOPs, or the budget;
+            ``both``.
         flops_factor: F.
         tolerance: relative deviation from F^φ that counts as met.
         resolution: input side at φ = 0 in px; None: the authors'.

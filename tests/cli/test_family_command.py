@@ -118,7 +118,7 @@ def test_what_is_too_large_or_takes_too_long_is_not_measured(
     monkeypatch.setattr("scalegrid.family.timing.device_memory", lambda _: 2**40)
     ran = run(*nano)
     assert ran.exit_code == 2
-    assert re.search(r"at φ = 12 one inference would take about \d+ s on cpu", ran.stderr)
+    assert re.search(r"at φ = 12 one inference would take about [\d.]+ s on cpu", ran.stderr)
     monkeypatch.setattr("scalegrid.family.timing.device_memory", lambda _: 2**20)
     assert "weights and maps of 2 networks of nano need about" in run(*nano).stderr
 

@@ -21,6 +21,10 @@ DepthRounding = Literal["ceil", "round"]
 DepthRule = Literal["ceil", "round", "authors"]
 """Likewise; ``authors`` is the rule that a family's authors use."""
 
+LIMIT = 64.0
+"""The largest multiplier considered, and one over it the smallest: what builds the same network up
+to there is taken to build it for ever."""
+
 MOST_LATTICE_POINTS = 2_000_000
 """The most triples that `classic_grid` enumerates; step 0.05 has about a million at F = 16."""
 

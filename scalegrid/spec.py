@@ -172,9 +172,15 @@ class SweepSpec(Recipe):
     flops_factor: Annotated[float, Field(ge=1 / LARGEST_FACTOR, le=LARGEST_FACTOR)] = Field(
         2.0, description="FLOPs ratio at φ = 1, called F; below 1 networks are made smaller."
     )
-    alpha_range: Bounds | None = Field(None, description="Bounds of α; default: from 1 to F.")
-    beta_range: Bounds | None = Field(None, description="Bounds of β; default: as F allows.")
-    gamma_range: Bounds | None = Field(None, description="Bounds of γ; default: as F allows.")
+    alpha_range: Bounds | None = Field(
+        None, description="Bounds of α, also across 1; default: from 1 to F."
+    )
+    beta_range: Bounds | None = Field(
+        None, description="Bounds of β, likewise; default: as F allows."
+    )
+    gamma_range: Bounds | None = Field(
+        None, description="Bounds of γ, likewise; default: as F allows."
+    )
     depth_rounding: DepthRule | None = Field(
         None,
         description="How multiplied layers become whole: ceil, round, or the authors' rule. "
@@ -271,18 +277,12 @@ class SweepSpec(Recipe):
 
     @field_validator("alpha_range", "beta_range", "gamma_range")
     @classmethod
-    def _bounds(cls, bounds: Bounds | None, info: ValidationInfo) -> Bounds | None:
+    def _bounds(cls, bounds: Bounds | None) -> Bounds | None:
         if bounds is None:
             return None
         low, high = bounds
         if not (math.isfinite(low) and math.isfinite(high)) or low <= 0:
             raise ValueError(f"the lower bound {low:g} must be above 0 and both finite")
-        if info.data.get("grid") != "classic":
-            larger = info.data.get("flops_factor", 2.0) > 1
-            if larger and low < 1:
-                raise ValueError(f"the lower bound {low:g} must be at least 1, but for {_CLASSIC}")
-            if not larger and high > 1:
-                raise ValueError(f"the upper bound {high:g} must be at most 1, but for {_CLASSIC}")
         if low > high:
             raise ValueError(f"the lower bound {low:g} is above the upper bound {high:g}")
         return bounds
@@ -374,9 +374,6 @@ class SweepSpec(Recipe):
     def recipe(self) -> Recipe:
         """The part of the specification that determines how a trial is trained."""
         return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
-
-
-_CLASSIC = "a classic grid"
 
 
 def _encodes(text: str) -> bool:

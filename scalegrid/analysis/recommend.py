@@ -308,6 +308,7 @@ def _optimum(fitted: Fit, table: CandidateTable, flops_factor: float) -> Surface
         },
         region=top.area,
         points=top.region,
+        searched=top.searched,
     )
 
 

@@ -6,9 +6,12 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
 from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.pace import Pace
+from scalegrid.analysis.region import Region
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import CrossValidation
 from scalegrid.coefficients import Coefficients, Shares
@@ -77,8 +80,8 @@ class SurfaceOptimum:
     """The top of the response surface: coefficients on α·β²·γ² = F, and how far it is known.
 
     ``accuracy`` and ``interval`` are the surface's there. The intervals of the coefficients span
-    the 95 % region, which covers ``region`` of the triangle's area; ``points`` are its shares on a
-    fine mesh, (k, 3).
+    the 95 % region, which covers ``region`` of the area that was ``searched``: the triangle, and
+    beyond it where candidates are. ``points`` are its shares on a fine mesh, (k, 3).
     """
 
     coefficients: Coefficients
@@ -88,12 +91,15 @@ class SurfaceOptimum:
     intervals: dict[str, tuple[float, float]]
     region: float
     points: Floats
+    searched: Region
 
     @property
     def vague(self) -> bool:
-        """Whether that says nothing: half of the triangle is left, or every coefficient is free."""
-        spans_all = (self.points.min(0) < 0.05).all() and (self.points.max(0) > 0.95).all()
-        return self.region > 0.5 or bool(spans_all)
+        """Whether that says nothing: half of the area is left, or every coefficient is free."""
+        low, high = np.array(self.searched)
+        rim = 0.05 * (high - low)
+        spans = (self.points.min(0) < low + rim) & (self.points.max(0) > high - rim)
+        return self.region > 0.5 or bool(spans.all())
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ from scalegrid.analysis.naming import (
 )
 from scalegrid.analysis.recommendation import Gain, Recommendation
 from scalegrid.analysis.sensor import POOR, Sensor
+from scalegrid.coefficients import LIMIT
 from scalegrid.util.text import coefficient, duration, exact_percent, few, percent, plural
 
 _ROUNDED = {
@@ -196,11 +197,13 @@ def _network(recommendation: Recommendation) -> str:
 
 
 def _axis(letter: str, value: float, low: float, high: float, unit: str) -> str:
-    """``α = 1.127 (1.000–1.166: no more layers)``."""
+    """``α = 1.127 (1.000–1.166: no more layers)``, or ``α = 0.500 (≤ 0.500)``."""
     said = f"{letter} = {coefficient(value)}"
     ends = [f"{low if value < 1 else max(low, 1.0):.3f}", f"{high:.3f}"]
     if ends[0] == ends[1]:
         return said
+    if low <= 1 / LIMIT or high >= LIMIT:
+        return f"{said} ({f'≤ {ends[1]}' if value < 1 else f'≥ {ends[0]}'})"
     none = (
         f": no {'fewer' if value < 1 or low < 1 == high else 'more'} {unit}"
         if low <= 1 <= high
@@ -266,7 +269,8 @@ def _surface(recommendation: Recommendation) -> str:
         f"{with_unit(errors.surface, recommendation.metric)}, without it "
         f"{with_unit(errors.plain, recommendation.metric)}) is highest at {', '.join(where)}; the "
         f"95 % region covers {percent(top.region)} of the "
-        f"{'triangle' if len(where) == 3 else 'edge'}."
+        f"{'triangle' if len(where) == 3 else 'edge'}"
+        f"{' and of what candidates span beyond it' if top.searched.beyond else ''}."
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
-from scalegrid.cli.options import FloatList, format_option, results_option
+from scalegrid.cli.options import FloatList, format_option, given, refuse_others, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.cli.published import show_comparison, show_fit, show_references
 from scalegrid.cli.returns import returns_options, shown_returns
@@ -102,13 +102,16 @@ def family(name: str | None, form: Format, **flags: Any) -> None:
     from scalegrid.family.phis import parse
 
     if flags["fit"] is not None:
+        refuse_others("--fit", {"fit", "form"})
         show_fit(flags["fit"], form)
         return
     if flags["compare"] is not None:
+        refuse_others("--compare", {"compare", "baseline", "name", "form", *_COMPARED})
         _compare(name, flags, form)
         return
     if shown_returns(flags, form):
         return
+    _check_used(name, flags)
     kinds = [kind for kind in _KINDS if flags[kind] is not None]
     if kinds and flags[kinds[0]] == ():
         raise UserError(f"--{kinds[0]} needs at least one number.")
@@ -141,21 +144,40 @@ def family(name: str | None, form: Format, **flags: Any) -> None:
         print_lines((f"Note: {sentence(note)}" for note in found.notes), sys.stderr)
 
 
+_COMPARED = ("phi", "alpha", "beta", "gamma", "depth_rounding")
+"""What a comparison with the release reads."""
+
+
+def _check_used(name: str | None, flags: dict[str, Any]) -> None:
+    """Raise UserError where a flag would be left unread without another one."""
+    if name is None and given(["results"]):
+        raise UserError("--results is the folder of --from NAME; give both or neither.")
+    measured = flags["measure_latency"] or flags["latency"] is not None
+    if not measured and (unread := given(["device", "threads"])):
+        raise UserError(
+            f"{unread[0]} is for --latency or --measure-latency; give one of them, or leave it out."
+        )
+
+
 def _compare(name: str | None, flags: dict[str, Any], form: Format) -> None:
     """EfficientNet alone has a release to compare with, and a formula of its own."""
     from scalegrid.coefficients import PAPER
+    from scalegrid.family import Terms, at_phis
     from scalegrid.family.phis import parse
+    from scalegrid.family.start import start
 
     if flags["compare"] == "references":
+        refuse_others("--compare references", {"compare", "form"})
         show_references(form)
         return
     if name is not None or flags["baseline"] not in (None, "b0"):
         other = f"--from {name}" if name is not None else f"--baseline {flags['baseline']}"
         raise UserError(f"--compare published is of b0; leave out {other}.")
-    given = [flags[key] for key in Coefficients._fields]
-    coefficients = PAPER if given == [None] * 3 else _coefficients(flags)
-    phis = parse("0:7" if flags["phi"] is None else flags["phi"])
-    show_comparison(coefficients, list(phis), flags["depth_rounding"] or "authors", form)
+    triple = [flags[key] for key in Coefficients._fields]
+    coefficients = PAPER if triple == [None] * 3 else _coefficients(flags)
+    phis, rule = parse("0:7" if flags["phi"] is None else flags["phi"]), flags["depth_rounding"]
+    at_phis(Terms(start("b0"), coefficients), phis)  # else what makes no network is refused
+    show_comparison(coefficients, list(phis), rule or "authors", form)
 
 
 def _swept(name: str, flags: dict[str, Any]) -> Swept:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scalegrid.cli.options import Command
+from scalegrid.cli.options import Command, refuse_others
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count
@@ -64,6 +64,7 @@ def shown_returns(flags: dict[str, Any], form: Format) -> bool:
             if flags[key] is not None:
                 raise UserError(f"--{key} belongs to --returns; give both, or leave it out.")
         return False
+    refuse_others("--returns", {"returns", "models", "threshold", "plot", "results", "form"})
     threshold = THRESHOLD if flags["threshold"] is None else flags["threshold"]
     found, reasons = _found(what, flags["models"], threshold, flags["results"])
     if pictures is not None:

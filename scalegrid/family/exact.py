@@ -13,12 +13,12 @@ from typing import NamedTuple, TypeVar
 
 import numpy as np
 
-from scalegrid.coefficients import Scaling
+from scalegrid.coefficients import LIMIT, Scaling
 from scalegrid.cost.counting import Cost
 from scalegrid.family.phis import counted, solve
 from scalegrid.family.sizes import Terms
 from scalegrid.plan.realisable import measured_shares
-from scalegrid.plan.steps import LIMIT, PRECISION, step_at
+from scalegrid.plan.steps import PRECISION, step_at
 
 _T = TypeVar("_T")
 

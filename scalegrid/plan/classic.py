@@ -6,11 +6,11 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from scalegrid import coefficients as coef
-from scalegrid.coefficients import IDENTITY, Coefficients, Scaling
+from scalegrid.coefficients import IDENTITY, LIMIT, Coefficients, Scaling
 from scalegrid.cost.table import Costs
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Realisable, cost_ratios
-from scalegrid.plan.steps import LIMIT, step_at
+from scalegrid.plan.steps import step_at
 from scalegrid.plan.widths import width_curves
 from scalegrid.spec import SweepSpec
 

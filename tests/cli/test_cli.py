@@ -212,7 +212,7 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
     [
         (("plan", "--baseline", "bo"), "unknown baseline 'bo'"),
         (("plan", "--resolution", "16"), "16 px is too small for b0"),
-        (("plan", "--alpha-range", "0.5", "2"), "must be at least 1"),
+        (("plan", "--alpha-range", "0", "2"), "must be above 0"),
         (("plan", "--beta-range", "1.4", "1.2"), "above the upper bound"),
         (("plan", "--grid", "classic", "--step", "0.4", "--tolerance", "0"), "grid is empty"),
         (("plan", "--epochs", "0"), "epochs should be greater than 0"),

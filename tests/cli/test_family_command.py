@@ -27,6 +27,10 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["family", *arguments])
 
 
+STUCK = ("--resolution-step", "1000", "--phi", "1")
+"""Pixels that do not move."""
+
+
 class Terminal(io.StringIO):
     """Says that it is one."""
 
@@ -106,6 +110,19 @@ def test_latency_is_measured_on_request() -> None:
     assert any("latency is the median of 9 inferences" in note for note in found["notes"])
 
 
+def test_what_is_too_large_or_takes_too_long_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nano = ("--baseline", "nano", *PAPER, "--phi", "1,12", "--measure-latency")
+    monkeypatch.setattr("scalegrid.cost.latency.seconds", lambda *_: [[0.02] * 9])
+    monkeypatch.setattr("scalegrid.family.timing.device_memory", lambda _: 2**40)
+    ran = run(*nano)
+    assert ran.exit_code == 2
+    assert re.search(r"at φ = 12 one inference would take about [\d.]+ s on cpu", ran.stderr)
+    monkeypatch.setattr("scalegrid.family.timing.device_memory", lambda _: 2**20)
+    assert "weights and maps of 2 networks of nano need about" in run(*nano).stderr
+
+
 def test_a_budget_of_milliseconds_is_met_by_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(models: list[Any], shapes: list[Any], *_: object) -> list[list[float]]:
         assert shapes[0][0] == 3
@@ -133,6 +150,19 @@ def test_a_budget_of_milliseconds_is_met_by_measuring(monkeypatch: pytest.Monkey
         ((*PAPER, "--latency", "5", "--budget", "exact"), "--latency is measured"),
         ((*PAPER, "--resolution", "16"), "images of 16 px are too small for b0"),
         ((*PAPER, "--baseline", "b00"), "did you mean 'b0'"),
+        ((*PAPER, "--flops-factor", "1e308"), "φ = 2 asks for 1e+308^2 times the FLOPs"),
+        (("--alpha", "1.002", "--beta", "1", "--gamma", "1", "--phi=-2000"), "2^-2000 times"),
+        ((*PAPER, "--measure-latency", "--threads", "10000000"), "--threads 10000000 is more than"),
+        ((*PAPER, "--latency", "5", "--threads", "10000000"), "--threads 10000000 is more than"),
+        ((*PAPER, "--threads", "2"), "--threads is for --latency or --measure-latency"),
+        ((*PAPER, "--results", "here"), "--results is the folder of --from NAME"),
+        (("--fit", "efficientnet", "--phi", "1"), "--fit takes no --phi"),
+        (("--fit", "efficientnet", "--compare", "published"), "--fit takes no --compare"),
+        (("--compare", "published", "--flops", "1e9"), "--compare takes no --flops"),
+        (("--compare", "published", "--phi", "1000"), "multiplies the depth of b0"),
+        (("--compare", "published", "--alpha", "1", "--beta", "1", "--gamma", "1"), "costs stay"),
+        ((*PAPER, "--num-classes", "10000000"), "or fewer --num-classes"),
+        (("--baseline", "nano", "--alpha", "1", "--beta", "1", "--gamma", "1.4", *STUCK), "choose"),
         ((*PAPER, "--dropout", "2"), "--dropout 2 must be 0 or above and below 1"),
         ((*PAPER, "--dropout", "0,0,0"), "--dropout takes one number, or two"),
         ((*PAPER, "--flops-factor", "0.5"), "costs grow as φ grows"),

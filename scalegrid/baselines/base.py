@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from scalegrid.coefficients import DepthRounding, DepthRule
+from scalegrid.coefficients import DepthRounding, DepthRule, Placement
 from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
@@ -122,6 +122,15 @@ class Baseline(Protocol):
         """The same networks, found by another rule of rounding layers; itself if it has no rule.
 
         The rule is not part of a network's identity: equal layer tables are equal networks.
+        """
+
+    def placed(self, placement: Placement, /) -> Self:
+        """Networks whose layers are added early, evenly or late: see `coefficients.stage_depths`.
+
+        Where there is one stage these are the same. Equal layer tables are equal networks.
+
+        Raises:
+            UserError: its stages are not known, and the placement is not ``even``.
         """
 
     def depths(self, depth: float, /) -> Hashable:

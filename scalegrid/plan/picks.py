@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scalegrid.coefficients import Scaling
+from scalegrid.coefficients import Placement, Scaling
 from scalegrid.plan.realisable import Cell, Realisable
 
-ROLES = ("baseline", "depth", "width", "resolution", "paper", "compound", "grid", "curve")
+ROLES = ("baseline", "depth", "width", "resolution", "paper", "compound", "grid", "stages", "curve")
 """From the most telling role to the least; a network with several keeps the first."""
 
 
 class Pick(NamedTuple):
-    """The network at ``cell`` of ``networks``, its role, and the multipliers it goes by at φ."""
+    """The network at ``cell`` of ``networks``, its role, and the multipliers it goes by at φ.
+
+    ``placement`` is that of the baseline of ``networks``.
+    """
 
     role: str
     phi: float
     scaling: Scaling
     networks: Realisable
     cell: Cell
+    placement: Placement = "even"

@@ -16,13 +16,18 @@ import pyarrow.parquet as pq
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 """Raised whenever a column is added, removed, or changes its type or meaning."""
 
 Table: TypeAlias = Any  # pyarrow ships no types
 Row = Mapping[str, Any]
 
-_ADDED = {"memory": None, "depth_rounding": "authors", "learning_rate": math.nan}
+_ADDED = {
+    "memory": None,
+    "depth_rounding": "authors",
+    "learning_rate": math.nan,
+    "placement": "even",
+}
 """Columns that tables of earlier versions lack, and their values there."""
 
 _NULLABLE = ("error", "memory")
@@ -57,7 +62,7 @@ def _schema(table: str, **columns: tuple[Any, str]) -> Any:
 VARIANTS = _schema(
     "variants",
     variant=(_TEXT, "id: digest of the realised network and its resolution"),
-    role=(_TEXT, "baseline, depth, width, resolution, paper, compound, grid or curve"),
+    role=(_TEXT, "baseline, depth, width, resolution, paper, compound, grid, stages or curve"),
     phi=(_REAL, "compound coefficient"),
     alpha=(_REAL, "depth per unit of phi; NaN if depth cannot be scaled"),
     beta=(_REAL, "width per unit of phi; NaN if width cannot be scaled"),
@@ -85,6 +90,7 @@ VARIANTS = _schema(
         _TEXT,
         "rule by which layers are rounded: ceil or round, or authors, that of its family",
     ),
+    placement=(_TEXT, "where layers are added, or removed: early, even or late"),
     layers=(_TEXT, "realised layers of each row of the layer table, joined by dashes"),
     channels=(_TEXT, "realised channels of each row of the layer table, joined by dashes"),
     layout=(_TEXT, "the layer table, JSON"),

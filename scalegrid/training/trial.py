@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from scalegrid.coefficients import DepthRule
+from scalegrid.coefficients import DepthRule, Placement
 from scalegrid.spec import Recipe
 from scalegrid.training.answers import Answers
 from scalegrid.util.files import digest
@@ -19,7 +19,7 @@ class Trial:
     """One brief training of one variant with one seed: all that a worker needs.
 
     ``depth`` and ``width`` are multipliers of the baseline, whose layers are rounded by
-    ``depth_rounding``; ``resolution`` is in px.
+    ``depth_rounding`` and added to stages by ``placement``; ``resolution`` is in px.
     """
 
     trial: str
@@ -35,6 +35,7 @@ class Trial:
     compile: bool = False
     depth_rounding: DepthRule = "authors"
     threads: int = 1
+    placement: Placement = "even"
 
 
 @dataclass(frozen=True)

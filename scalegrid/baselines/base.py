@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, runtime_checkable
 
-from scalegrid.coefficients import DepthRounding, DepthRule, Placement
+from scalegrid.coefficients import DepthRounding, DepthRule
 from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
@@ -124,13 +124,13 @@ class Baseline(Protocol):
         The rule is not part of a network's identity: equal layer tables are equal networks.
         """
 
-    def placed(self, placement: Placement, /) -> Self:
-        """Networks whose layers are added early, evenly or late: see `coefficients.stage_depths`.
+    def placed(self, placement: float, /) -> Self:
+        """Networks whose layers are added early (-1), evenly (0) or late (1): see `stage_depths`.
 
         Where there is one stage these are the same. Equal layer tables are equal networks.
 
         Raises:
-            UserError: its stages are not known, and the placement is not ``even``.
+            UserError: its stages are not known, and the placement is not 0.
         """
 
     def depths(self, depth: float, /) -> Hashable:

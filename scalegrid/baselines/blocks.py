@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin, Run, usual_step
 from scalegrid.baselines.blockstring import Block, block_layers, read_block
 from scalegrid.baselines.rounding import scale_channels, scale_stage, with_rule
-from scalegrid.coefficients import DepthRounding, DepthRule, Placement, stage_depths
+from scalegrid.coefficients import DepthRounding, DepthRule, stage_depths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -66,7 +66,7 @@ class BlockBaseline:
     origin: Origin = "yaml"
     authors_rounding: DepthRounding | None = None
     kept_per_activation: float | None = None
-    placement: Placement = "even"
+    placement: float = 0.0
 
     counting_device: ClassVar[str] = "meta"
 
@@ -95,7 +95,7 @@ class BlockBaseline:
         """The same blocks, their layers rounded by another rule."""
         return with_rule(self, rule)
 
-    def placed(self, placement: Placement, /) -> Self:
+    def placed(self, placement: float, /) -> Self:
         """The same blocks, layers added to the stages that scale by another rule."""
         return replace(self, placement=placement)
 

@@ -12,7 +12,7 @@ from torch import nn
 from scalegrid.baselines.base import Layout, Run, usual_step
 from scalegrid.baselines.introspection import lengthened, read_layout, run
 from scalegrid.baselines.skeleton import bare
-from scalegrid.coefficients import DepthRounding, DepthRule, Placement
+from scalegrid.coefficients import DepthRounding, DepthRule
 from scalegrid.util.errors import UserError, one_line
 
 if TYPE_CHECKING:
@@ -73,9 +73,9 @@ class ModuleBaseline(ABC):
         """Itself."""
         return self
 
-    def placed(self, placement: Placement, /) -> Self:
+    def placed(self, placement: float, /) -> Self:
         """Itself, evenly; raises `UserError` for others, since its stages are not known."""
-        if placement != "even":
+        if placement != 0:
             raise UserError(
                 f"{self.name} takes one depth multiplier, so where its layers go cannot be chosen; "
                 "leave out --scale stages, or give a built-in, YAML or timm network."

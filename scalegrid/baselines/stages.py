@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.baselines.base import LayerRow, Layout, Origin, Run, usual_step
 from scalegrid.baselines.rounding import scale_channels, scale_layers, tidy, with_rule
-from scalegrid.coefficients import DepthRounding, DepthRule, Placement, stage_depths
+from scalegrid.coefficients import DepthRounding, DepthRule, stage_depths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,7 +30,7 @@ class StageBaseline(ABC):
     depth_rounding: DepthRounding = "ceil"
     authors_rounding: DepthRounding | None = None
     kept_per_activation: float | None = None
-    placement: Placement = "even"
+    placement: float = 0.0
 
     total_stride: ClassVar[int] = 32
     resolution_step: ClassVar[int] = usual_step(total_stride)
@@ -40,7 +40,7 @@ class StageBaseline(ABC):
         """The same stages, their layers rounded by another rule."""
         return with_rule(self, rule)
 
-    def placed(self, placement: Placement, /) -> Self:
+    def placed(self, placement: float, /) -> Self:
         """The same stages, layers added to them by another rule."""
         return replace(self, placement=placement)
 

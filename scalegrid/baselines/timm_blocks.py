@@ -13,7 +13,7 @@ from typing import Any
 from scalegrid.baselines.rounding import round_channels, scale_channels, scale_layers, tidy
 from scalegrid.baselines.timm_entry import Settings
 from scalegrid.baselines.timm_rules import Rule, norm_groups, repeated
-from scalegrid.coefficients import DepthRounding, Placement, stage_depths
+from scalegrid.coefficients import DepthRounding, stage_depths
 
 Sizes = tuple[Any, ...]
 
@@ -21,9 +21,7 @@ _HEAD = 64
 """Channels of a head of the attention that pools a ByobNet's maps."""
 
 
-def block_rule(
-    given: Settings, sets_head: bool, layers: DepthRounding, placement: Placement
-) -> Rule:
+def block_rule(given: Settings, sets_head: bool, layers: DepthRounding, placement: float) -> Rule:
     """Equal blocks are repeated, and timm rounds the channels."""
     stages, rounding = given["block_args"], given["round_chs_fn"]
     grouped = _grouped(stages)
@@ -76,7 +74,7 @@ def _is_pointwise(block: Settings) -> bool:
     return bool(block["block_type"] == "cn" and block["kernel_size"] == 1)
 
 
-def byob_rule(config: Any, layers: DepthRounding, placement: Placement) -> Rule:
+def byob_rule(config: Any, layers: DepthRounding, placement: float) -> Rule:
     """Each stage is one block configuration or a tuple of them."""
     stages = [s if isinstance(s, tuple | list) else (s,) for s in config.blocks]
     pools_by_heads = config.head_type.startswith("attn") and not config.head_hidden_size

@@ -7,11 +7,10 @@ RegNet is scaled as the built-in ones are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from copy import copy
-from functools import cached_property
-from itertools import product
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import timm
 from torch import nn
@@ -22,7 +21,7 @@ from scalegrid.baselines.stages import regnet_of_timm
 from scalegrid.baselines.timm_blocks import block_rule, byob_rule
 from scalegrid.baselines.timm_entry import Settings, all_settings, create, settings_of
 from scalegrid.baselines.timm_rules import Rule, kind_of, rule_of
-from scalegrid.coefficients import DepthRounding, DepthRule, Placement
+from scalegrid.coefficients import DepthRounding, DepthRule
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.text import did_you_mean
 
@@ -64,7 +63,7 @@ _REASONS = {
 """Why what a constructor builds, or a model, is not scaled."""
 
 
-Rules = Mapping[tuple[DepthRounding, Placement], Rule]
+Rules = Callable[[DepthRounding, float], Rule]
 """How a model scales, by how layers are rounded and where they are added."""
 
 
@@ -75,8 +74,8 @@ class TimmBaseline(ModuleBaseline):
 
     def __init__(self, model: str, resolution: int, rules: Rules, sized: bool) -> None:
         super().__init__(PREFIX + model, resolution)
-        self._by: tuple[DepthRounding, Placement] = (AUTHORS, "even")
-        rule = rules[self._by]
+        self._by: tuple[DepthRounding, float] = (AUTHORS, 0.0)
+        rule = rules(*self._by)
         self.resolution = resolution
         self.definition = {"timm": model}
         self.depths = rule.depths
@@ -96,15 +95,15 @@ class TimmBaseline(ModuleBaseline):
         """The same model, its layers rounded by another rule; what has been found out is shared."""
         return self._scaled_by(AUTHORS if rule == "authors" else rule, self._by[1])
 
-    def placed(self, placement: Placement, /) -> Self:
+    def placed(self, placement: float, /) -> Self:
         """The same model, layers added to its stages by another rule, where it is given stages."""
         _ = self._stages  # found as layers are added to all
         return self._scaled_by(self._by[0], placement)
 
-    def _scaled_by(self, rounding: DepthRounding, placement: Placement) -> Self:
+    def _scaled_by(self, rounding: DepthRounding, placement: float) -> Self:
         other = copy(self)
         other._by = rounding, placement
-        other._rule = self._rules[other._by]
+        other._rule = self._rules(*other._by)
         other.depths = other._rule.depths
         return other
 
@@ -207,12 +206,10 @@ def timm_baseline(name: str) -> Baseline:
     if constructor.__name__ == "RegNet":
         return regnet_of_timm(name, timm.models.get_arch_name(model), resolution)
     given = all_settings(constructor, settings)
-    rules: dict[tuple[DepthRounding, Placement], Rule] = {}
-    for rounding, placement in product(get_args(DepthRounding), get_args(Placement)):
-        rule = _rule(model, constructor.__name__, given, settings, rounding, placement)
-        if isinstance(rule, str):
-            raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")
-        rules[rounding, placement] = rule
+    about = (model, constructor.__name__, given, settings)
+    if isinstance(rule := _rule(*about), str):
+        raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")
+    rules = cast(Rules, partial(_rule, *about))  # a model with one rule has all
     return TimmBaseline(model, resolution, rules, given.get("img_size") is not None)
 
 
@@ -243,7 +240,7 @@ def _rule(
     given: Settings,
     settings: Settings,
     layers: DepthRounding = AUTHORS,
-    placement: Placement = "even",
+    placement: float = 0.0,
 ) -> Rule | str:
     """The rule that scales a model, or why there is none."""
     if reason := _REASONS.get(model) or _REASONS.get(constructor):

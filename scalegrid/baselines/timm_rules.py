@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from scalegrid.baselines.rounding import scale_channels, scale_layers, scale_stage, tidy
 from scalegrid.baselines.timm_entry import Settings, configuration
-from scalegrid.coefficients import DepthRounding, Placement, stage_depths
+from scalegrid.coefficients import DepthRounding, stage_depths
 
 Change = tuple[str, Callable[[Any], Any]]
 """The path of a setting, and what becomes of its value."""
@@ -163,7 +163,7 @@ def kind_of(constructor: str, given: Settings) -> Kind | None:
 
 
 def rule_of(
-    kind: Kind, given: Settings, settings: Settings, layers: DepthRounding, placement: Placement
+    kind: Kind, given: Settings, settings: Settings, layers: DepthRounding, placement: float
 ) -> Rule:
     """How the settings of this ``kind`` scale, among ``settings`` and all that is ``given``."""
 
@@ -216,7 +216,7 @@ def _entry(value: Any, path: str, change: Callable[[Any], Any]) -> Any:
 
 
 def _deeper(
-    paths: int, depth: float, rule: DepthRounding, placement: Placement
+    paths: int, depth: float, rule: DepthRounding, placement: float
 ) -> list[Callable[[Any], Any]]:
     """What becomes of the layers at each path: a path is a stage, or the only one lists them."""
     if paths > 1:
@@ -224,7 +224,7 @@ def _deeper(
         return [partial(_layers, depth=d, rule=rule) for d in each]
 
     def listed(value: Any) -> Any:
-        if placement == "even" or not isinstance(value, list | tuple) or _is_blocks(value):
+        if placement == 0 or not isinstance(value, list | tuple) or _is_blocks(value):
             return _layers(value, depth, rule)
         each = zip(value, stage_depths(depth, placement, len(value)), strict=True)
         return type(value)(_layers(v, d, rule) for v, d in each)

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid.baselines import Baseline, skeleton
-from scalegrid.coefficients import DepthRule, Placement
+from scalegrid.coefficients import DepthRule
 from scalegrid.cost.closedform import closed_table
 from scalegrid.cost.counting import Cost, Trace, trace
 from scalegrid.cost.separable import separable_table
@@ -60,7 +60,7 @@ class Costs:
         """The costs of the same networks, their layers rounded by another rule."""
         return self._of(self.baseline.rounded(rule))
 
-    def placed(self, placement: Placement) -> Costs:
+    def placed(self, placement: float) -> Costs:
         """The costs of networks whose layers are added elsewhere; see `Baseline.placed`."""
         return self._of(self.baseline.placed(placement))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from scalegrid.coefficients import Placement, Scaling
+from scalegrid.coefficients import Scaling
 from scalegrid.plan.realisable import Cell, Realisable
 
 ROLES = ("baseline", "depth", "width", "resolution", "paper", "compound", "grid", "stages", "curve")
@@ -22,4 +22,4 @@ class Pick(NamedTuple):
     scaling: Scaling
     networks: Realisable
     cell: Cell
-    placement: Placement = "even"
+    placement: float = 0.0

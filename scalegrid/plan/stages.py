@@ -7,11 +7,14 @@ so each placement has a depth multiplier of its own, by which the cost is F time
 from __future__ import annotations
 
 import math
-from typing import NamedTuple, get_args
+from collections.abc import Sequence
+from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 
-from scalegrid.coefficients import Coefficients, Placement, Scaling
+from scalegrid.analysis.naming import placed_word
+from scalegrid.coefficients import Coefficients, Scaling
 from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs
 from scalegrid.plan.classic import exact_picks
@@ -22,6 +25,9 @@ from scalegrid.plan.variants import place
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import exact_percent
+
+PLACEMENTS = (1.0, 0.9, 0.8, 0.7, 0.6, 0.5)
+"""Late placements, of which the first is taken that has a network of equal cost; early likewise."""
 
 
 class Placed(NamedTuple):
@@ -52,9 +58,11 @@ def stage_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Placed:
         return Placed([], [f"α = {triple.alpha:g} {change} no layers, so there are none to place"])
     if costs.baseline.depths(1.0) == costs.baseline.depths(64.0 if factor > 1 else 1 / 64):
         return Placed([], [f"{name} has no layers that scale, so there are none to place"])
-    found = [_pick(spec, costs, resolution, triple, where) for where in get_args(Placement)]
+    sides = (tuple(-one for one in PLACEMENTS), (0.0,), PLACEMENTS)
+    found = [_pick(spec, costs, resolution, triple, side) for side in sides]
     if len({place(pick) for pick in found}) == 1:
-        return Placed([], [f"{name} has one stage that scales, so there is no other to choose"])
+        same = f"{name} is one network at these coefficients, wherever its layers are placed"
+        return Placed([], [f"{same}, so there is nothing to compare"])
     return Placed(found, [note for pick in found for note in _notes(spec, pick)])
 
 
@@ -76,21 +84,41 @@ def _coefficients(spec: SweepSpec) -> Coefficients:
 
 
 def _pick(
-    spec: SweepSpec, costs: Costs, resolution: int, triple: Coefficients, placement: Placement
+    spec: SweepSpec,
+    costs: Costs,
+    resolution: int,
+    triple: Coefficients,
+    placements: Sequence[float],
 ) -> Pick:
-    """The network of this placement whose cost is nearest F."""
-    placed, role = costs.placed(placement), "grid" if placement == "even" else "stages"
+    """The network whose cost is near enough to F, of the first placement that has one.
+
+    If none has, the network of the nearest cost.
+    """
+    found = []
+    for placement in placements:
+        pick = _placed(spec, costs.placed(placement), resolution, triple, placement)
+        if _miss(spec, pick) <= spec.cost_tolerance:
+            return pick
+        found.append(pick)
+    return min(found, key=partial(_miss, spec))
+
+
+def _placed(
+    spec: SweepSpec, costs: Costs, resolution: int, triple: Coefficients, placement: float
+) -> Pick:
+    """The network of one placement; evenly the coefficients' own, if its cost is F."""
 
     def built(depth: float) -> Pick:
+        role = "stages" if placement else "grid"
         wanted = role, 1.0, Scaling(depth, triple.beta, triple.gamma)
         step = spec.resolution_step or 1
-        (pick,) = exact_picks([wanted], placed, resolution, step, spec.matched_cost)
+        (pick,) = exact_picks([wanted], costs, resolution, step, spec.matched_cost)
         return pick._replace(placement=placement)
 
     own = built(triple.alpha)
-    if placement == "even" and own.cell[0] and _miss(spec, own) <= spec.cost_tolerance:
+    if not placement and own.cell[0] and _miss(spec, own) <= spec.cost_tolerance:
         return own
-    return built(_depth(spec, placed, triple, resolution, own.networks.resolutions[own.cell[2]]))
+    return built(_depth(spec, costs, triple, resolution, own.networks.resolutions[own.cell[2]]))
 
 
 def _depth(spec: SweepSpec, costs: Costs, triple: Coefficients, resolution: int, px: int) -> float:
@@ -111,7 +139,7 @@ def _miss(spec: SweepSpec, pick: Pick) -> float:
 
 
 def _notes(spec: SweepSpec, pick: Pick) -> list[str]:
-    where = "evenly" if pick.placement == "even" else pick.placement
+    where = placed_word(pick.placement) if pick.placement else "evenly"
     change, factor = "added" if spec.flops_factor > 1 else "removed", spec.flops_factor
     if _miss(spec, pick) <= spec.cost_tolerance:
         return []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from scalegrid.baselines import LayerRow, Layout, network_id
-from scalegrid.coefficients import Coefficients, DepthRule, Placement, Scaling, Shares
+from scalegrid.coefficients import Coefficients, DepthRule, Scaling, Shares
 from scalegrid.plan.picks import ROLES, Pick
 from scalegrid.plan.realisable import measured_shares
 from scalegrid.spec import SweepSpec
@@ -25,8 +25,8 @@ class Variant:
     says whether the cost that the plan makes equal is within its tolerance, which holds for those
     whose cost is to be what it is (role ``curve``). Where ``alpha`` or
     ``beta`` is NaN, the network cannot be scaled along that axis. Layers are rounded by
-    ``depth_rounding`` and added to stages by ``placement``. ``memory`` is what the activations of a training step need in bytes,
-    estimated (see `plan.memory`); None if it is not known.
+    ``depth_rounding`` and added to stages by ``placement``. ``memory`` is what the activations of a
+    training step need in bytes, estimated (see `plan.memory`); None if it is not known.
     """
 
     variant: str
@@ -52,7 +52,7 @@ class Variant:
     nominal: Shares
     depth_rounding: DepthRule
     layout: Layout
-    placement: Placement = "even"
+    placement: float = 0.0
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Variant:

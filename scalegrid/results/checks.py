@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 from pydantic import TypeAdapter
 
 from scalegrid.baselines import Layout
-from scalegrid.coefficients import DepthRule, Placement
+from scalegrid.coefficients import DepthRule
 from scalegrid.plan import ROLES
 from scalegrid.results.schema import Table
 from scalegrid.training.answers import unpack
@@ -116,7 +116,6 @@ def _check_variants(path: Path, variants: Table) -> None:
     _check_numbers(path, "variant", variants, _VARIANTS)
     _check_words(path, variants, "role", ROLES)
     _check_words(path, variants, "depth_rounding", get_args(DepthRule))
-    _check_words(path, variants, "placement", get_args(Placement))
 
 
 def _check_measurements(folder: Path, finished: Table, history: Table) -> None:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 3
 """Raised whenever a column is added, removed, or changes its type or meaning."""
 
 Table: TypeAlias = Any  # pyarrow ships no types
@@ -26,7 +26,7 @@ _ADDED = {
     "memory": None,
     "depth_rounding": "authors",
     "learning_rate": math.nan,
-    "placement": "even",
+    "placement": 0.0,
 }
 """Columns that tables of earlier versions lack, and their values there."""
 
@@ -90,7 +90,7 @@ VARIANTS = _schema(
         _TEXT,
         "rule by which layers are rounded: ceil or round, or authors, that of its family",
     ),
-    placement=(_TEXT, "where layers are added, or removed: early, even or late"),
+    placement=(_REAL, "where layers are added, or removed: from -1, early, to 1, late; 0 evenly"),
     layers=(_TEXT, "realised layers of each row of the layer table, joined by dashes"),
     channels=(_TEXT, "realised channels of each row of the layer table, joined by dashes"),
     layout=(_TEXT, "the layer table, JSON"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from scalegrid.coefficients import DepthRule, Placement
+from scalegrid.coefficients import DepthRule
 from scalegrid.spec import Recipe
 from scalegrid.training.answers import Answers
 from scalegrid.util.files import digest
@@ -35,7 +35,7 @@ class Trial:
     compile: bool = False
     depth_rounding: DepthRule = "authors"
     threads: int = 1
-    placement: Placement = "even"
+    placement: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -123,7 +123,8 @@ def plan(
 def with_placed(variants: pd.DataFrame) -> pd.DataFrame:
     """The same plan and, as `--scale stages` adds them, the first candidate of the grid placed."""
     even = variants[variants["role"] == "grid"].iloc[[0]]
-    rows, added = json.loads(even["layout"].iloc[0]), []
+    rows: list[dict[str, Any]] = json.loads(even["layout"].iloc[0])
+    added: list[pd.DataFrame] = []
     for name, placement, stage in (("early", -1.0, 2), ("late", 1.0, 6)):
         moved = [{**row, "layers": row["layers"] + 2 * (i == stage)} for i, row in enumerate(rows)]
         layers = "-".join(str(row["layers"]) for row in moved)

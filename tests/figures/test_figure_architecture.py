@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from figure_tables import FakeTables, layout, plan, train, with_placed
 from figure_texts import assert_legible, drawn_texts
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from pictures import draw, picture, subject
@@ -216,7 +216,7 @@ def test_what_is_removed_is_outlined_in_its_colour_where_the_baseline_has_it() -
     figure = drawn(SMALLER)
     gone = sum(row["layers"] for row in B0.stages) - sum(r["layers"] for r in SMALLER[2].stages)
     patches = [p for p in figure.axes[0].patches if str(p.get_gid()).startswith("removed-")]
-    assert all(p.get_facecolor()[3] == 0 for p in patches)
+    assert all(to_rgba(p.get_facecolor())[3] == 0 for p in patches)
     roles = {"layer": "depth", "channels": "width", "pixels": "resolution"}
     for kind, role in roles.items():
         edges = [p.get_edgecolor() for p in patches if p.get_gid() == f"removed-{kind}"]

@@ -53,7 +53,8 @@ def placements(table: CandidateTable, noise: Floats) -> tuple[Placed, ...]:
     even = even_of(rows, table.scaled[table.scaled["variant"].isin(tried)])
     if even is None:
         return ()
-    return tuple(_placed(table, row, even, noise) for row in rows.to_dict("records"))
+    ordered = rows.sort_values("placement").to_dict("records")
+    return tuple(_placed(table, row, even, noise) for row in ordered)
 
 
 def even_of(placed: pd.DataFrame, scaled: pd.DataFrame) -> pd.Series[Any] | None:

@@ -19,6 +19,7 @@ from scalegrid.analysis.naming import (
     with_unit,
 )
 from scalegrid.analysis.recommendation import Gain, Recommendation
+from scalegrid.analysis.selection import MIN_REPEATS
 from scalegrid.analysis.sensor import POOR, Sensor
 from scalegrid.util.text import coefficient, duration, exact_percent, few, percent, plural
 
@@ -243,7 +244,9 @@ def _placements(recommendation: Recommendation) -> str:
         )
     name = network_name("grid", found[0].alpha, found[0].beta, found[0].gamma)
     verdict = "is open"
-    if any(one.low > 0 or one.high < 0 for one in found):
+    if recommendation.repeats < MIN_REPEATS:
+        verdict = "is open, as few seeds say little"
+    elif any(one.low > 0 or one.high < 0 for one in found):
         verdict = "matters"
     elif all(-zone <= one.low and one.high <= zone for one in found):
         verdict = f"does not matter (less than {with_unit(zone, metric)})"

@@ -138,7 +138,9 @@ def _placed(subject: Subject) -> list[tuple[str, pd.Series[Any]]]:
         return []
     even = even_of(rows, subject.compared[subject.compared["role"] != "baseline"])
     found = [] if even is None else [("layers even", even)]
-    return found + [(role_name(*row[list(NAMED)]), row) for _, row in rows.iterrows()]
+    return found + [
+        (role_name(*row[list(NAMED)]), row) for _, row in rows.sort_values("placement").iterrows()
+    ]
 
 
 def _network(name: str, row: pd.Series[Any], base: pd.Series[Any]) -> Network:

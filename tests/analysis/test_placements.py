@@ -80,6 +80,10 @@ def test_a_sentence_after_the_coefficients_says_whether_it_matters(
     assert said(one).endswith("in points.")
 
 
+def test_what_one_seed_says_is_open() -> None:
+    assert "is open, as few seeds say little: " in said(found(0.0, 0.1, seeds=1))
+
+
 def test_what_is_smaller_than_the_zone_does_not_matter() -> None:
     one = found(0.0, 0.0, seeds=40)
     assert "does not matter (less than 0.3 points)" in said(one)

@@ -186,6 +186,16 @@ class SweepSpec(Recipe):
         description="How multiplied layers become whole: ceil, round, or the authors' rule. "
         "Default: round; classic grid: authors.",
     )
+    scale: Literal["axes", "stages"] = Field(
+        "axes",
+        description="axes: depth, width and resolution; stages: also where the added layers go, "
+        "early, evenly or late, at the coefficients of --compound.",
+    )
+    compound: tuple[float, float, float] | None = Field(
+        None,
+        description="Coefficients of further variants (role compound) at the FLOPs factors of "
+        "--curves",
+    )
     curves: tuple[float, ...] = Field(
         (), description="FLOPs factors of further single-axis variants, such as 1,1.5,2,3."
     )
@@ -415,7 +425,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("warmup", "label_smoothing", "clip_norm", "ema_decay", "flip", "shift"),
     ),
     "Candidates": (
-        *("candidates", "grid", "flops_factor", "curves", "width_curves"),
+        *("candidates", "grid", "flops_factor", "curves", "width_curves", "scale", "compound"),
         *("match", "cost_tolerance"),
         *(
             "depth_rounding",
@@ -464,7 +474,7 @@ CANDIDATE_KEYS = frozenset(
     {
         *("grid", "candidates", "divisions", "match", "cost_tolerance", "depth_rounding"),
         *("step", "tolerance", "alpha_range", "beta_range", "gamma_range"),
-        *("curves", "width_curves"),
+        *("curves", "width_curves", "scale", "compound"),
     }
 )
 """Keys that decide which variants a sweep has."""

@@ -47,10 +47,11 @@ class CandidateTable:
     """The candidates that have finished trials, in the order of their ids, and their trials.
 
     ``number`` is the index of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
-    finished trials of any variant, ``off`` are those of another cost than the candidates', and
-    ``untried`` counts the candidates that have no trial. Rows of variants have a ``cost_ratio``, of
-    the cost that is to be equal (``match``). ``sign`` is -1 where less is better, and no value lies
-    above ``ceiling``. ``notes`` are on the devices.
+    finished trials of any variant, ``off`` are those of another cost than the candidates',
+    ``placed`` those whose layers are placed otherwise, which are no candidates, and ``untried``
+    counts the candidates that have no trial. Rows of variants have a ``cost_ratio``, of the cost
+    that is to be equal (``match``). ``sign`` is -1 where less is better, and no value lies above
+    ``ceiling``. ``notes`` are on the devices.
     """
 
     metric: Metric
@@ -59,6 +60,7 @@ class CandidateTable:
     scaled: pd.DataFrame
     values: pd.DataFrame
     off: pd.DataFrame
+    placed: pd.DataFrame
     untried: int
     match: Match
     observations: Observations
@@ -106,8 +108,9 @@ class CandidateTable:
         ceiling = 1.0 if metric in ("top1", "top5") else math.inf
         untried = len(rows) - len(tried)
         off = scaled[~scaled["variant"].isin(rows["variant"])]
+        placed = variants[variants["role"] == "stages"]
         return cls(
-            *(metric, tried, number, scaled, values, off, untried, match),
+            *(metric, tried, number, scaled, values, off, placed, untried, match),
             *(observations, shares, sign(metric), ceiling, notes),
         )
 

@@ -17,8 +17,9 @@ from scalegrid.analysis.matched_cost import COUNTED, cost_ratio_text, is_cost, m
 from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.observations import Flags, Floats
 from scalegrid.analysis.pace import Pace
+from scalegrid.analysis.placements import placements
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
-from scalegrid.analysis.selection import SAMPLES, chances, interval, is_clear, tie_set
+from scalegrid.analysis.selection import chances, difference, interval, is_clear, tie_set
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import Fit, optimum
 from scalegrid.coefficients import Coefficients, Shares, from_shares
@@ -115,6 +116,7 @@ def recommend(
         sensor=table.sensor(fitted),
         luck=with_images,
         images_needed=images,
+        placements=placements(table, fitted.samples.noise),
         notes=tuple(_notes(table, metric, str(table.rows["variant"][leader]), rates_checked)),
     )
 
@@ -258,9 +260,8 @@ def _gain(table: CandidateTable, fitted: Fit, leader: int, role: str) -> Gain | 
     else:
         own = table.seeds(row["variant"])
         accuracy = float(own.mean())
-        gain, part = _measured(table.seeds(str(table.rows["variant"][leader])), own)
-        generator = np.random.default_rng(3)
-        draws = gain + np.sqrt(part * samples.noise) * generator.standard_normal(SAMPLES)
+        ours = table.seeds(str(table.rows["variant"][leader]))
+        gain, draws = difference(ours, own, samples.noise)
     low, high = interval(draws)
     return Gain(
         variant=str(row["variant"]),
@@ -274,17 +275,6 @@ def _gain(table: CandidateTable, fitted: Fit, leader: int, role: str) -> Gain | 
         high=high,
         measured=number is None,
     )
-
-
-def _measured(ours: pd.Series[float], theirs: pd.Series[float]) -> tuple[float, float]:
-    """A difference of two means over seeds, and its variance in parts of one trial's.
-
-    Over the seeds that both have, since what a seed does to all trials drops out then; or over all.
-    """
-    both = ours.index.intersection(theirs.index)
-    if len(both):
-        return float((ours[both] - theirs[both]).mean()), 2 / len(both)
-    return float(ours.mean() - theirs.mean()), 1 / len(ours) + 1 / len(theirs)
 
 
 def _optimum(fitted: Fit, table: CandidateTable, flops_factor: float) -> SurfaceOptimum | None:

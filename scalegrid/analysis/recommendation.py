@@ -11,6 +11,7 @@ import numpy as np
 from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.pace import Pace
+from scalegrid.analysis.placements import Placed
 from scalegrid.analysis.region import Region
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import CrossValidation
@@ -115,7 +116,8 @@ class Recommendation:
     freedom; ``sensor`` says how well one trial tells candidates apart, None where there is one seed
     each. ``luck`` is that of the candidates with the validation images, None where it is not known;
     ``images_needed`` is how many images would make the answer clear where more seeds could not,
-    else None.
+    else None. ``placements`` compare layers added early and late with those added evenly, where the
+    plan has such networks.
     """
 
     metric: Metric
@@ -137,6 +139,7 @@ class Recommendation:
     luck: Luck | None
     images_needed: Images | None
     notes: tuple[str, ...]
+    placements: tuple[Placed, ...] = ()
 
     @property
     def best(self) -> Candidate:
@@ -175,6 +178,7 @@ class Recommendation:
             "probability_within_indifference": best.probability_within_indifference,
             "tie_set": [asdict(candidate) for candidate in self.tie_set],
             "gains": {role: gain and asdict(gain) for role, gain in self.gains.items()},
+            "placements": [asdict(placed) for placed in self.placements],
             "surface_optimum": top
             and {
                 **top.coefficients._asdict(),

@@ -10,6 +10,7 @@ from scalegrid.analysis.matched_cost import COSTS, COUNTED, cost_ratio_text, rat
 from scalegrid.analysis.naming import (
     METRIC_NAMES,
     network_name,
+    placed_word,
     range_text,
     role_name,
     signed,
@@ -18,6 +19,7 @@ from scalegrid.analysis.naming import (
     with_unit,
 )
 from scalegrid.analysis.recommendation import Gain, Recommendation
+from scalegrid.analysis.selection import MIN_REPEATS
 from scalegrid.analysis.sensor import POOR, Sensor
 from scalegrid.coefficients import LIMIT
 from scalegrid.util.text import coefficient, duration, exact_percent, few, percent, plural
@@ -53,6 +55,7 @@ def answer(recommendation: Recommendation) -> list[str]:
     lines = [
         _verdict(recommendation),
         _network(recommendation),
+        _placements(recommendation),
         _accuracy(recommendation),
         *(_gain(recommendation, gain) for gain in recommendation.gains.values()),
         _not_ruled_out(recommendation),
@@ -226,6 +229,36 @@ def _accuracy(recommendation: Recommendation) -> str:
     if sign(metric) * (best.mean - best.accuracy) < _SHOWN:
         return f"{said}, {estimate}."
     return f"{said}, {estimate}: what is highest of several was lucky too."
+
+
+def _placements(recommendation: Recommendation) -> str:
+    """Whether it matters where layers go; nothing where the plan does not try."""
+    found, metric = recommendation.placements, recommendation.metric
+    if not found:
+        return ""
+    zone, said = recommendation.indifference, []
+    for one in found:
+        gain, low, high = (signed(v, metric) for v in (one.gain, one.low, one.high))
+        costs = [cost_ratio_text(r, recommendation.match) for r in (one.cost_ratio, one.even_cost)]
+        at = "" if one.equal_cost else f", at {' against '.join(costs)}"
+        said.append(
+            f"{placed_word(one.placement)} {gain} ({low} to {high}, better with probability "
+            f"{percent(one.probability)}{at})"
+        )
+    name = network_name("grid", found[0].alpha, found[0].beta, found[0].gamma)
+    verdict = "is open"
+    if recommendation.repeats < MIN_REPEATS:
+        verdict = "is open, as few seeds say little"
+    elif any(one.low > 0 or one.high < 0 for one in found):
+        verdict = "matters"
+    elif all(-zone <= one.low and one.high <= zone for one in found):
+        verdict = f"does not matter (less than {with_unit(zone, metric)})"
+    unit = "nats" if metric == "val_loss" else "points"
+    change = "removed" if found[0].cost_ratio < 1 else "added"
+    return (
+        f"Whether layers are {change} early, evenly or late {verdict}: over evenly ({name}), "
+        f"{' and '.join(said)}, in {unit}."
+    )
 
 
 def _not_ruled_out(recommendation: Recommendation) -> str:

@@ -8,7 +8,7 @@ of ``channel_divisor`` that is not more than 10 % below.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property, lru_cache, partial
 from itertools import groupby
 from math import prod
@@ -16,13 +16,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin, Run, usual_step
 from scalegrid.baselines.blockstring import Block, block_layers, read_block
-from scalegrid.baselines.rounding import (
-    scale_channels,
-    scale_stage,
-    tidy,
-    with_rule,
-)
-from scalegrid.coefficients import DepthRounding, DepthRule
+from scalegrid.baselines.rounding import scale_channels, scale_stage, with_rule
+from scalegrid.coefficients import DepthRounding, DepthRule, stage_depths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -71,6 +66,7 @@ class BlockBaseline:
     origin: Origin = "yaml"
     authors_rounding: DepthRounding | None = None
     kept_per_activation: float | None = None
+    placement: float = 0.0
 
     counting_device: ClassVar[str] = "meta"
 
@@ -90,7 +86,7 @@ class BlockBaseline:
         fields = asdict(self)
         for key in ("name", "origin", "resolution", "brief_resolution", "depth", "width"):
             del fields[key]
-        del fields["kept_per_activation"]
+        del fields["kept_per_activation"], fields["placement"]
         fields["depth_rounding"] = fields.pop("authors_rounding") or self.depth_rounding
         other = fields.pop("head_after_pooling")
         return {"class": "MobileNetV3Baseline" if other else "BlockBaseline", **fields}
@@ -99,6 +95,10 @@ class BlockBaseline:
         """The same blocks, their layers rounded by another rule."""
         return with_rule(self, rule)
 
+    def placed(self, placement: float, /) -> Self:
+        """The same blocks, layers added to the stages that scale by another rule."""
+        return replace(self, placement=placement)
+
     def depths(self, depth: float) -> tuple[tuple[int, ...], ...]:
         """Repeats of each block string, stage by stage.
 
@@ -106,15 +106,20 @@ class BlockBaseline:
         """
         own = [[read_block(string).repeats for string in strings] for strings in self.stages]
         if self.authors_rounding is None:
-            return self._scaled(own, tidy(self.depth * depth), self.depth_rounding)
-        baseline = self._scaled(own, self.depth, self.authors_rounding)
-        return self._scaled(baseline, depth, self.depth_rounding)
+            return self._scaled(own, self.depth, depth, self.depth_rounding)
+        baseline = self._scaled(own, self.depth, 1.0, self.authors_rounding)
+        return self._scaled(baseline, 1.0, depth, self.depth_rounding)
 
     def _scaled(
-        self, stages: Sequence[Sequence[int]], depth: float, rule: DepthRounding
+        self, stages: Sequence[Sequence[int]], own: float, depth: float, rule: DepthRounding
     ) -> tuple[tuple[int, ...], ...]:
+        """Layers multiplied by ``own`` in all stages that scale, and by ``depth`` as placed."""
+        count = len(stages) - len(self.fixed_stages)
+        each = iter(stage_depths(depth, self.placement, count))
         return tuple(
-            tuple(repeats) if i in self.fixed_stages else scale_stage(repeats, depth, rule)
+            tuple(repeats)
+            if i in self.fixed_stages
+            else scale_stage(repeats, own * next(each), rule)
             for i, repeats in enumerate(stages)
         )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.baselines.base import LayerRow, Layout, Origin, Run, usual_step
 from scalegrid.baselines.rounding import scale_channels, scale_layers, tidy, with_rule
-from scalegrid.coefficients import DepthRounding, DepthRule
+from scalegrid.coefficients import DepthRounding, DepthRule, stage_depths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,6 +30,7 @@ class StageBaseline(ABC):
     depth_rounding: DepthRounding = "ceil"
     authors_rounding: DepthRounding | None = None
     kept_per_activation: float | None = None
+    placement: float = 0.0
 
     total_stride: ClassVar[int] = 32
     resolution_step: ClassVar[int] = usual_step(total_stride)
@@ -39,9 +40,15 @@ class StageBaseline(ABC):
         """The same stages, their layers rounded by another rule."""
         return with_rule(self, rule)
 
+    def placed(self, placement: float, /) -> Self:
+        """The same stages, layers added to them by another rule."""
+        return replace(self, placement=placement)
+
     def depths(self, depth: float) -> tuple[int, ...]:
         """Layers of each stage."""
-        return tuple(scale_layers(n, depth, self.depth_rounding) for n in self.layers)
+        each = stage_depths(depth, self.placement, len(self.layers))
+        pairs = zip(self.layers, each, strict=True)
+        return tuple(scale_layers(n, d, self.depth_rounding) for n, d in pairs)
 
     def channels(self, width: float) -> tuple[int, ...]:
         """Channels of each stage, as the constructor takes them."""

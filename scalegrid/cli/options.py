@@ -32,6 +32,8 @@ _FLAG_COLUMN = 28  # characters
 _METAVARS = {2: "LOW HIGH", 3: "DEPTH WIDTH RESOLUTION"}
 """Of options that take so many numbers."""
 
+_OWN_METAVARS = {"compound": "ALPHA BETA GAMMA"}
+
 
 class FloatList(click.ParamType[tuple[float, ...]]):
     """Numbers separated by commas."""
@@ -146,8 +148,9 @@ def _option(key: str) -> Callable[[Command], Command]:
         return click.option(flag, type=FloatList(), default=None, help=help_text)
     if get_origin(kind) is tuple:
         count = len(get_args(kind))
+        metavar = _OWN_METAVARS.get(key, _METAVARS[count])
         return click.option(
-            flag, type=float, nargs=count, default=None, metavar=_METAVARS[count], help=help_text
+            flag, type=float, nargs=count, default=None, metavar=metavar, help=help_text
         )
     return click.option(flag, type=kind, default=None, help=help_text)
 

@@ -104,6 +104,8 @@ class Subject:
     def label(self, role: str) -> str:
         """The label of a role: ``≈ Paper`` for what is only near the paper's, see `role_name`."""
         label = style.look(role).label
+        if role == "stages":
+            return label
         rows = self.variants.loc[self.variants["role"] == role, ["alpha", "beta", "gamma"]]
         names = {role_name(role, *row) for row in rows.to_numpy().tolist()}
         return max(names, default=role).replace(role, label)  # ≈ comes after all letters

@@ -133,8 +133,8 @@ def realisable(
         return costs.of(depth, width, px)[kind]
 
     allowed = cost_of(1.0, 1.0, resolution) * budget
-    deepest = _reach(lambda m: cost_of(m, 1.0, resolution), allowed, budget)
-    widest = _reach(lambda m: cost_of(1.0, m, resolution), allowed, math.sqrt(budget))
+    deepest = reach(lambda m: cost_of(m, 1.0, resolution), allowed, budget)
+    widest = reach(lambda m: cost_of(1.0, m, resolution), allowed, math.sqrt(budget))
     depths = all_steps(costs.baseline.depths, deepest)
     widths = all_steps(costs.baseline.channels, widest)
     sides = [resolution]
@@ -165,7 +165,7 @@ def _check_number(networks: int) -> None:
         )
 
 
-def _reach(cost_of: Callable[[float], int], allowed: float, nominal: float) -> float:
+def reach(cost_of: Callable[[float], int], allowed: float, nominal: float) -> float:
     """The multiplier from ``nominal`` on, away from 1, at which the cost passes ``allowed``.
 
     Where not even several times ``nominal`` is enough, it is that: the axis is hardly scaled.

@@ -33,6 +33,7 @@ def make_trial(plan: Plan, variant: Variant, seed: int, data: CachedData, recipe
         fast_depthwise=spec.fast_depthwise,
         compile=spec.compile,
         depth_rounding=variant.depth_rounding,
+        placement=variant.placement,
         threads=spec.threads,
     )
 

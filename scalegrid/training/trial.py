@@ -19,7 +19,7 @@ class Trial:
     """One brief training of one variant with one seed: all that a worker needs.
 
     ``depth`` and ``width`` are multipliers of the baseline, whose layers are rounded by
-    ``depth_rounding``; ``resolution`` is in px.
+    ``depth_rounding`` and added to stages by ``placement``; ``resolution`` is in px.
     """
 
     trial: str
@@ -35,6 +35,7 @@ class Trial:
     compile: bool = False
     depth_rounding: DepthRule = "authors"
     threads: int = 1
+    placement: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -183,6 +183,11 @@ class SweepSpec(Recipe):
     curves: tuple[float, ...] = Field(
         (), description="FLOPs factors of further single-axis variants, such as 1,1.5,2,3."
     )
+    compound: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
+        None,
+        description="Coefficients of further variants at the FLOPs factors of --curves, beside the "
+        "single axes; --extend gives those that a sweep recommends.",
+    )
     width_curves: tuple[float, ...] = Field(
         (),
         description="Width multipliers, such as 1,1.5,2, of further variants at once and twice the "
@@ -298,6 +303,25 @@ class SweepSpec(Recipe):
                     f"the FLOPs factor {factor} must be 1, or from {low:g} to {high:g}"
                 )
         return tuple(sorted(set(factors)))
+
+    @field_validator("compound")
+    @classmethod
+    def _compound(
+        cls, triple: tuple[float, float, float] | None, info: ValidationInfo
+    ) -> tuple[float, float, float] | None:
+        if triple is None:
+            return None
+        factor = info.data.get("flops_factor", 2.0)
+        if not set(info.data.get("curves", ())) - {1.0, factor}:
+            raise ValueError(f"is for --curves of other FLOPs factors than 1 and {factor:g}")
+        sign = 1 if factor > 1 else -1
+        each = [sign * math.log(c) for c in triple]
+        if each[0] + 2 * (each[1] + each[2]) <= 0 or (
+            info.data.get("grid") != "classic" and min(each) < 0
+        ):
+            most = "at least" if sign > 0 else "at most"
+            raise ValueError(f"must be {most} 1 each, and not all 1, for networks of {factor:g}×")
+        return triple
 
     @field_validator("width_curves")
     @classmethod
@@ -418,7 +442,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("warmup", "label_smoothing", "clip_norm", "ema_decay", "flip", "shift"),
     ),
     "Candidates": (
-        *("candidates", "grid", "flops_factor", "curves", "width_curves"),
+        *("candidates", "grid", "flops_factor", "curves", "compound", "width_curves"),
         *("match", "cost_tolerance"),
         *(
             "depth_rounding",
@@ -467,7 +491,7 @@ CANDIDATE_KEYS = frozenset(
     {
         *("grid", "candidates", "divisions", "match", "cost_tolerance", "depth_rounding"),
         *("step", "tolerance", "alpha_range", "beta_range", "gamma_range"),
-        *("curves", "width_curves"),
+        *("curves", "compound", "width_curves"),
     }
 )
 """Keys that decide which variants a sweep has."""

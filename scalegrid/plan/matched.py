@@ -21,9 +21,11 @@ from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling, paper
 from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
 from scalegrid.plan.classic import Exact, exact_picks, on_curves
+from scalegrid.plan.compound import compound_picks
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Cell, Realisable, corner, measured_shares, realisable
 from scalegrid.plan.steps import Step
+from scalegrid.plan.variants import place
 from scalegrid.plan.widths import width_curves
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
@@ -72,6 +74,9 @@ def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
             grid, more = _grid(spec, networks, equal, [*corners.values(), *near])
             picks += [_pick(spec, "grid", phi, factor, networks, at) for at in grid]
             notes += more
+    at_one = [pick for pick in picks if pick.phi == 1]
+    taken = {place(pick) for pick in at_one}
+    picks += [one for one in compound_picks(spec, networks, at_one) if place(one) not in taken]
     return Matched(picks, len(equal), notes)
 
 

@@ -157,6 +157,7 @@ def classic_plan(plan: Plan, *, by_files: bool = False) -> Plan:
         update={
             "grid": "classic",
             "curves": (),
+            "compound": None,
             "width_curves": (),
             "depth_rounding": "authors",
         }
@@ -170,8 +171,9 @@ def _plan(spec: SweepSpec, source: Source, costs: Costs, by_files: bool, checked
     To try and count a network that has to be built takes seconds, so what was found is kept.
     """
     settings = {key: getattr(spec, key) for key in _SETTINGS}
-    if not spec.width_curves:  # plans of before there were any are the same
-        del settings["width_curves"]
+    for key in ("width_curves", "compound"):  # plans of before there were any are the same
+        if not settings[key]:
+            del settings[key]
     content = [_FORMAT, settings, costs.num_classes, costs.in_chans, checked]
 
     def find() -> dict[str, Any]:

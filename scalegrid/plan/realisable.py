@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,7 @@ from scalegrid.coefficients import Shares, normalise_shares
 from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs, Table
 from scalegrid.plan.steps import Step, all_steps
+from scalegrid.plan.triangle import nearest
 
 Cell = tuple[int, int, int]
 """A network of `Realisable`: indices of its depth, width and resolution."""
@@ -91,6 +93,41 @@ def measured_shares(costs: Table, at: Cell) -> Shares:
     d, w, p = at
     alone = (flops[d, 0, 0], flops[0, w, 0], flops[0, 0, p])
     return normalise_shares(*(math.log2(one / flops[0, 0, 0]) for one in alone))
+
+
+class Nearest(NamedTuple):
+    """A network, the distance of its shares from those asked for, and whether its cost is met."""
+
+    cell: Cell
+    away: float
+    matched: bool
+
+
+def nearest_in_direction(
+    costs: Table, ratios: NDArray[np.float64], factor: float, tolerance: float, shares: Shares
+) -> Nearest:
+    """Of the networks that cost ``factor`` times the baseline, the one nearest the budget shares.
+
+    Where none does to a relative ``tolerance``, it is the nearest in cost, which is not matched.
+
+    Args:
+        costs: (D, W, P, 3) as in `Realisable`.
+        ratios: (D, W, P) as in `Realisable`.
+        factor: of the cost.
+        tolerance: relative deviation from the factor.
+        shares: of the direction.
+    """
+    misses = np.where(np.isnan(ratios), np.inf, np.abs(ratios / factor - 1))
+    misses[0, 0, 0] = np.inf  # the baseline, which has no budget shares
+    near = np.argwhere(misses <= tolerance)
+    matched = len(near) > 0
+    if not matched:
+        gaps = np.where(np.isinf(misses), np.inf, np.abs(np.log(ratios / factor)))
+        near = np.argwhere(gaps <= gaps.min() + 1e-12)
+    cells: list[Cell] = [(int(d), int(w), int(p)) for d, w, p in near]
+    points = np.array([measured_shares(costs, at) for at in cells])
+    best = nearest(points, shares)
+    return Nearest(cells[best], float(np.linalg.norm(points[best] - np.array(shares))), matched)
 
 
 def realisable(

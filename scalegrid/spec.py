@@ -295,8 +295,7 @@ class SweepSpec(Recipe):
     @field_validator("curves")
     @classmethod
     def _curves(cls, factors: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
-        larger = info.data.get("flops_factor", 2.0) > 1
-        low, high = (LEAST_FACTOR, LARGEST_FACTOR) if larger else (1 / LARGEST_FACTOR, 0.99)
+        low, high = factors_allowed(info.data.get("flops_factor", 2.0))
         for factor in factors:
             if factor != 1 and not low <= factor <= high:
                 raise ValueError(
@@ -401,6 +400,11 @@ class SweepSpec(Recipe):
 
 
 _CLASSIC = "a classic grid"
+
+
+def factors_allowed(flops_factor: float) -> tuple[float, float]:
+    """The least and the largest FLOPs factor of a curve, in a sweep that scales by this one."""
+    return (LEAST_FACTOR, LARGEST_FACTOR) if flops_factor > 1 else (1 / LARGEST_FACTOR, 0.99)
 
 
 def _encodes(text: str) -> bool:

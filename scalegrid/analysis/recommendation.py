@@ -6,6 +6,7 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from scalegrid.analysis.advantage import Advantage
 from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.pace import Pace
@@ -109,7 +110,8 @@ class Recommendation:
     freedom; ``sensor`` says how well one trial tells candidates apart, None where there is one seed
     each. ``luck`` is that of the candidates with the validation images, None where it is not known;
     ``images_needed`` is how many images would make the answer clear where more seeds could not,
-    else None.
+    else None. ``advantage`` is that of compound scaling over φ, None where it is trained at φ = 1
+    alone.
     """
 
     metric: Metric
@@ -130,6 +132,7 @@ class Recommendation:
     sensor: Sensor | None
     luck: Luck | None
     images_needed: Images | None
+    advantage: Advantage | None
     notes: tuple[str, ...]
 
     @property
@@ -194,5 +197,6 @@ class Recommendation:
             "images_needed": self.images_needed and self.images_needed.number,
             "images_beyond": self.images_needed and self.images_needed.beyond,
             "cross_validated_error": asdict(self.validation),
+            "advantage": self.advantage and self.advantage.to_dict(),
             "notes": list(self.notes),
         }

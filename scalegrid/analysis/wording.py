@@ -54,6 +54,7 @@ def answer(recommendation: Recommendation) -> list[str]:
         _network(recommendation),
         _accuracy(recommendation),
         *(_gain(recommendation, gain) for gain in recommendation.gains.values()),
+        _advantage(recommendation),
         _not_ruled_out(recommendation),
     ]
     return list(filter(None, lines))
@@ -247,6 +248,33 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     how = ", as measured" if gain.measured else ""
     cost = cost_ratio_text(gain.cost_ratio, recommendation.match)
     return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
+
+
+def _advantage(recommendation: Recommendation) -> str:
+    """By how much compound scaling beats the best single axis at each φ, and whether that grows."""
+    found, metric = recommendation.advantage, recommendation.metric
+    if found is None:
+        return ""
+
+    def ends(mean: float, low: float, high: float) -> str:
+        return f"{signed(mean, metric)} ({signed(low, metric)} to {signed(high, metric)})"
+
+    name = network_name("compound", *found.coefficients)
+    left_out = f"; left out: {few(found.left_out)}" if found.left_out else ""
+    if not found.at:
+        return f"The advantage of compound scaling ({name}) over single axes is open{left_out}."
+    unit = "nats" if metric == "val_loss" else "points"
+    phis = [f"{ends(*one[3:6])} at φ = {one.phi:g}" for one in found.at]
+    grows = ""
+    if slope := found.slope:
+        grows = (
+            f" grows by {ends(*slope[:3])} {unit} per unit of φ (it grows with probability "
+            f"{percent(slope.probability)}):"
+        )
+    return (
+        f"The advantage of compound scaling ({name}) over the best single axis{grows or ' is'} "
+        f"{', '.join(phis)}{'' if grows else f' {unit}'}{left_out}."
+    )
 
 
 def _surface(recommendation: Recommendation) -> str:

@@ -256,24 +256,26 @@ def _advantage(recommendation: Recommendation) -> str:
     if found is None:
         return ""
 
-    def ends(mean: float, low: float, high: float) -> str:
-        return f"{signed(mean, metric)} ({signed(low, metric)} to {signed(high, metric)})"
-
     name = network_name("compound", *found.coefficients)
     left_out = f"; left out: {few(found.left_out)}" if found.left_out else ""
     if not found.at:
         return f"The advantage of compound scaling ({name}) over single axes is open{left_out}."
     unit = "nats" if metric == "val_loss" else "points"
-    phis = [f"{ends(*one[3:6])} at φ = {one.phi:g}" for one in found.at]
-    grows = ""
+    phis = [
+        f"{signed(one.advantage, metric)} {unit} at φ = {one.phi:g} "
+        f"({signed(one.low, metric)} to {signed(one.high, metric)})"
+        for one in found.at
+    ]
+    grows = " is"
     if slope := found.slope:
         grows = (
-            f" grows by {ends(*slope[:3])} {unit} per unit of φ (it grows with probability "
-            f"{percent(slope.probability)}):"
+            f" grows by {signed(slope.mean, metric)} {unit} per unit of φ "
+            f"({signed(slope.low, metric)} to {signed(slope.high, metric)}; it grows with "
+            f"probability {percent(slope.probability)}):"
         )
     return (
-        f"The advantage of compound scaling ({name}) over the best single axis{grows or ' is'} "
-        f"{', '.join(phis)}{'' if grows else f' {unit}'}{left_out}."
+        f"The advantage of compound scaling ({name}) over the best single axis{grows} "
+        f"{', '.join(phis)}{left_out}."
     )
 
 

@@ -75,7 +75,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     results = tmp_path_factory.mktemp("finished")
     for name, factor in FACTORS.items():
         run(small(results, name=name, flops_factor=factor))
-    run(small(results, name="race", max_trials=12, seeds=1))
+    run(small(results, name="race", max_trials=8, seeds=1))
     return results
 
 
@@ -154,9 +154,9 @@ def test_more_phis_and_seeds_join_those_of_before(results: Path) -> None:
 
 
 def test_a_race_gives_further_networks_their_first_trials(results: Path) -> None:
-    with pytest.raises(UserError, match=r"has made 12 of at most 12 trials.*give --max-trials 22"):
+    with pytest.raises(UserError, match=r"has made 8 of at most 8 trials.*give --max-trials 18"):
         extend("race", PHIS, results)
-    more = extend("race", PHIS, results, {"max_trials": 40})
+    more = extend("race", PHIS, results, {"max_trials": 18})
     assert any("gets one seed" in note for note in more.notes)
     run(more.spec)
     tables = load_sweep("race", results)

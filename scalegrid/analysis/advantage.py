@@ -197,11 +197,11 @@ def _exchangeable(
         generator: of the draws.
     """
     spread = SPREAD**2 * noise[:, None]  # (count, points of the grid)
-    weight = 1 / (spread[..., None] + error[:, None])
-    precision = weight.sum(2)
-    level = (weight @ means) / precision
-    apart = (weight * (means - level[..., None]) ** 2).sum(2)
-    evidence = 0.5 * (np.log(weight).sum(2) - np.log(precision) - apart)
+    weight = 1 / (spread + error.T[..., None])  # (k, count, points)
+    precision = weight.sum(0)
+    level = np.tensordot(means, weight, 1) / precision
+    apart = (weight * (means[:, None, None] - level) ** 2).sum(0)
+    evidence = 0.5 * (np.log(weight).sum(0) - np.log(precision) - apart)
     evidence += log_prior_of_spread(SPREAD)
     chance = np.exp(evidence - evidence.max(1, keepdims=True)).cumsum(1)
     drawn = generator.random((len(noise), 1)) * chance[:, -1:]

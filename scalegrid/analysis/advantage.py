@@ -8,7 +8,7 @@ exchangeable, by the model's prior, since the largest of several noisy means is 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -51,18 +51,22 @@ class AtPhi(NamedTuple):
 class Slope(NamedTuple):
     """By how much the advantage grows per unit of φ, and the probability that it grows.
 
-    It is the slope of the least-squares line through the advantages at all φ.
+    It is the slope of the least-squares line through the advantages at all φ, over the best of the
+    ``axes``: those of equal cost at each of these φ.
     """
 
     mean: float
     low: float
     high: float
     probability: float
+    axes: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Advantage:
-    """The advantage at each φ that has one, and its ``slope``, None for fewer than two φ.
+    """The advantage at each φ that has one, and its ``slope``.
+
+    There is no slope for fewer than two φ, or where no axis is of equal cost at each of them.
 
     ``left_out`` are clauses, one for each φ, and each axis at a φ, that is not compared.
     """
@@ -113,23 +117,22 @@ def advantage(table: CandidateTable, fitted: Fit, triple: Coefficients) -> Advan
     variants = table.variants
     if not (variants["role"] == "compound").any():
         return None
-    found, left_out, every = [], [], []
+    found, left_out = [], []
+    every: list[dict[str, Floats]] = []
     generator = np.random.default_rng(12)
     for phi, rows in _groups(variants, triple):
         compared, reasons = _compared(phi, rows, table)
         left_out += reasons
         if not compared:
             continue
-        compound, *axes = compared.values()
-        values = _draws(table, fitted, [compound, *axes], generator)
+        values = _draws(table, fitted, list(compared.values()), generator)
         gain = values[:, 0] - values[:, 1:].max(1)
-        best = int(np.bincount(values[:, 1:].argmax(1)).argmax())
+        axis = list(compared)[1 + int(np.bincount(values[:, 1:].argmax(1)).argmax())]
         above = float((gain > 0).mean())
-        axis = list(compared)[1 + best]
-        found.append(AtPhi(phi, compound, axis, float(gain.mean()), *interval(gain), above))
-        every.append(gain)
-    phis = np.array([one.phi for one in found])
-    slope = _slope(phis, np.stack(every, axis=1)) if len(found) > 1 else None
+        mean, compound = float(gain.mean()), compared["compound"]
+        found.append(AtPhi(phi, compound, axis, mean, *interval(gain), above))
+        every.append(dict(zip(compared, values.T, strict=True)))
+    slope = _slope(np.array([one.phi for one in found]), every)
     return Advantage(triple, tuple(found), slope, tuple(left_out))
 
 
@@ -213,8 +216,12 @@ def _exchangeable(
     return values
 
 
-def _slope(phis: Floats, gains: Floats) -> Slope:
-    """Of the least-squares line through the advantages (count, φ) of each draw."""
+def _slope(phis: Floats, draws: Sequence[Mapping[str, Floats]]) -> Slope | None:
+    """Of the least-squares line through the advantages, by the draws (count,) of each role."""
+    axes = tuple(axis for axis in AXES if all(axis in at for at in draws))
+    if len(phis) < 2 or not axes:
+        return None
+    gains = [at["compound"] - np.max([at[axis] for axis in axes], axis=0) for at in draws]
     away = phis - phis.mean()
-    slopes = gains @ away / (away @ away)
-    return Slope(float(slopes.mean()), *interval(slopes), float((slopes > 0).mean()))
+    slopes = away @ np.array(gains) / (away @ away)
+    return Slope(float(slopes.mean()), *interval(slopes), float((slopes > 0).mean()), axes)

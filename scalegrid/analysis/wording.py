@@ -19,7 +19,15 @@ from scalegrid.analysis.naming import (
 )
 from scalegrid.analysis.recommendation import Gain, Recommendation
 from scalegrid.analysis.sensor import POOR, Sensor
-from scalegrid.util.text import coefficient, duration, exact_percent, few, percent, plural
+from scalegrid.util.text import (
+    coefficient,
+    duration,
+    enumerated,
+    exact_percent,
+    few,
+    percent,
+    plural,
+)
 
 _ROUNDED = {
     "ceil": ", layers rounded up",
@@ -268,8 +276,9 @@ def _advantage(recommendation: Recommendation) -> str:
     ]
     grows = " is"
     if slope := found.slope:
+        fewer = "" if len(slope.axes) == 3 else f" (of {enumerated(slope.axes)})"
         grows = (
-            f" grows by {signed(slope.mean, metric)} {unit} per unit of φ "
+            f"{fewer} grows by {signed(slope.mean, metric)} {unit} per unit of φ "
             f"({signed(slope.low, metric)} to {signed(slope.high, metric)}; it grows with "
             f"probability {percent(slope.probability)}):"
         )

@@ -206,7 +206,7 @@ def _add_legend(
         thick = best in set(rows["variant"])
         name = subject.label(role) if thick or role != "compound" else "Compound"
         label = f"{name}, recommended" if thick and role != "compound" else name
-        label = "Compound, other direction" if role == "grid" else label
+        label = "Compound" if role == "grid" else label
         entries.append(
             style.legend_entry(role, label=label, **_line_style(len(means.line(rows)), thick))
         )

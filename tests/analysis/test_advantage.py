@@ -83,7 +83,7 @@ def test_it_is_a_sentence_and_plain_data() -> None:
     assert "it grows with probability > 99 %" in sentence
     document = said.to_dict()["advantage"]
     assert list(document) == ["alpha", "beta", "gamma", "at", "slope", "left_out"]
-    assert list(document["slope"]) == ["mean", "low", "high", "probability"]
+    assert list(document["slope"]) == ["mean", "low", "high", "probability", "axes"]
     plain = recommend(variants, trials_table(values))
     assert plain.to_dict()["advantage"] is None
     assert "advantage" not in to_text(plain)
@@ -97,6 +97,8 @@ def test_what_is_compared_is_of_equal_cost_and_the_rest_is_named() -> None:
     found = advantage(at.reset_index(), values)
     assert [one.phi for one in found.at] == [1, 2]
     assert found.left_out == ("compound at φ = 0.5 (1.30×)", "resolution alone at φ = 1 (2.57×)")
+    assert found.slope is not None
+    assert found.slope.axes == ("depth", "width")  # of equal cost at both
     del values["width 2.0"]
     found = advantage(at.reset_index(), values)
     assert [one.phi for one in found.at] == [1]

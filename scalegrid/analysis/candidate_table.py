@@ -46,17 +46,18 @@ _SHARES = ["share_depth", "share_width", "share_resolution"]
 class CandidateTable:
     """The candidates that have finished trials, in the order of their ids, and their trials.
 
-    ``number`` is the index of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
-    finished trials of any variant, ``off`` are those of another cost than the candidates',
-    ``placed`` those whose layers are placed otherwise, which are no candidates, and ``untried``
-    counts the candidates that have no trial. Rows of variants have a ``cost_ratio``, of the cost
-    that is to be equal (``match``). ``sign`` is -1 where less is better, and no value lies above
-    ``ceiling``. ``notes`` are on the devices.
+    ``number`` is the index of each candidate, ``variants`` are those of the plan, ``scaled`` the
+    ones at φ = 1, ``values`` all finished trials of any variant, ``off`` are those of another cost
+    than the candidates', ``placed`` those whose layers are placed otherwise, which are no
+    candidates, and ``untried`` counts the candidates that have no trial. Rows of variants have a
+    ``cost_ratio``, of the cost that is to be equal (``match``). ``sign`` is -1 where less is
+    better, and no value lies above ``ceiling``. ``notes`` are on the devices.
     """
 
     metric: Metric
     rows: pd.DataFrame
     number: dict[str, int]
+    variants: pd.DataFrame
     scaled: pd.DataFrame
     values: pd.DataFrame
     off: pd.DataFrame
@@ -110,7 +111,7 @@ class CandidateTable:
         off = scaled[~scaled["variant"].isin(rows["variant"])]
         placed = variants[variants["role"] == "stages"]
         return cls(
-            *(metric, tried, number, scaled, values, off, placed, untried, match),
+            *(metric, tried, number, variants, scaled, values, off, placed, untried, match),
             *(observations, shares, sign(metric), ceiling, notes),
         )
 

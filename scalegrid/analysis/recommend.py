@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scalegrid.analysis.advantage import advantage
 from scalegrid.analysis.candidate_table import CandidateTable
 from scalegrid.analysis.candidates import idle_axes, zone
 from scalegrid.analysis.estimates import Estimates
@@ -34,7 +35,10 @@ if TYPE_CHECKING:
 RIVALS = ("depth", "width", "resolution", "paper")
 """The roles that are compared with the recommended network at whatever cost."""
 
-_SETTINGS = ("metric", "indifference", "confidence", "flops_factor", "rates")
+_SETTINGS = (
+    *("metric", "indifference", "confidence", "flops_factor", "rates"),
+    *("grid", "curves", "compound"),
+)
 _ENDS = ("alpha_low", "alpha_high", "beta_low", "beta_high")
 
 
@@ -49,6 +53,7 @@ def recommend(
     match: Match = "flops",
     answers: Mapping[str, Flags] | None = None,
     rates_checked: bool = False,
+    compound: Coefficients | None = None,
     fitted: Fit | None = None,
 ) -> Recommendation:
     """Say which coefficients are best, and how sure that is.
@@ -69,6 +74,8 @@ def recommend(
         answers: which validation images each trial got right, by its id, (images,); with them the
             candidates' luck with these images counts, if top-1 is the metric.
         rates_checked: whether other learning rates were tried for each axis, which is said.
+        compound: the coefficients of the networks of the role ``compound``, whose advantage over
+            the single axes at each φ is then reported.
         fitted: that of `estimates_as_planned` for the same arguments, which is then not made again.
 
     Raises:
@@ -117,6 +124,7 @@ def recommend(
         luck=with_images,
         images_needed=images,
         placements=placements(table, fitted.samples.noise),
+        advantage=None if compound is None else advantage(table, fitted, compound),
         notes=tuple(_notes(table, metric, str(table.rows["variant"][leader]), rates_checked)),
     )
 
@@ -163,6 +171,7 @@ def recommend_as_planned(
         match=matched_cost(spec),
         answers=answers,
         rates_checked=planned.rates == "check",
+        compound=planned.compound and Coefficients(*planned.compound),
         fitted=fitted,
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from scalegrid.analysis.advantage import Advantage
 from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.pace import Pace
@@ -116,7 +117,8 @@ class Recommendation:
     freedom; ``sensor`` says how well one trial tells candidates apart, None where there is one seed
     each. ``luck`` is that of the candidates with the validation images, None where it is not known;
     ``images_needed`` is how many images would make the answer clear where more seeds could not,
-    else None. ``placements`` compare layers added early and late with those added evenly, where the
+    else None. ``advantage`` is that of compound scaling over φ, None where it is trained at φ = 1
+    alone. ``placements`` compare layers added early and late with those added evenly, where the
     plan has such networks.
     """
 
@@ -138,6 +140,7 @@ class Recommendation:
     sensor: Sensor | None
     luck: Luck | None
     images_needed: Images | None
+    advantage: Advantage | None
     notes: tuple[str, ...]
     placements: tuple[Placed, ...] = ()
 
@@ -204,5 +207,6 @@ class Recommendation:
             "images_needed": self.images_needed and self.images_needed.number,
             "images_beyond": self.images_needed and self.images_needed.beyond,
             "cross_validated_error": asdict(self.validation),
+            "advantage": self.advantage and self.advantage.to_dict(),
             "notes": list(self.notes),
         }

@@ -22,7 +22,15 @@ from scalegrid.analysis.recommendation import Gain, Recommendation
 from scalegrid.analysis.selection import MIN_REPEATS
 from scalegrid.analysis.sensor import POOR, Sensor
 from scalegrid.coefficients import LIMIT
-from scalegrid.util.text import coefficient, duration, exact_percent, few, percent, plural
+from scalegrid.util.text import (
+    coefficient,
+    duration,
+    enumerated,
+    exact_percent,
+    few,
+    percent,
+    plural,
+)
 
 _ROUNDED = {
     "ceil": ", layers rounded up",
@@ -58,6 +66,7 @@ def answer(recommendation: Recommendation) -> list[str]:
         _placements(recommendation),
         _accuracy(recommendation),
         *(_gain(recommendation, gain) for gain in recommendation.gains.values()),
+        _advantage(recommendation),
         _not_ruled_out(recommendation),
     ]
     return list(filter(None, lines))
@@ -283,6 +292,36 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     how = ", as measured" if gain.measured else ""
     cost = cost_ratio_text(gain.cost_ratio, recommendation.match)
     return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
+
+
+def _advantage(recommendation: Recommendation) -> str:
+    """By how much compound scaling beats the best single axis at each φ, and whether that grows."""
+    found, metric = recommendation.advantage, recommendation.metric
+    if found is None:
+        return ""
+
+    name = network_name("compound", *found.coefficients)
+    left_out = f"; left out: {few(found.left_out)}" if found.left_out else ""
+    if not found.at:
+        return f"The advantage of compound scaling ({name}) over single axes is open{left_out}."
+    unit = "nats" if metric == "val_loss" else "points"
+    phis = [
+        f"{signed(one.advantage, metric)} {unit} at φ = {one.phi:g} "
+        f"({signed(one.low, metric)} to {signed(one.high, metric)})"
+        for one in found.at
+    ]
+    grows = " is"
+    if slope := found.slope:
+        fewer = "" if len(slope.axes) == 3 else f" (of {enumerated(slope.axes)})"
+        grows = (
+            f"{fewer} grows by {signed(slope.mean, metric)} {unit} per unit of φ "
+            f"({signed(slope.low, metric)} to {signed(slope.high, metric)}; it grows with "
+            f"probability {percent(slope.probability)}):"
+        )
+    return (
+        f"The advantage of compound scaling ({name}) over the best single axis{grows} "
+        f"{', '.join(phis)}{left_out}."
+    )
 
 
 def _surface(recommendation: Recommendation) -> str:

@@ -29,10 +29,8 @@ name_argument = click.argument("name", required=False)
 
 _FLAG_COLUMN = 28  # characters
 
-_METAVARS = {2: "LOW HIGH", 3: "DEPTH WIDTH RESOLUTION"}
-"""Of options that take so many numbers."""
-
-_OWN_METAVARS = {"compound": "ALPHA BETA GAMMA"}
+_METAVARS = {"compound": "ALPHA BETA GAMMA", "rate_exponents": "DEPTH WIDTH RESOLUTION"}
+"""Of options that take several numbers, if these are not bounds."""
 
 
 class FloatList(click.ParamType[tuple[float, ...]]):
@@ -147,10 +145,14 @@ def _option(key: str) -> Callable[[Command], Command]:
     if get_origin(kind) is tuple and Ellipsis in get_args(kind):
         return click.option(flag, type=FloatList(), default=None, help=help_text)
     if get_origin(kind) is tuple:
-        count = len(get_args(kind))
-        metavar = _OWN_METAVARS.get(key, _METAVARS[count])
+        metavar = _METAVARS.get(key, "LOW HIGH")
         return click.option(
-            flag, type=float, nargs=count, default=None, metavar=metavar, help=help_text
+            *(flag,),
+            type=float,
+            nargs=len(get_args(kind)),
+            default=None,
+            metavar=metavar,
+            help=help_text,
         )
     return click.option(flag, type=kind, default=None, help=help_text)
 

@@ -55,7 +55,7 @@ def of_sweep(subject: Subject, threshold: float = THRESHOLD) -> tuple[list[Retur
         UserError: the threshold is not above 0, or there is no line.
     """
     means, found, reasons, few = subject.means, [], [], []
-    for role, rows in lines_of(means, subject.best).items():
+    for role, rows in lines_of(subject).items():
         line = means.line(rows)
         if len(line) < FEWEST:
             few.append(role)

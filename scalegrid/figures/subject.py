@@ -15,9 +15,11 @@ from scalegrid.analysis import (
     estimates_as_planned,
     recommend_as_planned,
 )
+from scalegrid.analysis.advantage import compound_at_one
 from scalegrid.analysis.candidates import at_phi_one
 from scalegrid.analysis.matched_cost import matched_cost
 from scalegrid.analysis.naming import role_name
+from scalegrid.coefficients import Coefficients
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
 from scalegrid.spec import Match
@@ -92,6 +94,17 @@ class Subject:
         if "matched" not in self.variants:
             return frozenset()
         return frozenset(self.variants.loc[~self.variants["matched"].astype(bool), "variant"])
+
+    @cached_property
+    def compound(self) -> pd.DataFrame:
+        """The rows of compound scaling at other φ, and its network at φ = 1, the least φ first."""
+        chosen = self.variants["role"] == "compound"
+        triple = self.spec.get("compound")
+        if triple is not None and chosen.any():
+            one = compound_at_one(self.variants, Coefficients(*triple))
+            chosen |= self.variants["variant"] == one
+        rows: pd.DataFrame = self.variants[chosen].sort_values("phi", kind="stable")
+        return rows
 
     @property
     def compared(self) -> pd.DataFrame:

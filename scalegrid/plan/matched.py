@@ -23,6 +23,7 @@ from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
 from scalegrid.plan.across import Ranges, crosses
 from scalegrid.plan.classic import Exact, exact_picks, on_curves
+from scalegrid.plan.compound import compound_picks
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import (
     Cell,
@@ -33,6 +34,7 @@ from scalegrid.plan.realisable import (
     realisable,
 )
 from scalegrid.plan.steps import Step
+from scalegrid.plan.variants import place
 from scalegrid.plan.widths import width_curves
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
@@ -90,6 +92,9 @@ def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
             grid, more = _grid(spec, networks, equal, [*corners.values(), *near])
             picks += [_pick(spec, "grid", phi, factor, networks, at) for at in grid]
             notes += more
+    at_one = [pick for pick in picks if pick.phi == 1]
+    taken = {place(pick) for pick in at_one}
+    picks += [one for one in compound_picks(spec, networks, at_one) if place(one) not in taken]
     return Matched(picks, len(equal), notes)
 
 

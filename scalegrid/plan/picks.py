@@ -7,7 +7,7 @@ from typing import NamedTuple
 from scalegrid.coefficients import Scaling
 from scalegrid.plan.realisable import Cell, Realisable
 
-ROLES = ("baseline", "depth", "width", "resolution", "paper", "compound", "grid", "stages", "curve")
+ROLES = ("baseline", "depth", "width", "resolution", "compound", "paper", "grid", "stages", "curve")
 """From the most telling role to the least; a network with several keeps the first."""
 
 

@@ -161,6 +161,7 @@ def classic_plan(plan: Plan, *, by_files: bool = False) -> Plan:
         update={
             "grid": "classic",
             "curves": (),
+            "compound": None,
             "width_curves": (),
             "scale": "axes",
             "depth_rounding": "authors",

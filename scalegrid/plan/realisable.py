@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs, Table
 from scalegrid.plan.across import Axes, Ranges, crosses, extended
 from scalegrid.plan.steps import Step, all_steps
+from scalegrid.plan.triangle import nearest
 from scalegrid.util.errors import UserError
 
 Cell = tuple[int, int, int]
@@ -101,6 +103,41 @@ def measured_shares(costs: Table, at: Cell) -> Shares:
         Shares that sum to one; all NaN for the baseline.
     """
     return normalise_shares(*doublings(costs, at))
+
+
+class Nearest(NamedTuple):
+    """A network, the distance of its shares from those asked for, and whether its cost is met."""
+
+    cell: Cell
+    away: float
+    matched: bool
+
+
+def nearest_in_direction(
+    costs: Table, ratios: NDArray[np.float64], factor: float, tolerance: float, shares: Shares
+) -> Nearest:
+    """Of the networks that cost ``factor`` times the baseline, the one nearest the budget shares.
+
+    Where none does to a relative ``tolerance``, it is the nearest in cost, which is not matched.
+
+    Args:
+        costs: (D, W, P, 3) as in `Realisable`.
+        ratios: (D, W, P) as in `Realisable`.
+        factor: of the cost.
+        tolerance: relative deviation from the factor.
+        shares: of the direction.
+    """
+    misses = np.where(np.isnan(ratios), np.inf, np.abs(ratios / factor - 1))
+    misses[0, 0, 0] = np.inf  # the baseline, which has no budget shares
+    near = np.argwhere(misses <= tolerance)
+    matched = len(near) > 0
+    if not matched:
+        gaps = np.where(np.isinf(misses), np.inf, np.abs(np.log(ratios / factor)))
+        near = np.argwhere(gaps <= gaps.min() + 1e-12)
+    cells: list[Cell] = [(int(d), int(w), int(p)) for d, w, p in near]
+    points = np.array([measured_shares(costs, at) for at in cells])
+    best = nearest(points, shares)
+    return Nearest(cells[best], float(np.linalg.norm(points[best] - np.array(shares))), matched)
 
 
 def realisable(

@@ -72,9 +72,6 @@ def _coefficients(spec: SweepSpec) -> Coefficients:
             "--scale stages places the layers of coefficients that are chosen already; give them "
             "by --compound ALPHA BETA GAMMA, or a sweep that recommends them by --extend NAME."
         )
-    if not all(0 < value < math.inf for value in spec.compound):
-        given = ", ".join(f"{value:g}" for value in spec.compound)
-        raise UserError(f"--compound has {given}; coefficients must be above 0 and finite.")
     if spec.matched_cost == "latency":
         raise UserError(
             "--scale stages compares networks of equal FLOPs, parameters or activations, not of "

@@ -173,7 +173,6 @@ def test_coefficients_that_add_no_layers_have_nothing_to_place() -> None:
     ("settings", "message"),
     [
         ({"compound": None}, "give them by --compound ALPHA BETA GAMMA"),
-        ({"compound": (0.0, 1.0, 1.0)}, "--compound has 0, 1, 1; coefficients must be above 0"),
         ({"match": "latency"}, "not of equal latency; leave out"),
     ],
 )

@@ -37,7 +37,7 @@ RIVALS = ("depth", "width", "resolution", "paper")
 
 _SETTINGS = (
     *("metric", "indifference", "confidence", "flops_factor", "rates"),
-    *("grid", "curves", "compound"),
+    *("grid", "curves", "compound", "scale", "alpha_range", "beta_range", "gamma_range"),
 )
 _ENDS = ("alpha_low", "alpha_high", "beta_low", "beta_high")
 

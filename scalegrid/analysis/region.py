@@ -19,7 +19,7 @@ from scalegrid.coefficients import Shares
 _MARGIN = 1e-9
 
 _WIDE = 1.5
-"""The range of an axis's shares from which on a mesh has no more steps."""
+"""The side of a region, in sides of the triangle, from which on a mesh has no more points."""
 
 
 class Region(NamedTuple):
@@ -46,8 +46,8 @@ def widened(points: Floats) -> Region:
 
 def spacing(divisions: int, region: Region = TRIANGLE) -> float:
     """The step of `mesh` along each axis: 1 / ``divisions``, or wider in a wide region."""
-    widest = max(high - low for low, high in zip(*region, strict=True))
-    return max(1.0, widest / _WIDE) / divisions
+    first, second, _ = sorted(high - low for low, high in zip(*region, strict=True))
+    return max(1.0, math.sqrt(first * second) / _WIDE) / divisions
 
 
 def mesh(divisions: int, region: Region = TRIANGLE, idle: Sequence[int] = ()) -> Floats:

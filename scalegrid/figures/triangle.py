@@ -31,6 +31,7 @@ from scalegrid.figures.ternary import (
     draw_point,
     region_of,
     ternary,
+    within,
 )
 from scalegrid.util.text import percent, plural
 
@@ -72,7 +73,8 @@ def draw(tables: Tables) -> Drawing:
     top = found.surface_optimum
     if top is not None:
         _draw_surface(panel, subject, unit, colours, region)
-        _mark(panel, top.points, _REGION, zorder=1)
+        inside = [point for point in top.points if np.allclose(within(region, point), point)]
+        _mark(panel, inside or np.empty((0, 3)), _REGION, zorder=1)
     _mark(panel, [PAPER.shares()], _TRIPLE, zorder=2.5)
     for row in drawn:
         value = values.get(row["variant"])

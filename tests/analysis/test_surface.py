@@ -116,18 +116,18 @@ def test_where_candidates_lie_beyond_the_triangle_the_top_is_searched_there() ->
     assert inside.shares.min() >= 0
 
 
-@pytest.mark.parametrize("reach", [0.2, 1.0, 3.0])
+@pytest.mark.parametrize("reach", [0.2, 1.0, 50.0])
 def test_a_mesh_of_a_wider_region_reaches_to_its_ends_with_about_as_many_points(
     reach: float,
 ) -> None:
     region = widened(np.array([[-reach, 1.0, reach], [reach, 1.0, -reach], [np.nan] * 3]))
     points = mesh(40, region)
     step = spacing(40, region)
-    assert 861 < len(points) < 2900
+    assert 861 < len(points) < 4400
     np.testing.assert_allclose(points.sum(1), 1)
     assert (points >= np.array(region.low) - 1e-9).all()
     assert (points <= np.array(region.high) + 1e-9).all()
     assert points[:, 0].min() < -reach + step
     edge = mesh(40, region, idle=[1])
     assert set(edge[:, 1]) == {0.0}
-    assert len(edge) < 100
+    assert np.diff(np.sort(edge[:, 0])) == pytest.approx(step)

@@ -16,6 +16,7 @@ import timm
 from torch import nn
 
 from scalegrid.baselines.base import Baseline, Origin, usual_step
+from scalegrid.baselines.construction import Call
 from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.stages import regnet_of_timm
 from scalegrid.baselines.timm_blocks import block_rule, byob_rule
@@ -138,6 +139,15 @@ class TimmBaseline(ModuleBaseline):
         """As its authors built it: layers and channels do not depend on the resolution."""
         return self.build(depth, width, 10)
 
+    def construction(self, depth: float, width: float, resolution: int | None = None) -> Call:
+        """The model's constructor and all of its settings, but for those of timm's weights."""
+        constructor, settings = settings_of(self._model)
+        settings |= self._changed(depth, width, resolution)
+        kept = {
+            key: v for key, v in settings.items() if not key.startswith(("pretrained", "cache"))
+        }
+        return Call(constructor, settings=kept)
+
     def build(
         self,
         depth: float,
@@ -153,15 +163,7 @@ class TimmBaseline(ModuleBaseline):
             UserError: timm cannot build it at these multipliers, or whole patches do not make up
                 the resolution, and timm would leave px unused.
         """
-        patch = self._rule.patch
-        if patch and resolution is not None and resolution % patch:
-            raise UserError(
-                f"{self.name} has patches of {patch} px, which do not divide images of "
-                f"{resolution} px; take a multiple of {self.resolution_step} px."
-            )
-        changed = self._rule.scaled(depth, width)
-        if self._sized and resolution is not None:
-            changed["img_size"] = resolution
+        changed = self._changed(depth, width, resolution)
         try:
             return create(
                 self._model,
@@ -175,6 +177,17 @@ class TimmBaseline(ModuleBaseline):
             raise UserError(
                 f"{self.name} cannot be built at {at} ({one_line(error)}); {_INSTEAD}."
             ) from error
+
+    def _changed(self, depth: float, width: float, resolution: int | None) -> Settings:
+        """The settings that are not those of the model's own entry point."""
+        patch = self._rule.patch
+        if patch and resolution is not None and resolution % patch:
+            raise UserError(
+                f"{self.name} has patches of {patch} px, which do not divide images of "
+                f"{resolution} px; take a multiple of {self.resolution_step} px."
+            )
+        sized = {"img_size": resolution} if self._sized and resolution is not None else {}
+        return self._rule.scaled(depth, width) | sized
 
 
 def timm_baseline(name: str) -> Baseline:

@@ -1,0 +1,35 @@
+"""A RegNet of given stages, of torch and timm alone: exported families have this file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from timm.models.regnet import RegNet, RegNetCfg
+
+
+@dataclass
+class StagedRegNetCfg(RegNetCfg):
+    """The settings of a RegNet, and of its stages: layers, channels and group width of each."""
+
+    stages: tuple[tuple[int, int, int], ...] = ()
+
+
+class StagedRegNet(RegNet):
+    """A RegNet that is given its four stages; timm's derives them from parameters."""
+
+    def _get_stage_args(self, cfg: Any, *args: Any, drop_path_rate: float = 0.0, **kw: Any) -> Any:
+        stages, common = super()._get_stage_args(cfg, *args, **kw)
+        layers = [depth for depth, _, _ in cfg.stages]
+        rates = torch.linspace(0, drop_path_rate, sum(layers), device="cpu").split(layers)
+        own = [
+            {
+                "depth": depth,
+                "out_chs": channels,
+                "group_size": group,
+                "drop_path_rates": rate.tolist(),
+            }
+            for (depth, channels, group), rate in zip(cfg.stages, rates, strict=True)
+        ]
+        return [a | b for a, b in zip(stages, own, strict=True)], common

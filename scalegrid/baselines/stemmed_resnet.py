@@ -1,0 +1,31 @@
+"""A ResNet with a stem of any width, of torch and timm alone: exported families have this file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from timm.models.resnet import ResNet
+from torch import nn
+
+
+class StemmedResNet(ResNet):
+    """A ResNet whose stem has as many channels as its first stage; timm's has 64 always."""
+
+    def __init__(
+        self, block: Any, layers: Any, *, channels: Any, in_chans: int = 3, **settings: Any
+    ) -> None:
+        super().__init__(block, layers, channels=channels, in_chans=in_chans, **settings)
+        stem, first = channels[0], self.layer1[0]
+        if stem == self.conv1.out_channels:
+            return
+        self.conv1 = nn.Conv2d(in_chans, stem, 7, stride=2, padding=3, bias=False)
+        self.bn1 = nn.BatchNorm2d(stem)
+        self.feature_info[0]["num_chs"] = stem
+        if block.expansion == 1:
+            first.conv1 = nn.Conv2d(stem, stem, 3, padding=1, bias=False)
+            first.downsample = None
+        else:
+            outputs = stem * block.expansion
+            first.conv1 = nn.Conv2d(stem, stem, 1, bias=False)
+            first.downsample[0] = nn.Conv2d(stem, outputs, 1, bias=False)
+        self.init_weights()

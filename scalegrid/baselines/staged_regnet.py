@@ -21,15 +21,15 @@ class StagedRegNet(RegNet):
 
     def _get_stage_args(self, cfg: Any, *args: Any, drop_path_rate: float = 0.0, **kw: Any) -> Any:
         stages, common = super()._get_stage_args(cfg, *args, **kw)
-        layers = [depth for depth, _, _ in cfg.stages]
-        rates = torch.linspace(0, drop_path_rate, sum(layers), device="cpu").split(layers)
+        blocks = sum(depth for depth, _, _ in cfg.stages)
+        rates = iter(torch.linspace(0, drop_path_rate, blocks, device="cpu").tolist())
         own = [
             {
                 "depth": depth,
                 "out_chs": channels,
                 "group_size": group,
-                "drop_path_rates": rate.tolist(),
+                "drop_path_rates": [next(rates) for _ in range(depth)],
             }
-            for (depth, channels, group), rate in zip(cfg.stages, rates, strict=True)
+            for depth, channels, group in cfg.stages
         ]
         return [a | b for a, b in zip(stages, own, strict=True)], common

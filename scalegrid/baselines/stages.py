@@ -102,7 +102,8 @@ class ResNetBaseline(StageBaseline):
 
         block = Bottleneck if self.bottleneck else BasicBlock
         layers, channels = self.depths(depth), self.channels(width)
-        return Call(StemmedResNet, (block, layers), {"channels": channels})
+        settings = {"block": block, "layers": layers, "channels": channels}
+        return Call(StemmedResNet, settings=settings)
 
     def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         operator, expansion = ("Bottleneck", 4) if self.bottleneck else ("BasicBlock", 1)
@@ -169,7 +170,8 @@ class RegNetBaseline(StageBaseline):
         from scalegrid.baselines.staged_regnet import StagedRegNet, StagedRegNetCfg
 
         stages = tuple(zip(self.depths(depth), self.channels(width), self.groups, strict=True))
-        return Call(StagedRegNet, (StagedRegNetCfg(**self._others, stages=stages),))
+        cfg = StagedRegNetCfg(**self._others, stages=stages)
+        return Call(StagedRegNet, settings={"cfg": cfg})
 
     def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         operator = "SE-Bottleneck" if self._config.se_ratio else "Bottleneck"

@@ -15,12 +15,13 @@ class StemmedResNet(ResNet):
         self, block: Any, layers: Any, *, channels: Any, in_chans: int = 3, **settings: Any
     ) -> None:
         super().__init__(block, layers, channels=channels, in_chans=in_chans, **settings)
-        stem, first = channels[0], self.layer1[0]
-        if stem == self.conv1.out_channels:
+        network: Any = self
+        stem, first = channels[0], network.layer1[0]
+        if stem == network.conv1.out_channels:
             return
-        self.conv1 = nn.Conv2d(in_chans, stem, 7, stride=2, padding=3, bias=False)
-        self.bn1 = nn.BatchNorm2d(stem)
-        self.feature_info[0]["num_chs"] = stem
+        network.conv1 = nn.Conv2d(in_chans, stem, 7, stride=2, padding=3, bias=False)
+        network.bn1 = nn.BatchNorm2d(stem)
+        network.feature_info[0]["num_chs"] = stem
         if block.expansion == 1:
             first.conv1 = nn.Conv2d(stem, stem, 3, padding=1, bias=False)
             first.downsample = None
@@ -28,4 +29,4 @@ class StemmedResNet(ResNet):
             outputs = stem * block.expansion
             first.conv1 = nn.Conv2d(stem, stem, 1, bias=False)
             first.downsample[0] = nn.Conv2d(stem, outputs, 1, bias=False)
-        self.init_weights()
+        network.init_weights()

@@ -46,8 +46,9 @@ def ends(model: nn.Module, in_chans: int, num_classes: int) -> tuple[str | None,
     first = next(convolutions, "")
     if getattr(named.get(first), "in_channels", None) != in_chans:
         first = ""
-    if hasattr(model, "get_classifier"):
-        given: Any = model.get_classifier()
+    network: Any = model
+    if hasattr(network, "get_classifier"):
+        given = network.get_classifier()
         several = given if isinstance(given, tuple) else (given,)
         last = [name for name, m in named.items() if any(m is one for one in several)]
     else:

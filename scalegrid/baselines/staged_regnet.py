@@ -1,4 +1,4 @@
-"""A RegNet of given stages, of torch and timm alone: exported families have this file."""
+"""A RegNet of given stages, by torch and timm alone: exports have a copy."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from timm.models.regnet import RegNet, RegNetCfg
 
 @dataclass
 class StagedRegNetCfg(RegNetCfg):
-    """The settings of a RegNet, and of its stages: layers, channels and group width of each."""
+    """Settings of a RegNet; ``stages`` are layers, channels and group width of each."""
 
     stages: tuple[tuple[int, int, int], ...] = ()
 
@@ -19,10 +19,11 @@ class StagedRegNetCfg(RegNetCfg):
 class StagedRegNet(RegNet):
     """A RegNet that is given its four stages; timm's derives them from parameters."""
 
-    def _get_stage_args(self, cfg: Any, *args: Any, drop_path_rate: float = 0.0, **kw: Any) -> Any:
-        stages, common = super()._get_stage_args(cfg, *args, **kw)
+    def _get_stage_args(self, cfg: Any, *args: Any, **kwargs: Any) -> Any:
+        rate = kwargs.pop("drop_path_rate", 0.0)
+        stages, common = super()._get_stage_args(cfg, *args, **kwargs)
         blocks = sum(depth for depth, _, _ in cfg.stages)
-        rates = iter(torch.linspace(0, drop_path_rate, blocks, device="cpu").tolist())
+        rates = iter(torch.linspace(0, rate, blocks, device="cpu").tolist())
         own = [
             {
                 "depth": depth,

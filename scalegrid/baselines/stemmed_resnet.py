@@ -1,4 +1,4 @@
-"""A ResNet with a stem of any width, of torch and timm alone: exported families have this file."""
+"""A ResNet with a stem of any width, by torch and timm alone: exports have a copy."""
 
 from __future__ import annotations
 
@@ -9,12 +9,19 @@ from torch import nn
 
 
 class StemmedResNet(ResNet):
-    """A ResNet whose stem has as many channels as its first stage; timm's has 64 always."""
+    """A ResNet whose stem has the channels of its first stage; timm's always has 64."""
 
     def __init__(
-        self, block: Any, layers: Any, *, channels: Any, in_chans: int = 3, **settings: Any
+        self,
+        block: Any,
+        layers: Any,
+        *,
+        channels: Any,
+        in_chans: int = 3,
+        **settings: Any,
     ) -> None:
-        super().__init__(block, layers, channels=channels, in_chans=in_chans, **settings)
+        settings |= {"channels": channels, "in_chans": in_chans}
+        super().__init__(block, layers, **settings)
         network: Any = self
         stem, first = channels[0], network.layer1[0]
         if stem == network.conv1.out_channels:

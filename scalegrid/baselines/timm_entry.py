@@ -58,12 +58,9 @@ def create(model: str, change: Callable[[Any, Settings], Settings], **arguments:
     return created
 
 
-def preparation(model: str) -> Settings:
-    """How timm prepares images for a ``model``: crop, interpolation, mean and std.
-
-    They are its defaults for a model that it does not know.
-    """
-    given = timm.models.get_pretrained_cfg(model) if timm.is_model(model) else None
+def preparation(model: str | None) -> Settings:
+    """How timm prepares images for a ``model``, or by default: crop, interpolation, mean, std."""
+    given = timm.models.get_pretrained_cfg(model) if model else None
     known = given or timm.models.PretrainedCfg()
     return {key: getattr(known, key) for key in ("crop_pct", "interpolation", "mean", "std")}
 

@@ -64,6 +64,10 @@ _REASONS = {
 """Why what a constructor builds, or a model, is not scaled."""
 
 
+_NOT_KEPT = ("pretrained", "cache", "features_only")
+"""Settings, by their first letters, of timm's weights and of what a caller may ask for."""
+
+
 class TimmBaseline(ModuleBaseline):
     """A ``model`` of timm at the px that its weights were trained on, scaled by a rule."""
 
@@ -143,9 +147,7 @@ class TimmBaseline(ModuleBaseline):
         """The model's constructor and all of its settings, but for those of timm's weights."""
         constructor, settings = settings_of(self._model)
         settings |= self._changed(depth, width, resolution)
-        kept = {
-            key: v for key, v in settings.items() if not key.startswith(("pretrained", "cache"))
-        }
+        kept = {key: value for key, value in settings.items() if not key.startswith(_NOT_KEPT)}
         return Call(constructor, settings=kept)
 
     def build(

@@ -81,7 +81,7 @@ def models_of(family: Family, package: str) -> Models:
         for name, size in sizes.items()
     }
     own, first = baseline.origin == "code", next(iter(sizes))
-    takes = _parameters(calls[first]) if own else _accepted(start, calls[first])
+    takes = _parameters(calls[first])
     network = _skeleton(start, sizes[first])
     images |= _ends(network, start)
     return Models(
@@ -110,34 +110,24 @@ def _regularised(call: Call, size: Size, takes: frozenset[str]) -> Call:
 
 
 def _preparation(start: Start) -> Settings:
-    """As timm prepares images for the model, or by default; bands that are not three alike."""
+    """As timm prepares images for its model, or by default; by 0.5 if bands are not three."""
     from scalegrid.baselines.timm_entry import preparation
 
-    prepared = preparation(start.baseline.name.removeprefix("timm/"))
-    if len(prepared["mean"]) == start.costs.in_chans:
+    name, in_chans = start.baseline.name, start.costs.in_chans
+    prepared = preparation(name.removeprefix("timm/") if name.startswith("timm/") else None)
+    if len(prepared["mean"]) == in_chans:
         return prepared
-    half = (0.5,) * start.costs.in_chans
-    return prepared | {"mean": half, "std": half}
+    return prepared | {"mean": (0.5,) * in_chans, "std": (0.5,) * in_chans}
 
 
 def _parameters(call: Call) -> frozenset[str]:
-    """Which parameters that timm may give own code has."""
-    with suppress(ValueError, TypeError):
-        given = inspect.signature(call.function).parameters
-        return frozenset({"in_chans", *RATES}.intersection(given))
+    """Which parameters that timm may give a network its constructor has, or one it inherits."""
+    from scalegrid.baselines.timm_entry import all_settings
+
+    with suppress(ValueError, TypeError):  # of what has no signature, such as code in C
+        has = {*inspect.signature(call.function).parameters, *all_settings(call.function, {})}
+        return frozenset(has.intersection(("in_chans", *RATES)))
     return frozenset()
-
-
-def _accepted(start: Start, call: Call) -> frozenset[str]:
-    """Likewise of a constructor of timm, found by trying, since many hand parameters on."""
-    from scalegrid.baselines.skeleton import bare
-
-    costs, found = start.costs, {"in_chans"}
-    for key in RATES:
-        with bare(start.baseline.counting_device), suppress(TypeError):
-            call.make(num_classes=costs.num_classes, in_chans=costs.in_chans, **{key: 0.1})
-            found.add(key)
-    return frozenset(found)
 
 
 def _skeleton(start: Start, size: Size) -> Any:

@@ -82,6 +82,7 @@ def module(models: Models) -> tuple[dict[str, Any], list[Path]]:
             {
                 "name": model.name,
                 "signature": _signature(model.name, _ENTRY, kind),
+                "made": _made(model.name),
                 "title": title(model),
                 "px": model.size.resolution,
                 "crop_pct": model.crop_pct,
@@ -149,6 +150,12 @@ def _written(block: Block, indent: int, before: str) -> str:
 def _signature(name: str, parameters: Iterable[str], returns: str) -> str:
     items: list[tuple[str, Source]] = [("", parameter) for parameter in parameters]
     return laid_out(Brackets(f"def {name}(", items, f") -> {returns}:"), 0, 0, WIDTH + 1)
+
+
+def _made(name: str) -> str:
+    items: list[tuple[str, Source]] = [("", f'"{name}"'), ("", "pretrained")]
+    items += [("", "settings"), ("", "kwargs")]
+    return laid_out(Brackets("_create(", items, ")"), 4, len("    return "))
 
 
 def _imports(writer: Writer) -> str:

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import torch
 from click.testing import CliRunner, Result
+from without_scalegrid import OTHERS
 
 from scalegrid.cli.main import main
 from scalegrid.coefficients import PAPER
@@ -149,7 +150,7 @@ def test_models_are_the_networks_of_the_table(
             assert seen["drop_path"] == pytest.approx(size.drop_path, rel=0.2)
 
 
-@pytest.mark.parametrize("name", [name for name in KINDS if name != "mycode"])
+@pytest.mark.parametrize("name", [name for name in OTHERS if name != "mycode"])
 def test_timm_may_ask_for_other_classes_channels_and_features(
     name: str, found: dict[str, Any]
 ) -> None:
@@ -163,7 +164,7 @@ def test_own_code_is_not_given_what_it_has_no_parameter_for(found: dict[str, Any
     assert found["others"]["mycode"] == {"error": "tinynet has no parameter in_chans"}
 
 
-@pytest.mark.parametrize("name", KINDS)
+@pytest.mark.parametrize("name", OTHERS)
 def test_training_commands_say_what_the_table_says(
     name: str, families: dict[str, Family], found: dict[str, Any]
 ) -> None:

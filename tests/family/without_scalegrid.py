@@ -16,6 +16,10 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import timm
+import torch
+from timm.layers.config import set_fused_attn
+
 
 class Nowhere:
     """Finds no scalegrid."""
@@ -25,11 +29,8 @@ class Nowhere:
             raise ModuleNotFoundError(name)
 
 
-sys.meta_path.insert(0, Nowhere())
-
-import timm  # noqa: E402
-import torch  # noqa: E402
-from timm.layers.config import set_fused_attn  # noqa: E402
+OTHERS = ("mynano", "mystem", "mystages", "mypatches", "myvit", "mycode")
+"""Packages of which one model is used for more than comparison: one for each constructor."""
 
 PRODUCTS = ("conv", "linear", "addmm", "matmul", "bmm", "einsum", "baddbmm")
 
@@ -89,6 +90,8 @@ def trained(folder: Path, package: str) -> list[Any]:
 
 
 if __name__ == "__main__":
+    assert "scalegrid" not in sys.modules
+    sys.meta_path.insert(0, Nowhere())
     folder = Path(sys.argv[1])
     sys.path.insert(0, str(folder))
     set_fused_attn(False)  # fvcore does not know it
@@ -97,7 +100,7 @@ if __name__ == "__main__":
         package = file.stem.partition("_")[0]
         importlib.import_module(package)
         found["models"][file.stem] = one = used(file)
-        if package not in found["others"]:
+        if package in OTHERS and package not in found["others"]:
             found["others"][package] = other(file.stem, one["cfg"]["input_size"][-1])
             found["trained"][package] = trained(folder, package)
     model = runpy.run_path(str(folder / "example.py"))["model"]

@@ -145,7 +145,8 @@ def _ends(network: Any, start: Start) -> Settings:
 def _features(network: Any, call: Call) -> Settings:
     """What ``features_only`` needs, where timm's own entry point does not say it already."""
     info = getattr(network, "feature_info", None)
-    known = call.settings.get("feature_cfg") is not None
-    if known or not info or not hasattr(network, "forward_intermediates"):
+    if call.settings.get("feature_cfg") is not None or not isinstance(info, list):
         return {}
-    return {"feature_cls": "getter", "out_indices": tuple(range(len(info)))}
+    nested = any("." in one["module"] for one in info)
+    flat = {"flatten_sequential": True} if nested else {}
+    return {"out_indices": tuple(range(len(info))), **flat}

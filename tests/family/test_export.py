@@ -10,6 +10,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +19,15 @@ import torch
 from click.testing import CliRunner, Result
 from without_scalegrid import OTHERS
 
+from scalegrid.baselines import get
 from scalegrid.cli.main import main
 from scalegrid.coefficients import PAPER
+from scalegrid.cost.table import Costs
 from scalegrid.family import Family, Terms, at_phis
 from scalegrid.family.export import export
 from scalegrid.family.export.naming import named, suffix
-from scalegrid.family.start import start
+from scalegrid.family.export.source import UnwritableError, Writer
+from scalegrid.family.start import Start, start
 from scalegrid.util.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -220,7 +224,7 @@ def test_sizes_of_nearly_equal_phi_have_more_digits() -> None:
     sizes = family("nano", 32, (1, 1.00004, 1.5)).sizes
     assert list(named("my", sizes)) == ["my_p1", "my_p1_5"]  # the first two are one network
     apart = family("nano", 32, (0.99999, 1.5)).sizes + family("nano", 32, (2.2,)).sizes
-    close = [*apart[:2], type(apart[2])(**{**vars(apart[2]), "phi": 1.50001})]
+    close = [*apart[:2], replace(apart[2], phi=1.50001)]
     assert list(named("my", close)) == ["my_p0_99999", "my_p1_5", "my_p1_50001"]
 
 
@@ -257,6 +261,8 @@ def test_the_sweep_is_named_where_the_coefficients_are_of_one(tmp_path: Path) ->
         ("timm", "there is a Python module timm already"),
         ("torch", "there is a Python module torch already"),
         ("random", "there is a Python module random already"),
+        ("antigravity", "there is a Python module antigravity already"),
+        ("beside", "there is a Python module beside already"),
         ("resnet", "timm has models of its own called resnet"),
         ("resnet18", "timm has models of its own called resnet18"),
         ("used", "used exists already; remove it or choose another folder"),
@@ -269,7 +275,8 @@ def test_a_folder_that_cannot_be_the_package_is_refused(
 ) -> None:
     (tmp_path / "used").mkdir()
     (tmp_path / "used" / "kept.txt").write_text("mine")
-    (tmp_path / "file").write_text("mine")
+    for file in ("file", "beside.py"):
+        (tmp_path / file).write_text("mine")
     before = sorted(tmp_path.rglob("*"))
     ran = run(*NANO, "--phi", "0,1", "--export", str(tmp_path / name))
     assert (ran.exit_code, ran.stdout) == (2, "")
@@ -297,9 +304,29 @@ def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "empty" / "MODEL_CARD.md").exists()
 
 
+class Offered:
+    """A baseline of an installed package: what `Baseline` has, and no more."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name == "construction":
+            raise AttributeError(name)
+        return getattr(get("nano"), name)
+
+
+def test_what_cannot_be_written_down_is_refused(tmp_path: Path) -> None:
+    given = family("nano", 32, (1,))
+    offered: Any = Offered()
+    first = Start(Costs(offered, 10), 32, 4)
+    theirs = replace(given, terms=replace(given.terms, start=first))
+    with pytest.raises(UserError, match="nano is an object of an installed package"):
+        export(theirs, tmp_path / "mynet")
+    with pytest.raises(UnwritableError, match="an object of type Linear"):
+        Writer().source({"patches": torch.nn.Linear(1, 1)})
+
+
 def test_two_networks_of_one_phi_are_refused(tmp_path: Path) -> None:
     sizes = family("nano", 32, (0, 1)).sizes
-    same = [sizes[0], type(sizes[1])(**{**vars(sizes[1]), "phi": 0.0})]
+    same = [sizes[0], replace(sizes[1], phi=0.0)]
     with pytest.raises(UserError, match="cannot be named by it"):
         named("my", same)
 

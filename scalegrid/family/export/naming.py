@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import importlib.util
 import keyword
+import sys
 from collections.abc import Sequence
+from importlib.machinery import PathFinder
+from pathlib import Path
 
 from scalegrid.family.sizes import Size
 from scalegrid.util.errors import UserError
@@ -13,8 +16,12 @@ DIGITS = 3
 """Of φ after the point in a size's name; more where two sizes would have the same name."""
 
 
-def check_name(name: str) -> None:
-    """Raise UserError unless ``name`` may be a package that registers models ``<name>_p0`` …"""
+def check_name(folder: Path) -> None:
+    """Raise UserError unless the package in ``folder`` may have its name, and its models.
+
+    They are called ``<name>_p0`` and so on.
+    """
+    name = folder.name
     if not name.isidentifier() or keyword.iskeyword(name):
         raise UserError(
             f"--export writes a Python package called as its folder, and {name!r} is no name of "
@@ -28,12 +35,20 @@ def check_name(name: str) -> None:
             f"timm has models of its own called {name}{f' ({taken[0]})' if taken else ''}; choose "
             "another name for the folder of --export."
         )
-    there = importlib.util.find_spec(name)
-    if there is not None and there.origin is not None:  # a folder without modules has none
+    if there := _module(name, folder.parent):
         raise UserError(
-            f"there is a Python module {name} already ({there.origin}), and a package of that name "
-            "would hide it; choose another name for the folder of --export."
+            f"there is a Python module {name} already ({there}), and a package of that name would "
+            "hide it; choose another name for the folder of --export."
         )
+
+
+def _module(name: str, beside: Path) -> str | None:
+    """Where a module of a name is: loaded, in a folder, or on the import path."""
+    if name in sys.modules:
+        return getattr(sys.modules[name], "__file__", None) or "loaded"
+    near = PathFinder.find_spec(name, [str(beside)])
+    found = importlib.util.find_spec(name) if near is None or near.origin is None else near
+    return None if found is None else found.origin  # a folder without modules has none
 
 
 def named(name: str, sizes: Sequence[Size]) -> dict[str, Size]:

@@ -46,7 +46,7 @@ def export(family: Family, folder: Path) -> str:
     folder = Path(os.path.abspath(folder))
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UserError(f"--export {folder} exists already; remove it or choose another folder.")
-    check_name(folder.name)
+    check_name(folder)
     models = models_of(family, folder.name)
     code, copies = module(models)
     texts = {**pages(family, models, folder.name), "module": code}

@@ -72,7 +72,7 @@ def module(models: Models) -> tuple[dict[str, Any], list[Path]]:
         "absent": _written(_absent(models, writer), 0, "_ABSENT: dict[str, Any] = "),
         "create": _signature("_create", _CREATE, kind),
         "call": laid_out(call, 4, len("    return ")),
-        "shared": _written(shared, 4, "    shared: dict[str, Any] = "),
+        "shared": shared and _written(shared, 4, "    shared: dict[str, Any] = "),
         "images": _written(
             {"input_size": f"({models.in_chans}, px, px)", "crop_pct": "crop_pct", **images},
             4,

@@ -53,8 +53,10 @@ def block_rule(given: Settings, sets_head: bool, layers: DepthRounding, placemen
         return (*map(rounded(width), (*stem, *blocks)), features)
 
     def scaled(depth: float, width: float) -> Settings:
-        blocks = [[dict(block) for block in stage] for stage in deeper(depth)]
-        changed = {"block_args": blocks, "round_chs_fn": rounded(width)}
+        whole = rounded(width)
+        blocks = [[_wider(block, whole) for block in stage] for stage in deeper(depth)]
+        changed: Settings = {"block_args": blocks, "round_chs_fn": int}
+        changed |= {"stem_size": whole(stem[0])} if stem else {}
         return changed | ({"num_features": channels(width)[-1]} if head else {})
 
     return Rule(lambda depth: tuple(map(len, deeper(depth))), channels, scaled)
@@ -68,6 +70,12 @@ def _grouped(stages: list[list[Settings]]) -> dict[int, int]:
         for before, block in pairwise(blocks)
         if block["block_type"] == "er" and (block.get("group_size") or 1) > 1
     }
+
+
+def _wider(block: Settings, whole: Callable[[int], int]) -> Settings:
+    """A copy of a block with the channels that timm would round."""
+    keys = (key for key in ("out_chs", "force_in_chs") if block.get(key))
+    return {**block, **{key: whole(block[key]) for key in keys}}
 
 
 def _is_pointwise(block: Settings) -> bool:

@@ -16,6 +16,7 @@ import timm
 from torch import nn
 
 from scalegrid.baselines.base import Baseline, Origin, usual_step
+from scalegrid.baselines.construction import Call
 from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.stages import regnet_of_timm
 from scalegrid.baselines.timm_blocks import block_rule, byob_rule
@@ -62,6 +63,9 @@ _REASONS = {
 }
 """Why what a constructor builds, or a model, is not scaled."""
 
+
+_NOT_KEPT = ("pretrained", "cache", "features_only")
+"""Settings, by their first letters, of timm's weights and of what a caller may ask for."""
 
 Rules = Callable[[DepthRounding, float], Rule]
 """How a model scales, by how layers are rounded and where they are added."""
@@ -150,6 +154,13 @@ class TimmBaseline(ModuleBaseline):
         """As its authors built it: layers and channels do not depend on the resolution."""
         return self.build(depth, width, 10)
 
+    def construction(self, depth: float, width: float, resolution: int | None = None) -> Call:
+        """The model's constructor and all of its settings, but for those of timm's weights."""
+        constructor, settings = settings_of(self._model)
+        settings |= self._changed(depth, width, resolution)
+        kept = {key: value for key, value in settings.items() if not key.startswith(_NOT_KEPT)}
+        return Call(constructor, settings=kept)
+
     def build(
         self,
         depth: float,
@@ -165,15 +176,7 @@ class TimmBaseline(ModuleBaseline):
             UserError: timm cannot build it at these multipliers, or whole patches do not make up
                 the resolution, and timm would leave px unused.
         """
-        patch = self._rule.patch
-        if patch and resolution is not None and resolution % patch:
-            raise UserError(
-                f"{self.name} has patches of {patch} px, which do not divide images of "
-                f"{resolution} px; take a multiple of {self.resolution_step} px."
-            )
-        changed = self._rule.scaled(depth, width)
-        if self._sized and resolution is not None:
-            changed["img_size"] = resolution
+        changed = self._changed(depth, width, resolution)
         try:
             return create(
                 self._model,
@@ -187,6 +190,17 @@ class TimmBaseline(ModuleBaseline):
             raise UserError(
                 f"{self.name} cannot be built at {at} ({one_line(error)}); {_INSTEAD}."
             ) from error
+
+    def _changed(self, depth: float, width: float, resolution: int | None) -> Settings:
+        """The settings that are not those of the model's own entry point."""
+        patch = self._rule.patch
+        if patch and resolution is not None and resolution % patch:
+            raise UserError(
+                f"{self.name} has patches of {patch} px, which do not divide images of "
+                f"{resolution} px; take a multiple of {self.resolution_step} px."
+            )
+        sized = {"img_size": resolution} if self._sized and resolution is not None else {}
+        return self._rule.scaled(depth, width) | sized
 
 
 def timm_baseline(name: str) -> Baseline:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
@@ -95,12 +96,23 @@ _START = ("baseline", "alpha", "beta", "gamma", "flops_factor")
 @click.option(
     "--threads", type=_WHOLE, default=1, show_default=True, help="CPU threads to measure."
 )
+@click.option(
+    "--export",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the sizes as a package that registers them with timm.",
+)
 @format_option
-def family(name: str | None, form: Format, **flags: Any) -> None:
+def family(name: str | None, folder: Path | None, form: Format, **flags: Any) -> None:
     """Show the networks that coefficients make of a baseline: realised and costed, at any φ."""
     from scalegrid.family import at_budgets, at_phis, with_sweep
+    from scalegrid.family.document import document
+    from scalegrid.family.export import export
     from scalegrid.family.phis import parse
 
+    if folder is not None and (other := flags["fit"] or flags["compare"]):
+        raise UserError(f"--export writes sizes by coefficients; leave out it or {other}.")
     if flags["fit"] is not None:
         refuse_others("--fit", {"fit", "form"})
         show_fit(flags["fit"], form)
@@ -134,14 +146,15 @@ def family(name: str | None, form: Format, **flags: Any) -> None:
         found = found if known is None else with_sweep(found, known)
         if flags["measure_latency"] and kind != "latency":
             found = _timed(found, flags)
+        exported = [] if folder is None else [export(found, folder)]
     if form == "csv":
         print_csv([asdict(size) for size in found.sizes])
     elif form == "json":
-        print_json(_document(found))
+        print_json(document(found))
     else:
         _print(found)
-    if form != "table":
-        print_lines((f"Note: {sentence(note)}" for note in found.notes), sys.stderr)
+    notes = exported if form == "table" else [*found.notes, *exported]
+    print_lines((f"Note: {sentence(note)}" for note in notes), sys.stderr)
 
 
 _COMPARED = ("phi", "alpha", "beta", "gamma", "depth_rounding")
@@ -282,22 +295,6 @@ def _timed(family: Family, flags: dict[str, Any]) -> Family:
     from scalegrid.training.devices import find_devices
 
     return with_latency(family, find_devices(flags["device"])[0], flags["threads"])
-
-
-def _document(found: Family) -> dict[str, Any]:
-    terms = found.terms
-    return {
-        "baseline": terms.start.baseline.name,
-        "resolution": terms.start.resolution,
-        "resolution_step": terms.start.step,
-        "num_classes": terms.start.costs.num_classes,
-        **terms.coefficients._asdict(),
-        "flops_factor": terms.flops_factor,
-        "batch_size": terms.batch_size,
-        "sizes": [asdict(size) for size in found.sizes],
-        "ranges": [{**one._asdict(), "spread": one.spread} for one in found.ranges],
-        "notes": list(found.notes),
-    }
 
 
 def _print(found: Family) -> None:

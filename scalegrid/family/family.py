@@ -29,12 +29,16 @@ Way = Literal["formula", "exact", "both"]
 
 @dataclass(frozen=True)
 class Family:
-    """Sizes in order of φ, those of the formula first; ranges of a sweep's; sentences to read."""
+    """Sizes in order of φ, those of the formula first; ranges of a sweep's; sentences to read.
+
+    ``origin`` says which sweep the coefficients are of; empty if they were given.
+    """
 
     terms: Terms
     sizes: tuple[Size, ...]
     ranges: tuple[Range, ...] = ()
     notes: tuple[str, ...] = ()
+    origin: str = ""
 
     def by(self, budget: str) -> list[Size]:
         """The sizes found by ``formula`` or ``exact``."""
@@ -165,7 +169,8 @@ def with_sweep(family: Family, known: Swept) -> Family:
             "networks that can be costed"
         )
     notes += _wide(family.terms, known, ranges)
-    return replace(family, ranges=tuple(ranges), notes=(*family.notes, *notes))
+    notes = [*family.notes, *notes]
+    return replace(family, ranges=tuple(ranges), notes=tuple(notes), origin=known.origin)
 
 
 def _range_or_none(first: Start, known: Interval, phi: float) -> Range | None:

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Swept(NamedTuple):
     """What a sweep says: its start, its coefficients, all that build the same network, and its F.
 
-    ``notes`` are sentences that a user should read, such as that the sweep has not decided.
+    ``notes`` are sentences that a user should read, such as that the sweep has not decided;
+    ``origin`` names the sweep and its data.
     """
 
     start: Start
@@ -29,6 +30,7 @@ class Swept(NamedTuple):
     flops_factor: float
     batch_size: int
     notes: list[str]
+    origin: str
 
 
 def swept(tables: SweepTables) -> Swept:
@@ -50,6 +52,7 @@ def swept(tables: SweepTables) -> Swept:
         float(spec["flops_factor"]),
         int(spec["batch_size"]),
         undecided(found, tables.folder.name),
+        f"the sweep {tables.folder.name} on {spec['data']}",
     )
 
 

@@ -37,8 +37,8 @@ class Models:
 
     ``own`` says whether the user's code builds them; ``takes`` are those of ``in_chans`` and of
     `RATES` that the constructor has parameters for; ``images`` are the settings of images that all
-    share, as timm calls them; ``features`` are those of ``features_only``, empty where timm's own
-    hold, or none are known.
+    share, as timm calls them; ``features`` are the setting of ``features_only``, none where timm's
+    own holds or it is not known.
     """
 
     baseline: str
@@ -149,4 +149,4 @@ def _features(network: Any, call: Call) -> Settings:
         return {}
     nested = any("." in one["module"] for one in info)
     flat = {"flatten_sequential": True} if nested else {}
-    return {"out_indices": tuple(range(len(info))), **flat}
+    return {"feature_cfg": {"out_indices": tuple(range(len(info))), **flat}}

@@ -39,64 +39,39 @@ def module(models: Models) -> tuple[dict[str, Any], list[Path]]:
         UserError: a setting of the networks has no source.
     """
     writer = Writer(_beside)
+    writer.imports |= {("typing", "Any"), *(("timm.models", name) for name in _BUILDERS)}
     try:
         network = _network(models, writer)
-        each = [
-            {key: writer.source(value) for key, value in model.call.settings.items()}
-            for model in models.models
-        ]
-        shared = _shared(each)
-        if models.features:
-            shared["feature_cfg"] = writer.source(models.features)
-        images = {key: writer.source(value) for key, value in models.images.items()}
+        each = [_block(model.call.settings, writer) for model in models.models]
+        shared = _shared(each) | _block(models.features, writer)
     except UnwritableError as error:
         raise UserError(
             f"{models.baseline} is built with {error}, which cannot be written down as source, so "
             "that --export cannot do without scalegrid; write a function (depth, width, "
             "num_classes) that builds it and give it as --baseline package.module:function."
         ) from None
-    writer.imports |= {("typing", "Any"), *(("timm.models", name) for name in _BUILDERS)}
     if writer.repeats:
         writer.imports.add(("copy", "deepcopy"))
+    size = {"input_size": f"({models.in_chans}, px, px)", "crop_pct": "crop_pct"}
+    images = size | _block(models.images, writer)
     kind = "nn.Module" if models.own else network
-    call = Brackets(
-        "build_model_with_cfg(",
-        [("", "_network" if models.own else network), ("", "variant"), ("", "pretrained")],
-        ")",
-    )
-    call.items.append(("**", "every"))
+    builder = "_network" if models.own else network
     filled = {
         "own": models.own,
         "factory": network,
         "repeats": writer.repeats,
-        "absent": _written(_absent(models, writer), 0, "_ABSENT: dict[str, Any] = "),
+        "absent": _written(_block(_absent(models), writer), 0, "_ABSENT: dict[str, Any] = "),
         "create": _signature("_create", _CREATE, kind),
-        "call": laid_out(call, 4, len("    return ")),
+        "call": _called("build_model_with_cfg", builder, "variant", "pretrained", "**every"),
         "shared": shared and _written(shared, 4, "    shared: dict[str, Any] = "),
-        "images": _written(
-            {"input_size": f"({models.in_chans}, px, px)", "crop_pct": "crop_pct", **images},
-            4,
-            "    return ",
-        ),
+        "images": _written(images, 4, "    return "),
         "entries": [
-            {
-                "name": model.name,
-                "signature": _signature(model.name, _ENTRY, kind),
-                "made": _made(model.name),
-                "title": title(model),
-                "px": model.size.resolution,
-                "crop_pct": model.crop_pct,
-                "settings": _written(
-                    {key: value for key, value in own.items() if key not in shared},
-                    4,
-                    "    settings: dict[str, Any] = ",
-                ),
-            }
+            _entry(model, {key: own[key] for key in own if key not in shared}, kind)
             for model, own in zip(models.models, each, strict=True)
         ],
+        "imports": _imports(writer),
     }
-    files = [_file(name) for name in _copied(writer)]
-    return filled | {"imports": _imports(writer)}, files
+    return filled, [_file(name) for name in _copied(writer)]
 
 
 _BUILDERS = ("build_model_with_cfg", "generate_default_cfgs", "register_model")
@@ -109,13 +84,19 @@ _CREATE = (
 )
 
 
-def title(model: Model) -> str:
-    """What a size is, in half a line."""
+def _entry(model: Model, settings: Block, kind: str) -> dict[str, Any]:
+    """The function that timm registers for a size."""
     size = model.size
-    return (
-        f"φ = {size.phi:.4g}: {size.resolution} px, {count(size.flops)} FLOPs, "
-        f"{count(size.params)} parameters."
-    )
+    return {
+        "name": model.name,
+        "px": size.resolution,
+        "crop_pct": model.crop_pct,
+        "signature": _signature(model.name, _ENTRY, kind),
+        "title": f"φ = {size.phi:.4g}: {size.resolution} px, {count(size.flops)} FLOPs, "
+        f"{count(size.params)} parameters.",
+        "settings": _written(settings, 4, "    settings: dict[str, Any] = "),
+        "call": _called("_create", f'"{model.name}"', "pretrained", "settings", "kwargs"),
+    }
 
 
 def _network(models: Models, writer: Writer) -> str:
@@ -127,10 +108,13 @@ def _network(models: Models, writer: Writer) -> str:
     return attribute
 
 
-def _absent(models: Models, writer: Writer) -> Block:
+def _absent(models: Models) -> dict[str, Any]:
     """Of own code, the usual values of parameters that its factory lacks."""
-    absent = {key: usual for key, usual in _USUAL.items() if key not in models.takes}
-    return {key: writer.source(usual) for key, usual in absent.items()}
+    return {key: usual for key, usual in _USUAL.items() if key not in models.takes}
+
+
+def _block(settings: dict[str, Any], writer: Writer) -> Block:
+    return {key: writer.source(value) for key, value in settings.items()}
 
 
 def _shared(each: list[Block]) -> Block:
@@ -152,10 +136,10 @@ def _signature(name: str, parameters: Iterable[str], returns: str) -> str:
     return laid_out(Brackets(f"def {name}(", items, f") -> {returns}:"), 0, 0, WIDTH + 1)
 
 
-def _made(name: str) -> str:
-    items: list[tuple[str, Source]] = [("", f'"{name}"'), ("", "pretrained")]
-    items += [("", "settings"), ("", "kwargs")]
-    return laid_out(Brackets("_create(", items, ")"), 4, len("    return "))
+def _called(function: str, *arguments: str) -> str:
+    """A call whose result is returned."""
+    items: list[tuple[str, Source]] = [("", argument) for argument in arguments]
+    return laid_out(Brackets(f"{function}(", items, ")"), 4, len("    return "))
 
 
 def _imports(writer: Writer) -> str:

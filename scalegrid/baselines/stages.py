@@ -90,6 +90,10 @@ class StageBaseline(ABC):
         return LayerRow("Pooling & FC", 1, 1, channels, 1)
 
 
+_STEM = 64
+"""Channels of a stem that is not scaled."""
+
+
 @dataclass(frozen=True)
 class ResNetBaseline(StageBaseline):
     """A ResNet; ``bottleneck`` blocks have four times the channels of their stage as outputs."""
@@ -109,7 +113,8 @@ class ResNetBaseline(StageBaseline):
 
         block = Bottleneck if self.bottleneck else BasicBlock
         layers, channels = self.depths(depth), self.channels(width)
-        settings = {"block": block, "layers": layers, "channels": channels}
+        stem = _STEM if channels[0] == self.widths[0] else channels[0]
+        settings = {"block": block, "layers": layers, "channels": channels, "stem": stem}
         return Call(StemmedResNet, settings=settings)
 
     def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:

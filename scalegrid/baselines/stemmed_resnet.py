@@ -9,7 +9,10 @@ from torch import nn
 
 
 class StemmedResNet(ResNet):
-    """A ResNet whose stem has the channels of its first stage; timm's always has 64."""
+    """A ResNet whose stem has ``stem`` channels; timm's has 64.
+
+    They are 64, or those of the first stage.
+    """
 
     def __init__(
         self,
@@ -17,13 +20,14 @@ class StemmedResNet(ResNet):
         layers: Any,
         *,
         channels: Any,
+        stem: int,
         in_chans: int = 3,
         **settings: Any,
     ) -> None:
         settings |= {"channels": channels, "in_chans": in_chans}
         super().__init__(block, layers, **settings)
         network: Any = self
-        stem, first = channels[0], network.layer1[0]
+        first = network.layer1[0]
         if stem == network.conv1.out_channels:
             return
         network.conv1 = nn.Conv2d(in_chans, stem, 7, stride=2, padding=3, bias=False)

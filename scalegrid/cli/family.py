@@ -111,8 +111,6 @@ def family(name: str | None, folder: Path | None, form: Format, **flags: Any) ->
     from scalegrid.family.export import export
     from scalegrid.family.phis import parse
 
-    if folder is not None and (other := flags["fit"] or flags["compare"]):
-        raise UserError(f"--export writes sizes by coefficients; leave out it or {other}.")
     if flags["fit"] is not None:
         refuse_others("--fit", {"fit", "form"})
         show_fit(flags["fit"], form)

@@ -12,9 +12,10 @@ from scalegrid.analysis import joint
 from scalegrid.analysis.candidates import raced
 from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Flags, Floats, Ints, Observations
+from scalegrid.analysis.region import mesh
 from scalegrid.analysis.repeat import most_worth_repeating
 from scalegrid.analysis.selection import chances
-from scalegrid.analysis.surface import fit, triangle_mesh
+from scalegrid.analysis.surface import fit
 from scalegrid.results import SweepTables
 from scalegrid.util.errors import UserError
 
@@ -72,12 +73,12 @@ class World:
 
 def spread_out(count: int) -> Floats:
     """Points of the triangle: its corners, then always the one furthest from those before."""
-    mesh = triangle_mesh(24)
-    chosen = [int(mesh[:, axis].argmax()) for axis in range(3)]
+    points = mesh(24)
+    chosen = [int(points[:, axis].argmax()) for axis in range(3)]
     while len(chosen) < count:
-        apart = np.linalg.norm(mesh[:, None] - mesh[chosen], axis=2).min(1)
+        apart = np.linalg.norm(points[:, None] - points[chosen], axis=2).min(1)
         chosen.append(int(apart.argmax()))
-    return mesh[chosen]
+    return points[chosen]
 
 
 def draw_worlds(setting: Setting, count: int, trials: int) -> Iterator[World]:

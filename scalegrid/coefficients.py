@@ -21,6 +21,10 @@ DepthRounding = Literal["ceil", "round"]
 DepthRule = Literal["ceil", "round", "authors"]
 """Likewise; ``authors`` is the rule that a family's authors use."""
 
+LIMIT = 64.0
+"""The largest multiplier considered, and one over it the smallest: what builds the same network up
+to there is taken to build it for ever."""
+
 MOST_LATTICE_POINTS = 2_000_000
 """The most triples that `classic_grid` enumerates; step 0.05 has about a million at F = 16."""
 
@@ -105,6 +109,24 @@ def corners(flops_factor: float = 2.0) -> dict[str, Coefficients]:
         "width": Coefficients(1.0, root, 1.0),
         "resolution": Coefficients(1.0, 1.0, root),
     }
+
+
+def stage_depths(depth: float, placement: float, stages: int) -> tuple[float, ...]:
+    """The depth multipliers of the stages of a network whose depth is multiplied by ``depth``.
+
+    Stage i of n has depth^w_i. At a ``placement`` of 0 every w is 1, as in the paper. At 1 they
+    rise in equal steps from 0 in the first stage to 2 in the last, so that layers are added late;
+    at -1 they fall likewise, and between in proportion. Their mean is 1, so the geometric mean of
+    the multipliers is ``depth``. Below 1 it is the same: at 1 the last stages lose layers. A single
+    stage has w = 1.
+
+    The rule is scalegrid's own; that stages should not grow alike is the observation of Tan & Le
+    (2021, arXiv 2104.00298, section 3.3) and Liu et al. (2021, arXiv 2108.00177).
+    """
+    if placement == 0 or stages == 1:
+        return (depth,) * stages
+    powers = (1 + placement * (2 * i / (stages - 1) - 1) for i in range(stages))
+    return tuple(depth**w for w in powers)
 
 
 def classic_grid(

@@ -179,16 +179,32 @@ class SweepSpec(Recipe):
     flops_factor: Annotated[float, Field(ge=1 / LARGEST_FACTOR, le=LARGEST_FACTOR)] = Field(
         2.0, description="FLOPs ratio at φ = 1, called F; below 1 networks are made smaller."
     )
-    alpha_range: Bounds | None = Field(None, description="Bounds of α; default: from 1 to F.")
-    beta_range: Bounds | None = Field(None, description="Bounds of β; default: as F allows.")
-    gamma_range: Bounds | None = Field(None, description="Bounds of γ; default: as F allows.")
+    alpha_range: Bounds | None = Field(
+        None, description="Bounds of α, also across 1; default: from 1 to F."
+    )
+    beta_range: Bounds | None = Field(
+        None, description="Bounds of β, likewise; default: as F allows."
+    )
+    gamma_range: Bounds | None = Field(
+        None, description="Bounds of γ, likewise; default: as F allows."
+    )
     depth_rounding: DepthRule | None = Field(
         None,
         description="How multiplied layers become whole: ceil, round, or the authors' rule. "
         "Default: round; classic grid: authors.",
     )
+    scale: Literal["axes", "stages"] = Field(
+        "axes",
+        description="axes: depth, width and resolution; stages: also where the added layers go, "
+        "early, evenly or late, at the coefficients of --compound.",
+    )
     curves: tuple[float, ...] = Field(
         (), description="FLOPs factors of further single-axis variants, such as 1,1.5,2,3."
+    )
+    compound: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = Field(
+        None,
+        description="Coefficients of further variants at the FLOPs factors of --curves, beside the "
+        "single axes, and of --scale stages; --extend gives those that a sweep recommends.",
     )
     width_curves: tuple[float, ...] = Field(
         (),
@@ -293,18 +309,12 @@ class SweepSpec(Recipe):
 
     @field_validator("alpha_range", "beta_range", "gamma_range")
     @classmethod
-    def _bounds(cls, bounds: Bounds | None, info: ValidationInfo) -> Bounds | None:
+    def _bounds(cls, bounds: Bounds | None) -> Bounds | None:
         if bounds is None:
             return None
         low, high = bounds
         if not (math.isfinite(low) and math.isfinite(high)) or low <= 0:
             raise ValueError(f"the lower bound {low:g} must be above 0 and both finite")
-        if info.data.get("grid") != "classic":
-            larger = info.data.get("flops_factor", 2.0) > 1
-            if larger and low < 1:
-                raise ValueError(f"the lower bound {low:g} must be at least 1, but for {_CLASSIC}")
-            if not larger and high > 1:
-                raise ValueError(f"the upper bound {high:g} must be at most 1, but for {_CLASSIC}")
         if low > high:
             raise ValueError(f"the lower bound {low:g} is above the upper bound {high:g}")
         return bounds
@@ -312,14 +322,35 @@ class SweepSpec(Recipe):
     @field_validator("curves")
     @classmethod
     def _curves(cls, factors: tuple[float, ...], info: ValidationInfo) -> tuple[float, ...]:
-        larger = info.data.get("flops_factor", 2.0) > 1
-        low, high = (LEAST_FACTOR, LARGEST_FACTOR) if larger else (1 / LARGEST_FACTOR, 0.99)
+        low, high = factors_allowed(info.data.get("flops_factor", 2.0))
         for factor in factors:
             if factor != 1 and not low <= factor <= high:
                 raise ValueError(
                     f"the FLOPs factor {factor} must be 1, or from {low:g} to {high:g}"
                 )
         return tuple(sorted(set(factors)))
+
+    @field_validator("compound")
+    @classmethod
+    def _compound(
+        cls, triple: tuple[float, float, float] | None, info: ValidationInfo
+    ) -> tuple[float, float, float] | None:
+        if triple is None:
+            return None
+        factor = info.data.get("flops_factor", 2.0)
+        curves = set(info.data.get("curves", ())) - {1.0, factor}
+        if not curves and info.data.get("scale") != "stages":
+            raise ValueError(
+                f"is for --curves of other FLOPs factors than 1 and {factor:g}, or --scale stages"
+            )
+        sign = 1 if factor > 1 else -1
+        each = [sign * math.log(c) for c in triple]
+        ranges = ("alpha_range", "beta_range", "gamma_range")
+        across = any(info.data.get(key) for key in ranges) or info.data.get("grid") == "classic"
+        if each[0] + 2 * (each[1] + each[2]) <= 0 or (min(each) < 0 and not across):
+            most = "at least" if sign > 0 else "at most"
+            raise ValueError(f"must be {most} 1 each, and not all 1, for networks of {factor:g}×")
+        return triple
 
     @field_validator("width_curves")
     @classmethod
@@ -412,7 +443,9 @@ class SweepSpec(Recipe):
         return Recipe(**{key: getattr(self, key) for key in Recipe.model_fields})
 
 
-_CLASSIC = "a classic grid"
+def factors_allowed(flops_factor: float) -> tuple[float, float]:
+    """The least and the largest FLOPs factor of a curve, in a sweep that scales by this one."""
+    return (LEAST_FACTOR, LARGEST_FACTOR) if flops_factor > 1 else (1 / LARGEST_FACTOR, 0.99)
 
 
 def _encodes(text: str) -> bool:
@@ -454,7 +487,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("warmup", "label_smoothing", "clip_norm", "ema_decay", "flip", "shift"),
     ),
     "Candidates": (
-        *("candidates", "grid", "flops_factor", "curves", "width_curves"),
+        *("candidates", "grid", "flops_factor", "curves", "compound", "scale", "width_curves"),
         *("match", "cost_tolerance"),
         *(
             "depth_rounding",
@@ -505,7 +538,7 @@ CANDIDATE_KEYS = frozenset(
     {
         *("grid", "candidates", "divisions", "match", "cost_tolerance", "depth_rounding"),
         *("step", "tolerance", "alpha_range", "beta_range", "gamma_range"),
-        *("curves", "width_curves"),
+        *("curves", "compound", "scale", "width_curves"),
     }
 )
 """Keys that decide which variants a sweep has."""

@@ -12,6 +12,7 @@ from scalegrid.coefficients import (
     classic_grid,
     corners,
     from_shares,
+    stage_depths,
 )
 from scalegrid.util.errors import UserError
 
@@ -101,3 +102,20 @@ def test_the_error_of_bounds_between_lattice_points_names_them() -> None:
 def test_a_grid_too_large_to_enumerate_is_an_error(arguments: dict[str, Any]) -> None:
     with pytest.raises(UserError, match=r"too large.*larger --step"):
         classic_grid(**{"step": 0.05, "tolerance": 0.1, **arguments})
+
+
+@given(st.floats(0.25, 4.0), st.integers(1, 9))
+def test_multipliers_of_stages_have_the_depth_as_their_geometric_mean(d: float, n: int) -> None:
+    early, even, late = (stage_depths(d, where, n) for where in (-1, 0, 1))
+    assert even == (d,) * n
+    assert early == pytest.approx(late[::-1])
+    for each in (early, late):
+        assert math.prod(each) == pytest.approx(d**n)
+    assert list(late) == sorted(late, reverse=d < 1)
+
+
+def test_the_last_of_stages_has_the_square_of_the_depth_and_the_first_none() -> None:
+    assert stage_depths(2.0, 1, 3) == (1, 2, 4)
+    assert stage_depths(0.5, -1, 3) == (0.25, 0.5, 1)
+    assert stage_depths(1.0, 1, 3) == (1, 1, 1)
+    assert stage_depths(4.0, 0.5, 3) == (2, 4, 8)

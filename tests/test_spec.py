@@ -74,7 +74,7 @@ def test_the_recipe_holds_the_settings_of_training() -> None:
         ("workers: 0", "workers should be greater than 0"),
         ("learning_rate: .nan", "learning_rate"),
         ("learning_rate: .inf", "learning_rate"),
-        ("alpha_range: [0.9, 2]", "alpha_range: the lower bound 0.9 must be at least 1"),
+        ("alpha_range: [-0.9, 2]", "alpha_range: the lower bound -0.9 must be above 0"),
         ("beta_range: [1.4, 1.2]", "beta_range: the lower bound 1.4 is above the upper bound 1.2"),
         ("gamma_range: [1]", "gamma_range should be two numbers"),
         ("rate_exponents: [1, 2]", "rate_exponents should be three numbers"),

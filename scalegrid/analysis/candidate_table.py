@@ -24,6 +24,7 @@ from scalegrid.analysis.matched_cost import cost_ratios
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Flags, Floats, Observations
 from scalegrid.analysis.pace import Pace
+from scalegrid.analysis.region import widened
 from scalegrid.analysis.sensor import Sensor, sense
 from scalegrid.analysis.surface import Fit, fit
 from scalegrid.spec import Match, Metric
@@ -33,6 +34,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _EQUAL = 1.1  # largest ratio of the costs of candidates that are called equal
+_LEAST_SPENT = 0.5  # of log F, by candidates whose shares lie beyond the triangle
+_NO_SHARES = (
+    "Some candidates shrink along one axis what they grow along others and cost nearly what the "
+    "baseline does, so that budget shares say little of them and no response surface is fitted."
+)
 _SHARES = ["share_depth", "share_width", "share_resolution"]
 
 
@@ -40,19 +46,22 @@ _SHARES = ["share_depth", "share_width", "share_resolution"]
 class CandidateTable:
     """The candidates that have finished trials, in the order of their ids, and their trials.
 
-    ``number`` is the index of each candidate, ``scaled`` are all variants at φ = 1, ``values`` all
-    finished trials of any variant, ``off`` are those of another cost than the candidates', and
-    ``untried`` counts the candidates that have no trial. Rows of variants have a ``cost_ratio``, of
-    the cost that is to be equal (``match``). ``sign`` is -1 where less is better, and no value lies
-    above ``ceiling``. ``notes`` are on the devices.
+    ``number`` is the index of each candidate, ``variants`` are those of the plan, ``scaled`` the
+    ones at φ = 1, ``values`` all finished trials of any variant, ``off`` are those of another cost
+    than the candidates', ``placed`` those whose layers are placed otherwise, which are no
+    candidates, and ``untried`` counts the candidates that have no trial. Rows of variants have a
+    ``cost_ratio``, of the cost that is to be equal (``match``). ``sign`` is -1 where less is
+    better, and no value lies above ``ceiling``. ``notes`` are on the devices.
     """
 
     metric: Metric
     rows: pd.DataFrame
     number: dict[str, int]
+    variants: pd.DataFrame
     scaled: pd.DataFrame
     values: pd.DataFrame
     off: pd.DataFrame
+    placed: pd.DataFrame
     untried: int
     match: Match
     observations: Observations
@@ -93,11 +102,16 @@ class CandidateTable:
             )
         observations = observed(own, number, metric)
         shares = tried[_SHARES].to_numpy(dtype=np.float64)
+        spent = np.log(tried["flops_ratio"].to_numpy(dtype=np.float64)) / math.log(flops_factor)
+        if widened(shares).beyond and spent.min() < _LEAST_SPENT:
+            shares = np.full_like(shares, math.nan)
+            notes = [*notes, _NO_SHARES]
         ceiling = 1.0 if metric in ("top1", "top5") else math.inf
         untried = len(rows) - len(tried)
         off = scaled[~scaled["variant"].isin(rows["variant"])]
+        placed = variants[variants["role"] == "stages"]
         return cls(
-            *(metric, tried, number, scaled, values, off, untried, match),
+            *(metric, tried, number, variants, scaled, values, off, placed, untried, match),
             *(observations, shares, sign(metric), ceiling, notes),
         )
 

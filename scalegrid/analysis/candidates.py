@@ -21,11 +21,14 @@ NAS_EXPONENT = -0.07
 """w of the objective ACC·(FLOPs/T)^w (Tan & Le, 2019, section 5.1)."""
 
 
+APART = ("baseline", "curve", "stages")
+"""Roles that are no candidates, whatever they cost."""
+
+
 def at_phi_one(roles: Iterable[str], phis: Iterable[float]) -> list[bool]:
-    """Which variants of a plan are scaled by φ = 1, to be compared; those of curves are not."""
+    """Which variants of a plan are scaled by φ = 1, to be compared; none of `APART`."""
     return [
-        role not in ("baseline", "curve") and abs(phi - 1) < 1e-9
-        for role, phi in zip(roles, phis, strict=True)
+        role not in APART and abs(phi - 1) < 1e-9 for role, phi in zip(roles, phis, strict=True)
     ]
 
 

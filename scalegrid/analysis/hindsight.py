@@ -145,8 +145,8 @@ class _Past:
 
 
 def _in_order(tables: Tables) -> pd.Series[str]:
-    """The ids of the trials of the plan, but for those of width curves."""
-    planned = tables.planned[tables.planned["role"] != "curve"]
+    """The ids of the trials of the plan, but for those of width curves and of placed layers."""
+    planned = tables.planned[~tables.planned["role"].isin(["curve", "stages"])]
     trials = compared_trials(tables.trials)
     trials = trials[trials["variant"].isin(planned["variant"])]
     if "finished_at" not in trials:

@@ -21,6 +21,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalegrid.analysis.observations import Floats, Ints, Observations
+from scalegrid.analysis.region import TRIANGLE, Region, widened
 
 SMOOTH = (0.5, 0.8, 0.95, 0.99)
 """Grid: the part of the variance between candidates that the quadratic explains; 0 is plain."""
@@ -57,6 +58,7 @@ class Model:
 
     def __init__(self, size: int, shares: Floats | None = None) -> None:
         self.size = size
+        self.region: Region = TRIANGLE if shares is None else widened(shares)
         self.centre, self.to_basis = _whitening(size, shares)
         basis = self.basis(shares) if shares is not None else np.zeros((size, 0))
         smooth = SMOOTH if basis.shape[1] else ()

@@ -15,6 +15,9 @@ METRIC_NAMES: dict[Metric, str] = {
     "nas": "ACC·(FLOPs/T)^w",
 }
 
+NAMED = ("role", "alpha", "beta", "gamma", "placement")
+"""What of a variant `role_name` and `network_name` take."""
+
 _NEAREST = "nearest the paper's"
 
 _SAME = 1e-6
@@ -24,11 +27,16 @@ _TINY = 1e-5
 """Smaller differences are nothing to anybody, or rounding errors."""
 
 
-def network_name(role: str, alpha: float, beta: float, gamma: float) -> str:
-    """``width alone``, or the coefficients; the paper's by that name, if they are exactly these."""
+def network_name(role: str, alpha: float, beta: float, gamma: float, placement: float = 0.0) -> str:
+    """``width alone``, or the coefficients; the paper's by that name, if they are exactly these.
+
+    Of the role ``stages`` the placement is said too.
+    """
     name = role_phrase(role, alpha, beta, gamma)
     if name and name != _NEAREST:
         return name
+    if role == "stages":
+        name = role_name(role, alpha, beta, gamma, placement)
     axes = {"α": alpha, "β": beta, "γ": gamma}
     triple = ", ".join(f"{k} {coefficient(v, 2)}" for k, v in axes.items() if not math.isnan(v))
     return f"{triple} ({name})" if name else triple
@@ -47,12 +55,22 @@ def role_phrase(role: str, alpha: float, beta: float, gamma: float) -> str:
     return f"the paper's coefficients{'' if power == 1 else f' to the power {power:.3g}'}"
 
 
-def role_name(role: str, alpha: float, beta: float, gamma: float) -> str:
-    """A role in a table: ``paper^2`` for a power of the paper's, ``≈ paper`` for what is near."""
+def role_name(role: str, alpha: float, beta: float, gamma: float, placement: float = 0.0) -> str:
+    """A role in a table: ``paper^2`` for a power of the paper's, ``≈ paper`` for what is near.
+
+    Of the role ``stages`` it is ``layers early`` or ``layers late``.
+    """
+    if role == "stages":
+        return f"layers {placed_word(placement)}"
     if role != "paper":
         return role
     power = paper_power(alpha, beta, gamma)
     return "≈ paper" if power is None else "paper" if power == 1 else f"paper^{power:.3g}"
+
+
+def placed_word(placement: float) -> str:
+    """``early``, ``even`` or ``late``."""
+    return "early" if placement < 0 else "late" if placement > 0 else "even"
 
 
 def paper_power(alpha: float, beta: float, gamma: float) -> float | None:

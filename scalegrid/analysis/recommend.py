@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scalegrid.analysis.advantage import advantage
 from scalegrid.analysis.candidate_table import CandidateTable
 from scalegrid.analysis.candidates import idle_axes, zone
 from scalegrid.analysis.estimates import Estimates
@@ -17,8 +18,9 @@ from scalegrid.analysis.matched_cost import COUNTED, cost_ratio_text, is_cost, m
 from scalegrid.analysis.naming import network_name
 from scalegrid.analysis.observations import Flags, Floats
 from scalegrid.analysis.pace import Pace
+from scalegrid.analysis.placements import placements
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
-from scalegrid.analysis.selection import SAMPLES, chances, interval, is_clear, tie_set
+from scalegrid.analysis.selection import chances, difference, interval, is_clear, tie_set
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import Fit, optimum
 from scalegrid.analysis.tables import compared_trials
@@ -34,7 +36,10 @@ if TYPE_CHECKING:
 RIVALS = ("depth", "width", "resolution", "paper")
 """The roles that are compared with the recommended network at whatever cost."""
 
-_SETTINGS = ("metric", "indifference", "confidence", "flops_factor", "rates")
+_SETTINGS = (
+    *("metric", "indifference", "confidence", "flops_factor", "rates"),
+    *("grid", "curves", "compound", "scale", "alpha_range", "beta_range", "gamma_range"),
+)
 _ENDS = ("alpha_low", "alpha_high", "beta_low", "beta_high")
 
 
@@ -49,6 +54,7 @@ def recommend(
     match: Match = "flops",
     answers: Mapping[str, Flags] | None = None,
     rates_checked: bool = False,
+    compound: Coefficients | None = None,
     fitted: Fit | None = None,
 ) -> Recommendation:
     """Say which coefficients are best, and how sure that is.
@@ -69,6 +75,8 @@ def recommend(
         answers: which validation images each trial got right, by its id, (images,); with them the
             candidates' luck with these images counts, if top-1 is the metric.
         rates_checked: whether other learning rates were tried for each axis, which is said.
+        compound: the coefficients of the networks of the role ``compound``, whose advantage over
+            the single axes at each φ is then reported.
         fitted: that of `estimates_as_planned` for the same arguments, which is then not made again.
 
     Raises:
@@ -117,6 +125,8 @@ def recommend(
         sensor=table.sensor(fitted),
         luck=with_images,
         images_needed=images,
+        placements=placements(table, fitted.samples.noise),
+        advantage=None if compound is None else advantage(table, fitted, compound),
         notes=tuple(_notes(table, metric, str(table.rows["variant"][leader]), rates_checked)),
     )
 
@@ -163,6 +173,7 @@ def recommend_as_planned(
         match=matched_cost(spec),
         answers=answers,
         rates_checked=planned.rates == "check",
+        compound=planned.compound and Coefficients(*planned.compound),
         fitted=fitted,
     )
 
@@ -260,9 +271,8 @@ def _gain(table: CandidateTable, fitted: Fit, leader: int, role: str) -> Gain | 
     else:
         own = table.seeds(row["variant"])
         accuracy = float(own.mean())
-        gain, part = _measured(table.seeds(str(table.rows["variant"][leader])), own)
-        generator = np.random.default_rng(3)
-        draws = gain + np.sqrt(part * samples.noise) * generator.standard_normal(SAMPLES)
+        ours = table.seeds(str(table.rows["variant"][leader]))
+        gain, draws = difference(ours, own, samples.noise)
     low, high = interval(draws)
     return Gain(
         variant=str(row["variant"]),
@@ -276,17 +286,6 @@ def _gain(table: CandidateTable, fitted: Fit, leader: int, role: str) -> Gain | 
         high=high,
         measured=number is None,
     )
-
-
-def _measured(ours: pd.Series[float], theirs: pd.Series[float]) -> tuple[float, float]:
-    """A difference of two means over seeds, and its variance in parts of one trial's.
-
-    Over the seeds that both have, since what a seed does to all trials drops out then; or over all.
-    """
-    both = ours.index.intersection(theirs.index)
-    if len(both):
-        return float((ours[both] - theirs[both]).mean()), 2 / len(both)
-    return float(ours.mean() - theirs.mean()), 1 / len(ours) + 1 / len(theirs)
 
 
 def _optimum(fitted: Fit, table: CandidateTable, flops_factor: float) -> SurfaceOptimum | None:
@@ -310,6 +309,7 @@ def _optimum(fitted: Fit, table: CandidateTable, flops_factor: float) -> Surface
         },
         region=top.area,
         points=top.region,
+        searched=top.searched,
     )
 
 

@@ -6,9 +6,14 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
+from scalegrid.analysis.advantage import Advantage
 from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.pace import Pace
+from scalegrid.analysis.placements import Placed
+from scalegrid.analysis.region import Region
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import CrossValidation
 from scalegrid.coefficients import Coefficients, Shares
@@ -77,8 +82,8 @@ class SurfaceOptimum:
     """The top of the response surface: coefficients on α·β²·γ² = F, and how far it is known.
 
     ``accuracy`` and ``interval`` are the surface's there. The intervals of the coefficients span
-    the 95 % region, which covers ``region`` of the triangle's area; ``points`` are its shares on a
-    fine mesh, (k, 3).
+    the 95 % region, which covers ``region`` of the area that was ``searched``: the triangle, and
+    beyond it where candidates are. ``points`` are its shares on a fine mesh, (k, 3).
     """
 
     coefficients: Coefficients
@@ -88,12 +93,15 @@ class SurfaceOptimum:
     intervals: dict[str, tuple[float, float]]
     region: float
     points: Floats
+    searched: Region
 
     @property
     def vague(self) -> bool:
-        """Whether that says nothing: half of the triangle is left, or every coefficient is free."""
-        spans_all = (self.points.min(0) < 0.05).all() and (self.points.max(0) > 0.95).all()
-        return self.region > 0.5 or bool(spans_all)
+        """Whether that says nothing: half of the area is left, or every coefficient is free."""
+        low, high = np.array(self.searched)
+        rim = 0.05 * (high - low)
+        spans = (self.points.min(0) < low + rim) & (self.points.max(0) > high - rim)
+        return self.region > 0.5 or bool(spans.all())
 
 
 @dataclass(frozen=True)
@@ -109,7 +117,9 @@ class Recommendation:
     freedom; ``sensor`` says how well one trial tells candidates apart, None where there is one seed
     each. ``luck`` is that of the candidates with the validation images, None where it is not known;
     ``images_needed`` is how many images would make the answer clear where more seeds could not,
-    else None.
+    else None. ``advantage`` is that of compound scaling over φ, None where it is trained at φ = 1
+    alone. ``placements`` compare layers added early and late with those added evenly, where the
+    plan has such networks.
     """
 
     metric: Metric
@@ -130,7 +140,9 @@ class Recommendation:
     sensor: Sensor | None
     luck: Luck | None
     images_needed: Images | None
+    advantage: Advantage | None
     notes: tuple[str, ...]
+    placements: tuple[Placed, ...] = ()
 
     @property
     def best(self) -> Candidate:
@@ -169,6 +181,7 @@ class Recommendation:
             "probability_within_indifference": best.probability_within_indifference,
             "tie_set": [asdict(candidate) for candidate in self.tie_set],
             "gains": {role: gain and asdict(gain) for role, gain in self.gains.items()},
+            "placements": [asdict(placed) for placed in self.placements],
             "surface_optimum": top
             and {
                 **top.coefficients._asdict(),
@@ -194,5 +207,6 @@ class Recommendation:
             "images_needed": self.images_needed and self.images_needed.number,
             "images_beyond": self.images_needed and self.images_needed.beyond,
             "cross_validated_error": asdict(self.validation),
+            "advantage": self.advantage and self.advantage.to_dict(),
             "notes": list(self.notes),
         }

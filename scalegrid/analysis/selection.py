@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scalegrid.analysis.observations import Floats, Ints
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SAMPLES = 10_000
 """Joint samples behind every printed probability: a standard error of at most half a point."""
@@ -46,6 +50,29 @@ def interval(draws: Floats, level: float = 0.95) -> tuple[float, float]:
     """The central interval that holds ``level`` of the draws."""
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
+
+
+def difference(
+    ours: pd.Series[float], theirs: pd.Series[float], noise: Floats
+) -> tuple[float, Floats]:
+    """A difference of two means over seeds as measured, and draws of the true one.
+
+    It is over the seeds that both have, since what a seed does to all trials drops out then; or
+    over all.
+
+    Args:
+        ours: values by seed.
+        theirs: likewise.
+        noise: `SAMPLES` draws of the variance of one trial.
+    """
+    both = ours.index.intersection(theirs.index)
+    if len(both):
+        gain, part = float((ours[both] - theirs[both]).mean()), 2 / len(both)
+    else:
+        gain = float(ours.mean() - theirs.mean())
+        part = 1 / len(ours) + 1 / len(theirs)
+    normal = np.random.default_rng(3).standard_normal(SAMPLES)
+    return gain, gain + np.sqrt(part * noise) * normal
 
 
 MIN_REPEATS = 4

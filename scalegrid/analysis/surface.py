@@ -12,9 +12,10 @@ from scalegrid.analysis import joint
 from scalegrid.analysis.luck import Luck, beyond
 from scalegrid.analysis.model import Model, Posterior, Samples
 from scalegrid.analysis.observations import Floats, Observations
+from scalegrid.analysis.region import Region, mesh
 from scalegrid.analysis.selection import SAMPLES, interval, tie_set
 
-_DIVISIONS = 40  # of the triangle's side, for the search of the top
+_DIVISIONS = 40  # of the region's side, for the search of the top
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,8 @@ class Optimum:
 
     ``region`` holds the points of a fine mesh, shares (k, 3), that make up the smallest set with
     95 % of the posterior probability of being the top; ``area`` is its part of the triangle.
-    ``value`` and ``interval`` are those of the surface at ``shares``.
+    ``value`` and ``interval`` are those of the surface at ``shares``. Where candidates lie beyond
+    the triangle, it is searched there too, and ``searched`` says how far.
     """
 
     shares: Floats
@@ -101,25 +103,28 @@ class Optimum:
     interval: tuple[float, float]
     region: Floats
     area: float
+    searched: Region
 
 
 def optimum(fitted: Fit, idle: Sequence[int] = ()) -> Optimum | None:
     """The top of the surface; None where the plain model is used.
 
     The search covers the whole triangle, or its edge where an axis is ``idle`` (0 depth, 1 width, 2
-    resolution) and cannot be scaled; beyond the candidates the quadratic extrapolates.
+    resolution) and cannot be scaled, and beyond it as far as candidates go along each axis; where
+    there are none the quadratic extrapolates.
     """
     if not fitted.validation.fits:
         return None
-    mesh, values = _on_mesh(fitted, idle)
+    points, values = _on_mesh(fitted, idle)
     inside = np.sort(tie_set(_chance_of_top(values)))
     at = int(values.mean(0).argmax())
     return Optimum(
-        shares=mesh[at],
+        shares=points[at],
         value=float(values[:, at].mean()),
         interval=interval(values[:, at]),
-        region=mesh[inside],
-        area=len(inside) / len(mesh),
+        region=points[inside],
+        area=len(inside) / len(points),
+        searched=fitted.model.region,
     )
 
 
@@ -132,16 +137,15 @@ def chance_of_top(fitted: Fit, idle: Sequence[int] = ()) -> tuple[Floats, Floats
     """
     if not fitted.validation.fits:
         return None
-    mesh, values = _on_mesh(fitted, idle)
-    return mesh, _chance_of_top(values)
+    points, values = _on_mesh(fitted, idle)
+    return points, _chance_of_top(values)
 
 
 def _on_mesh(fitted: Fit, idle: Sequence[int]) -> tuple[Floats, Floats]:
     """The points searched, (k, 3), and the samples of the surface there, (count, k)."""
-    mesh = triangle_mesh(_DIVISIONS)
-    mesh = mesh[(mesh[:, list(idle)] == 0).all(1)]
+    points = mesh(_DIVISIONS, fitted.model.region, idle)
     level, coefficients = _surface_samples(fitted)
-    return mesh, level + coefficients @ fitted.model.basis(mesh).T
+    return points, level + coefficients @ fitted.model.basis(points).T
 
 
 def _chance_of_top(values: Floats) -> Floats:
@@ -178,10 +182,3 @@ def _surface_samples(fitted: Fit) -> tuple[Floats, Floats]:
     level = values.mean(1, keepdims=True)
     level = level + np.sqrt(spread * (1 - smooth) / size) * generator.standard_normal(level.shape)
     return level, coefficients
-
-
-def triangle_mesh(divisions: int) -> Floats:
-    """Every point of the triangle whose shares are multiples of 1 / ``divisions``."""
-    steps = range(divisions + 1)
-    points = [(d, w, divisions - d - w) for d in steps for w in steps if d + w <= divisions]
-    return np.array(points, dtype=np.float64) / divisions

@@ -10,6 +10,7 @@ from scalegrid.analysis.matched_cost import COSTS, COUNTED, cost_ratio_text, rat
 from scalegrid.analysis.naming import (
     METRIC_NAMES,
     network_name,
+    placed_word,
     range_text,
     role_name,
     signed,
@@ -18,8 +19,18 @@ from scalegrid.analysis.naming import (
     with_unit,
 )
 from scalegrid.analysis.recommendation import Gain, Recommendation
+from scalegrid.analysis.selection import MIN_REPEATS
 from scalegrid.analysis.sensor import POOR, Sensor
-from scalegrid.util.text import coefficient, duration, exact_percent, few, percent, plural
+from scalegrid.coefficients import LIMIT
+from scalegrid.util.text import (
+    coefficient,
+    duration,
+    enumerated,
+    exact_percent,
+    few,
+    percent,
+    plural,
+)
 
 _ROUNDED = {
     "ceil": ", layers rounded up",
@@ -52,8 +63,10 @@ def answer(recommendation: Recommendation) -> list[str]:
     lines = [
         _verdict(recommendation),
         _network(recommendation),
+        _placements(recommendation),
         _accuracy(recommendation),
         *(_gain(recommendation, gain) for gain in recommendation.gains.values()),
+        _advantage(recommendation),
         _not_ruled_out(recommendation),
     ]
     return list(filter(None, lines))
@@ -196,11 +209,13 @@ def _network(recommendation: Recommendation) -> str:
 
 
 def _axis(letter: str, value: float, low: float, high: float, unit: str) -> str:
-    """``α = 1.127 (1.000–1.166: no more layers)``."""
+    """``α = 1.127 (1.000–1.166: no more layers)``, or ``α = 0.500 (≤ 0.500)``."""
     said = f"{letter} = {coefficient(value)}"
     ends = [f"{low if value < 1 else max(low, 1.0):.3f}", f"{high:.3f}"]
     if ends[0] == ends[1]:
         return said
+    if low <= 1 / LIMIT or high >= LIMIT:
+        return f"{said} ({f'≤ {ends[1]}' if value < 1 else f'≥ {ends[0]}'})"
     none = (
         f": no {'fewer' if value < 1 or low < 1 == high else 'more'} {unit}"
         if low <= 1 <= high
@@ -223,6 +238,36 @@ def _accuracy(recommendation: Recommendation) -> str:
     if sign(metric) * (best.mean - best.accuracy) < _SHOWN:
         return f"{said}, {estimate}."
     return f"{said}, {estimate}: what is highest of several was lucky too."
+
+
+def _placements(recommendation: Recommendation) -> str:
+    """Whether it matters where layers go; nothing where the plan does not try."""
+    found, metric = recommendation.placements, recommendation.metric
+    if not found:
+        return ""
+    zone, said = recommendation.indifference, []
+    for one in found:
+        gain, low, high = (signed(v, metric) for v in (one.gain, one.low, one.high))
+        costs = [cost_ratio_text(r, recommendation.match) for r in (one.cost_ratio, one.even_cost)]
+        at = "" if one.equal_cost else f", at {' against '.join(costs)}"
+        said.append(
+            f"{placed_word(one.placement)} {gain} ({low} to {high}, better with probability "
+            f"{percent(one.probability)}{at})"
+        )
+    name = network_name("grid", found[0].alpha, found[0].beta, found[0].gamma)
+    verdict = "is open"
+    if recommendation.repeats < MIN_REPEATS:
+        verdict = "is open, as few seeds say little"
+    elif any(one.low > 0 or one.high < 0 for one in found):
+        verdict = "matters"
+    elif all(-zone <= one.low and one.high <= zone for one in found):
+        verdict = f"does not matter (less than {with_unit(zone, metric)})"
+    unit = "nats" if metric == "val_loss" else "points"
+    change = "removed" if found[0].cost_ratio < 1 else "added"
+    return (
+        f"Whether layers are {change} early, evenly or late {verdict}: over evenly ({name}), "
+        f"{' and '.join(said)}, in {unit}."
+    )
 
 
 def _not_ruled_out(recommendation: Recommendation) -> str:
@@ -249,6 +294,36 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
 
 
+def _advantage(recommendation: Recommendation) -> str:
+    """By how much compound scaling beats the best single axis at each φ, and whether that grows."""
+    found, metric = recommendation.advantage, recommendation.metric
+    if found is None:
+        return ""
+
+    name = network_name("compound", *found.coefficients)
+    left_out = f"; left out: {few(found.left_out)}" if found.left_out else ""
+    if not found.at:
+        return f"The advantage of compound scaling ({name}) over single axes is open{left_out}."
+    unit = "nats" if metric == "val_loss" else "points"
+    phis = [
+        f"{signed(one.advantage, metric)} {unit} at φ = {one.phi:g} "
+        f"({signed(one.low, metric)} to {signed(one.high, metric)})"
+        for one in found.at
+    ]
+    grows = " is"
+    if slope := found.slope:
+        fewer = "" if len(slope.axes) == 3 else f" (of {enumerated(slope.axes)})"
+        grows = (
+            f"{fewer} grows by {signed(slope.mean, metric)} {unit} per unit of φ "
+            f"({signed(slope.low, metric)} to {signed(slope.high, metric)}; it grows with "
+            f"probability {percent(slope.probability)}):"
+        )
+    return (
+        f"The advantage of compound scaling ({name}) over the best single axis{grows} "
+        f"{', '.join(phis)}{left_out}."
+    )
+
+
 def _surface(recommendation: Recommendation) -> str:
     """Where a response surface is highest, if it is used and that says anything."""
     top, errors = recommendation.surface_optimum, recommendation.validation
@@ -266,7 +341,8 @@ def _surface(recommendation: Recommendation) -> str:
         f"{with_unit(errors.surface, recommendation.metric)}, without it "
         f"{with_unit(errors.plain, recommendation.metric)}) is highest at {', '.join(where)}; the "
         f"95 % region covers {percent(top.region)} of the "
-        f"{'triangle' if len(where) == 3 else 'edge'}."
+        f"{'triangle' if len(where) == 3 else 'edge'}"
+        f"{' and of what candidates span beyond it' if top.searched.beyond else ''}."
     )
 
 

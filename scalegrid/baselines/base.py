@@ -124,6 +124,15 @@ class Baseline(Protocol):
         The rule is not part of a network's identity: equal layer tables are equal networks.
         """
 
+    def placed(self, placement: float, /) -> Self:
+        """Networks whose layers are added early (-1), evenly (0) or late (1): see `stage_depths`.
+
+        Where there is one stage these are the same. Equal layer tables are equal networks.
+
+        Raises:
+            UserError: its stages are not known, and the placement is not 0.
+        """
+
     def depths(self, depth: float, /) -> Hashable:
         """The realised depth: equal for two multipliers if and only if they build the same."""
 

@@ -8,21 +8,17 @@ of ``channel_divisor`` that is not more than 10 % below.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache, partial
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property, partial
 from itertools import groupby
 from math import prod
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.baselines.base import Layer, LayerRow, Layout, Origin, Run, usual_step
-from scalegrid.baselines.blockstring import Block, block_layers, read_block
-from scalegrid.baselines.rounding import (
-    scale_channels,
-    scale_stage,
-    tidy,
-    with_rule,
-)
-from scalegrid.coefficients import DepthRounding, DepthRule
+from scalegrid.baselines.blockstring import Block, block_layers, read_block, rewritten
+from scalegrid.baselines.construction import Call
+from scalegrid.baselines.rounding import scale_channels, scale_stage, with_rule
+from scalegrid.coefficients import DepthRounding, DepthRule, stage_depths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -71,6 +67,7 @@ class BlockBaseline:
     origin: Origin = "yaml"
     authors_rounding: DepthRounding | None = None
     kept_per_activation: float | None = None
+    placement: float = 0.0
 
     counting_device: ClassVar[str] = "meta"
 
@@ -90,7 +87,7 @@ class BlockBaseline:
         fields = asdict(self)
         for key in ("name", "origin", "resolution", "brief_resolution", "depth", "width"):
             del fields[key]
-        del fields["kept_per_activation"]
+        del fields["kept_per_activation"], fields["placement"]
         fields["depth_rounding"] = fields.pop("authors_rounding") or self.depth_rounding
         other = fields.pop("head_after_pooling")
         return {"class": "MobileNetV3Baseline" if other else "BlockBaseline", **fields}
@@ -99,6 +96,10 @@ class BlockBaseline:
         """The same blocks, their layers rounded by another rule."""
         return with_rule(self, rule)
 
+    def placed(self, placement: float, /) -> Self:
+        """The same blocks, layers added to the stages that scale by another rule."""
+        return replace(self, placement=placement)
+
     def depths(self, depth: float) -> tuple[tuple[int, ...], ...]:
         """Repeats of each block string, stage by stage.
 
@@ -106,15 +107,20 @@ class BlockBaseline:
         """
         own = [[read_block(string).repeats for string in strings] for strings in self.stages]
         if self.authors_rounding is None:
-            return self._scaled(own, tidy(self.depth * depth), self.depth_rounding)
-        baseline = self._scaled(own, self.depth, self.authors_rounding)
-        return self._scaled(baseline, depth, self.depth_rounding)
+            return self._scaled(own, self.depth, depth, self.depth_rounding)
+        baseline = self._scaled(own, self.depth, 1.0, self.authors_rounding)
+        return self._scaled(baseline, 1.0, depth, self.depth_rounding)
 
     def _scaled(
-        self, stages: Sequence[Sequence[int]], depth: float, rule: DepthRounding
+        self, stages: Sequence[Sequence[int]], own: float, depth: float, rule: DepthRounding
     ) -> tuple[tuple[int, ...], ...]:
+        """Layers multiplied by ``own`` in all stages that scale, and by ``depth`` as placed."""
+        count = len(stages) - len(self.fixed_stages)
+        each = iter(stage_depths(depth, self.placement, count))
         return tuple(
-            tuple(repeats) if i in self.fixed_stages else scale_stage(repeats, depth, rule)
+            tuple(repeats)
+            if i in self.fixed_stages
+            else scale_stage(repeats, own * next(each), rule)
             for i, repeats in enumerate(stages)
         )
 
@@ -170,35 +176,46 @@ class BlockBaseline:
         in_chans: int = 3,
     ) -> nn.Module:
         """A `timm.models.efficientnet.EfficientNet` or `timm.models.mobilenetv3.MobileNetV3`."""
+        call = self.construction(depth, width)
+        model: nn.Module = call.make(num_classes=num_classes, in_chans=in_chans)
+        return model
+
+    def construction(self, depth: float, width: float, resolution: int | None = None) -> Call:
+        """The constructor of timm, and its settings: block strings with the scaled numbers."""
         from timm.layers.create_act import get_act_layer
         from timm.models._efficientnet_blocks import SqueezeExcite
-        from timm.models._efficientnet_builder import round_channels
+        from timm.models._efficientnet_builder import decode_arch_def, round_channels
         from timm.models.efficientnet import EfficientNet
         from timm.models.mobilenetv3 import MobileNetV3
         from torch import nn
 
-        blocks = self._blocks(depth)
         settings: dict[str, Any] = {
-            "block_args": [[dict(_decode(block.string)) for block in stage] for stage in blocks],
-            "num_classes": num_classes,
-            "in_chans": in_chans,
-            "stem_size": self.stem,
-            "fix_stem": self.fixed_stem,
+            "block_args": Call(decode_arch_def, (self._strings(depth, width),)),
+            "stem_size": self._stem(width),
             "num_features": self._head(width),
-            "round_chs_fn": partial(self._scale, width=width),
+            "round_chs_fn": int,
             "act_layer": get_act_layer(self.activation),
             "norm_layer": nn.BatchNorm2d,
         }
-        if self.head_after_pooling:
-            settings["se_layer"] = partial(
-                SqueezeExcite,
-                gate_layer="hard_sigmoid",
-                force_act_layer=nn.ReLU,
-                rd_round_fn=round_channels,
-            )
-        network: Any = MobileNetV3 if self.head_after_pooling else EfficientNet
-        model: nn.Module = network(**settings)
-        return model
+        if not self.head_after_pooling:
+            return Call(EfficientNet, settings=settings)
+        settings["se_layer"] = partial(
+            SqueezeExcite,
+            gate_layer="hard_sigmoid",
+            force_act_layer=nn.ReLU,
+            rd_round_fn=round_channels,
+        )
+        return Call(MobileNetV3, settings=settings)
+
+    def _strings(self, depth: float, width: float) -> list[list[str]]:
+        """The block strings of each stage, with the layers and channels that are built."""
+        return [
+            [
+                rewritten(string, repeats, partial(self._scale, width=width))
+                for string, repeats in zip(strings, counts, strict=True)
+            ]
+            for strings, counts in zip(self.stages, self.depths(depth), strict=True)
+        ]
 
     def _blocks(self, depth: float) -> list[list[Block]]:
         """Every single block, stage by stage."""
@@ -224,13 +241,3 @@ class BlockBaseline:
 
     def _head(self, width: float) -> int:
         return self.head if self.fixed_head or not self.head else self._scale(self.head, width)
-
-
-@lru_cache(maxsize=1024)
-def _decode(string: str) -> dict[str, Any]:
-    """What timm's builder needs for a block of this string; it writes into it."""
-    from timm.models._efficientnet_builder import decode_arch_def
-
-    # It decodes to one copy for each repeat.
-    blocks: list[list[dict[str, Any]]] = decode_arch_def([[string]])  # type: ignore[no-untyped-call]
-    return blocks[0][0]

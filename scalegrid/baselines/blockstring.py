@@ -84,6 +84,23 @@ def read_block(string: str) -> Block:
     )
 
 
+def rewritten(string: str, repeats: int, scale: Callable[[int], int]) -> str:
+    """The same kind of block with other numbers.
+
+    Args:
+        string: a block string.
+        repeats: its number of layers.
+        scale: what its channels become, and those that it is made to expand (``fc``).
+    """
+    numbers: dict[str, Callable[[int], int]] = {"r": lambda _: repeats, "c": scale, "fc": scale}
+
+    def changed(part: str) -> str:
+        found = re.fullmatch(r"(r|c|fc)(\d+)", part)
+        return f"{found[1]}{numbers[found[1]](int(found[2]))}" if found else part
+
+    return "_".join(map(changed, string.split("_")))
+
+
 def block_layers(
     block: Block, inputs: int, outputs: int, stride: int, squeeze: Squeeze
 ) -> list[Layer]:

@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn.parameter import is_lazy
 
 from scalegrid.baselines.base import Origin
+from scalegrid.baselines.construction import Call
 from scalegrid.baselines.introspection import structure
 from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.user_code import file_of, imported, split
@@ -69,6 +70,12 @@ class FactoryBaseline(ModuleBaseline):
             "structure": structure(self._skeleton(1.0, 1.0)),
         }
 
+    def construction(self, depth: float, width: float, resolution: int | None = None) -> Call:
+        """The factory, and the multipliers; ``resolution`` is for those that take it."""
+        multipliers = {"depth": depth, "width": width}
+        sized = {"resolution": resolution or self._given} if "resolution" in self._takes else {}
+        return Call(self._factory, settings=multipliers | sized)
+
     def build(
         self,
         depth: float,
@@ -83,9 +90,9 @@ class FactoryBaseline(ModuleBaseline):
         Raises:
             UserError: it cannot be called like this, raises, or returns no module; one sentence.
         """
-        arguments: dict[str, Any] = {"depth": depth, "width": width, "num_classes": num_classes}
-        optional = {"resolution": resolution or self._given, "in_chans": in_chans}
-        arguments |= {key: optional[key] for key in self._takes}
+        call = self.construction(depth, width, resolution)
+        arguments = {**call.settings, "num_classes": num_classes}
+        arguments |= {"in_chans": in_chans} if "in_chans" in self._takes else {}
         if in_chans != 3 and "in_chans" not in self._takes:
             raise UserError(
                 f"{self.name} has no parameter in_chans, so it takes images of 3 channels, not of "

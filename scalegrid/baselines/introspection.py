@@ -35,6 +35,28 @@ def lengthened(shallow: nn.Module, deep: nn.Module) -> frozenset[str]:
     return frozenset(name for name in grown if not grown.intersection(_ancestors(name)))
 
 
+def ends(model: nn.Module, in_chans: int, num_classes: int) -> tuple[str | None, Any]:
+    """Names of the first convolution and of the classifier, as weights are adapted by them.
+
+    The classifier is what ``get_classifier`` returns, several where that is a tuple, or else the
+    last linear layer with so many outputs; None where there is none.
+    """
+    named = dict(model.named_modules())
+    convolutions = (n for n, m in named.items() if isinstance(m, nn.Conv2d | nn.Linear))
+    first = next(convolutions, "")
+    if getattr(named.get(first), "in_channels", None) != in_chans:
+        first = ""
+    network: Any = model
+    if hasattr(network, "get_classifier"):
+        given = network.get_classifier()
+        several = given if isinstance(given, tuple) else (given,)
+        last = [name for name, m in named.items() if any(m is one for one in several)]
+    else:
+        linear = (n for n, m in named.items() if isinstance(m, nn.Linear))
+        last = [n for n in linear if named[n].out_features == num_classes][-1:]
+    return first or None, (tuple(last) if len(last) > 1 else next(iter(last), None))
+
+
 def black_images(model: nn.Module, resolution: int, images: int = 1, in_chans: int = 3) -> Tensor:
     """Zeros (images, in_chans, resolution, resolution), of the device and type of ``model``."""
     like = next(model.parameters())

@@ -73,6 +73,15 @@ class ModuleBaseline(ABC):
         """Itself."""
         return self
 
+    def placed(self, placement: float, /) -> Self:
+        """Itself, evenly; raises `UserError` for others, since its stages are not known."""
+        if placement != 0:
+            raise UserError(
+                f"{self.name} takes one depth multiplier, so where its layers go cannot be chosen; "
+                "leave out --scale stages, or give a built-in, YAML or timm network."
+            )
+        return self
+
     def known_layers(self, width: float, num_classes: int, in_chans: int = 3) -> list[Run] | None:
         """None: these networks are built and counted."""
         return None

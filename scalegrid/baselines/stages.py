@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.baselines.base import LayerRow, Layout, Origin, Run, usual_step
+from scalegrid.baselines.construction import Call
 from scalegrid.baselines.rounding import scale_channels, scale_layers, tidy, with_rule
-from scalegrid.coefficients import DepthRounding, DepthRule
+from scalegrid.coefficients import DepthRounding, DepthRule, stage_depths
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,6 +31,7 @@ class StageBaseline(ABC):
     depth_rounding: DepthRounding = "ceil"
     authors_rounding: DepthRounding | None = None
     kept_per_activation: float | None = None
+    placement: float = 0.0
 
     total_stride: ClassVar[int] = 32
     resolution_step: ClassVar[int] = usual_step(total_stride)
@@ -39,9 +41,15 @@ class StageBaseline(ABC):
         """The same stages, their layers rounded by another rule."""
         return with_rule(self, rule)
 
+    def placed(self, placement: float, /) -> Self:
+        """The same stages, layers added to them by another rule."""
+        return replace(self, placement=placement)
+
     def depths(self, depth: float) -> tuple[int, ...]:
         """Layers of each stage."""
-        return tuple(scale_layers(n, depth, self.depth_rounding) for n in self.layers)
+        each = stage_depths(depth, self.placement, len(self.layers))
+        pairs = zip(self.layers, each, strict=True)
+        return tuple(scale_layers(n, d, self.depth_rounding) for n, d in pairs)
 
     def channels(self, width: float) -> tuple[int, ...]:
         """Channels of each stage, as the constructor takes them."""
@@ -57,11 +65,33 @@ class StageBaseline(ABC):
         return None
 
     @abstractmethod
+    def construction(self, depth: float, width: float, resolution: int | None = None) -> Call:
+        """The constructor, and what it is given."""
+
+    def build(
+        self,
+        depth: float,
+        width: float,
+        num_classes: int,
+        *,
+        resolution: int | None = None,
+        in_chans: int = 3,
+    ) -> nn.Module:
+        """What the constructor returns."""
+        call = self.construction(depth, width)
+        model: nn.Module = call.make(num_classes=num_classes, in_chans=in_chans)
+        return model
+
+    @abstractmethod
     def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         """The rows of stem and stages."""
 
     def _head(self, channels: int) -> LayerRow:
         return LayerRow("Pooling & FC", 1, 1, channels, 1)
+
+
+_STEM = 64
+"""Channels of a stem that is not scaled."""
 
 
 @dataclass(frozen=True)
@@ -75,52 +105,23 @@ class ResNetBaseline(StageBaseline):
         """The kind of block; the layer table says the rest."""
         return {"class": "ResNetBaseline", "bottleneck": self.bottleneck}
 
-    def build(
-        self,
-        depth: float,
-        width: float,
-        num_classes: int,
-        *,
-        resolution: int | None = None,
-        in_chans: int = 3,
-    ) -> nn.Module:
+    def construction(self, depth: float, width: float, resolution: int | None = None) -> Call:
         """A `timm.models.resnet.ResNet`, its stem widened with the first stage."""
-        from timm.models.resnet import BasicBlock, Bottleneck, ResNet
+        from timm.models.resnet import BasicBlock, Bottleneck
 
-        widths = self.channels(width)
-        block: Any = Bottleneck if self.bottleneck else BasicBlock
-        model: nn.Module = ResNet(
-            block,
-            self.depths(depth),
-            num_classes=num_classes,
-            in_chans=in_chans,
-            channels=widths,
-        )
-        if widths[0] != self.widths[0]:
-            _widen_stem(model, in_chans, widths[0], self.bottleneck)
-        return model
+        from scalegrid.baselines.stemmed_resnet import StemmedResNet
+
+        block = Bottleneck if self.bottleneck else BasicBlock
+        layers, channels = self.depths(depth), self.channels(width)
+        stem = _STEM if channels[0] == self.widths[0] else channels[0]
+        settings = {"block": block, "layers": layers, "channels": channels, "stem": stem}
+        return Call(StemmedResNet, settings=settings)
 
     def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         operator, expansion = ("Bottleneck", 4) if self.bottleneck else ("BasicBlock", 1)
         yield LayerRow("Conv & MaxPool", 7, 4, widths[0], 1)
         for stage, (n, channels) in enumerate(zip(layers, widths, strict=True)):
             yield LayerRow(operator, 3, 2 if stage else 1, channels * expansion, n)
-
-
-def _widen_stem(model: Any, in_chans: int, channels: int, bottleneck: bool) -> None:
-    """Give the stem ``channels``; timm's constructor has no other plain stem than one of 64."""
-    from torch import nn
-
-    model.conv1 = nn.Conv2d(in_chans, channels, 7, stride=2, padding=3, bias=False)
-    model.bn1 = nn.BatchNorm2d(channels)
-    first = model.layer1[0]
-    if bottleneck:
-        first.conv1 = nn.Conv2d(channels, channels, 1, bias=False)
-        first.downsample[0] = nn.Conv2d(channels, 4 * channels, 1, bias=False)
-    else:
-        first.conv1 = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        first.downsample = None
-    model.init_weights()
 
 
 @dataclass(frozen=True)
@@ -134,26 +135,16 @@ class ConvNeXtBaseline(StageBaseline):
         """How pointwise layers are written; the layer table says the rest."""
         return {"class": "ConvNeXtBaseline", "conv_mlp": self.conv_mlp}
 
-    def build(
-        self,
-        depth: float,
-        width: float,
-        num_classes: int,
-        *,
-        resolution: int | None = None,
-        in_chans: int = 3,
-    ) -> nn.Module:
+    def construction(self, depth: float, width: float, resolution: int | None = None) -> Call:
         """A `timm.models.convnext.ConvNeXt`."""
         from timm.models.convnext import ConvNeXt
 
-        model: nn.Module = ConvNeXt(
-            num_classes=num_classes,
-            in_chans=in_chans,
-            depths=self.depths(depth),
-            dims=self.channels(width),
-            conv_mlp=self.conv_mlp,
-        )
-        return model
+        settings = {
+            "depths": self.depths(depth),
+            "dims": self.channels(width),
+            "conv_mlp": self.conv_mlp,
+        }
+        return Call(ConvNeXt, settings=settings)
 
     def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         """Before each stage a convolution: the patch stem, then downsampling layers."""
@@ -178,8 +169,7 @@ class RegNetBaseline(StageBaseline):
     @cached_property
     def definition(self) -> Any:
         """The constructor's settings beside layers and channels."""
-        unfolding = ("depth", "w0", "wa", "wm", "group_size", "group_min_ratio")
-        rest = {k: str(value) for k, value in vars(self._config).items() if k not in unfolding}
+        rest = {key: str(value) for key, value in self._others.items()}
         return {"class": "RegNetBaseline", "groups": self.groups, **rest}
 
     def channels(self, width: float) -> tuple[int, ...]:
@@ -187,31 +177,13 @@ class RegNetBaseline(StageBaseline):
         stages = zip(self.widths, self.groups, strict=True)
         return tuple(self._scale(channels, tidy(width), group) for channels, group in stages)
 
-    def build(
-        self,
-        depth: float,
-        width: float,
-        num_classes: int,
-        *,
-        resolution: int | None = None,
-        in_chans: int = 3,
-    ) -> nn.Module:
+    def construction(self, depth: float, width: float, resolution: int | None = None) -> Call:
         """A `timm.models.regnet.RegNet`, given these stages instead of parameters for them."""
-        from timm.models.regnet import RegNet
+        from scalegrid.baselines.staged_regnet import StagedRegNet, StagedRegNetCfg
 
-        own = [
-            {"depth": n, "out_chs": c, "group_size": group, "drop_path_rates": [0.0] * n}
-            for n, c, group in zip(
-                self.depths(depth), self.channels(width), self.groups, strict=True
-            )
-        ]
-
-        class StagedRegNet(RegNet):
-            def _get_stage_args(self, *args: Any, **kwargs: Any) -> Any:
-                stages, common = super()._get_stage_args(*args, **kwargs)
-                return [a | b for a, b in zip(stages, own, strict=True)], common
-
-        return StagedRegNet(self._config, num_classes=num_classes, in_chans=in_chans)
+        stages = tuple(zip(self.depths(depth), self.channels(width), self.groups, strict=True))
+        cfg = StagedRegNetCfg(**self._others, stages=stages)
+        return Call(StagedRegNet, settings={"cfg": cfg})
 
     def _body(self, layers: tuple[int, ...], widths: tuple[int, ...]) -> Iterator[LayerRow]:
         operator = "SE-Bottleneck" if self._config.se_ratio else "Bottleneck"
@@ -228,6 +200,12 @@ class RegNetBaseline(StageBaseline):
         from timm.models.regnet import model_cfgs
 
         return model_cfgs[self.key or self.name]
+
+    @property
+    def _others(self) -> dict[str, Any]:
+        """The settings that say nothing of the stages."""
+        unfolding = ("depth", "w0", "wa", "wm", "group_size", "group_min_ratio")
+        return {k: value for k, value in vars(self._config).items() if k not in unfolding}
 
     def _scale(self, channels: int, width: float, group: int) -> int:
         """Multiples of 8, then as near as the group width of the bottleneck allows."""

@@ -13,7 +13,7 @@ from typing import Any
 from scalegrid.baselines.rounding import round_channels, scale_channels, scale_layers, tidy
 from scalegrid.baselines.timm_entry import Settings
 from scalegrid.baselines.timm_rules import Rule, norm_groups, repeated
-from scalegrid.coefficients import DepthRounding
+from scalegrid.coefficients import DepthRounding, stage_depths
 
 Sizes = tuple[Any, ...]
 
@@ -21,7 +21,7 @@ _HEAD = 64
 """Channels of a head of the attention that pools a ByobNet's maps."""
 
 
-def block_rule(given: Settings, sets_head: bool, layers: DepthRounding) -> Rule:
+def block_rule(given: Settings, sets_head: bool, layers: DepthRounding, placement: float) -> Rule:
     """Equal blocks are repeated, and timm rounds the channels."""
     stages, rounding = given["block_args"], given["round_chs_fn"]
     grouped = _grouped(stages)
@@ -31,12 +31,13 @@ def block_rule(given: Settings, sets_head: bool, layers: DepthRounding) -> Rule:
     is_grouped = "GroupNorm" in str(given["norm_layer"])
     divisor = math.lcm(8, keywords.get("divisor", 8)) if is_grouped else 8
 
+    fixed = [all(map(_is_pointwise, stage)) for stage in stages]
+
     def deeper(depth: float) -> list[list[Settings]]:
+        each = iter(stage_depths(depth, placement, fixed.count(False)))
         return [
-            repeated(
-                stage, lambda _: True, 1.0 if all(map(_is_pointwise, stage)) else depth, layers
-            )
-            for stage in stages
+            repeated(stage, lambda _: True, 1.0 if keeps else next(each), layers)
+            for stage, keeps in zip(stages, fixed, strict=True)
         ]
 
     def rounded(width: float) -> Callable[[int], int]:
@@ -52,8 +53,10 @@ def block_rule(given: Settings, sets_head: bool, layers: DepthRounding) -> Rule:
         return (*map(rounded(width), (*stem, *blocks)), features)
 
     def scaled(depth: float, width: float) -> Settings:
-        blocks = [[dict(block) for block in stage] for stage in deeper(depth)]
-        changed = {"block_args": blocks, "round_chs_fn": rounded(width)}
+        whole = rounded(width)
+        blocks = [[_wider(block, whole) for block in stage] for stage in deeper(depth)]
+        changed: Settings = {"block_args": blocks, "round_chs_fn": int}
+        changed |= {"stem_size": whole(stem[0])} if stem else {}
         return changed | ({"num_features": channels(width)[-1]} if head else {})
 
     return Rule(lambda depth: tuple(map(len, deeper(depth))), channels, scaled)
@@ -69,11 +72,17 @@ def _grouped(stages: list[list[Settings]]) -> dict[int, int]:
     }
 
 
+def _wider(block: Settings, whole: Callable[[int], int]) -> Settings:
+    """A copy of a block with the channels that timm would round."""
+    keys = (key for key in ("out_chs", "force_in_chs") if block.get(key))
+    return {**block, **{key: whole(block[key]) for key in keys}}
+
+
 def _is_pointwise(block: Settings) -> bool:
     return bool(block["block_type"] == "cn" and block["kernel_size"] == 1)
 
 
-def byob_rule(config: Any, layers: DepthRounding) -> Rule:
+def byob_rule(config: Any, layers: DepthRounding, placement: float) -> Rule:
     """Each stage is one block configuration or a tuple of them."""
     stages = [s if isinstance(s, tuple | list) else (s,) for s in config.blocks]
     pools_by_heads = config.head_type.startswith("attn") and not config.head_hidden_size
@@ -90,8 +99,12 @@ def byob_rule(config: Any, layers: DepthRounding) -> Rule:
                 return scale_channels(own, width, math.gcd(own, (_HEAD / factor).numerator))
         return channels
 
+    def deeper(depth: float) -> list[list[int]]:
+        each = zip(stages, stage_depths(depth, placement, len(stages)), strict=True)
+        return [[scale_layers(block.d, d, layers) for block in stage] for stage, d in each]
+
     def depths(depth: float) -> Sizes:
-        return tuple(scale_layers(block.d, depth, layers) for stage in stages for block in stage)
+        return tuple(n for stage in deeper(depth) for n in stage)
 
     def channels(width: float) -> Sizes:
         blocks = (wider(block, width) for stage in stages for block in stage)
@@ -108,8 +121,8 @@ def byob_rule(config: Any, layers: DepthRounding) -> Rule:
 
     def scaled(depth: float, width: float) -> Settings:
         blocks = tuple(
-            tuple(replace(b, d=scale_layers(b.d, depth, layers), c=wider(b, width)) for b in stage)
-            for stage in stages
+            tuple(replace(b, d=n, c=wider(b, width)) for b, n in zip(stage, numbers, strict=True))
+            for stage, numbers in zip(stages, deeper(depth), strict=True)
         )
         changed = replace(config, blocks=blocks, stem_chs=stem(width), num_features=head(width))
         return {"model_cfg": changed}

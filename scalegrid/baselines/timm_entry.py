@@ -58,6 +58,13 @@ def create(model: str, change: Callable[[Any, Settings], Settings], **arguments:
     return created
 
 
+def preparation(model: str | None) -> Settings:
+    """How timm prepares images for a ``model``, or by default: crop, interpolation, mean, std."""
+    given = timm.models.get_pretrained_cfg(model) if model else None
+    known = given or timm.models.PretrainedCfg()
+    return {key: getattr(known, key) for key in ("crop_pct", "interpolation", "mean", "std")}
+
+
 def configuration(settings: Settings) -> tuple[str, Any]:
     """The setting that holds most others, a data class, dict or list, and its name; or nothing."""
     key = next((key for key in ("model_cfg", "cfg") if key in settings), "")

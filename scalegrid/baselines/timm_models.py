@@ -7,15 +7,16 @@ RegNet is scaled as the built-in ones are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from copy import copy
-from functools import cached_property
-from typing import TYPE_CHECKING, NamedTuple, get_args
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, NamedTuple, cast
 
 import timm
 from torch import nn
 
 from scalegrid.baselines.base import Baseline, Origin, usual_step
+from scalegrid.baselines.construction import Call
 from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.stages import regnet_of_timm
 from scalegrid.baselines.timm_blocks import block_rule, byob_rule
@@ -63,16 +64,22 @@ _REASONS = {
 """Why what a constructor builds, or a model, is not scaled."""
 
 
+_NOT_KEPT = ("pretrained", "cache", "features_only")
+"""Settings, by their first letters, of timm's weights and of what a caller may ask for."""
+
+Rules = Callable[[DepthRounding, float], Rule]
+"""How a model scales, by how layers are rounded and where they are added."""
+
+
 class TimmBaseline(ModuleBaseline):
     """A ``model`` of timm at the px that its weights were trained on, scaled by a rule."""
 
     origin: Origin = "timm"
 
-    def __init__(
-        self, model: str, resolution: int, rules: Mapping[DepthRounding, Rule], sized: bool
-    ) -> None:
+    def __init__(self, model: str, resolution: int, rules: Rules, sized: bool) -> None:
         super().__init__(PREFIX + model, resolution)
-        rule = rules[AUTHORS]
+        self._by: tuple[DepthRounding, float] = (AUTHORS, 0.0)
+        rule = rules(*self._by)
         self.resolution = resolution
         self.definition = {"timm": model}
         self.depths = rule.depths
@@ -86,12 +93,21 @@ class TimmBaseline(ModuleBaseline):
     @property
     def depth_rounding(self) -> DepthRounding:
         """How layers are rounded."""
-        return next(rounding for rounding, rule in self._rules.items() if rule is self._rule)
+        return self._by[0]
 
     def rounded(self, rule: DepthRule, /) -> Self:
         """The same model, its layers rounded by another rule; what has been found out is shared."""
+        return self._scaled_by(AUTHORS if rule == "authors" else rule, self._by[1])
+
+    def placed(self, placement: float, /) -> Self:
+        """The same model, layers added to its stages by another rule, where it is given stages."""
+        _ = self._stages  # found as layers are added to all
+        return self._scaled_by(self._by[0], placement)
+
+    def _scaled_by(self, rounding: DepthRounding, placement: float) -> Self:
         other = copy(self)
-        other._rule = self._rules[AUTHORS if rule == "authors" else rule]
+        other._by = rounding, placement
+        other._rule = self._rules(*other._by)
         other.depths = other._rule.depths
         return other
 
@@ -138,6 +154,13 @@ class TimmBaseline(ModuleBaseline):
         """As its authors built it: layers and channels do not depend on the resolution."""
         return self.build(depth, width, 10)
 
+    def construction(self, depth: float, width: float, resolution: int | None = None) -> Call:
+        """The model's constructor and all of its settings, but for those of timm's weights."""
+        constructor, settings = settings_of(self._model)
+        settings |= self._changed(depth, width, resolution)
+        kept = {key: value for key, value in settings.items() if not key.startswith(_NOT_KEPT)}
+        return Call(constructor, settings=kept)
+
     def build(
         self,
         depth: float,
@@ -153,15 +176,7 @@ class TimmBaseline(ModuleBaseline):
             UserError: timm cannot build it at these multipliers, or whole patches do not make up
                 the resolution, and timm would leave px unused.
         """
-        patch = self._rule.patch
-        if patch and resolution is not None and resolution % patch:
-            raise UserError(
-                f"{self.name} has patches of {patch} px, which do not divide images of "
-                f"{resolution} px; take a multiple of {self.resolution_step} px."
-            )
-        changed = self._rule.scaled(depth, width)
-        if self._sized and resolution is not None:
-            changed["img_size"] = resolution
+        changed = self._changed(depth, width, resolution)
         try:
             return create(
                 self._model,
@@ -175,6 +190,17 @@ class TimmBaseline(ModuleBaseline):
             raise UserError(
                 f"{self.name} cannot be built at {at} ({one_line(error)}); {_INSTEAD}."
             ) from error
+
+    def _changed(self, depth: float, width: float, resolution: int | None) -> Settings:
+        """The settings that are not those of the model's own entry point."""
+        patch = self._rule.patch
+        if patch and resolution is not None and resolution % patch:
+            raise UserError(
+                f"{self.name} has patches of {patch} px, which do not divide images of "
+                f"{resolution} px; take a multiple of {self.resolution_step} px."
+            )
+        sized = {"img_size": resolution} if self._sized and resolution is not None else {}
+        return self._rule.scaled(depth, width) | sized
 
 
 def timm_baseline(name: str) -> Baseline:
@@ -194,12 +220,10 @@ def timm_baseline(name: str) -> Baseline:
     if constructor.__name__ == "RegNet":
         return regnet_of_timm(name, timm.models.get_arch_name(model), resolution)
     given = all_settings(constructor, settings)
-    rules: dict[DepthRounding, Rule] = {}
-    for rounding in get_args(DepthRounding):
-        rule = _rule(model, constructor.__name__, given, settings, rounding)
-        if isinstance(rule, str):
-            raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")
-        rules[rounding] = rule
+    about = (model, constructor.__name__, given, settings)
+    if isinstance(rule := _rule(*about), str):
+        raise UserError(f"{name} cannot be scaled by rule, since {rule}; {_INSTEAD}.")
+    rules = cast(Rules, partial(_rule, *about))  # a model with one rule has all
     return TimmBaseline(model, resolution, rules, given.get("img_size") is not None)
 
 
@@ -230,6 +254,7 @@ def _rule(
     given: Settings,
     settings: Settings,
     layers: DepthRounding = AUTHORS,
+    placement: float = 0.0,
 ) -> Rule | str:
     """The rule that scales a model, or why there is none."""
     if reason := _REASONS.get(model) or _REASONS.get(constructor):
@@ -241,10 +266,10 @@ def _rule(
     if getattr(given.get("embed_layer"), "keywords", {}).get("proj") is False:
         return "the channels of its blocks are those of a convolutional stem"
     if constructor == "ByobNet":
-        return byob_rule(settings["model_cfg"], layers)
+        return byob_rule(settings["model_cfg"], layers, placement)
     if constructor in ("EfficientNet", "MobileNetV3", "MobileNetV5"):
-        return block_rule(given, "num_features" in settings, layers)
+        return block_rule(given, "num_features" in settings, layers, placement)
     kind = kind_of(constructor, given)
     if kind is None:
         return f"its constructor {constructor} is not given layers and channels stage by stage"
-    return rule_of(kind, given, settings, layers)
+    return rule_of(kind, given, settings, layers, placement)

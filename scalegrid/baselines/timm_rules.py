@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 
 from scalegrid.baselines.rounding import scale_channels, scale_layers, scale_stage, tidy
 from scalegrid.baselines.timm_entry import Settings, configuration
-from scalegrid.coefficients import DepthRounding
+from scalegrid.coefficients import DepthRounding, stage_depths
 
 Change = tuple[str, Callable[[Any], Any]]
 """The path of a setting, and what becomes of its value."""
@@ -162,13 +162,16 @@ def kind_of(constructor: str, given: Settings) -> Kind | None:
     return Kind(layers, channels, heads, **_SPECIAL.get(constructor, {}))
 
 
-def rule_of(kind: Kind, given: Settings, settings: Settings, layers: DepthRounding) -> Rule:
+def rule_of(
+    kind: Kind, given: Settings, settings: Settings, layers: DepthRounding, placement: float
+) -> Rule:
     """How the settings of this ``kind`` scale, among ``settings`` and all that is ``given``."""
 
     def scaled(depth: float, width: float) -> Settings:
-        deeper = partial(_layers, depth=depth, rule=layers)
-        changes: list[Change] = [(path, deeper) for path in kind.layers.split()]
-        changes += (*_wider(kind, given, width), *_following(kind, given, deeper, width))
+        paths = kind.layers.split()
+        deeper = _deeper(len(paths), depth, layers, placement)
+        changes: list[Change] = list(zip(paths, deeper, strict=True))
+        changes += (*_wider(kind, given, width), *_following(kind, given, deeper[0], width))
         return _changed(settings, given, changes)
 
     isotropic = isinstance(given.get(kind.layers), int)
@@ -210,6 +213,23 @@ def _replaced(holder: Any, path: str, change: Callable[[Any], Any]) -> Any:
 
 def _entry(value: Any, path: str, change: Callable[[Any], Any]) -> Any:
     return _replaced(value, path, change) if path else change(value)
+
+
+def _deeper(
+    paths: int, depth: float, rule: DepthRounding, placement: float
+) -> list[Callable[[Any], Any]]:
+    """What becomes of the layers at each path: a path is a stage, or the only one lists them."""
+    if paths > 1:
+        each = stage_depths(depth, placement, paths)
+        return [partial(_layers, depth=d, rule=rule) for d in each]
+
+    def listed(value: Any) -> Any:
+        if placement == 0 or not isinstance(value, list | tuple) or _is_blocks(value):
+            return _layers(value, depth, rule)
+        each = zip(value, stage_depths(depth, placement, len(value)), strict=True)
+        return type(value)(_layers(v, d, rule) for v, d in each)
+
+    return [listed]
 
 
 def _layers(value: Any, depth: float, rule: DepthRounding) -> Any:

@@ -5,13 +5,21 @@ from __future__ import annotations
 import sys
 from contextlib import redirect_stdout
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
-from scalegrid.cli.options import NumberList, format_option, results_option
+from scalegrid.cli.options import (
+    NumberList,
+    format_option,
+    given,
+    refuse_others,
+    results_option,
+)
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
-from scalegrid.cli.published import show_comparison, show_fit
+from scalegrid.cli.published import show_comparison, show_fit, show_references
+from scalegrid.cli.returns import returns_options, shown_returns
 from scalegrid.coefficients import Coefficients, DepthRule
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count, runs, sentence
@@ -91,26 +99,41 @@ _START = ("baseline", "alpha", "beta", "gamma", "flops_factor")
 )
 @click.option(
     "--compare",
-    type=click.Choice(["published"]),
-    help="Show EfficientNet by the formula beside B0 … B7 as they were released.",
+    type=click.Choice(["published", "references"]),
+    help="Show EfficientNet by the formula beside B0 … B7 as released; or what else is in Table 2.",
 )
+@returns_options
 @click.option("--measure-latency", is_flag=True, help="Measure the inference of one image.")
 @click.option("--device", default="cpu", show_default=True, help="Device to measure on.")
 @click.option(
     "--threads", type=_WHOLE, default=1, show_default=True, help="CPU threads to measure."
 )
+@click.option(
+    "--export",
+    "folder",
+    metavar="DIR",
+    type=click.Path(path_type=Path),
+    help="Write the sizes as a package that registers them with timm.",
+)
 @format_option
-def family(name: str | None, form: Format, **flags: Any) -> None:
+def family(name: str | None, folder: Path | None, form: Format, **flags: Any) -> None:
     """Show the networks that coefficients make of a baseline: realised and costed, at any φ."""
     from scalegrid.family import at_budgets, at_phis, with_sweep
+    from scalegrid.family.document import document
+    from scalegrid.family.export import export
     from scalegrid.family.phis import parse
 
     if flags["fit"] is not None:
+        refuse_others("--fit", {"fit", "form"})
         show_fit(flags["fit"], form)
         return
     if flags["compare"] is not None:
+        refuse_others("--compare", {"compare", "baseline", "name", "form", *_COMPARED})
         _compare(name, flags, form)
         return
+    if shown_returns(flags, form):
+        return
+    _check_used(name, flags)
     kinds = [kind for kind in _KINDS if flags[kind] is not None]
     if kinds and flags[kinds[0]] == ():
         raise UserError(f"--{kinds[0]} needs at least one number.")
@@ -133,28 +156,51 @@ def family(name: str | None, form: Format, **flags: Any) -> None:
         found = found if known is None else with_sweep(found, known)
         if flags["measure_latency"] and kind != "latency":
             found = _timed(found, flags)
+        exported = [] if folder is None else [export(found, folder)]
     if form == "csv":
         print_csv([asdict(size) for size in found.sizes])
     elif form == "json":
-        print_json(_document(found))
+        print_json(document(found))
     else:
         _print(found)
-    if form != "table":
-        print_lines((f"Note: {sentence(note)}" for note in found.notes), sys.stderr)
+    notes = exported if form == "table" else [*found.notes, *exported]
+    print_lines((f"Note: {sentence(note)}" for note in notes), sys.stderr)
+
+
+_COMPARED = ("phi", "alpha", "beta", "gamma", "depth_rounding")
+"""What a comparison with the release reads."""
+
+
+def _check_used(name: str | None, flags: dict[str, Any]) -> None:
+    """Raise UserError where a flag would be left unread without another one."""
+    if name is None and given(["results"]):
+        raise UserError("--results is the folder of --from NAME; give both or neither.")
+    measured = flags["measure_latency"] or flags["latency"] is not None
+    if not measured and (unread := given(["device", "threads"])):
+        raise UserError(
+            f"{unread[0]} is for --latency or --measure-latency; give one of them, or leave it out."
+        )
 
 
 def _compare(name: str | None, flags: dict[str, Any], form: Format) -> None:
     """EfficientNet alone has a release to compare with, and a formula of its own."""
     from scalegrid.coefficients import PAPER
+    from scalegrid.family import Terms, at_phis
     from scalegrid.family.phis import parse
+    from scalegrid.family.start import start
 
+    if flags["compare"] == "references":
+        refuse_others("--compare references", {"compare", "form"})
+        show_references(form)
+        return
     if name is not None or flags["baseline"] not in (None, "b0"):
         other = f"--from {name}" if name is not None else f"--baseline {flags['baseline']}"
         raise UserError(f"--compare published is of b0; leave out {other}.")
-    given = [flags[key] for key in Coefficients._fields]
-    coefficients = PAPER if given == [None] * 3 else _coefficients(flags)
-    phis = parse("0:7" if flags["phi"] is None else flags["phi"])
-    show_comparison(coefficients, list(phis), flags["depth_rounding"] or "authors", form)
+    triple = [flags[key] for key in Coefficients._fields]
+    coefficients = PAPER if triple == [None] * 3 else _coefficients(flags)
+    phis, rule = parse("0:7" if flags["phi"] is None else flags["phi"]), flags["depth_rounding"]
+    at_phis(Terms(start("b0"), coefficients), phis)  # else what makes no network is refused
+    show_comparison(coefficients, list(phis), rule or "authors", form)
 
 
 def _swept(name: str, flags: dict[str, Any]) -> Swept:
@@ -259,22 +305,6 @@ def _timed(family: Family, flags: dict[str, Any]) -> Family:
     from scalegrid.training.devices import find_devices
 
     return with_latency(family, find_devices(flags["device"])[0], flags["threads"])
-
-
-def _document(found: Family) -> dict[str, Any]:
-    terms = found.terms
-    return {
-        "baseline": terms.start.baseline.name,
-        "resolution": terms.start.resolution,
-        "resolution_step": terms.start.step,
-        "num_classes": terms.start.costs.num_classes,
-        **terms.coefficients._asdict(),
-        "flops_factor": terms.flops_factor,
-        "batch_size": terms.batch_size,
-        "sizes": [asdict(size) for size in found.sizes],
-        "ranges": [{**one._asdict(), "spread": one.spread} for one in found.ranges],
-        "notes": list(found.notes),
-    }
 
 
 def _print(found: Family) -> None:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any, Literal, TypeVar, Union, get_args, get_origin
 
 import click
+from click.core import ParameterSource
 
 from scalegrid.baselines import locate
 from scalegrid.cli.output import FORMATS
 from scalegrid.spec import GROUPS, SweepSpec
 from scalegrid.util import yaml
+from scalegrid.util.errors import UserError
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -27,8 +29,8 @@ name_argument = click.argument("name", required=False)
 
 _FLAG_COLUMN = 28  # characters
 
-_METAVARS = {2: "LOW HIGH", 3: "DEPTH WIDTH RESOLUTION"}
-"""Of options that take so many numbers."""
+_METAVARS = {"compound": "ALPHA BETA GAMMA", "rate_exponents": "DEPTH WIDTH RESOLUTION"}
+"""Of options that take several numbers, if these are not bounds."""
 
 
 class NumberList(click.ParamType[tuple[float, ...]]):
@@ -108,6 +110,27 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     return spec.model_copy(update={"baseline": baseline})
 
 
+def given(keys: Collection[str]) -> list[str]:
+    """Those flags of the running command with these keys that were given, in the help's order."""
+    context = click.get_current_context()
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in keys
+        and context.get_parameter_source(parameter.name) is ParameterSource.COMMANDLINE
+    ]
+
+
+def refuse_others(option: str, allowed: Collection[str]) -> None:
+    """Raise UserError where flags are given that an option would leave unread.
+
+    ``allowed`` are the keys of those that it reads, its own among them.
+    """
+    every = {parameter.name for parameter in click.get_current_context().command.params}
+    if unread := given({key for key in every if key} - set(allowed)):
+        raise UserError(f"{option} takes no {unread[0]}; leave out one of them.")
+
+
 def _option(key: str) -> Callable[[Command], Command]:
     field = SweepSpec.model_fields[key]
     flag = "--" + key.replace("_", "-")
@@ -129,9 +152,14 @@ def _option(key: str) -> Callable[[Command], Command]:
         numbers = NumberList(_unwrapped(get_args(kind)[0]))
         return click.option(flag, type=numbers, default=None, help=help_text)
     if get_origin(kind) is tuple:
-        count = len(get_args(kind))
+        metavar = _METAVARS.get(key, "LOW HIGH")
         return click.option(
-            flag, type=float, nargs=count, default=None, metavar=_METAVARS[count], help=help_text
+            *(flag,),
+            type=float,
+            nargs=len(get_args(kind)),
+            default=None,
+            metavar=metavar,
+            help=help_text,
         )
     return click.option(flag, type=kind, default=None, help=help_text)
 

@@ -159,10 +159,11 @@ def _off_cost(plan: Plan) -> list[str]:
     """Which scaled variants do not cost what the plan wants."""
     from scalegrid.analysis import network_name
     from scalegrid.analysis.matched_cost import COSTS
+    from scalegrid.analysis.naming import NAMED
 
     spec = plan.spec
     off = [
-        f"{network_name(v.role, v.alpha, v.beta, v.gamma)} "
+        f"{network_name(*(getattr(v, key) for key in NAMED))} "
         f"({plan.cost_ratio(v, spec.matched_cost):.2f}×"
         f"{'' if v.phi == 1 else f', φ = {v.phi:.2g}'})"
         for v in plan.variants
@@ -195,12 +196,12 @@ def _memory(plan: Plan) -> list[str]:
 
 def _row(plan: Plan, variant: Variant) -> dict[str, str]:
     from scalegrid.analysis.matched_cost import ratio_column
-    from scalegrid.analysis.naming import role_name
+    from scalegrid.analysis.naming import NAMED, role_name
 
     match = plan.spec.matched_cost
     ratio = f"{plan.cost_ratio(variant, match):.3f}×{'' if variant.matched else ' *'}"
     return {
-        "role": role_name(variant.role, variant.alpha, variant.beta, variant.gamma),
+        "role": role_name(*(getattr(variant, key) for key in NAMED)),
         "φ": f"{variant.phi:.3g}",
         "α": coefficient(variant.alpha),
         "β": coefficient(variant.beta),

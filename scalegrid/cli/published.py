@@ -80,24 +80,65 @@ def _number(value: float) -> str:
 def show_comparison(
     coefficients: Coefficients, phis: list[float], rule: DepthRule, form: Format
 ) -> None:
-    """Print EfficientNet by a formula, beside the models that were released."""
+    """Print EfficientNet by a formula, beside the models that were released.
+
+    As a table, the other networks of Table 2 are below; otherwise they are apart
+    (`show_references`).
+    """
     from scalegrid.family.compare_published import compare_published
 
     table = compare_published(coefficients, phis, rule)
+    if form != "table":
+        _print_rows(table, form)
+        return
+    print_table([_pair(row) for _, row in table.iterrows()], least=_LEAST)
+    print()
+    print_lines(
+        [
+            "Printed: Table 2 of arXiv 1905.11946v5. The φ of a released model is where the "
+            "formula is nearest to its multipliers, and where it has its FLOPs.",
+            "",
+            "The other networks of Table 2:",
+        ]
+    )
+    show_references(form)
+
+
+def show_references(form: Format) -> None:
+    """Print the networks of Table 2 that are no EfficientNets, as counted or as published."""
+    from scalegrid.family.compare_published import reference_rows
+
+    table = reference_rows()
+    if form == "table":
+        print_table([_reference(row) for _, row in table.iterrows()])
+    else:
+        _print_rows(table, form)
+
+
+def _print_rows(table: pd.DataFrame, form: Format) -> None:
+    """As JSON, a list of rows, or as CSV."""
     if form == "csv":
         rows: list[dict[str, Any]] = table.to_dict("records")  # type: ignore[assignment]
         print_csv(rows)
-    elif form == "json":
-        print_json(table.astype(object).where(table.notna(), None).to_dict("records"))
     else:
-        print_table([_pair(row) for _, row in table.iterrows()], least=_LEAST)
-        print()
-        print_lines(
-            [
-                "Printed: Table 2 of arXiv 1905.11946v5. The φ of a released model is where the "
-                "formula is nearest to its multipliers, and where it has its FLOPs."
-            ]
-        )
+        print_json(table.astype(object).where(table.notna(), None).to_dict("records"))
+
+
+def _reference(row: pd.Series[Any]) -> dict[str, str]:
+    """A network: its cost as counted, or as printed in billions and millions."""
+    counted = row["cost"] == "counted"
+    printed = {"flops": 1e9 * row["printed_flops"], "params": 1e6 * row["printed_params"]}
+    flops, params = (row[key] if counted else value for key, value in printed.items())
+    return {
+        "model": row["model"],
+        "px": _text(row["px"], "d"),
+        "FLOPs": _text(flops, "count"),
+        "params": _text(params, "count"),
+        "cost": row["cost"],
+        "printed, B": _text(row["printed_flops"], "g"),
+        "printed, M": _text(row["printed_params"], "g"),
+        "top-1": _text(row["printed_top1"], ".1f"),
+    }
 
 
 def _pair(row: pd.Series[Any]) -> dict[str, str]:

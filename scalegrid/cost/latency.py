@@ -8,6 +8,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from scalegrid.util.errors import UserError
+from scalegrid.util.processes import available_cores
+from scalegrid.util.text import plural
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -43,6 +47,16 @@ def seconds(
                 if turn >= WARM_UP:
                     sample.append(time.perf_counter() - start)
     return samples
+
+
+def check_threads(threads: int) -> None:
+    """Raise UserError if the cores are fewer: latency would be that of waiting for one another."""
+    cores = available_cores()
+    if threads > cores:
+        raise UserError(
+            f"--threads {threads} is more than the {plural(cores, 'core')} of this machine, on "
+            f"which latency is measured; choose up to {cores}."
+        )
 
 
 def machine(device: str) -> str:

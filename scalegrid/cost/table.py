@@ -58,7 +58,14 @@ class Costs:
 
     def rounded(self, rule: DepthRule) -> Costs:
         """The costs of the same networks, their layers rounded by another rule."""
-        other = Costs(self.baseline.rounded(rule), self.num_classes, self.in_chans)
+        return self._of(self.baseline.rounded(rule))
+
+    def placed(self, placement: float) -> Costs:
+        """The costs of networks whose layers are added elsewhere; see `Baseline.placed`."""
+        return self._of(self.baseline.placed(placement))
+
+    def _of(self, baseline: Baseline) -> Costs:
+        other = Costs(baseline, self.num_classes, self.in_chans)
         other._traces = self._traces
         return other
 

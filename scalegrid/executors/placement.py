@@ -8,6 +8,9 @@ from scalegrid.spec import SweepSpec
 from scalegrid.training.devices import find_devices
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores
+from scalegrid.util.text import plural
+
+_CROWD = 8  # threads, or workers, for each core
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,19 @@ def placement_for(spec: SweepSpec) -> Placement:
             "brief training; leave it out."
         )
     if devices == ["cpu"]:
-        default = max(1, available_cores() // spec.threads)
+        cores = available_cores()
+        _check_crowd(spec, cores)
+        default = max(1, cores // spec.threads)
     else:
         default = len(devices) * spec.trials_per_device
     return Placement(spec.workers or default, tuple(devices), spec.threads)
+
+
+def _check_crowd(spec: SweepSpec, cores: int) -> None:
+    """Raise UserError where there would be so many that they only wait for one another."""
+    for name, count in (("threads", spec.threads), ("workers", spec.workers or 1)):
+        if count > _CROWD * cores:
+            raise UserError(
+                f"--{name} {count} is too many for the {plural(cores, 'core')} of this machine; "
+                f"choose up to {cores}, or {_CROWD * cores} at most."
+            )

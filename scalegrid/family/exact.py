@@ -11,14 +11,12 @@ import math
 from collections.abc import Callable, Hashable
 from typing import NamedTuple, TypeVar
 
-import numpy as np
-
-from scalegrid.coefficients import Scaling
+from scalegrid.coefficients import LIMIT, Scaling
 from scalegrid.cost.counting import Cost
 from scalegrid.family.phis import counted, solve
 from scalegrid.family.sizes import Terms
-from scalegrid.plan.realisable import measured_shares
-from scalegrid.plan.steps import LIMIT, PRECISION, step_at
+from scalegrid.plan.realisable import cost_ratios, nearest_in_direction
+from scalegrid.plan.steps import PRECISION, step_at
 
 _T = TypeVar("_T")
 
@@ -118,15 +116,9 @@ def _few(values: list[_T], most: int) -> list[_T]:
 def _best(terms: Terms, window: _Window, budget: float, kind: str) -> tuple[float, Found]:
     """The distance from the coefficients' shares, and the network."""
     table = terms.start.costs.table(*window)
-    misses = np.abs(np.log(table[..., Cost._fields.index(kind)] / budget))
-    misses[0, 0, 0] = np.inf  # the baseline has no budget shares
-    near = np.argwhere(misses <= math.log1p(terms.tolerance))
-    matched = len(near) > 0
-    if not matched:
-        near = np.argwhere(misses <= misses.min() + 1e-12)
-    shares = [measured_shares(table, (int(d), int(w), int(p))) for d, w, p in near]
-    away = np.linalg.norm(np.array(shares) - np.array(terms.coefficients.shares()), axis=1)
-    best = int(np.argmin(np.round(away, 12)))
-    d, w, p = (int(i) for i in near[best])
+    ratios = cost_ratios(table, kind)
+    factor = budget / table[0, 0, 0, Cost._fields.index(kind)]
+    shares = terms.coefficients.shares()
+    (d, w, p), away, matched = nearest_in_direction(table, ratios, factor, terms.tolerance, shares)
     scale = window.sides[p] / terms.start.resolution
-    return float(away[best]), Found(Scaling(window.depths[d], window.widths[w], scale), matched)
+    return away, Found(Scaling(window.depths[d], window.widths[w], scale), matched)

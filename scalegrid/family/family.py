@@ -29,12 +29,16 @@ Way = Literal["formula", "exact", "both"]
 
 @dataclass(frozen=True)
 class Family:
-    """Sizes in order of φ, those of the formula first; ranges of a sweep's; sentences to read."""
+    """Sizes in order of φ, those of the formula first; ranges of a sweep's; sentences to read.
+
+    ``origin`` says which sweep the coefficients are of; empty if they were given.
+    """
 
     terms: Terms
     sizes: tuple[Size, ...]
     ranges: tuple[Range, ...] = ()
     notes: tuple[str, ...] = ()
+    origin: str = ""
 
     def by(self, budget: str) -> list[Size]:
         """The sizes found by ``formula`` or ``exact``."""
@@ -46,6 +50,7 @@ def make_family(
     coefficients: tuple[float, float, float],
     phis: Sequence[float] = (0, 1, 2, 3, 4, 5, 6, 7),
     *,
+    flops: Sequence[float] = (),
     budget: Way = "formula",
     flops_factor: float = 2.0,
     tolerance: float = 0.03,
@@ -63,8 +68,10 @@ def make_family(
         baseline: its name, see `scalegrid baselines`.
         coefficients: (α, β, γ).
         phis: compound coefficients, fractional and negative ones too.
+        flops: budgets of multiply-adds for one image, in place of φ: of each the nearest network.
         budget: ``formula``: d, w, r = α^φ, β^φ, γ^φ, rounded; ``exact``: the network nearest the
-            coefficients' direction that costs F^φ times the baseline's FLOPs; ``both``.
+            coefficients' direction that costs F^φ times the baseline's FLOPs, or the budget;
+            ``both``.
         flops_factor: F.
         tolerance: relative deviation from F^φ that counts as met.
         resolution: input side at φ = 0 in px; None: the authors'.
@@ -79,8 +86,8 @@ def make_family(
         The columns are the fields of `scalegrid.family.Size`.
 
     Raises:
-        UserError: the baseline is unknown or not sound, cost does not grow as F^φ does, or a φ
-            makes no network.
+        UserError: the baseline is unknown or not sound, cost does not grow as F^φ does, a φ makes
+            no network, or none reaches a budget.
     """
     import pandas as pd
 
@@ -95,7 +102,8 @@ def make_family(
     terms = Terms(
         first, Coefficients(*coefficients), flops_factor, tolerance, batch_size, regularisation
     )
-    rows = [asdict(size) for size in at_phis(terms, phis, budget).sizes]
+    found = at_budgets(terms, flops, "flops", budget) if flops else at_phis(terms, phis, budget)
+    rows = [asdict(size) for size in found.sizes]
     table: pd.DataFrame = pd.DataFrame(rows)
     return table
 
@@ -106,6 +114,7 @@ def at_phis(terms: Terms, phis: Sequence[float], way: Way = "formula") -> Family
     if way != "exact":
         scalings = [(phi, terms.start.scaling(terms.coefficients, phi)) for phi in phis]
         sizes += [size_of(terms, phi, scaling) for phi, scaling in scalings]
+        _check_growth(terms, sizes)
     if way != "formula":
         own = terms.start.own_cost.flops
         sizes += [_exact(terms, phi, own * terms.ratio(phi)) for phi in phis]
@@ -130,6 +139,18 @@ def at_budgets(
     return noted(Family(terms, tuple(sizes)))
 
 
+def _check_growth(terms: Terms, sizes: Sequence[Size]) -> None:
+    """Raise UserError where rounding leaves nothing of a doubling, or turns it round."""
+    for size in sizes:
+        wanted = math.log2(size.nominal_ratio)
+        if abs(wanted) >= 1 and math.log2(size.flops_ratio) / wanted <= 0:
+            raise UserError(
+                f"at φ = {size.phi:g} {terms.start.baseline.name} has {size.flops_ratio:.3g} times "
+                f"the FLOPs of φ = 0, and {size.nominal_ratio:.3g} times are aimed at: these "
+                "coefficients do not scale it; choose others."
+            )
+
+
 def _exact(terms: Terms, phi: float, budget: float, kind: str = "flops") -> Size:
     found = exact(terms, budget, kind)
     return size_of(terms, phi, found.scaling, "exact", found.matched)
@@ -148,7 +169,8 @@ def with_sweep(family: Family, known: Swept) -> Family:
             "networks that can be costed"
         )
     notes += _wide(family.terms, known, ranges)
-    return replace(family, ranges=tuple(ranges), notes=(*family.notes, *notes))
+    notes = [*family.notes, *notes]
+    return replace(family, ranges=tuple(ranges), notes=tuple(notes), origin=known.origin)
 
 
 def _range_or_none(first: Start, known: Interval, phi: float) -> Range | None:

@@ -10,10 +10,10 @@ import math
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-from scalegrid.coefficients import Coefficients, Scaling
+from scalegrid.coefficients import LIMIT, Coefficients, Scaling
 from scalegrid.family.sizes import Terms
 from scalegrid.family.start import Start
-from scalegrid.plan.steps import LIMIT, step_at
+from scalegrid.plan.steps import step_at
 from scalegrid.plan.variants import channels, layers
 from scalegrid.spec import LARGEST_FACTOR
 

@@ -44,7 +44,7 @@ def parse(text: str) -> tuple[float, ...]:
         found = [first + i * step for i in range(int(min(count, MOST)) + 1)]
     if len(found) > MOST:
         raise UserError(f"--phi {text} has more than {MOST} sizes; choose fewer.")
-    return tuple(sorted({round(phi, 9) for phi in found}))
+    return tuple(sorted({round(phi, 9) + 0.0 for phi in found}))  # -0 becomes 0
 
 
 def solve(

@@ -47,7 +47,8 @@ class PublishedSize(NamedTuple):
 class Reference(NamedTuple):
     """Another network of the EfficientNet paper's Table 2; units as of `PublishedSize`.
 
-    ``model`` is the same network in timm, if it is there, and ``resolution`` its px.
+    ``model`` is the same network in timm, if it is there, and ``resolution`` its px. What it costs
+    as timm builds it is kept, ``counted_flops`` multiply-adds and ``counted_params`` parameters.
     """
 
     name: str
@@ -56,6 +57,8 @@ class Reference(NamedTuple):
     top1: float
     model: str = ""
     resolution: int = 0
+    counted_flops: int = 0
+    counted_params: int = 0
 
 
 class PublishedFamily(NamedTuple):
@@ -204,20 +207,22 @@ PUBLISHED: dict[str, PublishedFamily] = {
 """Every family, by name."""
 
 REFERENCES = (
-    Reference("ResNet-50", 4.1, 26, 76.0, "resnet50", 224),
-    Reference("DenseNet-169", 3.5, 14, 76.2, "densenet169", 224),
-    Reference("ResNet-152", 11, 60, 77.8, "resnet152", 224),
+    Reference("ResNet-50", 4.1, 26, 76.0, "resnet50", 224, 4_089_184_256, 25_557_032),
+    Reference("DenseNet-169", 3.5, 14, 76.2, "densenet169", 224, 3_359_843_328, 14_149_480),
+    Reference("ResNet-152", 11, 60, 77.8, "resnet152", 224, 11_513_626_624, 60_192_808),
     Reference("DenseNet-264", 6.0, 34, 77.9),
-    Reference("Inception-v3", 5.7, 24, 78.8, "inception_v3", 299),
-    Reference("Xception", 8.4, 23, 79.0, "legacy_xception", 299),
-    Reference("Inception-v4", 13, 48, 80.0, "inception_v4", 299),
-    Reference("Inception-ResNet-v2", 13, 56, 80.1, "inception_resnet_v2", 299),
-    Reference("ResNeXt-101", 32, 84, 80.9, "resnext101_64x4d", 320),
+    Reference("Inception-v3", 5.7, 24, 78.8, "inception_v3", 299, 5_713_216_096, 23_834_568),
+    Reference("Xception", 8.4, 23, 79.0, "legacy_xception", 299, 8_357_403_496, 22_855_952),
+    Reference("Inception-v4", 13, 48, 80.0, "inception_v4", 299, 12_253_974_624, 42_679_816),
+    Reference(
+        "Inception-ResNet-v2", 13, 56, 80.1, "inception_resnet_v2", 299, 13_155_794_016, 55_843_464
+    ),
+    Reference("ResNeXt-101", 32, 84, 80.9, "resnext101_64x4d", 320, 31_549_440_000, 83_455_272),
     Reference("PolyNet", 35, 92, 81.3),
     Reference("SENet", 42, 146, 82.7),
-    Reference("NASNet-A", 24, 89, 82.7, "nasnetalarge", 331),
+    Reference("NASNet-A", 24, 89, 82.7, "nasnetalarge", 331, 23_783_414_658, 88_753_150),
     Reference("AmoebaNet-A", 23, 87, 82.8),
-    Reference("PNASNet", 23, 86, 82.9, "pnasnet5large", 331),
+    Reference("PNASNet", 23, 86, 82.9, "pnasnet5large", 331, 24_937_395_792, 86_057_668),
     Reference("AmoebaNet-C", 41, 155, 83.5),
     Reference("GPipe", nan, 557, 84.3),
 )

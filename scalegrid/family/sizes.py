@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from scalegrid.baselines import network_id
-from scalegrid.coefficients import Coefficients, Scaling
+from scalegrid.coefficients import LIMIT, Coefficients, Scaling
 from scalegrid.family.regularisation import RELEASE, Regularisation
 from scalegrid.family.start import Start
 from scalegrid.plan.memory import BYTES, training_bytes
-from scalegrid.plan.steps import LIMIT
 from scalegrid.plan.variants import channels, layers
 from scalegrid.training.devices import device_memory
 from scalegrid.util.errors import UserError
@@ -79,8 +78,21 @@ class Terms:
         self.regularisation.checked()
 
     def ratio(self, phi: float) -> float:
-        """F^φ."""
-        return float(self.flops_factor**phi)
+        """F^φ.
+
+        Raises:
+            UserError: it is too large or too small for a number.
+        """
+        try:
+            found = float(self.flops_factor**phi)
+        except OverflowError:
+            found = math.inf
+        if not 0 < found < math.inf:
+            raise UserError(
+                f"φ = {phi:g} asks for {self.flops_factor:g}^{phi:g} times the FLOPs, which no "
+                "network has; choose φ nearer 0."
+            )
+        return found
 
 
 def size_of(
@@ -160,5 +172,5 @@ def _check_weights(start: Start, phi: float, params: int) -> None:
         raise UserError(
             f"at φ = {phi:g} the weights of {start.baseline.name} need "
             f"{params * BYTES / 2**30:.2g} GiB, and this machine has {there / 2**30:.3g} GiB; "
-            "choose φ nearer 0."
+            "choose φ nearer 0, or fewer --num-classes."
         )

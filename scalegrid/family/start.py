@@ -9,13 +9,12 @@ from typing import NamedTuple
 
 from scalegrid import baselines
 from scalegrid.baselines import Baseline
-from scalegrid.coefficients import Coefficients, DepthRule, Scaling
+from scalegrid.coefficients import LIMIT, Coefficients, DepthRule, Scaling
 from scalegrid.cost.counting import Cost
 from scalegrid.cost.table import Costs
 from scalegrid.plan.classic import pixels
 from scalegrid.plan.memory import kept_per_activation
 from scalegrid.plan.soundness import check
-from scalegrid.plan.steps import LIMIT
 from scalegrid.util.errors import UserError
 
 _MARGIN = 1e-9

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalegrid import baselines
-from scalegrid.analysis import network_name, recommend_as_planned
+from scalegrid.analysis import recommend_as_planned
+from scalegrid.analysis.direction import coefficients_of, undecided
 from scalegrid.coefficients import Coefficients
 from scalegrid.cost.table import Costs
 from scalegrid.family.intervals import Interval, interval
 from scalegrid.family.start import Start
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import percent
 
 if TYPE_CHECKING:
     from scalegrid.results import SweepTables
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
 class Swept(NamedTuple):
     """What a sweep says: its start, its coefficients, all that build the same network, and its F.
 
-    ``notes`` are sentences that a user should read, such as that the sweep has not decided.
+    ``notes`` are sentences that a user should read, such as that the sweep has not decided;
+    ``origin`` names the sweep and its data.
     """
 
     start: Start
@@ -30,6 +30,7 @@ class Swept(NamedTuple):
     flops_factor: float
     batch_size: int
     notes: list[str]
+    origin: str
 
 
 def swept(tables: SweepTables) -> Swept:
@@ -40,28 +41,18 @@ def swept(tables: SweepTables) -> Swept:
     """
     spec = tables.spec
     found = recommend_as_planned(tables.planned, tables.trials, spec, answers=tables.answered)
-    best = found.best
-    triple = (best.alpha, best.beta, best.gamma)
-    coefficients = Coefficients(*(1.0 if math.isnan(c) else float(c) for c in triple))
-    costs = _costs(tables, str(best.depth_rounding))
+    coefficients = coefficients_of(found.best)
+    costs = _costs(tables, str(found.best.depth_rounding))
     px, step = int(tables.planned["resolution"].iloc[0]), int(spec["resolution_step"])
     first = Start(costs, px, step, 0 if spec["grid"] == "classic" else px % step)
-    notes = []
-    if found.trials_needed != 0:
-        name = network_name(best.role, *triple)
-        good = percent(best.probability_within_indifference)
-        notes.append(
-            f"{tables.folder.name} has not decided: {name} leads, and is good enough with "
-            f"probability {good} only ({100 * found.confidence:g} % asked); `scalegrid recommend` "
-            "says what would decide it"
-        )
     return Swept(
         first,
         coefficients,
         interval(first, coefficients),
         float(spec["flops_factor"]),
         int(spec["batch_size"]),
-        notes,
+        undecided(found, tables.folder.name),
+        f"the sweep {tables.folder.name} on {spec['data']}",
     )
 
 

@@ -12,7 +12,10 @@ from scalegrid.family.family import Family, noted
 from scalegrid.family.phis import solve
 from scalegrid.family.sizes import Terms, size_of
 from scalegrid.family.start import Place, Start
+from scalegrid.plan.memory import BYTES
+from scalegrid.training.devices import device_memory
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import plural
 
 PRECISION = 0.01
 """Of the φ that meets a latency: what is measured is not known better."""
@@ -20,10 +23,15 @@ PRECISION = 0.01
 LONGEST = 10.0
 """Of the latencies that may be asked for, in seconds."""
 
+_AT_ONCE = 0.25
+"""Of a network's outputs, that inference holds at a time: in mobile networks those of one block."""
+
 
 def with_latency(family: Family, device: str, threads: int) -> Family:
     """The family with the latency of each size, all measured in turns."""
     start = family.terms.start
+    _check_fits(start, [size.scaling for size in family.sizes], device)
+    _check_time(family, device, threads)
     seconds = _measure(start, [size.scaling for size in family.sizes], device, threads)
     timed = zip(family.sizes, seconds, strict=True)
     sizes = tuple(replace(size, latency=taken) for size, taken in timed)
@@ -57,6 +65,31 @@ def _milliseconds(seconds: float) -> str:
     return f"{1000 * seconds:,.6g} ms"
 
 
+def _check_fits(start: Start, scalings: Sequence[Scaling], device: str) -> None:
+    """Raise UserError where the networks, all of them at once, are larger than the memory."""
+    costs, there = [start.cost(scaling) for scaling in scalings], device_memory(device)
+    held = _AT_ONCE * max(cost.activations for cost in costs)
+    need = BYTES * (sum(cost.params for cost in costs) + held)
+    if need > there:
+        raise UserError(
+            f"weights and maps of {plural(len(costs), 'network')} of {start.baseline.name} need "
+            f"about {need / 2**30:.3g} GiB while they are measured, and {device} has "
+            f"{there / 2**30:.3g} GiB; choose φ nearer 0, or fewer sizes."
+        )
+
+
+def _check_time(family: Family, device: str, threads: int) -> None:
+    """Raise UserError where a size takes longer than `LONGEST`, by the pace of the baseline."""
+    start, largest = family.terms.start, max(family.sizes, key=lambda size: size.flops)
+    (taken,) = _measure(start, [Scaling(1.0, 1.0, 1.0)], device, threads)
+    expected = taken * largest.flops_ratio
+    if expected > LONGEST:
+        raise UserError(
+            f"at φ = {largest.phi:g} one inference would take about {expected:.3g} s on {device}, "
+            f"and up to {LONGEST:g} s are measured; choose φ nearer 0."
+        )
+
+
 def _timed(start: Start, device: str, threads: int) -> Callable[[Scaling], float]:
     """Seconds of a network, measured beside nothing else, and remembered."""
     known: dict[Place, float] = {}
@@ -72,6 +105,7 @@ def _timed(start: Start, device: str, threads: int) -> Callable[[Scaling], float
 
 def _measure(start: Start, scalings: Sequence[Scaling], device: str, threads: int) -> list[float]:
     """Median seconds of each network."""
+    latency.check_threads(threads)
     costs, sides = start.costs, [start.side(scaling.resolution) for scaling in scalings]
     models = [
         start.baseline.build(

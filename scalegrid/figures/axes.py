@@ -10,6 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import is_cost
 from scalegrid.figures import style
+from scalegrid.figures.captions import more_points
 from scalegrid.figures.labels import fix_layout, label_points
 from scalegrid.figures.means import describe_trials
 from scalegrid.figures.subject import Drawing, Subject
@@ -39,10 +40,9 @@ def draw(tables: Tables) -> Drawing:
     lines = {role: means.line(means.of(role)) for role in AXES}
     shown = {role: rows for role, rows in lines.items() if len(rows) >= _FEWEST}
     if not shown:
-        factors = "1,1.5,2,3" if subject.spec.get("flops_factor", 2.0) > 1 else "0.25,0.5,0.75,1"
         raise UserError(
             "depth, width and resolution alone have fewer than three points each, the baseline "
-            f"included; `scalegrid sweep --curves {factors}` adds some."
+            f"included; {more_points(subject)}"
         )
     figure = Figure(figsize=(style.COLUMN, 0.25 + 1.35 * len(shown)), layout="constrained")
     panels = figure.subplots(len(shown), 1, sharey=True, squeeze=False)[:, 0]

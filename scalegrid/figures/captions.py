@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from scalegrid.analysis import amount
 from scalegrid.analysis.matched_cost import another_cost
-from scalegrid.coefficients import PAPER
+from scalegrid.coefficients import PAPER, paper
 from scalegrid.figures.means import coefficients_text
 from scalegrid.figures.rows import Row, other_cost
 from scalegrid.figures.subject import Subject
@@ -43,11 +43,14 @@ def describe_paper(subject: Subject) -> str:
     """What the network called the paper's is."""
     label, papers = subject.label("paper"), coefficients_text(PAPER._asdict())
     if label.startswith("≈"):
-        return f"{label}: the network nearest {papers}."
-    rows = subject.variants[subject.variants["role"] == "paper"]
-    triple = coefficients_text(rows.iloc[0])
-    power = "" if label == "Paper" else f", a power of the paper's {papers}"
-    return f"{label}: {triple}{power}."
+        aimed = paper(float(subject.spec.get("flops_factor", 2.0)))
+        triple = coefficients_text(aimed._asdict())
+        said = f"the network nearest {triple}"
+    else:
+        rows = subject.variants[subject.variants["role"] == "paper"]
+        said = triple = coefficients_text(rows.iloc[0])
+    power = "" if triple == papers else f", a power of the paper's {papers}"
+    return f"{label}: {said}{power}."
 
 
 def seeds_text(subject: Subject) -> str:
@@ -85,3 +88,9 @@ def describe_left_out(subject: Subject) -> list[str]:
         if number
     ]
     return [f"Left out: {', '.join(left_out)}."] if left_out else []
+
+
+def more_points(subject: Subject) -> str:
+    """How lines of depth, width and resolution get more points, as the end of a sentence."""
+    factors = "1,1.5,2,3" if subject.spec.get("flops_factor", 2.0) > 1 else "0.25,0.5,0.75,1"
+    return f"`scalegrid sweep --curves {factors}` adds some."

@@ -21,13 +21,15 @@ from matplotlib.patches import Patch
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.region import spacing
 from scalegrid.analysis.selection import tie_set
-from scalegrid.coefficients import Coefficients, Shares, from_shares, paper
+from scalegrid.coefficients import LIMIT, Coefficients, Shares, from_shares, paper
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise
 from scalegrid.figures.labels import fix_layout, label_log_axis, separate
 from scalegrid.figures.means import coefficients_text
 from scalegrid.figures.subject import Drawing, Subject
+from scalegrid.figures.text import text_width
 from scalegrid.util.text import plural
 
 PHI = 4
@@ -40,7 +42,7 @@ _LETTERS = {
 }
 _BINS = 40  # of the posterior, from 1 to the coefficient that spends the whole budget alone
 _WIDTH, _HEIGHT = 82.0, 45.0  # of panels in points, for the labels of ticks
-_NUMBERS = 0.08  # of the figure's width, beside the fans
+_NUMBERS = 0.08  # of the figure's width, beside the fans, at least
 # Heights of what is below the posterior, over its own.
 _INTERVAL, _SAME, _PAPER, _BOTTOM = -0.13, -0.32, -0.51, -0.66
 
@@ -52,6 +54,8 @@ class Known:
     ``values`` (k,) are what the best one may be, with probability ``chance`` (k,); the smallest set
     that holds 95 % reaches from ``low`` to ``high``. The recommended network's is ``best``, and any
     from ``same_low`` to ``same_high`` builds the same; both are ``best`` where no range is known.
+    Where that range has no end, it is drawn as far as the values go, and is ``endless``.
+    ``spacing`` is that of the shares behind the values.
     """
 
     name: str
@@ -62,6 +66,8 @@ class Known:
     best: float
     same_low: float
     same_high: float
+    spacing: float
+    endless: bool
 
     @property
     def rounded(self) -> bool:
@@ -79,7 +85,9 @@ def draw(tables: Tables) -> Drawing:
     """
     subject = Subject.of(tables)
     known = what_is_known(subject)
-    layout = ConstrainedLayoutEngine(rect=(0, 0, 1 - _NUMBERS, 1))
+    longest = max(text_width(text, style.FINE) for one in known for text in _numbers(one))
+    room = max(_NUMBERS, (longest + 4) / (72 * style.COLUMN))
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1 - room, 1))
     figure = Figure(figsize=(style.COLUMN, 0.6 + 1.05 * len(known)), layout=layout)
     panels = figure.subplots(len(known), 2, squeeze=False, width_ratios=(1, 1.1))
     for one, (left, right) in zip(known, panels, strict=True):
@@ -101,14 +109,16 @@ def what_is_known(subject: Subject) -> list[Known]:
     The best one is that of the response surface's top where the surface is used and not vague,
     else of the best candidate.
     """
-    found, top = subject.found, subject.estimates.top()
-    if top is None or not _by_surface(subject):
+    found, top, step = subject.found, subject.estimates.top(), 1 / _BINS
+    optimum = found.surface_optimum
+    if top is None or optimum is None or optimum.vague:
         candidates = found.ranking
         points = np.array([[one.alpha, one.beta, one.gamma] for one in candidates])
         chance = np.array([one.probability_best for one in candidates])
     else:
         mesh, chance = top
         points = np.array([from_shares(Shares(*at), _factor(subject)) for at in mesh.tolist()])
+        step = spacing(_BINS, optimum.searched)
     inside, best = points[tie_set(chance)], found.best
     known = []
     for at, name in enumerate(Coefficients._fields):
@@ -116,11 +126,14 @@ def what_is_known(subject: Subject) -> list[Known]:
         if own == own:
             low, high = (float(getattr(best, f"{name}_{end}", own)) for end in ("low", "high"))
             span = float(inside[:, at].min()), float(inside[:, at].max())
-            if _factor(subject) > 1:
+            if own > 1 or (own == 1 and _factor(subject) > 1):
                 low = max(low, 1.0)
             else:
                 high = min(high, 1.0)
-            known.append(Known(name, points[:, at], chance, *span, own, low, high))
+            endless = low <= 1 / LIMIT or high >= LIMIT
+            if endless:
+                low, high = max(low, min(own, span[0])), min(high, max(own, span[1]))
+            known.append(Known(name, points[:, at], chance, *span, own, low, high, step, endless))
     return known
 
 
@@ -167,9 +180,9 @@ def _draw_posterior(axes: Axes, subject: Subject, known: Known) -> None:
 
 def _edges(known: Known, factor: float) -> Floats:
     """Edges of bins with the points of the surface's mesh in their middles."""
-    step = abs(np.log(factor)) / _BINS / (1 if known.name == "alpha" else 2)
+    step = abs(np.log(factor)) * known.spacing / (1 if known.name == "alpha" else 2)
     ends = np.log([*known.values, known.best, known.same_low, known.same_high]) / step
-    whole = (0, _BINS) if factor > 1 else (-_BINS, 0)
+    whole = (0, 1 / known.spacing) if factor > 1 else (-1 / known.spacing, 0)
     first, last = np.rint([min(ends.min(), whole[0]), max(ends.max(), whole[1])])
     edges: Floats = np.exp(step * (np.arange(first, last + 2) - 0.5))
     return edges
@@ -222,9 +235,7 @@ def _set_log(axes: Axes, which: str, low: float, high: float, length: float) -> 
 
 def _write_numbers(axes: Axes, known: Known) -> None:
     """Write the multipliers at the largest φ beside the fan, those of the posterior fainter."""
-    ends = {end**PHI: 0.7 for end in (known.low, known.high)}
-    ends |= {end**PHI: 1.0 for end in (known.same_low, known.same_high, known.best)}
-    numbers = {_number(end): (end, opacity) for end, opacity in ends.items()}
+    numbers = _numbers(known)
     heights = [float(axes.transData.transform((PHI, end))[1]) for end, _ in numbers.values()]
     pixel, box = axes.figure.dpi / 72, axes.get_window_extent()
     moved = separate(heights, 6.8 * pixel, box.y0, box.y1)
@@ -240,6 +251,13 @@ def _write_numbers(axes: Axes, known: Known) -> None:
             va="center",
             annotation_clip=False,
         )
+
+
+def _numbers(known: Known) -> dict[str, tuple[float, float]]:
+    """The multipliers at the largest φ and their opacities, by their texts."""
+    ends = {end**PHI: 0.7 for end in (known.low, known.high)}
+    ends |= {end**PHI: 1.0 for end in (known.same_low, known.same_high, known.best)}
+    return {_number(end): (end, opacity) for end, opacity in ends.items()}
 
 
 def _number(multiplier: float) -> str:
@@ -294,6 +312,9 @@ def _caption(subject: Subject, known: Sequence[Known]) -> list[str]:
 def _in_words(known: Known) -> str:
     """At the largest φ: ``d = 1.85 (95 % 1 to 5.1, the same network 1.8 to 2.4)``."""
     low, high, best = (_number(end**PHI) for end in (known.same_low, known.same_high, known.best))
-    same = f", the same network {low} to {high}" if known.rounded else ""
+    ends = f"{low} to {high}"
+    if known.endless:
+        ends = f"{high} or less" if known.best < 1 else f"{low} or more"
+    same = f", the same network {ends}" if known.rounded else ""
     span = f"95 % {_number(known.low**PHI)} to {_number(known.high**PHI)}"
     return f"{_LETTERS[known.name][2]} = {best} ({span}{same})"

@@ -55,7 +55,7 @@ def _draw_row(axes: Axes, subject: Subject, row: Row, unit: Unit) -> list[float]
         style.ring(axes, 0.0, row.y)
         return [0.0]
     found = subject.found
-    if row.hollow:
+    if row.apart:
         gain = next((g for g in found.gains.values() if g and g.variant == row.variant), None)
         if gain is None:
             return []

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from scalegrid.analysis import Tables
+    from scalegrid.family.returns import Returns
     from scalegrid.figures.style import Theme
     from scalegrid.figures.subject import Drawing
     from scalegrid.spec import Match
@@ -28,6 +29,7 @@ FIGURES = (
     "ranking",
     "scaling",
     "axes",
+    "returns",
     "width-by-depth-and-resolution",
     "triangle",
     "coefficients",
@@ -118,6 +120,23 @@ def draw_plans(
 
     drawn = partial(draw_plans, plans, flops_factor, match)
     return _write(_render(drawn, "plan", formats, theme), folder)
+
+
+def draw_returns(
+    found: Sequence[Returns],
+    folder: Path,
+    formats: Sequence[str] = ("png", "svg"),
+    *,
+    theme: Theme | None = None,
+) -> list[Path]:
+    """Draw diminishing returns, as ``returns.*``.
+
+    See `scalegrid.figures.returns.draw_returns`; files and errors are as in `draw`.
+    """
+    _check("format", formats, FORMATS)
+    from scalegrid.figures.returns import draw_returns
+
+    return _write(_render(partial(draw_returns, found), "returns", formats, theme), folder)
 
 
 def render(

@@ -29,13 +29,14 @@ _APART = 1.6  # points between the middle of a row and its estimate
 def draw(tables: Tables) -> Drawing:
     """Draw a row for each candidate: its trials, their mean, its estimate and 95 % interval.
 
-    Networks whose cost is off have rows below, hollow. The metric is the sweep's.
+    Networks whose cost is off have rows below, hollow, and so have those whose layers are placed
+    otherwise. The metric is the sweep's.
 
     Raises:
         UserError: no candidate has a finished trial.
     """
     subject = Subject.of(tables)
-    rows = candidate_rows(subject)
+    rows = candidate_rows(subject, placed=True)
     unit = unit_of(subject.found.metric)
     ratios = cost_ratios(subject.variants, subject.match)
     texts = dict(zip(subject.variants["variant"], map(ratio_text, ratios), strict=True))
@@ -88,7 +89,7 @@ def _estimate(subject: Subject, row: Row, own: Floats, unit: Unit) -> tuple[floa
     pooled noise.
     """
     found = subject.found
-    if row.hollow:
+    if row.apart:
         middle, half = float(own.mean()), unit.factor * found.sigma / np.sqrt(len(own))
         half *= float(stdtrit(found.repeats, 0.975)) if found.repeats else 0.0
         return middle, middle - half, middle + half
@@ -111,10 +112,23 @@ def _caption(subject: Subject, rows: list[Row]) -> list[str]:
         f"The grey band reaches {amount(found, found.indifference)} from the recommended network, "
         "a difference that does not matter.",
     ]
-    if any(row.hollow for row in rows):
+    if any(row.role == "stages" for row in rows):
+        sentences.append(_describe_placed(subject, rows))
+    if any(row.hollow and row.role != "stages" for row in rows):
         sentences.append(
             f"Hollow markers below are networks of {another_cost(subject.match)}, which are no "
             "candidates: plain means, with 95 % intervals by the pooled noise where there are "
             "several seeds."
         )
     return [*sentences, *describe_noise(subject), *describe_left_out(subject)]
+
+
+def _describe_placed(subject: Subject, rows: list[Row]) -> str:
+    """What the rows of other placements are."""
+    change = "added" if subject.spec.get("flops_factor", 2.0) > 1 else "removed"
+    hollow = any(row.hollow and row.role == "stages" for row in rows)
+    return (
+        f"Stars: layers {change} early or late instead of evenly, at the β, γ and cost of the row "
+        f"named Even; no candidates, so plain means with intervals as measured"
+        f"{'; hollow where the cost is off' if hollow else ''}."
+    )

@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from scalegrid.util.errors import UserError
@@ -29,8 +28,9 @@ class MeanAccuracies:
     """The variants that have a finished trial, in plan order, with their accuracies.
 
     ``table`` has the columns of the variants and: ``accuracy`` (mean top-1 in %), ``seeds``
-    (finished trials), and ``low`` to ``high``, the 95 % interval in %, which ends at 0 and 100
-    (NaN for a variant with one trial). ``degrees`` are the degrees of freedom of the pooled noise;
+    (finished trials), ``error`` (its standard error in points, NaN if no variant has two trials),
+    and ``low`` to ``high``, the 95 % interval in %, which ends at 0 and 100 (NaN for a variant with
+    one trial). ``degrees`` are the degrees of freedom of the pooled noise;
     ``failed`` is the number of failed trials, which are left out.
     """
 
@@ -76,26 +76,27 @@ def mean_accuracies(variants: pd.DataFrame, trials: pd.DataFrame) -> MeanAccurac
 def pooled_means(values: pd.Series[float], variants: pd.Series[str]) -> tuple[pd.DataFrame, int]:
     """The ``mean`` and number of ``seeds`` of the values of each variant, by its id.
 
-    ``half`` is half the width of the 95 % interval by the pooled noise, NaN for a variant with one
-    value; the number returned beside is that noise's degrees of freedom.
+    ``error`` is the standard error by the pooled noise, NaN where no variant has two values, and
+    ``half`` half the width of the 95 % interval, NaN for a variant with one value; the number
+    returned beside is that noise's degrees of freedom.
     """
     groups = values.groupby(variants)
     found = pd.DataFrame({"mean": groups.mean(), "seeds": groups.size()})
     degrees = int((found["seeds"] - 1).sum())
     squares = float((groups.var(ddof=0) * groups.size()).sum())
-    found["half"] = _half_widths(found["seeds"].to_numpy(), squares, degrees)
+    noise = squares / degrees if degrees else math.nan
+    found["error"] = np.sqrt(noise / found["seeds"])
+    found["half"] = np.where(found["seeds"] > 1, _t_point(degrees) * found["error"], math.nan)
     return found, degrees
 
 
-def _half_widths(
-    seeds: npt.NDArray[np.int64], squares: float, degrees: int
-) -> npt.NDArray[np.float64]:
+def _t_point(degrees: int) -> float:
+    """The 97.5 % point of Student's distribution; NaN without a degree of freedom."""
     if degrees == 0:
-        return np.full(len(seeds), math.nan)
+        return math.nan
     from scipy.special import stdtrit
 
-    half = float(stdtrit(degrees, 0.975)) * np.sqrt(squares / degrees / seeds)
-    return np.where(seeds > 1, half, math.nan)
+    return float(stdtrit(degrees, 0.975))
 
 
 def accuracy_limits(rows: pd.DataFrame) -> tuple[float, float]:

@@ -20,8 +20,11 @@ from scalegrid.figures.ternary import (
     COLOURS,
     add_colour_bar,
     at_phi_one,
+    beyond_sentences,
     draw_point,
+    region_of,
     ternary,
+    top,
     write,
 )
 from scalegrid.figures.text import ratio_text
@@ -54,15 +57,17 @@ def draw_plans(
         if rows.empty:
             raise UserError(f"the {title} plan has no variant at φ = 1 but the baseline.")
     figure = Figure(figsize=(style.COLUMN, _PANEL * len(tables)))
-    ratios = pd.concat([rows["cost_ratio"] for rows in tables.values()])
+    everything = pd.concat(list(tables.values()))
+    ratios = everything["cost_ratio"]
     colours = Normalize(min(ratios.min(), flops_factor), max(ratios.max(), flops_factor))
     colour_map = colormaps[COLOURS]
     for place, (title, rows) in enumerate(reversed(tables.items())):
         bottom = 0.32 + place * _PANEL
-        panel = ternary(figure, 0.28, bottom, _SIDE)
-        _write_title(panel, title, rows["cost_ratio"], flops_factor)
+        region = region_of(rows)
+        panel = ternary(figure, 0.28, bottom, _SIDE, region)
+        _write_title(panel, top(region), title, rows["cost_ratio"], flops_factor)
         for _, row in _grid_first(rows).iterrows():
-            draw_point(panel, row, colour_map(colours(row["cost_ratio"])))
+            draw_point(panel, row, colour_map(colours(row["cost_ratio"])), region)
     label = f"{COUNTED[match][0].upper()}{COUNTED[match][1:]}"
     add_colour_bar(figure, colours, f"{label}, times the baseline", 0.35, 1.3)
     sentences = [
@@ -70,7 +75,7 @@ def draw_plans(
         "Each side is a share of log₂ FLOPs; the corners are depth, width and resolution alone.",
         f"Colour: {COUNTED[match]} over the baseline's; the plan aims at {flops_factor:g}×.",
     ]
-    return Drawing(figure, sentences + _diamonds(pd.concat(list(tables.values()))))
+    return Drawing(figure, sentences + beyond_sentences(tables.values()) + _diamonds(everything))
 
 
 def _grid_first(rows: pd.DataFrame) -> pd.DataFrame:
@@ -79,7 +84,13 @@ def _grid_first(rows: pd.DataFrame) -> pd.DataFrame:
     return ordered
 
 
-def _write_title(panel: Any, title: str, ratios: pd.Series[float], flops_factor: float) -> None:
+def _write_title(
+    panel: Any,
+    place: tuple[float, float],
+    title: str,
+    ratios: pd.Series[float],
+    flops_factor: float,
+) -> None:
     low, middle, high = (ratio_text(r) for r in (ratios.min(), ratios.median(), ratios.max()))
     near = part(np.mean(np.abs(ratios / flops_factor - 1) <= 0.05))
     for rise, size, text in (
@@ -87,7 +98,7 @@ def _write_title(panel: Any, title: str, ratios: pd.Series[float], flops_factor:
         (33, style.SMALL, f"{len(ratios)} networks, {low} to {high}, median {middle}"),
         (24, style.SMALL, f"{near} within 5 % of {flops_factor:g}×"),
     ):
-        write(panel, 0.5, 1, rise, text, size)
+        write(panel, *place, rise, text, size)
 
 
 def _diamonds(rows: pd.DataFrame) -> list[str]:

@@ -163,7 +163,7 @@ def _add_legend(figure: Figure, free: Sequence[Axes], subject: Subject, rows: pd
     entries: dict[str, Any] = {"Pareto front": Line2D([], [], **_front_look())}
     if subject.best:
         entries["Recommended"] = Line2D([], [], **style.ring_look(7.0))
-    for role in ("compound", "baseline", "depth", "width", "resolution", "paper", "grid"):
+    for role in ("compound", "baseline", "depth", "width", "resolution", "paper", "stages", "grid"):
         if role in roles:
             label = "Compound" if role == "compound" else subject.label(role)
             entries[label] = style.legend_entry(role)

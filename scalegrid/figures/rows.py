@@ -10,6 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -17,10 +18,14 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from scalegrid.analysis import RIVALS
+from scalegrid.analysis.naming import placed_word
 from scalegrid.figures import style
 from scalegrid.figures.subject import Subject
 from scalegrid.figures.text import text_width
 from scalegrid.util.text import coefficient
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 LABELLED = 22
 """The most rows with a label, beside the recommended one, the single axes and the paper's."""
@@ -41,8 +46,8 @@ class Row:
     """A network, ``y`` points below the top of the axes, in a row ``pitch`` points high.
 
     ``role`` is how it is drawn. It is the ``leader`` if it is recommended, ``open`` if it is not
-    ruled out, and ``hollow`` if its cost is off and it is no candidate. Without ``cells`` it has no
-    label.
+    ruled out, ``apart`` if it is no candidate, and ``hollow`` if its cost is off. Without ``cells``
+    it has no label.
     """
 
     variant: str
@@ -51,6 +56,7 @@ class Row:
     pitch: float
     leader: bool
     open: bool
+    apart: bool
     hollow: bool
     cells: tuple[str, ...] = ()
 
@@ -60,7 +66,9 @@ class Row:
         return float(np.clip(self.pitch / 5, 0.45, 1.0))
 
 
-def candidate_rows(subject: Subject, *, ruled_out: bool = True, others: bool = True) -> list[Row]:
+def candidate_rows(
+    subject: Subject, *, ruled_out: bool = True, others: bool = True, placed: bool = False
+) -> list[Row]:
     """A row for each candidate in the order of the ranking; then those of another cost.
 
     Args:
@@ -68,22 +76,26 @@ def candidate_rows(subject: Subject, *, ruled_out: bool = True, others: bool = T
         ruled_out: whether candidates without a label that are ruled out have a row.
         others: whether single axes and the paper's have one that are no candidates, since their
             cost is off.
+        placed: whether networks whose layers are placed otherwise have one, below all.
     """
     found = subject.found
     ranking = [one.variant for one in found.ranking]
     ties = {one.variant for one in found.tie_set}
     roles = dict(zip(subject.variants["variant"], subject.variants["role"], strict=True))
     off = [v for v in other_cost(subject) if roles[v] in RIVALS] if others else []
-    labelled = {v for v in [*ranking, *off] if roles[v] != "grid"} | {ranking[0]}
+    elsewhere = [one.variant for one in found.placements] if placed else []
+    apart = [*off, *elsewhere]
+    labelled = {v for v in [*ranking, *apart] if roles[v] != "grid"} | {ranking[0]}
+    labelled |= {one.even for one in found.placements if placed and one.even in ranking}
     if len(ranking) <= LABELLED + 4:
         labelled |= set(ranking)
     else:
         labelled |= set(ranking[:LABELLED])
     shown = [v for v in ranking if ruled_out or v in labelled | ties]
-    labels = _labels(subject, [v for v in [*shown, *off] if v in labelled])
+    labels = _labels(subject, [v for v in [*shown, *apart] if v in labelled])
     thin = len(set(shown) - labelled)
     pitch = float(np.clip(_THIN / max(thin, 1), _THINNEST, _THICKEST))
-    pitches = [_PITCH if v in labelled else pitch for v in shown] + [_PITCH] * len(off)
+    pitches = [_PITCH if v in labelled else pitch for v in shown] + [_PITCH] * len(apart)
     ends = list(accumulate(pitches))
     return [
         Row(
@@ -91,14 +103,15 @@ def candidate_rows(subject: Subject, *, ruled_out: bool = True, others: bool = T
             role="compound"
             if variant == ranking[0] and roles[variant] == "grid"
             else roles[variant],
-            y=end - high / 2 + (_GAP if variant in off else 0.0),
+            y=end - high / 2 + _GAP * ((variant in apart) + bool(off and variant in elsewhere)),
             pitch=high,
             leader=variant == ranking[0],
             open=variant in ties,
-            hollow=variant in off,
+            apart=variant in apart,
+            hollow=variant in off or (variant in elsewhere and variant in subject.off_cost),
             cells=labels.get(variant, ()),
         )
-        for variant, high, end in zip([*shown, *off], pitches, ends, strict=True)
+        for variant, high, end in zip([*shown, *apart], pitches, ends, strict=True)
     ]
 
 
@@ -116,20 +129,26 @@ def _labels(subject: Subject, variants: Sequence[str]) -> dict[str, tuple[str, .
     for digits in (2, 3, 4):
         cells = [
             (
-                _name(subject, row["role"]),
+                _name(subject, row),
                 *(coefficient(row[name], digits) for name in ("alpha", "beta", "gamma")),
                 str(row["resolution"]),
             )
             for row in rows
         ]
-        if len({cell[1:] for cell in cells}) == len(cells):
+        alike = [c[1:] for c, row in zip(cells, rows, strict=True) if row["role"] != "stages"]
+        if len(set(alike)) == len(alike):
             return dict(zip(variants, cells, strict=True))
     layers = [str(sum(int(n) for n in row["layers"].split("-"))) for row in rows]
     return {v: (*c, n) for v, c, n in zip(variants, cells, layers, strict=True)}
 
 
-def _name(subject: Subject, role: str) -> str:
-    """The role in a column of its own; of the grid, none."""
+def _name(subject: Subject, row: pd.Series[Any]) -> str:
+    """The role in a column of its own; of the grid, none; or where its layers are."""
+    role = str(row["role"])
+    if role == "stages":
+        return placed_word(row["placement"]).capitalize()
+    if role == "grid" and row["variant"] in {one.even for one in subject.found.placements}:
+        return "Even"
     return "" if role in ("grid", "compound") else subject.label(role).replace("olution", ".")
 
 
@@ -173,7 +192,7 @@ def _write(axes: Axes, column: Column, x: float, rows: Sequence[Row]) -> None:
     ink, faint = style.neutral(1.0), style.neutral(0.7)
     texts = [(-_HEADER / 2, header, faint)]
     texts += [
-        (row.y, cells[row.variant], ink if row.open or row.hollow else faint)
+        (row.y, cells[row.variant], ink if row.open or row.apart else faint)
         for row in rows
         if row.variant in cells
     ]
@@ -213,7 +232,7 @@ def draw_interval(
     axes.plot(
         np.clip(ends, *bounds),
         [y, y],
-        "--" if row.hollow else "-",
+        "--" if row.apart else "-",
         color=style.look(row.role).colour,
         linewidth=row.scale * (2.0 if row.open else 0.9),
         solid_capstyle="butt",

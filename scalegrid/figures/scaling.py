@@ -14,6 +14,7 @@ from matplotlib.transforms import offset_copy
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import is_cost
+from scalegrid.coefficients import Coefficients
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_paper
 from scalegrid.figures.labels import fix_layout, label_log_axis
@@ -26,7 +27,7 @@ from scalegrid.figures.means import (
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import flops_unit, ratio_text
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import plural
+from scalegrid.util.text import enumerated, plural
 
 AXES = ("depth", "width", "resolution", "paper")
 
@@ -53,7 +54,7 @@ def draw(tables: Tables) -> Drawing:
             "missing."
         )
     best = subject.best
-    lines = _lines(means, best)
+    lines = lines_of(subject)
     on_lines = set(pd.concat([*lines.values(), means.of("baseline")])["variant"])
     others = means.table[~means.table["variant"].isin(on_lines)]
     figure = Figure(figsize=(style.COLUMN, 2.75), layout="constrained")
@@ -73,17 +74,20 @@ def draw(tables: Tables) -> Drawing:
     return Drawing(figure, _caption(subject, means, best, others))
 
 
-def _lines(means: MeanAccuracies, best: str) -> dict[str, pd.DataFrame]:
-    """The variants on the line of each role; the recommended one is on that of its own role."""
-    table = means.table
+def lines_of(subject: Subject) -> dict[str, pd.DataFrame]:
+    """The variants on the line of each role; the recommended one is on that of its own role.
+
+    Compound scaling at other φ is on the line of the recommended network, if that is in its
+    direction or on no line of its own; else it has one in the look of other candidates.
+    """
+    table = subject.means.table
     lines = {role: table[table["role"] == role] for role in AXES}
-    compound, row = table["role"] == "compound", table[table["variant"] == best]
-    if not row.empty and row["role"].iloc[0] not in AXES:
-        # With its coefficients at other φ, where those were trained.
-        triple = coefficients_text(row.iloc[0])
-        compound &= np.array([coefficients_text(one) == triple for _, one in table.iterrows()])
-        compound |= table["variant"] == best
-    lines["compound"] = table[compound]
+    trained = table[table["variant"].isin(subject.compound["variant"])]
+    row = table[(table["variant"] == subject.best) & ~table["role"].isin(AXES)]
+    if row.empty or subject.best in set(trained["variant"]) or trained.empty:
+        lines["compound"] = pd.concat([trained, row]).drop_duplicates("variant")
+    else:
+        lines |= {"compound": row, "grid": trained}
     return {role: rows for role, rows in lines.items() if not rows.empty}
 
 
@@ -202,6 +206,7 @@ def _add_legend(
         thick = best in set(rows["variant"])
         name = subject.label(role) if thick or role != "compound" else "Compound"
         label = f"{name}, recommended" if thick and role != "compound" else name
+        label = "Compound" if role == "grid" else label
         entries.append(
             style.legend_entry(role, label=label, **_line_style(len(means.line(rows)), thick))
         )
@@ -215,6 +220,11 @@ def _caption(subject: Subject, means: MeanAccuracies, best: str, others: pd.Data
     if best:
         triple = coefficients_text(subject.row(best))
         sentences.append(f"Thick, with a ring: the recommended network, {triple}.")
+    trained = subject.compound[subject.compound["variant"].isin(means.table["variant"])]
+    if (direction := subject.spec.get("compound")) and len(trained):
+        named = coefficients_text(dict(zip(Coefficients._fields, direction, strict=True)))
+        phis = enumerated([f"{phi:.3g}" for phi in trained["phi"]])
+        sentences.append(f"Compound scaling at φ = {phis}: in the direction of {named}.")
     if not means.of("paper").empty:
         sentences.append(describe_paper(subject))
     sentences.append(

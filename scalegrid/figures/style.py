@@ -61,12 +61,13 @@ _ROLES = {
     "paper": RoleStyle("#C266A0", "D", "Paper", 3.4),
     "grid": RoleStyle("#858585", "o", "Other candidates", 2.8),
     "baseline": RoleStyle("", "X", "Baseline", 5.0),
+    "stages": RoleStyle("", "*", "Early, late layers", 5.2),
     "curve": RoleStyle("", "P", "Width curves", 4.2),
 }
 
 
 def look(role: str) -> RoleStyle:
-    """The style of a role; the baseline and width curves are in ink."""
+    """The style of a role; the baseline, placed layers and width curves are in ink."""
     found = _ROLES[role]
     return found if found.colour else found._replace(colour=ink())
 

@@ -15,10 +15,12 @@ from scalegrid.analysis import (
     estimates_as_planned,
     recommend_as_planned,
 )
+from scalegrid.analysis.advantage import compound_at_one
 from scalegrid.analysis.candidates import at_phi_one
 from scalegrid.analysis.matched_cost import matched_cost
 from scalegrid.analysis.naming import role_name
 from scalegrid.analysis.tables import compared_trials
+from scalegrid.coefficients import Coefficients
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
 from scalegrid.spec import Match
@@ -95,6 +97,17 @@ class Subject:
             return frozenset()
         return frozenset(self.variants.loc[~self.variants["matched"].astype(bool), "variant"])
 
+    @cached_property
+    def compound(self) -> pd.DataFrame:
+        """The rows of compound scaling at other φ, and its network at φ = 1, the least φ first."""
+        chosen = self.variants["role"] == "compound"
+        triple = self.spec.get("compound")
+        if triple is not None and chosen.any():
+            one = compound_at_one(self.variants, Coefficients(*triple))
+            chosen |= self.variants["variant"] == one
+        rows: pd.DataFrame = self.variants[chosen].sort_values("phi", kind="stable")
+        return rows
+
     @property
     def compared(self) -> pd.DataFrame:
         """The rows of the baseline and of the variants at φ = 1, in the order of the plan."""
@@ -106,6 +119,8 @@ class Subject:
     def label(self, role: str) -> str:
         """The label of a role: ``≈ Paper`` for what is only near the paper's, see `role_name`."""
         label = style.look(role).label
+        if role == "stages":
+            return label
         rows = self.variants.loc[self.variants["role"] == role, ["alpha", "beta", "gamma"]]
         names = {role_name(role, *row) for row in rows.to_numpy().tolist()}
         return max(names, default=role).replace(role, label)  # ≈ comes after all letters

@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import another_cost
-from scalegrid.analysis.surface import triangle_mesh
+from scalegrid.analysis.region import Region, mesh
 from scalegrid.coefficients import PAPER
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_noise
@@ -23,7 +23,16 @@ from scalegrid.figures.metric import Unit, unit_of
 from scalegrid.figures.published import MARK, add_published
 from scalegrid.figures.rows import other_cost
 from scalegrid.figures.subject import Drawing, Subject
-from scalegrid.figures.ternary import COLOURS, SHARES, add_colour_bar, draw_point, ternary
+from scalegrid.figures.ternary import (
+    COLOURS,
+    add_colour_bar,
+    at,
+    beyond_sentences,
+    draw_point,
+    region_of,
+    ternary,
+    within,
+)
 from scalegrid.util.text import percent, plural
 
 _SIDE, _LEFT, _BOTTOM = 2.1, 0.22, 0.84  # of the triangle, in inches
@@ -57,21 +66,23 @@ def draw(tables: Tables) -> Drawing:
     values = {one.variant: unit.factor * one.accuracy for one in found.ranking}
     colours = Normalize(min(values.values()), max(values.values()))
     figure = Figure(figsize=(style.COLUMN, 2.98))
-    panel = ternary(figure, _LEFT, _BOTTOM, _SIDE)
-    top = found.surface_optimum
-    if top is not None:
-        _draw_surface(panel, subject, unit, colours)
-        _mark(panel, top.points, _REGION, zorder=1)
-    _mark(panel, [PAPER.shares()], _TRIPLE, zorder=2.5)
     drawn = [subject.row(variant) for variant in [*other_cost(subject), *reversed(list(values))]]
     drawn = [row for row in drawn if row["share_depth"] == row["share_depth"]]
+    region = region_of(pd.DataFrame(drawn))
+    panel = ternary(figure, _LEFT, _BOTTOM, _SIDE, region)
+    top = found.surface_optimum
+    if top is not None:
+        _draw_surface(panel, subject, unit, colours, region)
+        inside = [point for point in top.points if np.allclose(within(region, point), point)]
+        _mark(panel, inside or np.empty((0, 3)), _REGION, zorder=1)
+    _mark(panel, [PAPER.shares()], _TRIPLE, zorder=2.5)
     for row in drawn:
         value = values.get(row["variant"])
         colour = "none" if value is None else colormaps[COLOURS](colours(value))
-        draw_point(panel, row, colour)
+        draw_point(panel, row, colour, region)
     rings = list(zip((_BEST, _SECOND), values, strict=False))
     for name, variant in rings:
-        _mark(panel, [[subject.row(variant)[share] for share in SHARES]], name, zorder=5)
+        _mark(panel, [at(subject.row(variant), region)], name, zorder=5)
     add_colour_bar(figure, colours, unit.label, _BOTTOM + 0.02, 1.3)
     published = add_published(panel)
     marks = [*(name for name, _ in rings), _TRIPLE, *([] if top is None else [_REGION])]
@@ -79,17 +90,20 @@ def draw(tables: Tables) -> Drawing:
     return Drawing(figure, _caption(subject, drawn, published.sentences()))
 
 
-def _draw_surface(panel: Any, subject: Subject, unit: Unit, colours: Normalize) -> None:
+def _draw_surface(
+    panel: Any, subject: Subject, unit: Unit, colours: Normalize, region: Region
+) -> None:
     """Draw the posterior mean of the surface as contours, in the colours of the candidates."""
-    mesh = triangle_mesh(_DIVISIONS)
-    heights = subject.estimates.surface(mesh)
+    points = mesh(_DIVISIONS, region)
+    heights = subject.estimates.surface(points)
     assert heights is not None
     heights = unit.factor * unit.sign * heights
     levels = np.linspace(heights.min(), heights.max() + 1e-9, _LEVELS)
     look = {"levels": levels, "zorder": 0.5}
-    panel.tricontourf(*mesh.T, heights, cmap=COLOURS, norm=colours, alpha=0.4, **look)
+    filled = panel.tricontourf(*points.T, heights, cmap=COLOURS, norm=colours, alpha=0.4, **look)
     line = {"colors": [style.neutral(0.6)], "linewidths": 0.4}
-    panel.tricontour(*mesh.T, heights, **line, **look)
+    for drawn in (filled, panel.tricontour(*points.T, heights, **line, **look)):
+        drawn.set_clip_on(not region.beyond)
 
 
 def _mark(panel: Any, shares: Any, name: str, zorder: float) -> None:
@@ -158,6 +172,7 @@ def _caption(subject: Subject, drawn: Sequence[pd.Series[Any]], others: Sequence
         "Cross: the paper's coefficients at their nominal shares. Networks are at their measured "
         "ones.",
     ]
+    sentences += beyond_sentences([pd.DataFrame(drawn)])
     if top is None:
         sentences.append("There are no contours: the response surface does not fit.")
     else:

@@ -6,11 +6,12 @@ import math
 from collections.abc import Callable, Hashable, Iterable, Sequence
 
 from scalegrid import coefficients as coef
-from scalegrid.coefficients import IDENTITY, Coefficients, Scaling
+from scalegrid.coefficients import IDENTITY, LIMIT, Coefficients, Scaling
 from scalegrid.cost.table import Costs
+from scalegrid.plan.compound import compound_scalings
 from scalegrid.plan.picks import Pick
 from scalegrid.plan.realisable import Realisable, cost_ratios
-from scalegrid.plan.steps import LIMIT, step_at
+from scalegrid.plan.steps import step_at
 from scalegrid.plan.widths import width_curves
 from scalegrid.spec import SweepSpec
 
@@ -89,7 +90,7 @@ def _candidates(spec: SweepSpec) -> list[Exact]:
         spec.step, spec.tolerance, factor, spec.alpha_range, spec.beta_range, spec.gamma_range
     )
     found += [("grid", 1.0, triple.scaling(1.0)) for triple in grid]
-    return found + width_curves(spec)
+    return found + compound_scalings(spec) + width_curves(spec)
 
 
 class _Stairs:

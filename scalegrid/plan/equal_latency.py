@@ -41,6 +41,7 @@ def with_latencies(
         The networks with latency ratios, NaN for those not measured; and a note on the noise.
     """
     device = find_devices(spec.device)[0]
+    latency.check_threads(spec.threads)
     path = _path(networks, spec, costs, device)
 
     def measure(cells: Sequence[Cell]) -> list[list[float]]:
@@ -125,7 +126,11 @@ def _next(
 
     fresh = [at for at in np.ndindex(*ratios.shape) if np.isnan(ratios[at]) and any(at)]
     axes = [
-        min((at for at in networks.axis(role) if np.isnan(ratios[at])), key=miss, default=None)
+        min(
+            (at for at in networks.axis(role, factor > 1) if np.isnan(ratios[at])),
+            key=miss,
+            default=None,
+        )
         for role in triangle.CORNERS
     ]
     chosen = [at for at in axes if at is not None]

@@ -17,17 +17,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scalegrid.analysis.matched_cost import COSTS
+from scalegrid.analysis.region import TRIANGLE, Region, simplex, spacing, widened
 from scalegrid.coefficients import PAPER, Bounds, Coefficients, Scaling, paper
 from scalegrid.cost.table import Costs
 from scalegrid.plan import triangle
+from scalegrid.plan.across import Ranges, crosses
 from scalegrid.plan.classic import Exact, exact_picks, on_curves
+from scalegrid.plan.compound import compound_picks
 from scalegrid.plan.picks import Pick
-from scalegrid.plan.realisable import Cell, Realisable, corner, measured_shares, realisable
+from scalegrid.plan.realisable import (
+    Cell,
+    Realisable,
+    corner,
+    doublings,
+    measured_shares,
+    realisable,
+)
 from scalegrid.plan.steps import Step
+from scalegrid.plan.variants import place
 from scalegrid.plan.widths import width_curves
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import exact_percent
+
+_MANY = 3000
+"""Networks of equal cost beyond which near twins are passed over first, where ranges cross 1."""
+
+_CELLS = 40
+"""Along a side of the triangle, to tell near twins."""
+
+_MOST_POINTS = 10_000
+"""Points of a simplex."""
 
 
 class Matched(NamedTuple):
@@ -72,6 +92,9 @@ def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
             grid, more = _grid(spec, networks, equal, [*corners.values(), *near])
             picks += [_pick(spec, "grid", phi, factor, networks, at) for at in grid]
             notes += more
+    at_one = [pick for pick in picks if pick.phi == 1]
+    taken = {place(pick) for pick in at_one}
+    picks += [one for one in compound_picks(spec, networks, at_one) if place(one) not in taken]
     return Matched(picks, len(equal), notes)
 
 
@@ -82,14 +105,21 @@ def _networks(
     larger = factor > 1
     budget = factor * (1 + spec.cost_tolerance if larger else 1 - spec.cost_tolerance)
     step = spec.resolution_step or 1
+    ranges = _ranges(spec)
     if spec.match != "latency":
-        found = realisable(costs, resolution, step, budget, spec.match)
-        return found, []
+        return realisable(costs, resolution, step, budget, spec.match, ranges), []
     from scalegrid.plan.equal_latency import with_latencies
 
     # Latency does not follow FLOPs, so look well beyond the budget.
-    wide = realisable(costs, resolution, step, budget * (1.5 if larger else 1 / 1.5))
+    more = budget * (1.5 if larger else 1 / 1.5)
+    wide = realisable(costs, resolution, step, more, ranges=ranges)
     return with_latencies(wide, spec, costs)
+
+
+def _ranges(spec: SweepSpec) -> Ranges:
+    """The bounds of α, β and γ; parameters do not depend on the pixels, so that these stay."""
+    gamma = None if spec.match == "params" else spec.gamma_range
+    return spec.alpha_range, spec.beta_range, gamma
 
 
 Place = tuple[Realisable, Cell]
@@ -135,8 +165,10 @@ def _equal(spec: SweepSpec, networks: Realisable) -> list[Cell]:
             overlaps(networks.depths[at[0]], spec.alpha_range)
             and overlaps(networks.widths[at[1]], spec.beta_range)
             and overlaps(Step(gamma, gamma), spec.gamma_range)
+            and (not wide or _balanced(networks, at, spec.flops_factor))
         )
 
+    wide = crosses(_ranges(spec), spec.flops_factor)
     return [at for at in networks.within(spec.flops_factor, spec.cost_tolerance) if allowed(at)]
 
 
@@ -145,27 +177,55 @@ def _grid(
 ) -> tuple[list[Cell], list[str]]:
     """The candidates beside those with a role of their own, by the grid that was asked for."""
     points = _shares(networks, equal)
+    wide = crosses(_ranges(spec), spec.flops_factor)
+    region = widened(points) if wide else TRIANGLE
     if spec.grid == "simplex":
-        inside = [s for s in triangle.simplex(spec.divisions) if s not in triangle.CORNERS.values()]
+        _check_simplex(spec.divisions, region)
+        inside = [s for s in simplex(spec.divisions, region) if s not in triangle.CORNERS.values()]
         return [equal[triangle.nearest(points, shares)] for shares in inside], []
     taken = {_network(some, at): measured_shares(some.costs, at) for some, at in fixed}
     others = [at for at in equal if _network(networks, at) not in taken]
     if spec.candidates == "all":
         return others, []
-    shares = np.array(list(taken.values()))
+    shares, count = np.array(list(taken.values())), len(taken) + len(others)
+    if wide and len(others) > _MANY:
+        misses = [abs(networks.ratios[at] / spec.flops_factor - 1) for at in others]
+        kept = triangle.thinned(_shares(networks, others), misses, spacing(_CELLS, region))
+        others = [others[i] for i in kept]
     everything = np.concatenate([shares, _shares(networks, others).reshape(-1, 3)])
     axes = networks.axes
-    order = triangle.cover(everything, len(taken), spec.candidates, axes)
-    gap = triangle.largest_gap(everything[order], axes)
-    least = triangle.largest_gap(everything, axes)
+    order = triangle.cover(everything, len(taken), spec.candidates, axes, region)
+    gap = triangle.largest_gap(everything[order], axes, region=region)
+    least = triangle.largest_gap(everything, axes, region=region)
     notes = []
     if len(order) < min(spec.candidates, len(everything)):
         notes.append(
-            f"{len(order)} of the {len(everything)} scaled networks of equal cost are taken "
+            f"{len(order)} of the {count} scaled networks of equal cost are taken "
             f"(largest gap {gap:.2f}, of all {least:.2f}): the others are near twins of these, or "
             "cover no more"
         )
     return [others[i - len(taken)] for i in order[len(taken) :]], notes
+
+
+def _balanced(networks: Realisable, at: Cell, factor: float) -> bool:
+    """Whether the axes alone make up for at least half of log₂F.
+
+    Else what shrinks and what grows nearly cancel by FLOPs, and parts of their sum say nothing.
+    """
+    return sum(doublings(networks.costs, at)) / math.log2(factor) >= _LEAST_SUM
+
+
+_LEAST_SUM = 0.5
+
+
+def _check_simplex(divisions: int, region: Region) -> None:
+    """Raise UserError where ranges make it too large."""
+    spans = [divisions * (high - low) for low, high in zip(*region, strict=True)]
+    if region.beyond and spans[0] * spans[1] > _MOST_POINTS:
+        raise UserError(
+            f"--divisions {divisions} makes a grid of more than {_MOST_POINTS:,} points within the "
+            "ranges of α, β and γ; lower it, narrow the ranges, or use --grid matched."
+        )
 
 
 def _network(networks: Realisable, at: Cell) -> tuple[Hashable, int, int]:

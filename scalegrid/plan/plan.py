@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from scalegrid.analysis.candidates import APART
 from scalegrid.analysis.matched_cost import COUNTED
 from scalegrid.baselines import Baseline
 from scalegrid.coefficients import Scaling
@@ -22,6 +23,7 @@ from scalegrid.plan.memory import BYTES, kept_per_activation, memory_notes
 from scalegrid.plan.resolve import check_training, open_data, resolve, with_epochs
 from scalegrid.plan.rungs import checkpoint_notes
 from scalegrid.plan.soundness import check
+from scalegrid.plan.stages import stage_picks
 from scalegrid.plan.variants import Variant, place, plan_order, variants_of
 from scalegrid.spec import CANDIDATE_KEYS, Match, Recipe, SweepSpec
 from scalegrid.util.errors import UserError
@@ -35,6 +37,8 @@ FEW_UPDATES = 200
 
 _SETTINGS = CANDIDATE_KEYS | {"resolution", "resolution_step", "batch_size", "flops_factor"}
 """The keys of a specification that decide the variants of a plan."""
+
+_LATER = ("width_curves", "scale", "compound")
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,9 @@ def classic_plan(plan: Plan, *, by_files: bool = False) -> Plan:
         update={
             "grid": "classic",
             "curves": (),
+            "compound": None,
             "width_curves": (),
+            "scale": "axes",
             "depth_rounding": "authors",
         }
     )
@@ -171,8 +177,9 @@ def _plan(spec: SweepSpec, source: Source, costs: Costs, by_files: bool, checked
     To try and count a network that has to be built takes seconds, so what was found is kept.
     """
     settings = {key: getattr(spec, key) for key in _SETTINGS}
-    if not spec.width_curves:  # plans of before there were any are the same
-        del settings["width_curves"]
+    for key in _LATER:  # plans of before there were these keys are the same
+        if settings[key] == SweepSpec.model_fields[key].default:
+            del settings[key]
     content = [_FORMAT, settings, costs.num_classes, costs.in_chans, checked]
 
     def find() -> dict[str, Any]:
@@ -207,15 +214,18 @@ def _found(spec: SweepSpec, costs: Costs, checked: bool) -> dict[str, Any]:
     rounded = costs.rounded(spec.depth_rounding or "authors")
     resolution = _resolution(spec, costs.baseline)
     notes = check(costs, resolution, spec.resolution_step or 1) if checked else []
+    placed = stage_picks(spec, rounded, resolution)
     if spec.grid == "classic":
         picks = classic_picks(spec, rounded, resolution)
         chosen = [pick for pick in picks if pick.role == "grid"]
         considered = len(chosen)
+        picks += placed.picks
     else:
         picks, considered, more = matched_picks(spec, rounded, resolution)
-        chosen = [pick for pick in picks if pick.role not in ("baseline", "paper", "curve")]
-        chosen = [pick for pick in chosen if pick.phi == 1]
+        picks += placed.picks
+        chosen = [pick for pick in picks if pick.role not in (*APART, "paper") and pick.phi == 1]
         notes += more
+    notes += placed.notes
     kept = kept_per_activation(rounded, resolution) * BYTES * spec.batch_size
     named = variants_of(picks, spec, costs.in_chans, kept)
     distinct = {variant.variant: variant for variant in reversed(named.values())}
@@ -250,7 +260,7 @@ def _check_costs(variants: Sequence[Variant], costs: Costs) -> None:
     """
     for one in variants:
         planned = Cost(one.flops, one.params, one.activations)
-        rounded = costs.rounded(one.depth_rounding)
+        rounded = costs.rounded(one.depth_rounding).placed(one.placement)
         rounded.check(one.depth, one.width, one.resolution, planned)
 
 

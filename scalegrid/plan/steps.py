@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable
 from typing import NamedTuple
 
-LIMIT = 64.0
-"""The largest multiplier considered: a step that goes on to here is taken to go on for ever."""
-
+from scalegrid.coefficients import LIMIT
 
 PRECISION = 1e-7
 """How closely the ends of a step are located; finding one that needs networks built is not free."""

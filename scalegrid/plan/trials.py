@@ -37,6 +37,7 @@ def make_trial(
         fast_depthwise=spec.fast_depthwise,
         compile=spec.compile,
         depth_rounding=variant.depth_rounding,
+        placement=variant.placement,
         threads=spec.threads,
         rung=rung,
     )

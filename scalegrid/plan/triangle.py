@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
 
+from scalegrid.analysis.region import TRIANGLE, Region, mesh
 from scalegrid.coefficients import Shares
 
 CORNERS = {"depth": Shares(1, 0, 0), "width": Shares(0, 1, 0), "resolution": Shares(0, 0, 1)}
@@ -47,7 +47,11 @@ def farthest_first(points: NDArray[np.float64], chosen: Sequence[int], count: in
 
 
 def cover(
-    points: NDArray[np.float64], fixed: int, most: int, axes: Sequence[str] = tuple(CORNERS)
+    points: NDArray[np.float64],
+    fixed: int,
+    most: int,
+    axes: Sequence[str] = tuple(CORNERS),
+    region: Region = TRIANGLE,
 ) -> list[int]:
     """Indices of few points that cover the triangle: the ``fixed`` first ones, then the best each.
 
@@ -62,8 +66,9 @@ def cover(
         fixed: how many to begin with; at least one.
         most: how many to return at most, the fixed included.
         axes: those that scale; of two the triangle is an edge.
+        region: what is to be covered, where it is more than the triangle.
     """
-    distances = np.linalg.norm(_lattice(40, axes)[:, None] - points[None], axis=2)
+    distances = np.linalg.norm(mesh(40, region, _idle(axes))[:, None] - points[None], axis=2)
     between = np.linalg.norm(points[:, None] - points[None], axis=2)
     order, nearest = list(range(fixed)), distances[:, :fixed].min(1)
     start, least = (nearest**2).mean(), (distances.min(1) ** 2).mean()
@@ -94,31 +99,34 @@ def _twins(between: NDArray[np.float64], order: list[int], fixed: int) -> NDArra
     return close
 
 
-def simplex(divisions: int) -> list[Shares]:
-    """The points of the budget triangle whose shares are multiples of 1/``divisions``."""
-    n = divisions
-    pairs = ((i, j) for i, j in product(range(n + 1), repeat=2) if i + j <= n)
-    return [Shares(i / n, j / n, (n - i - j) / n) for i, j in pairs]
+def thinned(points: NDArray[np.float64], misses: Sequence[float], side: float) -> list[int]:
+    """Of the (N, 3) shares in each square of ``side`` the index of the one that misses least."""
+    squares = np.floor(points[:, :2] / side + 0.5).astype(int).tolist()
+    best: dict[tuple[int, ...], int] = {}
+    for index in np.argsort(misses, kind="stable"):
+        best.setdefault(tuple(squares[index]), int(index))
+    return sorted(best.values())
 
 
 def largest_gap(
-    points: NDArray[np.float64], axes: Sequence[str] = tuple(CORNERS), divisions: int = 60
+    points: NDArray[np.float64],
+    axes: Sequence[str] = tuple(CORNERS),
+    divisions: int = 60,
+    region: Region = TRIANGLE,
 ) -> float:
     """The largest distance from a point of the triangle to the nearest of (N, 3) shares.
 
-    Where only two ``axes`` scale, the triangle is an edge. NaN (a network as large as the baseline)
-    is at no point.
+    A wider ``region`` takes the triangle's place. Where only two ``axes`` scale, it is an edge. NaN
+    (a network as large as the baseline) is at no point.
     """
     points = points[~np.isnan(points).any(axis=1)]
     if not len(points):
         return math.sqrt(2)
-    lattice = _lattice(divisions, axes)
+    lattice = mesh(divisions, region, _idle(axes))
     distances = np.linalg.norm(lattice[:, None, :] - points[None, :, :], axis=2)
     return float(distances.min(axis=1).max())
 
 
-def _lattice(divisions: int, axes: Sequence[str]) -> NDArray[np.float64]:
-    """Points all over the triangle, or over the edge of two axes."""
-    idle = [axis for axis in CORNERS if axis not in axes]
-    points = (s for s in simplex(divisions) if not any(getattr(s, axis) for axis in idle))
-    return np.array(list(points))
+def _idle(axes: Sequence[str]) -> list[int]:
+    """The axes that do not scale, by their numbers."""
+    return [number for number, axis in enumerate(CORNERS) if axis not in axes]

@@ -25,8 +25,8 @@ class Variant:
     says whether the cost that the plan makes equal is within its tolerance, which holds for those
     whose cost is to be what it is (role ``curve``). Where ``alpha`` or
     ``beta`` is NaN, the network cannot be scaled along that axis. Layers are rounded by
-    ``depth_rounding``. ``memory`` is what the activations of a training step need in bytes,
-    estimated (see `plan.memory`); None if it is not known.
+    ``depth_rounding`` and added to stages by ``placement``. ``memory`` is what the activations of a
+    training step need in bytes, estimated (see `plan.memory`); None if it is not known.
     """
 
     variant: str
@@ -52,6 +52,7 @@ class Variant:
     nominal: Shares
     depth_rounding: DepthRule
     layout: Layout
+    placement: float = 0.0
 
     @classmethod
     def read(cls, row: Mapping[str, Any]) -> Variant:
@@ -156,4 +157,5 @@ def _variant(pick: Pick, spec: SweepSpec, in_chans: int, kept: float) -> Variant
         nominal=triple.shares(),
         depth_rounding=baseline.depth_rounding or "authors",
         layout=layout,
+        placement=pick.placement,
     )

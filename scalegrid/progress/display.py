@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
-from scalegrid.analysis.naming import role_name, with_name
+from scalegrid.analysis.naming import NAMED, role_name, with_name
 from scalegrid.progress.status import Running, Status
 from scalegrid.spec import Metric, SweepSpec
 from scalegrid.util.text import duration, percent, plural
@@ -153,7 +153,7 @@ def label(variant: Variant | pd.Series[Any]) -> str:
     multipliers = (("α", variant.depth), ("β", variant.width), ("γ", variant.gamma**variant.phi))
     texts = [(axis, f"{value:.3g}") for axis, value in multipliers]
     scaled = [f"{axis}={text}" for axis, text in texts if text != "1"]
-    role = role_name(variant.role, variant.alpha, variant.beta, variant.gamma)
+    role = role_name(*(getattr(variant, key) for key in NAMED))
     return "  ".join([" ".join([role, *scaled]), f"{variant.resolution} px"])
 
 

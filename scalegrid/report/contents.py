@@ -17,7 +17,7 @@ from scalegrid.analysis import (
 )
 from scalegrid.analysis.candidates import sign, trial_values
 from scalegrid.analysis.matched_cost import is_cost, matched_cost
-from scalegrid.analysis.naming import METRIC_NAMES, role_name, value_text
+from scalegrid.analysis.naming import METRIC_NAMES, NAMED, role_name, value_text
 from scalegrid.analysis.tables import compared_trials
 from scalegrid.figures.drawing import render
 from scalegrid.figures.published import hover_texts
@@ -137,7 +137,7 @@ def _variant(
     if failed := int((own["status"] == "failed").sum()):
         note.append(f"{failed} failed")
     return {
-        "role": role_name(row["role"], row["alpha"], row["beta"], row["gamma"]),
+        "role": role_name(*(row[key] for key in NAMED)),
         "α": coefficient(row["alpha"]),
         "β": coefficient(row["beta"]),
         "γ": f"{row['gamma']:.3f}",

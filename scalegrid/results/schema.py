@@ -22,7 +22,13 @@ SCHEMA_VERSION = 4
 Table: TypeAlias = Any  # pyarrow ships no types
 Row = Mapping[str, Any]
 
-_ADDED = {"memory": None, "depth_rounding": "authors", "learning_rate": math.nan, "rung": 1}
+_ADDED = {
+    "memory": None,
+    "depth_rounding": "authors",
+    "learning_rate": math.nan,
+    "placement": 0.0,
+    "rung": 1,
+}
 """Columns that tables of earlier versions lack, and their values there."""
 
 _NULLABLE = ("error", "memory")
@@ -57,7 +63,7 @@ def _schema(table: str, **columns: tuple[Any, str]) -> Any:
 VARIANTS = _schema(
     "variants",
     variant=(_TEXT, "id: digest of the realised network and its resolution"),
-    role=(_TEXT, "baseline, depth, width, resolution, paper, compound, grid or curve"),
+    role=(_TEXT, "baseline, depth, width, resolution, paper, compound, grid, stages or curve"),
     phi=(_REAL, "compound coefficient"),
     alpha=(_REAL, "depth per unit of phi; NaN if depth cannot be scaled"),
     beta=(_REAL, "width per unit of phi; NaN if width cannot be scaled"),
@@ -85,6 +91,7 @@ VARIANTS = _schema(
         _TEXT,
         "rule by which layers are rounded: ceil or round, or authors, that of its family",
     ),
+    placement=(_REAL, "where layers are added, or removed: from -1, early, to 1, late; 0 evenly"),
     layers=(_TEXT, "realised layers of each row of the layer table, joined by dashes"),
     channels=(_TEXT, "realised channels of each row of the layer table, joined by dashes"),
     layout=(_TEXT, "the layer table, JSON"),

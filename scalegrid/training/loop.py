@@ -223,7 +223,8 @@ class _Branch:
 
 def build_model(trial: Trial, device: torch.device) -> nn.Module:
     """The trial's network as training starts: zero-initialised, channels last, on ``device``."""
-    baseline = baselines.get(trial.baseline).rounded(trial.depth_rounding)
+    found = baselines.get(trial.baseline)
+    baseline = found.rounded(trial.depth_rounding).placed(trial.placement)
     data = trial.data
     model = baseline.build(
         trial.depth,

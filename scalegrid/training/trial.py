@@ -19,10 +19,10 @@ class Trial:
     """One brief training of one variant with one seed: all that a worker needs.
 
     ``depth`` and ``width`` are multipliers of the baseline, whose layers are rounded by
-    ``depth_rounding``; ``resolution`` is in px. At a ``rung`` it trains for that many times the
-    recipe's epochs. By a schedule that holds its rate it goes on from the checkpoint of an earlier
-    rung in the folder ``checkpoints``, and leaves one for a later rung if it is to be kept
-    (``keep``); neither changes its numbers.
+    ``depth_rounding`` and added to stages by ``placement``; ``resolution`` is in px. At a ``rung``
+    it trains for that many times the recipe's epochs. By a schedule that holds its rate it goes on
+    from the checkpoint of an earlier rung in the folder ``checkpoints``, and leaves one for a later
+    rung if it is to be kept (``keep``); neither changes its numbers.
     """
 
     trial: str
@@ -38,6 +38,7 @@ class Trial:
     compile: bool = False
     depth_rounding: DepthRule = "authors"
     threads: int = 1
+    placement: float = 0.0
     rung: int = 1
     checkpoints: str | None = None
     keep: bool = False

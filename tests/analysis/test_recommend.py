@@ -43,11 +43,11 @@ def test_json_has_the_documented_keys_and_no_others() -> None:
         *("depth_rounding", "resolution", "flops_ratio", "match", "cost_ratio"),
         *("accuracy", "accuracy_measured"),
         *("probability_best", "probability_within_indifference", "tie_set", "gains"),
-        *("surface_optimum", "trials_needed", "trials_most", "seconds_a_trial"),
+        *("placements", "surface_optimum", "trials_needed", "trials_most", "seconds_a_trial"),
         *("metric", "indifference", "confidence"),
         *("noise", "repeats", "spread", "reliability", "reliability_interval"),
         *("reliability_by_all_metrics", "luck_with_images", "images_needed", "images_beyond"),
-        *("cross_validated_error", "notes"),
+        *("cross_validated_error", "advantage", "notes"),
     ]
     assert list(said["gains"]) == ["depth", "width", "resolution", "paper"]
     assert said["gains"]["paper"] is None

@@ -7,7 +7,8 @@ from analysis_tables import observe, spread_shares
 from scalegrid.analysis import model as module
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats
-from scalegrid.analysis.surface import cross_validate, fit, optimum, triangle_mesh
+from scalegrid.analysis.region import mesh, spacing, widened
+from scalegrid.analysis.surface import cross_validate, fit, optimum
 
 TOP = np.array([0.2, 0.5, 0.3])
 
@@ -95,7 +96,38 @@ def test_without_shares_there_is_no_surface() -> None:
 
 
 def test_the_mesh_covers_the_triangle() -> None:
-    mesh = triangle_mesh(4)
-    assert len(mesh) == 15
-    np.testing.assert_allclose(mesh.sum(1), 1)
-    assert {tuple(p) for p in np.eye(3)} <= {tuple(p) for p in mesh}
+    points = mesh(4)
+    assert len(points) == 15
+    np.testing.assert_allclose(points.sum(1), 1)
+    assert {tuple(p) for p in np.eye(3)} <= {tuple(p) for p in points}
+
+
+def test_where_candidates_lie_beyond_the_triangle_the_top_is_searched_there() -> None:
+    far = np.array([[1.3, 0.4, -0.7], [0.9, 0.8, -0.7], [0.4, 1.2, -0.6], [0.7, 0.6, -0.3]])
+    shares = np.concatenate([spread_shares(16), far])
+    outside = np.array([0.7, 0.7, -0.4])
+    truth = -4 * ((shares - outside) ** 2).sum(1)
+    top = optimum(fit(Model(len(shares), shares), observe(noisy(truth, 3, 0.1, 0))))
+    assert top is not None
+    assert np.abs(top.shares - outside).sum() < 0.1
+    assert top.searched.low == pytest.approx((0, 0, -0.7))
+    inside = optimum(fit(Model(16, shares[:16]), observe(noisy(truth[:16], 3, 0.1, 0))))
+    assert inside is not None
+    assert inside.shares.min() >= 0
+
+
+@pytest.mark.parametrize("reach", [0.2, 1.0, 50.0])
+def test_a_mesh_of_a_wider_region_reaches_to_its_ends_with_about_as_many_points(
+    reach: float,
+) -> None:
+    region = widened(np.array([[-reach, 1.0, reach], [reach, 1.0, -reach], [np.nan] * 3]))
+    points = mesh(40, region)
+    step = spacing(40, region)
+    assert 861 < len(points) < 4400
+    np.testing.assert_allclose(points.sum(1), 1)
+    assert (points >= np.array(region.low) - 1e-9).all()
+    assert (points <= np.array(region.high) + 1e-9).all()
+    assert points[:, 0].min() < -reach + step
+    edge = mesh(40, region, idle=[1])
+    assert set(edge[:, 1]) == {0.0}
+    assert np.diff(np.sort(edge[:, 0])) == pytest.approx(step)

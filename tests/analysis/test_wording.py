@@ -50,6 +50,50 @@ def test_all_coefficients_that_build_the_network_are_given() -> None:
     assert "brackets" not in to_text(recommend(VARIANTS, swept()))  # ranges unknown
 
 
+def test_a_range_without_an_end_has_one_number() -> None:
+    up = VARIANTS.assign(alpha_low=1.0, alpha_high=64.0, beta_low=1.0, beta_high=1.5)
+    assert f"α = {recommend(up, swept()).best.alpha:.3f} (≥ 1.000), β" in to_text(
+        recommend(up, swept())
+    )
+    halved = shrinking()
+    ends = {"alpha_low": 1 / 64, "alpha_high": 0.9, "beta_low": 0.5, "beta_high": 1.0}
+    found = recommend(halved.assign(**ends), swept(), flops_factor=0.5)
+    assert f"α = {found.best.alpha:.3f} (≤ 0.900), β" in to_text(found)
+    assert f"β = {found.best.beta:.3f} (0.500–1.000: no fewer channels)" in to_text(found)
+    assert found.to_dict()["alpha_range"] == [1 / 64, 0.9]
+
+
+def shrinking() -> pd.DataFrame:
+    """The same networks turned round: half the baseline's cost."""
+    inverted = {name: 1 / VARIANTS[name] for name in ("alpha", "beta", "gamma", "flops_ratio")}
+    table: pd.DataFrame = VARIANTS.assign(**inverted)
+    return table
+
+
+def test_smaller_networks_are_recommended_as_larger_ones_are() -> None:
+    larger = recommend(VARIANTS, swept())
+    smaller = recommend(shrinking(), swept(), flops_factor=0.5)
+    assert smaller.best.variant == larger.best.variant
+    assert smaller.best.alpha == pytest.approx(1 / larger.best.alpha)
+    top, other = smaller.surface_optimum, larger.surface_optimum
+    assert top is not None
+    assert other is not None
+    assert top.coefficients == pytest.approx([1 / c for c in other.coefficients])
+    assert top.intervals["beta"] == pytest.approx([1 / c for c in other.intervals["beta"][::-1]])
+    assert "0.50×" in to_text(smaller)
+
+
+def test_shares_that_say_little_have_no_surface_and_that_is_said() -> None:
+    shares = np.concatenate([SHARES[:11], [[4.0, -1.0, -2.0]]])
+    truth = 0.7 - 0.03 * ((shares - np.array([0.3, 0.4, 0.3])) ** 2).sum(1)
+    equal = variants_table(shares)
+    assert recommend(equal, swept(truth)).surface_optimum is not None
+    cheap = equal.assign(flops_ratio=[*equal["flops_ratio"][:-1], 1.1])
+    found = recommend(cheap, swept(truth))
+    assert found.surface_optimum is None
+    assert "no response surface is fitted" in to_text(found)
+
+
 def test_what_was_measured_stands_beside_what_is_estimated() -> None:
     found = recommend(VARIANTS, swept(noise=0.02))
     assert found.best.mean > found.best.accuracy + 0.001

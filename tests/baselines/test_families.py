@@ -106,8 +106,9 @@ def test_channels_differ_if_and_only_if_the_networks_do(name: str, a: float, rat
 
 
 @pytest.mark.parametrize("name", BUILT_IN)
-def test_multipliers_never_shrink_a_network(name: str) -> None:
-    baseline = baselines.get(name)
+@pytest.mark.parametrize("placement", [-1.0, 0.0, 1.0])
+def test_multipliers_never_shrink_a_network(name: str, placement: float) -> None:
+    baseline = baselines.get(name).placed(placement)
     grid = [1 + i / 40 for i in range(81)]
     layouts: list[list[Any]] = [
         [[r.layers for r in baseline.layout(m, 1)] for m in grid],
@@ -135,10 +136,12 @@ def test_the_layout_counts_strides_as_the_network_does(name: str, px: int) -> No
     assert math.prod(row.stride for row in layout) == baseline.total_stride
 
 
+@pytest.mark.parametrize("placement", [-1.0, 0.0, 1.0])
 @pytest.mark.parametrize("name", SMALLEST)
-def test_the_layout_counts_blocks_as_the_network_does(name: str) -> None:
-    layout = baselines.get(name).layout(1.5, 1)
-    model: Any = built(name, 1.5)
+def test_the_layout_counts_blocks_as_the_network_does(name: str, placement: float) -> None:
+    baseline = baselines.get(name).placed(placement)
+    layout = baseline.layout(1.5, 1)
+    model: Any = baselines.skeleton(baseline, 1.5, 1, 1000)
     if hasattr(model, "blocks"):
         blocks = [len(stage) for stage in model.blocks]
     elif hasattr(model, "stages"):

@@ -212,7 +212,7 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
     [
         (("plan", "--baseline", "bo"), "unknown baseline 'bo'"),
         (("plan", "--resolution", "16"), "16 px is too small for b0"),
-        (("plan", "--alpha-range", "0.5", "2"), "must be at least 1"),
+        (("plan", "--alpha-range", "0", "2"), "must be above 0"),
         (("plan", "--beta-range", "1.4", "1.2"), "above the upper bound"),
         (("plan", "--grid", "classic", "--step", "0.4", "--tolerance", "0"), "grid is empty"),
         (("plan", "--epochs", "0"), "epochs should be greater than 0"),
@@ -372,3 +372,16 @@ def test_recommend_takes_another_metric_zone_and_confidence() -> None:
 )
 def test_recommend_refuses_in_a_sentence(flags: tuple[str, ...], named: str) -> None:
     assert named in refused("recommend", *flags)
+
+
+def test_a_plan_by_stages_says_where_layers_go() -> None:
+    stages = ("--scale", "stages", "--compound", "1.5", "1.05", "1.12")
+    plan = ("plan", "--baseline", "b0", "--candidates", "5", *stages)
+    document = json.loads(run(*plan, "--format", "json").stdout)
+    placed = [one for one in document["variants"] if one["role"] == "stages"]
+    assert sorted(one["placement"] for one in placed) == [-1, 1]
+    assert all(one["matched"] for one in placed)
+    table = run(*plan).stdout
+    assert "layers early" in table
+    assert "layers late" in table
+    assert "--compound ALPHA BETA GAMMA" in refused(*plan[:-4])

@@ -27,6 +27,10 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, ["family", *arguments])
 
 
+STUCK = ("--resolution-step", "1000", "--phi", "1")
+"""Pixels that do not move."""
+
+
 class Terminal(io.StringIO):
     """Says that it is one."""
 
@@ -106,6 +110,19 @@ def test_latency_is_measured_on_request() -> None:
     assert any("latency is the median of 9 inferences" in note for note in found["notes"])
 
 
+def test_what_is_too_large_or_takes_too_long_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    nano = ("--baseline", "nano", *PAPER, "--phi", "1,12", "--measure-latency")
+    monkeypatch.setattr("scalegrid.cost.latency.seconds", lambda *_: [[0.02] * 9])
+    monkeypatch.setattr("scalegrid.family.timing.device_memory", lambda _: 2**40)
+    ran = run(*nano)
+    assert ran.exit_code == 2
+    assert re.search(r"at φ = 12 one inference would take about [\d.]+ s on cpu", ran.stderr)
+    monkeypatch.setattr("scalegrid.family.timing.device_memory", lambda _: 2**20)
+    assert "weights and maps of 2 networks of nano need about" in run(*nano).stderr
+
+
 def test_a_budget_of_milliseconds_is_met_by_measuring(monkeypatch: pytest.MonkeyPatch) -> None:
     def measured(models: list[Any], shapes: list[Any], *_: object) -> list[list[float]]:
         assert shapes[0][0] == 3
@@ -133,10 +150,29 @@ def test_a_budget_of_milliseconds_is_met_by_measuring(monkeypatch: pytest.Monkey
         ((*PAPER, "--latency", "5", "--budget", "exact"), "--latency is measured"),
         ((*PAPER, "--resolution", "16"), "images of 16 px are too small for b0"),
         ((*PAPER, "--baseline", "b00"), "did you mean 'b0'"),
+        ((*PAPER, "--flops-factor", "1e308"), "φ = 2 asks for 1e+308^2 times the FLOPs"),
+        (("--alpha", "1.002", "--beta", "1", "--gamma", "1", "--phi=-2000"), "2^-2000 times"),
+        ((*PAPER, "--measure-latency", "--threads", "10000000"), "--threads 10000000 is more than"),
+        ((*PAPER, "--latency", "5", "--threads", "10000000"), "--threads 10000000 is more than"),
+        ((*PAPER, "--threads", "2"), "--threads is for --latency or --measure-latency"),
+        ((*PAPER, "--results", "here"), "--results is the folder of --from NAME"),
+        (("--fit", "efficientnet", "--phi", "1"), "--fit takes no --phi"),
+        (("--fit", "efficientnet", "--compare", "published"), "--fit takes no --compare"),
+        (("--compare", "published", "--flops", "1e9"), "--compare takes no --flops"),
+        (("--compare", "published", "--phi", "1000"), "multiplies the depth of b0"),
+        (("--compare", "published", "--alpha", "1", "--beta", "1", "--gamma", "1"), "costs stay"),
+        ((*PAPER, "--num-classes", "10000000"), "or fewer --num-classes"),
+        (("--baseline", "nano", "--alpha", "1", "--beta", "1", "--gamma", "1.4", *STUCK), "choose"),
         ((*PAPER, "--dropout", "2"), "--dropout 2 must be 0 or above and below 1"),
         ((*PAPER, "--dropout", "0,0,0"), "--dropout takes one number, or two"),
         ((*PAPER, "--flops-factor", "0.5"), "costs grow as φ grows"),
         ((*NANO, "--alpha", "1.2"), "has its own --alpha"),
+        (("--returns", "published", "--threshold", "0"), "--threshold 0 must be a number"),
+        (("--returns", "published", "--models", "x"), "--models chooses from a CSV file"),
+        (("--returns", "none.csv"), "--returns none.csv needs --models, such as"),
+        (("--returns", "none.csv", "--models", "x"), "cannot read none.csv as a CSV file"),
+        (("--returns", *NANO[1:]), "fewer than 3 sizes, the baseline included"),
+        (("--threshold", "2", *PAPER), "--threshold belongs to --returns"),
         (("--from", "nano", "--results", PUBLISHED), "there are no results called 'nano'"),
     ],
 )
@@ -164,3 +200,40 @@ def test_what_authors_in_effect_used_is_shown() -> None:
     assert [one["name"] for one in found["members"]] == [f"B{n}" for n in range(8)]
     assert "EfficientNet grows as by α = 1.22" in run("--fit", "EfficientNet").stdout
     assert "did you mean 'NFNet'" in run("--fit", "efnet").stderr
+
+
+def test_the_other_networks_of_table_2_are_below_the_release_and_a_table_of_their_own() -> None:
+    rows = json.loads(run("--compare", "references", "--format", "json").stdout)
+    assert [row["cost"] for row in rows].count("counted") == 10
+    assert (rows[-1]["model"], rows[-1]["flops"]) == ("GPipe", None)
+    (table,) = run("--compare", "published").stdout.split("The other networks of Table 2:")[1:]
+    assert re.search(r"ResNet-50 +224 +4.09 B +25.6 M +counted +4.1 +26 +76.0", table)
+    assert re.search(r"GPipe +– +– +557.0 M +published +– +557 +84.3", table)
+    assert json.loads(run("--compare", "published", "--format", "json").stdout)[0]["model"] == "B0"
+
+
+def test_every_format_says_what_a_doubling_gives(tmp_path: Path) -> None:
+    table2 = ("--returns", "published")
+    (found,) = json.loads(run(*table2, "--format", "json").stdout)
+    rows = list(csv.DictReader(io.StringIO(run(*table2, "--format", "csv").stdout)))
+    assert [float(row["step"]) for row in rows[:-1]] == [
+        size["step"]["mid"] for size in found["sizes"][:-1]
+    ]
+    assert not found["extrapolated"]
+    assert float(rows[0]["beyond"]) == found["beyond"]["mid"]
+    ran = run(*table2, "--threshold", "1", "--plot", str(tmp_path))
+    assert f"less than 1 point beyond φ = {found['beyond']['mid']:.2f} (" in ran.stdout
+    assert {path.name for path in tmp_path.iterdir()} == {f"returns.{x}" for x in FORMATS}
+
+
+FORMATS = ("png", "svg", "txt")
+
+
+def test_results_of_timm_are_chosen_by_patterns(tmp_path: Path) -> None:
+    path = tmp_path / "results.csv"
+    rows = ["model,gmacs,top1", "a0,1,70", "a1,2,75", "a2,4,77.5", "b0,1,60", "b1,2,61"]
+    path.write_text("\n".join(rows))
+    ran = run("--returns", str(path), "--models", "a?, b1", "--format", "csv")
+    assert "a1 and b1 have the same FLOPs" in ran.stderr
+    ran = run("--returns", str(path), "--models", "a?", "--format", "csv")
+    assert [row["name"] for row in csv.DictReader(io.StringIO(ran.stdout))] == ["a0", "a1", "a2"]

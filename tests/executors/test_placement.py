@@ -21,6 +21,14 @@ def test_there_is_a_worker_for_each_core_by_default() -> None:
     assert placement_for(spec_of(workers=7)).workers == 7
 
 
+@pytest.mark.parametrize("name", ["threads", "workers"])
+def test_a_crowd_for_the_cores_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scalegrid.executors.placement.available_cores", lambda: 2)
+    assert placement_for(spec_of(**{name: 16}))
+    with pytest.raises(UserError, match=f"--{name} 17 is too many for the 2 cores"):
+        placement_for(spec_of(**{name: 17}))
+
+
 def test_each_gpu_gets_its_trials(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 2)
     spec = spec_of(device="auto", trials_per_device=3)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from scalegrid.family.accuracies import published_returns
 from scalegrid.family.compare_published import compare_published
 from scalegrid.family.fit import FAMILIES, Fit, fit
+from scalegrid.family.returns import Interval
 
 QUICK = (
     "EfficientNet",
@@ -45,9 +47,27 @@ def release_rows() -> list[str]:
     return rows
 
 
+def returns_rows() -> list[str]:
+    """What each doubling gives on B0 … B7."""
+    rows = []
+    for size in published_returns().sizes:
+        cells = [size.name, f"{size.phi:.2f}", f"{size.top1.mid:.1f}"]
+        cells += [_interval(size.step), _interval(size.slope)]
+        rows.append(f"| {' | '.join(cells)} |")
+    return rows
+
+
+def _interval(one: Interval) -> str:
+    if one.mid != one.mid:
+        return "–"
+    low, high = (f"{end:.2f}".replace("-", "−") for end in one[1:])
+    return f"{one.mid:.2f} ({low} – {high})"
+
+
 if __name__ == "__main__":
     fits = [fit(name) for name in FAMILIES]
     print("\n".join(release_rows()))
+    print("\n".join(returns_rows()))
     print("\n".join(map(direction_row, fits)))
     print("\n".join(map(size_row, fits)))
     for one in fits:

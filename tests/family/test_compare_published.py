@@ -9,7 +9,7 @@ import pytest
 
 from scalegrid.baselines.families import FAMILIES
 from scalegrid.coefficients import PAPER, Coefficients
-from scalegrid.family import compare_published as module
+from scalegrid.cost.timm_models import cost_of_timm
 from scalegrid.family.compare_published import compare_published, reference_rows
 from scalegrid.family.published import REFERENCES
 
@@ -56,19 +56,31 @@ def test_more_or_fewer_phi_leave_gaps() -> None:
     assert math.isclose(many["formula_depth"].iloc[-1], 1.2**9)
 
 
-def test_a_reference_that_timm_does_not_build_is_as_printed(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    chosen = [one for one in REFERENCES if one.name in ("GPipe", "SENet")]
-    monkeypatch.setattr(module, "REFERENCES", chosen)
-    table = reference_rows()
-    assert table["printed_params"].tolist() == [146, 557]
-    assert table[["px", "flops", "params"]].isna().all(axis=None)
+def test_a_reference_is_as_counted_where_timm_builds_it_and_else_as_printed() -> None:
+    table = reference_rows().set_index("model")
+    printed = table[table["cost"] == "published"]
+    assert len(table) == 16
+    assert printed.loc["GPipe", "printed_params"] == 557
+    assert printed[["px", "flops", "params"]].isna().all(axis=None)
+    counted = table[table["cost"] == "counted"]
+    assert len(counted) == 10
+    ratios = counted["flops"] / 1e9 / counted["printed_flops"]
+    assert ratios.tolist() == pytest.approx([1] * 10, rel=0.1)
+    assert counted.loc["ResNet-50", "params"] == 25_557_032
+
+
+def test_what_is_kept_of_a_reference_is_what_it_costs() -> None:
+    _recount("resnet50")
 
 
 @pytest.mark.slow
-def test_references_that_timm_builds_agree_with_what_is_printed() -> None:
-    rows = reference_rows().dropna(subset=["flops"])
-    assert len(rows) == 10
-    assert (rows["flops"] / 1e9).tolist() == pytest.approx(rows["printed_flops"].tolist(), rel=0.1)
-    assert rows["params"].iloc[0] == 25_557_032
+def test_what_is_kept_of_all_references_is_what_they_cost() -> None:
+    for one in REFERENCES:
+        if one.model:
+            _recount(one.model)
+
+
+def _recount(model: str) -> None:
+    (one,) = (one for one in REFERENCES if one.model == model)
+    cost = cost_of_timm(one.model, one.resolution)
+    assert (cost.flops, cost.params) == (one.counted_flops, one.counted_params)

@@ -120,6 +120,28 @@ def plan(
     return table
 
 
+def with_placed(variants: pd.DataFrame) -> pd.DataFrame:
+    """The same plan and, as `--scale stages` adds them, the first candidate of the grid placed."""
+    even = variants[variants["role"] == "grid"].iloc[[0]]
+    rows: list[dict[str, Any]] = json.loads(even["layout"].iloc[0])
+    added: list[pd.DataFrame] = []
+    for name, placement, stage in (("early", -1.0, 2), ("late", 1.0, 6)):
+        moved = [{**row, "layers": row["layers"] + 2 * (i == stage)} for i, row in enumerate(rows)]
+        layers = "-".join(str(row["layers"]) for row in moved)
+        added.append(
+            even.assign(
+                variant=name,
+                role="stages",
+                placement=placement,
+                layers=layers,
+                layout=json.dumps(moved),
+                order=len(variants) + len(added),
+            )
+        )
+    table: pd.DataFrame = pd.concat([variants.assign(placement=0.0), *added], ignore_index=True)
+    return table
+
+
 def train(
     variants: pd.DataFrame,
     *,

@@ -9,6 +9,7 @@ import pandas as pd
 from figure_tables import FakeTables, train, variant
 
 from scalegrid.coefficients import PAPER, Coefficients, Shares, corners, from_shares
+from scalegrid.figures.ternary import SHARES
 
 
 def sweep(candidates: int, seeds: int, *, noise: float = 0.006, off: float = 0.0) -> FakeTables:
@@ -48,7 +49,19 @@ def without(roles: tuple[str, ...]) -> FakeTables:
     return tables.where_variants(~tables.variants["role"].isin(roles))
 
 
-NO_CORNERS = "no corners, no paper"
+def beyond(far: float = 0.6) -> FakeTables:
+    """A sweep of candidates on both sides of the triangle's edges, up to so far away."""
+    tables, random = sweep(16, 3), np.random.default_rng(1)
+    grid = tables.variants["role"] == "grid"
+    depth, width = random.uniform(-far, 1, (2, int(grid.sum())))
+    shares = np.stack([depth, width, 1 - depth - width], 1)
+    tables.variants.loc[grid, list(SHARES)] = shares
+    triples = [from_shares(Shares(*point)) for point in shares.tolist()]
+    tables.variants.loc[grid, list(Coefficients._fields)] = triples
+    return train(tables.variants, seeds=3)
+
+
+BEYOND, NO_CORNERS = "beyond the triangle", "no corners, no paper"
 
 STRESS: dict[str, Callable[[], FakeTables]] = {
     "5 candidates, 1 seed": lambda: sweep(5, 1),
@@ -56,6 +69,7 @@ STRESS: dict[str, Callable[[], FakeTables]] = {
     "16 candidates, 3 seeds, one off cost": lambda: sweep(16, 3, off=0.5),
     "60 candidates, 1 seed": lambda: sweep(60, 1, noise=0.02),
     "200 candidates, 20 seeds": lambda: sweep(200, 20),
+    BEYOND: beyond,
     NO_CORNERS: lambda: without(("depth", "width", "resolution", "paper")),
     "baseline failed": lambda: failing(("baseline",)),
     "baseline and a corner failed": lambda: failing(("baseline", "depth")),

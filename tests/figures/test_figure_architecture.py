@@ -6,9 +6,9 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
-from figure_tables import FakeTables, layout, plan, train
+from figure_tables import FakeTables, layout, plan, train, with_placed
 from figure_texts import assert_legible, drawn_texts
-from matplotlib.colors import to_hex
+from matplotlib.colors import to_hex, to_rgba
 from matplotlib.figure import Figure
 from matplotlib.transforms import Bbox
 from pictures import draw, picture, subject
@@ -202,3 +202,49 @@ def test_a_sweep_of_the_baseline_alone_is_an_error() -> None:
     tables = train(plan())
     with pytest.raises(UserError, match="no variant to compare with its baseline"):
         titles(tables.where_variants(tables.variants["role"] == "baseline"))
+
+
+SMALLER = [
+    B0,
+    Network("width\n", layout(1, 0.7), 224),
+    Network("depth\n", [{**r, "layers": -(-r["layers"] // 2)} for r in layout(1, 1)], 224),
+    Network("resolution\n", layout(1, 1), 160),
+]
+
+
+def test_what_is_removed_is_outlined_in_its_colour_where_the_baseline_has_it() -> None:
+    figure = drawn(SMALLER)
+    gone = sum(row["layers"] for row in B0.stages) - sum(r["layers"] for r in SMALLER[2].stages)
+    patches = [p for p in figure.axes[0].patches if str(p.get_gid()).startswith("removed-")]
+    assert all(to_rgba(p.get_facecolor())[3] == 0 for p in patches)
+    roles = {"layer": "depth", "channels": "width", "pixels": "resolution"}
+    for kind, role in roles.items():
+        edges = [p.get_edgecolor() for p in patches if p.get_gid() == f"removed-{kind}"]
+        assert {to_hex(e).upper() for e in edges} == {style.look(role).colour}
+    layers = len({(b.x0, b.y0) for b in boxes(figure, "removed-layer")})
+    assert layers == gone
+    (pixels,) = boxes(figure, "removed-pixels")
+    assert pixels.width == pytest.approx(boxes(figure, "input")[0].width)
+    assert "removed layers" in drawn_texts(figure)
+    assert "added layers" not in drawn_texts(figure)
+    assert_legible(figure)
+    with style.context():
+        assert any("scaling removed" in s for s in draw_networks(SMALLER).caption)
+        assert not any("scaling removed" in s for s in draw_networks(SCALED).caption)
+
+
+def test_what_is_added_and_what_is_removed_have_a_line_of_the_legend_each() -> None:
+    figure = drawn([B0, Network("TinyNet\n", layout(2, 0.9), 192)])
+    assert {"removed channels", "removed pixels", "added layers"} <= set(drawn_texts(figure))
+    assert_legible(figure)
+
+
+def test_placed_networks_take_the_place_of_the_single_axes() -> None:
+    drawing = draw("architecture", train(with_placed(plan(grid=3)), seeds=2))
+    texts = " ".join(drawn_texts(drawing.figure))
+    assert "layers early" in texts
+    assert "layers late" in texts
+    assert "layers even" in texts
+    assert ") width" not in texts
+    assert "Single axes are left out." in drawing.caption
+    assert_legible(drawing.figure)

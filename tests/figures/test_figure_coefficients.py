@@ -14,7 +14,7 @@ from figure_tables import FakeTables
 from figure_texts import assert_legible, drawn_texts
 from matplotlib.axes import Axes
 from pictures import draw, picture, subject
-from stress_tables import sweep
+from stress_tables import BEYOND, sweep
 
 from scalegrid.figures.coefficients import what_is_known
 from scalegrid.figures.subject import Drawing, Subject
@@ -133,6 +133,32 @@ def test_a_coefficient_that_the_network_cannot_be_scaled_by_has_no_panels() -> N
     assert caption[0].startswith("What is known of β, γ,")
     assert "nan" not in " ".join(caption)
     assert_legible(figure)
+
+
+def test_a_range_without_an_end_is_drawn_as_far_as_the_values_and_said_to_have_none() -> None:
+    tables = shrinking()
+    tables.variants["alpha_low"] = 1 / 64
+    here = Subject(tables)
+    figure, caption = draw("coefficients", here)
+    known = what_is_known(here)[0]
+    assert known.endless
+    assert known.same_low >= min(known.low, known.best)
+    high = f"{known.same_high**4:.3g}"
+    assert f"the same network {high} or less)" in " ".join(caption)
+    assert_legible(figure)
+
+
+def test_beyond_the_triangle_each_bin_of_the_posterior_holds_one_line_of_the_mesh() -> None:
+    here = subject(BEYOND)
+    top = here.found.surface_optimum
+    assert top is not None
+    assert top.searched.beyond
+    axes = picture("coefficients", BEYOND).figure.axes[::2]
+    for known, left in zip(what_is_known(here), axes, strict=True):
+        steps: Any = next(patch for patch in left.patches if patch.get_gid() == "posterior")
+        lines = np.unique(np.round(np.log(known.values), 6))
+        widths = np.diff(np.log(steps.get_data().edges))
+        assert widths == pytest.approx(np.diff(lines).min(), rel=1e-3)
 
 
 def test_smaller_networks_have_coefficients_below_one() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from figure_tables import FakeTables
-from figure_texts import drawn_texts
+from figure_tables import FakeTables, plan, train, with_placed
+from figure_texts import assert_legible, drawn_texts
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -220,3 +220,20 @@ def test_names_and_costs_are_beside_the_rows() -> None:
     assert {"Width", "Depth", "Res.", "Paper", "α", "β", "γ", "px", "FLOPs"} <= set(texts)
     rows = candidate_rows(subject(OFF))
     assert sum(len(boxes) for text, boxes in texts.items() if text.endswith("×")) == len(rows)
+
+
+def test_placed_networks_have_rows_below_that_are_no_candidates() -> None:
+    tables = train(with_placed(plan(grid=3)), seeds=3)
+    here = Subject(tables)
+    rows = candidate_rows(here, placed=True)
+    assert [row.variant for row in rows[-2:]] == ["early", "late"]
+    assert [row.apart for row in rows[-2:]] == [True, True]
+    assert not {"early", "late"} & {one.variant for one in here.found.ranking}
+    assert not {"early", "late"} & {row.variant for row in candidate_rows(here)}
+    figure, caption = draw("equal-cost", tables)
+    assert {"Early", "Late", "Even"} <= set(drawn_texts(figure))
+    assert any(sentence.startswith("Stars: layers added") for sentence in caption)
+    assert_legible(figure)
+    own = tables.trials.loc[tables.trials["variant"] == "late", "top1"]
+    assert markers(figure)["late"][0] == pytest.approx(100 * own.mean())
+    assert_legible(draw("price", tables).figure)

@@ -9,7 +9,7 @@ import pytest
 from figure_texts import PAGES, assert_legible, contrast, line_colours
 from matplotlib.colors import to_hex, to_rgba
 from pictures import ANSWERS, picture
-from stress_tables import NO_CORNERS, STRESS
+from stress_tables import BEYOND, NO_CORNERS, STRESS
 
 from scalegrid.figures import style
 
@@ -22,7 +22,7 @@ CASES += [("noise", sweep) for sweep in (FEW, "baseline failed")]
 CASES += [(name, "60 candidates, 1 seed") for name in ("coefficients", "price", "edf")]
 CASES += [("coefficients", "5 candidates, 1 seed"), ("price", NO_CORNERS)]
 CASES += [(name, sweep) for name in ("triangle", "scaling", "edf") for sweep in (FEW, NO_CORNERS)]
-CASES += [("triangle", MANY)]
+CASES += [("triangle", MANY), ("triangle", BEYOND)]
 CASES += [("scaling", "baseline failed"), ("architecture", "baseline failed")]
 
 

@@ -62,6 +62,7 @@ def lines(axes: Axes, key: str) -> dict[str, Any]:
 
 CASES = [("scaling", sweep) for sweep in SWEEPS]
 CASES += [("axes", sweep) for sweep in list(SWEEPS)[1:4]]
+CASES += [("returns", sweep) for sweep in list(SWEEPS)[1:4]]
 
 
 @pytest.mark.parametrize(("name", "sweep"), CASES)
@@ -112,6 +113,40 @@ def test_only_lines_of_three_points_are_full_and_the_recommended_is_the_thickest
     width = {key: line.get_linewidth() for key, line in two.items()}
     assert max(width, key=lambda key: width[key]) == "line-compound"
     assert len(set(width.values())) == 2
+
+
+def extended(recommended: bool) -> FakeTables:
+    """A sweep with compound networks at φ = 0.5, 1.5 and 2, in the direction α = β = γ = 1.15.
+
+    It recommends their network at φ = 1, or another.
+    """
+    tables = train(plan(grid=30, factors=(1.5, 2, 4), compound=(0.5, 1.5, 2)), seeds=4)
+    tables = replace(tables, spec={"curves": [1.5], "compound": [1.15] * 3})
+    own = Subject(tables).compound["variant"].iloc[1]
+    best = own if recommended else tables.variants["variant"].iloc[-1]
+    trials = tables.trials.copy()
+    trials.loc[trials["variant"] == best, "top1"] += 0.04
+    return replace(tables, trials=trials)
+
+
+@pytest.mark.parametrize(("key", "thick"), [("line-compound", True), ("line-grid", False)])
+def test_compound_scaling_at_other_phi_is_a_line(key: str, thick: bool) -> None:
+    tables = extended(recommended=thick)
+    here = Subject(tables)
+    figure, caption = draw("scaling", tables)
+    found = lines(figure.axes[0], "line-")
+    triple = here.compound[list(PAPER._fields)].to_numpy()
+    assert here.compound["phi"].tolist() == [0.5, 1, 1.5, 2]
+    assert np.abs(triple - 1.15).max() < 0.06
+    rows = here.means.table[here.means.table["variant"].isin(here.compound["variant"])]
+    np.testing.assert_allclose(
+        found[key].get_xydata()[1:, 1], rows.sort_values("flops")["accuracy"].to_numpy()
+    )
+    assert (found["line-compound"].get_xydata().shape == found[key].get_xydata().shape) == thick
+    assert ("Compound" in drawn_texts(figure)) == (not thick)
+    said = "Compound scaling at φ = 0.5, 1, 1.5 and 2: in the direction of α = 1.15, β = 1.15, "
+    assert f"{said}γ = 1.15." in caption
+    assert_legible(figure)
 
 
 def test_the_recommended_network_and_not_the_luckiest_is_on_a_line() -> None:
@@ -170,6 +205,11 @@ def test_the_caption_says_if_the_papers_network_is_only_approximate() -> None:
     tables.variants.loc[tables.variants["role"] == "paper", "alpha"] = 1.25
     near = "≈ Paper: the network nearest α = 1.2, β = 1.1, γ = 1.15."
     assert near in draw("scaling", tables).caption
+    halves = replace(tables, spec={"flops_factor": 0.5})
+    assert any(
+        line.startswith("≈ Paper: the network nearest α = 0.833, β = 0.909, γ = 0.87, a power of")
+        for line in draw("scaling", halves).caption
+    )
     tables.variants.loc[tables.variants["role"] == "paper", list(PAPER._fields)] = list(paper(4))
     power = "Paper^2: α = 1.44, β = 1.21, γ = 1.32, a power of the paper's α = 1.2, β = 1.1, "
     assert f"{power}γ = 1.15." in draw("scaling", tables).caption

@@ -11,6 +11,7 @@ from figure_texts import assert_legible, drawn_texts
 from matplotlib.collections import PathCollection
 from matplotlib.figure import Figure
 from pictures import draw, picture, subject
+from stress_tables import BEYOND, beyond
 
 from scalegrid.coefficients import PAPER
 from scalegrid.family.directions import DIRECTIONS
@@ -112,6 +113,43 @@ def test_without_a_surface_there_are_no_contours_and_the_caption_says_so() -> No
     figure, caption = picture("triangle", few)
     assert "There are no contours: the response surface does not fit." in caption
     assert "95 % region of the top" not in drawn_texts(figure)
+
+
+def test_beyond_the_triangle_networks_lie_at_their_shares_and_the_surface_goes_on() -> None:
+    here, (figure, caption) = subject(BEYOND), picture("triangle", BEYOND)
+    points, width = scattered(figure), figure.bbox.width
+    outside = 0
+    for one in here.found.ranking:
+        row, point = here.row(one.variant), points[f"variant-{one.variant}"]
+        shares = [row["share_depth"], row["share_width"], row["share_resolution"]]
+        assert shares_of(point)[0] == pytest.approx(shares)
+        outside += min(shares) < 0
+        ((x, y),) = figure.axes[0].transData.transform(np.asarray(point.get_offsets()))
+        assert 0 < x < width
+        assert 0 < y < figure.bbox.height
+    assert outside > 4
+    assert "Outside the triangle an axis goes against the others" in " ".join(caption)
+    assert "farther out" not in " ".join(caption)
+    assert "Outside" not in " ".join(picture("triangle", OFF).caption)
+    contours = [c for c in figure.axes[0].collections if not isinstance(c, PathCollection)]
+    vertices = np.concatenate([path.vertices for c in contours for path in c.get_paths()])
+    assert vertices[:, 1].min() < -0.3  # shares of depth
+
+
+def test_networks_far_beyond_are_at_the_edge_in_their_direction_and_that_is_said() -> None:
+    tables = beyond(far=6.0)
+    figure, caption = draw("triangle", tables)
+    points, moved = scattered(figure), 0
+    for _, row in tables.variants.iloc[1:].iterrows():
+        shares = np.array([row["share_depth"], row["share_width"], row["share_resolution"]])
+        drawn = np.array(shares_of(points[f"variant-{row['variant']}"])[0])
+        assert drawn.min() >= -1.5 - 1e-9
+        assert drawn.max() <= 2.5 + 1e-9
+        part = np.linalg.norm(drawn - 1 / 3) / np.linalg.norm(shares - 1 / 3)
+        np.testing.assert_allclose(drawn - 1 / 3, part * (shares - 1 / 3), atol=1e-9)
+        moved += not np.allclose(drawn, shares)
+    assert moved > 4
+    assert f"{moved} networks farther out: drawn where their direction ends." in caption
 
 
 @pytest.mark.parametrize("titles", [("classic",), ("classic", "matched")])

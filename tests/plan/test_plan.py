@@ -362,6 +362,32 @@ def test_curves_add_the_axes_at_other_factors() -> None:
 
 
 @pytest.mark.parametrize("grid", ["matched", "classic"])
+def test_compound_adds_a_direction_at_the_factors_of_the_curves(grid: str) -> None:
+    nano, triple = baselines.get("nano"), (1.1, 1.2, 1.15)
+    spec = SweepSpec(grid=grid, candidates=6, step=0.1, curves=(1.5, 3.0))  # type: ignore[arg-type]
+    before = planned(spec, nano, CLASSES)
+    plan = planned(spec.model_copy(update={"compound": triple}), nano, CLASSES)
+    added = [one for one in plan.variants if one not in before.variants]
+    assert [one for one in plan.variants if one not in added] == list(before.variants)
+    compound = [one for one in added if one.role == "compound"]
+    assert [2**one.phi for one in compound] == pytest.approx([1.5, 3])
+    if grid == "classic":  # what the coefficients build
+        assert added == compound
+        for one in compound:
+            depth, width, _ = Coefficients(*triple).scaling(one.phi / math.log2(2.0949))
+            assert one.layout == nano.layout(depth, width)
+        return
+    assert all(one.matched for one in added)
+    (candidate,) = (one for one in added if one not in compound)  # none is nearer at φ = 1
+    assert (candidate.role, candidate.phi) == ("grid", 1)
+    assert plan.of_grid == before.of_grid | {candidate.variant}
+    target = Coefficients(*triple).shares()
+    every = planned(spec.model_copy(update={"candidates": "all"}), nano, CLASSES)
+    away = [math.dist(one.shares, target) for one in every.variants if one.role == "grid"]
+    assert math.dist(candidate.shares, target) == pytest.approx(min(away))
+
+
+@pytest.mark.parametrize("grid", ["matched", "classic"])
 def test_width_curves_add_widths_at_two_depths_and_resolutions(grid: str) -> None:
     nano = baselines.get("nano")
     spec = SweepSpec(grid=grid, candidates=6, step=0.1)  # type: ignore[arg-type]

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from scalegrid.plan.steps import LIMIT, PRECISION, all_steps, step_at
+from scalegrid.coefficients import LIMIT
+from scalegrid.plan.steps import PRECISION, all_steps, step_at
 
 
 def test_ceilings_step_at_the_multiples() -> None:

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from scalegrid.plan.triangle import cover, farthest_first, largest_gap, nearest, simplex
+from scalegrid.analysis.region import simplex
+from scalegrid.plan.triangle import cover, farthest_first, largest_gap, nearest
 
 Points = NDArray[np.float64]
 

@@ -1,0 +1,5 @@
+"""The sizes of a family as a package of their own, which registers them with timm."""
+
+from scalegrid.family.export.package import export
+
+__all__ = ["export"]

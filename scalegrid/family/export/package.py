@@ -1,0 +1,103 @@
+"""The folder of an exported family: written beside its place, and then renamed."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from scalegrid.family.document import document
+from scalegrid.family.export.models import Models, models_of
+from scalegrid.family.export.module import module
+from scalegrid.family.export.naming import check_name
+from scalegrid.family.export.pages import pages
+from scalegrid.family.family import Family
+from scalegrid.util.errors import UserError
+
+_FILES = ("__init__.py", "train.py", "pyproject.toml", "README.md", "MODEL_CARD.md")
+"""What is written from templates."""
+
+
+def export(family: Family, folder: Path) -> str:
+    """Write a package that registers the sizes of a family with timm.
+
+    Of both tables the exact one is written. The package needs torch and timm, and of a user's own
+    code its module.
+
+    Args:
+        family: its sizes are those of the package.
+        folder: what is written; its name is that of the package.
+
+    Returns:
+        A sentence that says what was written.
+
+    Raises:
+        UserError: the folder has something in it or cannot be written, its name cannot be that of
+            a package, or the networks cannot be written down.
+    """
+    folder = Path(os.path.abspath(folder))
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UserError(f"--export {folder} exists already; remove it or choose another folder.")
+    check_name(folder)
+    models = models_of(family, folder.name)
+    code, copies = module(models)
+    texts = {**pages(family, models, folder.name), "module": code}
+    with _new(folder) as partial:
+        for name in _FILES:
+            (partial / name).write_text(_rendered(name, texts), encoding="utf-8")
+        for path in copies:
+            shutil.copyfile(path, partial / path.name)
+        _write_tables(family, models, partial)
+    kind = "exact sizes" if family.by("exact") else "sizes"
+    first, last = models.models[0].name, models.models[-1].name
+    named = first if first == last else f"{first} … {last}"
+    return f"the {kind} are in {folder}, and timm has {named} after `import {folder.name}`"
+
+
+@contextmanager
+def _new(folder: Path) -> Iterator[Path]:
+    """A folder beside ``folder`` that takes its place if nothing fails, and vanishes if it does."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        try:
+            yield partial
+            partial.chmod(0o755)  # temporary folders are private
+            os.replace(partial, folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot write {folder}: {error.strerror or error}; mend that or choose another folder "
+            "for --export."
+        ) from None
+
+
+def _rendered(name: str, texts: dict[str, Any]) -> str:
+    from jinja2 import Environment, StrictUndefined
+
+    template = files("scalegrid.family.export") / "templates" / f"{name}.jinja"
+    environment = Environment(
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    )
+    text: str = environment.from_string(template.read_text(encoding="utf-8")).render(texts)
+    return text
+
+
+def _write_tables(family: Family, models: Models, folder: Path) -> None:
+    """The sizes that are exported, each with the name of its model."""
+    rows = [{"model": model.name, **asdict(model.size)} for model in models.models]
+    with (folder / "sizes.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    text = json.dumps({**document(family), "sizes": rows}, indent=2, ensure_ascii=False)
+    (folder / "sizes.json").write_text(text + "\n", encoding="utf-8")

@@ -1,0 +1,126 @@
+"""A stored sweep at further φ: its specification with more FLOPs factors and a direction."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from scalegrid.analysis.direction import direction, undecided
+from scalegrid.coefficients import Coefficients
+from scalegrid.results.loading import SweepTables, load_sweep_at
+from scalegrid.spec import SweepSpec, factors_allowed
+from scalegrid.util import yaml
+from scalegrid.util.errors import UserError
+from scalegrid.util.text import coefficient
+
+_AT_A_FACTOR = 5
+"""Networks at a FLOPs factor: three axes, compound, and what the paper's coefficients build."""
+
+
+class Extension(NamedTuple):
+    """The specification to go on with, and sentences that a user should read."""
+
+    spec: SweepSpec
+    notes: list[str]
+
+
+def extend(
+    sweep: str,
+    phis: Iterable[float],
+    results: Path | str = "results",
+    given: Mapping[str, Any] | None = None,
+) -> Extension:
+    """The specification of a sweep that goes on in its folder at further φ.
+
+    Its recipe and data are those of before. At each φ the single axes are trained, and the network
+    of equal cost nearest the direction that the sweep recommends, or has been extended by already.
+
+    Args:
+        sweep: its name under ``results``, or the path of its folder.
+        phis: above 0; FLOPs grow, or shrink, to F^φ.
+        results: the folder of sweeps.
+        given: settings to be used instead of the stored ones, such as seeds, or where the data are.
+
+    Raises:
+        UserError: there is no such sweep, it has nothing to recommend, a φ is out of range, another
+            baseline or name is given, or the limits of a race leave no room.
+    """
+    given = dict(given or {})
+    tables = load_sweep_at(sweep, results)
+    name = tables.folder.name
+    for key, own in (("baseline", tables.spec["baseline"]), ("name", name)):
+        if given.get(key, own) != own:
+            raise UserError(
+                f"--extend goes on with {name}, a sweep of {tables.spec['baseline']}; leave out "
+                f"--{key} {given[key]}."
+            )
+    stored = {key: value for key, value in tables.spec.items() if value is not None}
+    stored |= {"name": name, "results": str(tables.folder.parent)}
+    factors, notes = _factors(phis, float(stored["flops_factor"]), name)
+    triple, more = _direction(tables, given.get("compound", stored.get("compound")))
+    curves = {*given.get("curves", stored["curves"]), *factors}
+    settings = {**stored, **given, "curves": sorted(curves), "compound": list(triple)}
+    spec = yaml.build(SweepSpec, settings)
+    had = set(stored["curves"]) if stored.get("compound") else set()
+    _check_limits(tables, spec, given, len(curves - had))
+    if spec.seeds == 1:
+        more.append("each further network gets one seed; --seeds gives all of them more")
+    return Extension(spec, [*notes, *more])
+
+
+def _factors(phis: Iterable[float], factor: float, name: str) -> tuple[list[float], list[str]]:
+    """F^φ of each φ but 1, and notes."""
+    at, ends = math.log(factor), factors_allowed(factor)
+    low, high = sorted(math.log(end) / at for end in ends)
+    found, notes = [], []
+    for phi in phis:
+        if phi == 1:
+            notes.append(f"φ = 1 is left out of --phi, since {name} has it already")
+        elif low <= phi <= high:
+            found.append(factor**phi)
+        else:
+            raise UserError(
+                f"φ = {phi:g} must be from {low:.2g} to {high:.2g}, since {name} scales by "
+                f"{factor:g}^φ, and a sweep goes from {ends[0]:.3g} to {ends[1]:.3g} times the "
+                "FLOPs."
+            )
+    if not found:
+        raise UserError(f"--phi has no φ that {name} lacks; give others, such as 0.5,1.5,2.")
+    return found, notes
+
+
+def _direction(
+    tables: SweepTables, kept: Sequence[float] | None
+) -> tuple[Sequence[float], list[str]]:
+    """The coefficients that are trained: those ``kept``, or what the sweep recommends now."""
+    found = tables.recommend()
+    notes = undecided(found, tables.folder.name)
+    if kept is None:
+        triple, more = direction(found)
+        return triple, [*notes, *more]
+    names = zip("αβγ", Coefficients(*kept), strict=True)
+    said = ", ".join(f"{letter} {coefficient(value)}" for letter, value in names)
+    return kept, [*notes, f"the compound networks go on in the direction of {said}, as before"]
+
+
+def _check_limits(
+    tables: SweepTables, spec: SweepSpec, given: Mapping[str, Any], factors: int
+) -> None:
+    """Raise UserError where a limit of the race that was is none of the race with more networks.
+
+    ``factors`` counts the FLOPs factors at which there are more.
+    """
+    made, name = len(tables.trials), tables.folder.name
+    needed = made + _AT_A_FACTOR * factors * spec.seeds
+    if spec.max_trials is not None and "max_trials" not in given and spec.max_trials < needed:
+        raise UserError(
+            f"{name} has made {made} of at most {spec.max_trials} trials, and networks at these φ "
+            f"need some too; give --max-trials {needed}."
+        )
+    if spec.max_hours is not None and "max_hours" not in given and factors:
+        raise UserError(
+            f"{name} trains for at most {spec.max_hours:g} hours in all; give --max-hours for it "
+            "and the networks at these φ together."
+        )

@@ -152,14 +152,14 @@ def _compared(
 
     None are compared where that would flatter: without a trial of each network of equal cost.
     """
-    off = rows[~rows["matched"].astype(bool)]
+    met = rows["matched"].astype(bool)
+    off, equal = rows[~met], rows[met]
     at = f"at φ = {phi:g}"
     names = {"compound": "compound", **{axis: f"{axis} alone" for axis in AXES}}
     reasons = [
         f"{names[row['role']]} {at} ({cost_ratio_text(row['cost_ratio'], table.match)})"
         for row in off.to_dict("records")
     ]
-    equal = rows.drop(off.index)
     found = dict(zip(equal["role"], equal["variant"], strict=True))
     if "compound" not in set(rows["role"]):
         return {}, [f"φ = {phi:g} (its compound network is another variant)"]

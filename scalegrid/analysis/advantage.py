@@ -152,22 +152,22 @@ def _compared(
 
     None are compared where that would flatter: without a trial of each network of equal cost.
     """
-    off = rows[~rows["matched"].astype(bool)]
+    met = rows["matched"].astype(bool)
+    off, equal = rows[~met], rows[met]
     at = f"at φ = {phi:g}"
     names = {"compound": "compound", **{axis: f"{axis} alone" for axis in AXES}}
     reasons = [
         f"{names[row['role']]} {at} ({cost_ratio_text(row['cost_ratio'], table.match)})"
         for row in off.to_dict("records")
     ]
-    equal = rows.drop(off.index)
     found = dict(zip(equal["role"], equal["variant"], strict=True))
     if "compound" not in set(rows["role"]):
-        return {}, [f"φ = {phi:g}, whose compound network is another variant"]
+        return {}, [f"φ = {phi:g} (its compound network is another variant)"]
     if "compound" not in found or len(found) < 2:
         return {}, reasons
     if missing := set(found.values()) - set(table.values["variant"]):
         untried = [names[role] for role, variant in found.items() if variant in missing]
-        return {}, [f"φ = {phi:g}, for lack of a finished trial of {enumerated(untried)}"]
+        return {}, [f"φ = {phi:g} (no finished trial of {enumerated(untried)})"]
     return {role: found[role] for role in ("compound", *AXES) if role in found}, reasons
 
 

@@ -59,7 +59,7 @@ def extend(
     stored = {key: value for key, value in tables.spec.items() if value is not None}
     stored |= {"name": name, "results": str(tables.folder.parent)}
     factors, notes = _factors(phis, float(stored["flops_factor"]), name)
-    triple, more = _direction(tables, given.get("compound", stored.get("compound")))
+    triple, more = _direction(tables, given.get("compound"))
     curves = {*given.get("curves", stored["curves"]), *factors}
     settings = {**stored, **given, "curves": sorted(curves), "compound": list(triple)}
     spec = yaml.build(SweepSpec, settings)
@@ -92,10 +92,12 @@ def _factors(phis: Iterable[float], factor: float, name: str) -> tuple[list[floa
 
 
 def _direction(
-    tables: SweepTables, kept: Sequence[float] | None
+    tables: SweepTables, given: Sequence[float] | None
 ) -> tuple[Sequence[float], list[str]]:
-    """The coefficients that are trained: those ``kept``, or what the sweep recommends now."""
-    found = tables.recommend()
+    """The coefficients that are trained: as given, as before, or what the sweep recommends now."""
+    if given is not None:
+        return given, []
+    found, kept = tables.recommend(), tables.spec["compound"]
     notes = undecided(found, tables.folder.name)
     if kept is None:
         triple, more = direction(found)

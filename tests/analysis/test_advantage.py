@@ -103,11 +103,11 @@ def test_what_is_compared_is_of_equal_cost_and_the_rest_is_named() -> None:
     found = advantage(at.reset_index(), values)
     assert [one.phi for one in found.at] == [1]
     assert found.slope is None
-    assert "φ = 2, for lack of a finished trial of width alone" in found.left_out
+    assert "φ = 2 (no finished trial of width alone)" in found.left_out
     said = recommend(at.reset_index(), trials_table(values), compound=COMPOUND)
     assert "over the best single axis is +3.0" in to_text(said)
     same = advantage(at.drop("compound 0.5").reset_index(), values)
-    assert "φ = 0.5, whose compound network is another variant" in same.left_out
+    assert "φ = 0.5 (its compound network is another variant)" in same.left_out
 
 
 def test_the_recommendation_itself_stays() -> None:

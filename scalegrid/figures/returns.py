@@ -115,7 +115,9 @@ def draw_returns(found: Sequence[Returns]) -> Drawing:
 
 def _look(family: str) -> style.RoleStyle:
     """That of a line of a sweep; ink for families of others."""
-    if family in (*AXES, "compound", BASELINE):
+    if family in ("compound", "grid"):  # of the recommended direction, or of another
+        return style.look(family)._replace(label="Compound")
+    if family in (*AXES, BASELINE):
         return style.look(family)
     return style.RoleStyle(style.ink(), "o", family, 3.4)
 

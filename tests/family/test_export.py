@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,17 @@ PHIS = {"mynano": (-1.0, 0.0, 0.5), "mystem": (-2.0,), "myvit": (-1.0,)}
 """Of those that do not have φ = 1 alone."""
 
 NANO = ("--baseline", "nano", "--alpha", "1.2", "--beta", "1.1", "--gamma", "1.15")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _alone() -> Iterator[None]:
+    """Examples that ran before leave folders on the path, and a module of theirs is mynet."""
+    with pytest.MonkeyPatch.context() as patch:
+        own = [folder for folder in sys.path if not (Path(folder) / "mynet.py").exists()]
+        patch.setattr(sys, "path", own)
+        patch.delitem(sys.modules, "mynet", raising=False)
+        yield
+
 
 TRAIN = """
 import argparse, json, timm, torch

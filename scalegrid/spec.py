@@ -215,8 +215,9 @@ class SweepSpec(Recipe):
     # Which trials, and where they run
     allocation: Literal["uniform", "racing"] | None = Field(
         None,
-        description="uniform: the same seeds for all; racing: more where they decide something. "
-        "Default: racing if one of its limits is given, else uniform.",
+        description="uniform: the same seeds for all, and all candidates at all --rungs; racing: "
+        "more where they decide something. Default: racing if one of its limits is given, else the "
+        "same seeds for all that can still be best.",
     )
     confidence: Annotated[float, Field(gt=0, lt=1)] | None = Field(
         None,

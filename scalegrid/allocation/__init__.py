@@ -50,7 +50,14 @@ def _allocator(
     }
     if rungs and not spec.racing:
         baseline = _baseline(variants)
-        return UniformRungs(ids, candidates, baseline, seeds=spec.seeds, rungs=spec.rungs)
+        return UniformRungs(
+            ids,
+            candidates,
+            baseline,
+            seeds=spec.seeds,
+            rungs=spec.rungs,
+            all_go_on=spec.allocation == "uniform",
+        )
     return Racing(
         ids,
         candidates,

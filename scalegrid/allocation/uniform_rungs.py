@@ -35,6 +35,7 @@ class UniformRungs:
         baseline: the id of the baseline.
         seeds: how many of each variant.
         rungs: multiples of the brief budget, increasing from 1.
+        all_go_on: whether every candidate goes on to every rung, whatever the trials say.
     """
 
     def __init__(
@@ -45,7 +46,9 @@ class UniformRungs:
         *,
         seeds: int,
         rungs: Sequence[int],
+        all_go_on: bool = False,
     ) -> None:
+        self._all_go_on = all_go_on
         self._shares = {v: candidates[v] for v in sorted(candidates)}
         self._rising = {baseline, *self._shares}
         self._baseline, self._rungs = baseline, list(rungs)
@@ -130,7 +133,7 @@ class UniformRungs:
     def _hopeful(self, able: Set[str]) -> list[str]:
         """The candidates that can still be best at the top rung, of those that are ``able``."""
         tried = [variant for variant in self._shares if variant in able]
-        if len(tried) <= _LEAST:
+        if self._all_go_on or len(tried) <= _LEAST:
             return tried
         number = {variant: i for i, variant in enumerate(tried)}
         rungs = {rung: k for k, rung in enumerate(self._rungs[: self._rung + 1])}

@@ -57,6 +57,11 @@ def test_all_candidates_show_whether_rungs_agree_and_then_those_go_on_that_can_b
     assert [ask.rung for ask in undisturbed] == sorted(ask.rung for ask in undisturbed)
 
 
+def test_all_candidates_go_on_to_all_rungs_where_that_is_asked_for() -> None:
+    asks = run(make(all_go_on=True))
+    assert of_rung(asks, 3) == of_rung(asks, 9) == {"base", *SHARES}
+
+
 def test_nothing_of_the_next_rung_is_asked_for_while_a_trial_runs() -> None:
     allocator = make()
     asks = [allocator.ask() for _ in range(len(IDS) * SEEDS)]

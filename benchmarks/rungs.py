@@ -26,9 +26,9 @@ from benchmarks.selection_tables import calibration, for_people, looks_of, stopp
 from benchmarks.selection_worlds import INDIFFERENCE, Race, spread_out
 from benchmarks.timing import options_parser
 from scalegrid.allocation import Racing, Result
-from scalegrid.allocation.rung_standing import work_of
 from scalegrid.analysis.observations import Floats
 from scalegrid.cli.output import print_table
+from scalegrid.training.held import rung_work
 from scalegrid.util.processes import available_cores
 
 RUNGS = (1, 3, 9)
@@ -97,7 +97,7 @@ def _race(world: World, rungs: Sequence[int], most: float) -> Iterator[Look]:
         confidence=None,
         rungs=rungs if several else (1,),
     )
-    work = work_of(rungs, goes_on=True)
+    work = [rung_work(rungs, rung, goes_on=True) for rung in rungs]
     spent = 0.0
     while spent < most and (ask := race.ask()) is not None:
         number = rungs.index(ask.rung) if several else 0
@@ -120,7 +120,7 @@ def uniform_at_the_top(world: World, most: float) -> Iterator[Look]:
 
 def asha(world: World, most: float) -> Iterator[Look]:
     """Asynchronous successive halving, with one more seed of every candidate each time."""
-    work = work_of(RUNGS, goes_on=True)
+    work = [rung_work(RUNGS, rung, goes_on=True) for rung in RUNGS]
     for seeds in range(1, SEEDS):
         means = world.values[:, :seeds].mean(1)
         visits = _promoted(means)

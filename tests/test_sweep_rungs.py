@@ -264,13 +264,18 @@ def test_a_race_over_rungs_goes_on_where_it_was(tmp_path: Path) -> None:
     assert not files(tmp_path / "parts")
 
 
-def test_candidates_are_compared_by_trials_of_one_length(undisturbed: Any) -> None:
+def test_the_answer_is_that_of_the_highest_rung_by_all_trials(undisturbed: Any) -> None:
     tables = load_sweep(NAME, undisturbed.results)
+    found = recommend(tables.planned, tables.trials)
+    assert found.rung == RUNGS[-1]
+    assert found.verdict is not None
+    assert found.verdict.rungs == RUNGS
+    assert found.pace.trials == len(tables.trials)
     brief = tables.trials[tables.trials["rung"] == 1]
-    found, wanted = (recommend(tables.planned, trials) for trials in (tables.trials, brief))
-    assert found.pace.trials == wanted.pace.trials == len(brief)
-    assert found.ranking == wanted.ranking
-    assert {one.trials for one in found.ranking} == {1}
+    candidates = {one.variant for one in recommend(tables.planned, brief).ranking}
+    assert {one.variant for one in found.ranking} == candidates
+    top = tables.trials[tables.trials["rung"] == RUNGS[-1]]
+    assert {one.variant for one in found.ranking if one.trials} == candidates & set(top["variant"])
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "onecycle", "none"])

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cached_property, partial
-from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
 from scalegrid.allocation.base import Ask, Result
 from scalegrid.allocation.standing import levels
+from scalegrid.analysis.luck import luck
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.over_rungs import OverRungs
 from scalegrid.analysis.repeat import rivals
-from scalegrid.analysis.rungs import Lines, RungModel, RungPosterior
+from scalegrid.analysis.rungs import Lines, RungPosterior
 from scalegrid.analysis.selection import Chances, chances, is_clear
-from scalegrid.training.held import DECAY
-
-_SAMPLES = 4_000
+from scalegrid.analysis.surface import Fit
+from scalegrid.training.held import rung_work
 
 
 class _Step(NamedTuple):
@@ -68,7 +68,7 @@ class RungStanding:
         indifference: float,
     ) -> None:
         self._tried, self._rungs, self._indifference = tried, tuple(rungs), indifference
-        self._work = work_of(rungs, goes_on)
+        self._work = [rung_work(rungs, rung, goes_on=goes_on) for rung in rungs]
         self._number = {variant: i for i, variant in enumerate(tried)}
         self._rung = {rung: k for k, rung in enumerate(rungs)}
         values = levels(finished)
@@ -85,27 +85,36 @@ class RungStanding:
                 for at in sorted(self._ended)
             ),
         )
-        self._shares = np.array([shares[v] for v in tried], dtype=np.float64)
+        model = Model(len(tried), np.array([shares[v] for v in tried], dtype=np.float64))
+        self._over = OverRungs(tried, rungs, self._lines, model)
+        answers = {
+            (self._number[ask.variant], ask.seed): result.answers
+            for ask, result in finished.items()
+            if ask.variant in self._number and ask.rung == rungs[-1]
+        }
+        self._luck = luck({at: flags for at, flags in answers.items() if flags is not None})
 
     @property
     def repeats(self) -> int:
         """Degrees of freedom of the noise, at all rungs."""
         return int(self._lines.repeats.sum())
 
-    @cached_property
+    @property
     def posterior(self) -> RungPosterior:
         """Of all candidates at all rungs."""
-        model = Model(len(self._tried), self._shares)
-        return RungModel(model, len(self._rungs)).posterior(self._lines)
+        return self._over.posterior
+
+    @cached_property
+    def _at_top(self) -> Fit:
+        return self._over.fit(self._luck)
 
     @cached_property
     def _chances(self) -> Chances:
-        draws = self.posterior.sample(_SAMPLES, np.random.default_rng(0))
-        return chances(draws[:, :, -1], self._indifference)
+        return chances(self._at_top.samples.values, self._indifference)
 
     @property
     def _leader(self) -> int:
-        return int(self.posterior.expected[:, -1].argmax())
+        return int(self._at_top.posterior.expected.argmax())
 
     @property
     def leader(self) -> str:
@@ -226,11 +235,3 @@ class RungStanding:
             weights = weights - kept @ np.eye(len(self._rungs))[list(has)]
             left = left - kept @ noise[np.ix_(has, gets)]
         return weights, left
-
-
-def work_of(rungs: Sequence[int], goes_on: bool) -> list[float]:
-    """The work of a line's trial at each rung after the one before, in trials of rung 1."""
-    work = [float(rung) for rung in rungs]
-    if goes_on:
-        work[1:] = [after - (1 - DECAY) * before for before, after in pairwise(rungs)]
-    return work

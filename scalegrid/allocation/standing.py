@@ -156,18 +156,15 @@ class TrialStanding:
 
 
 def levels(finished: Mapping[Ask, Result]) -> dict[Ask, float]:
-    """The values of trials, less what a kind of device adds to them, as `recommend` takes it.
-
-    It adds the same at all rungs.
-    """
+    """The values of trials, less what a kind of device adds to them, as `recommend` takes it."""
     if len({result.device for result in finished.values()}) < 2:
         return {ask: result.value for ask, result in finished.items()}
     import pandas as pd
 
     rows = [
-        (f"{ask.variant} {ask.rung}", ask.seed, result.value, result.device)
+        (ask.variant, ask.seed, ask.rung, result.value, result.device)
         for ask, result in finished.items()
     ]
-    table = pd.DataFrame(rows, columns=["variant", "seed", "value", "device"])
+    table = pd.DataFrame(rows, columns=["variant", "seed", "rung", "value", "device"])
     values = levelled(table)[0]["value"].sort_index().tolist()  # sorted by trial; now as told
     return dict(zip(finished, values, strict=True))

@@ -23,6 +23,7 @@ from scalegrid.analysis.luck import Luck, luck
 from scalegrid.analysis.matched_cost import cost_ratios
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Flags, Floats, Observations
+from scalegrid.analysis.over_rungs import OverRungs
 from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.region import widened
 from scalegrid.analysis.sensor import Sensor, sense
@@ -47,11 +48,13 @@ class CandidateTable:
     """The candidates that have finished trials, in the order of their ids, and their trials.
 
     ``number`` is the index of each candidate, ``variants`` are those of the plan, ``scaled`` the
-    ones at φ = 1, ``values`` all finished trials of any variant, ``off`` are those of another cost
-    than the candidates', ``placed`` those whose layers are placed otherwise, which are no
-    candidates, and ``untried`` counts the candidates that have no trial. Rows of variants have a
-    ``cost_ratio``, of the cost that is to be equal (``match``). ``sign`` is -1 where less is
-    better, and no value lies above ``ceiling``. ``notes`` are on the devices.
+    ones at φ = 1, ``values`` all finished trials of any variant at ``rung``, the highest that two
+    candidates have reached; ``every`` are the candidates' trials at all rungs, and ``over`` the
+    candidates there, None where there is one rung.
+    ``off`` are those of another cost than the candidates', ``placed`` those whose layers are placed
+    otherwise, which are no candidates, and ``untried`` counts the candidates that have no trial.
+    Rows of variants have a ``cost_ratio``, of the cost that is to be equal (``match``). ``sign`` is
+    -1 where less is better, and no value lies above ``ceiling``. ``notes`` are on the devices.
     """
 
     metric: Metric
@@ -60,6 +63,9 @@ class CandidateTable:
     variants: pd.DataFrame
     scaled: pd.DataFrame
     values: pd.DataFrame
+    rung: int
+    every: pd.DataFrame
+    over: OverRungs | None
     off: pd.DataFrame
     placed: pd.DataFrame
     untried: int
@@ -79,7 +85,10 @@ class CandidateTable:
         flops_factor: float,
         match: Match = "flops",
     ) -> CandidateTable:
-        """The candidates of these tables; UserError where fewer than two trials have finished."""
+        """The candidates of these tables; UserError where fewer than two trials have finished.
+
+        Trials at several rungs are compared at the highest, and those of the others help.
+        """
         matched = variants.get("matched", variants["phi"].notna())
         variants = variants.assign(cost_ratio=cost_ratios(variants, match), matched=matched)
         values = trial_values(variants, trials, metric, flops_factor)
@@ -95,6 +104,11 @@ class CandidateTable:
             )
         number = {variant: i for i, variant in enumerate(tried["variant"])}
         own = values[values["variant"].isin(tried["variant"])]
+        reached = own.groupby("rung")["variant"].nunique()
+        rungs = reached.index[(reached > 1) | (reached.index == own["rung"].min())].tolist()
+        rung = int(rungs[-1])
+        every = own[own["rung"].isin(rungs)]
+        own = every[every["rung"] == rung]
         if len(own) < 2:
             raise UserError(
                 "nothing can be recommended yet: one finished trial says nothing of the noise; run "
@@ -106,13 +120,17 @@ class CandidateTable:
         if widened(shares).beyond and spent.min() < _LEAST_SPENT:
             shares = np.full_like(shares, math.nan)
             notes = [*notes, _NO_SHARES]
+        over = None
+        if len(rungs) > 1:
+            over = OverRungs.read(every, tried["variant"], rungs, Model(len(tried), shares))
         ceiling = 1.0 if metric in ("top1", "top5") else math.inf
         untried = len(rows) - len(tried)
         off = scaled[~scaled["variant"].isin(rows["variant"])]
         placed = variants[variants["role"] == "stages"]
+        values = values[values["rung"] == rung]
         return cls(
-            *(metric, tried, number, variants, scaled, values, off, placed, untried, match),
-            *(observations, shares, sign(metric), ceiling, notes),
+            *(metric, tried, number, variants, scaled, values, rung, every, over, off),
+            *(placed, untried, match, observations, shares, sign(metric), ceiling, notes),
         )
 
     def seeds(self, variant: str) -> pd.Series[float]:
@@ -120,6 +138,13 @@ class CandidateTable:
         own = self.values[self.values["variant"] == variant]
         values: pd.Series[float] = own.set_index("seed")["value"]
         return values
+
+    @property
+    def repeats(self) -> int:
+        """Degrees of freedom of the noise, at all rungs."""
+        if self.over is not None:
+            return int(self.over.lines.repeats.sum())
+        return self.observations.repeats
 
     @property
     def equal(self) -> bool:
@@ -131,6 +156,8 @@ class CandidateTable:
 
     def fit(self, answers: Mapping[str, Flags] | None) -> Fit:
         """The model of these trials; of top-1 with the luck with the images, if it is known."""
+        if self.over is not None:
+            return self.over.fit(self.luck(answers))
         model = Model(self.observations.size, self.shares)
         return fit(model, self.observations, self.luck(answers))
 

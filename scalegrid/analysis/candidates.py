@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
-from scalegrid.analysis.tables import compared_trials
 from scalegrid.spec import INDIFFERENCE, LOSS_INDIFFERENCE, Metric
 from scalegrid.util.errors import UserError
 
@@ -105,14 +104,14 @@ def others(trial: Any, metric: Metric) -> list[float]:
 def trial_values(
     variants: pd.DataFrame, trials: pd.DataFrame, metric: Metric, flops_factor: float
 ) -> pd.DataFrame:
-    """The finished trials of ``variants`` at rung 1 with a column ``value``, see `value`.
+    """The finished trials of ``variants`` with columns ``value``, see `value`, and ``rung``.
 
     Raises:
         UserError: the metric is unknown.
     """
     if metric not in METRICS:
         raise UserError(f"there is no metric {metric!r}; choose from {', '.join(METRICS)}.")
-    trials = compared_trials(trials)
+    trials = trials if "rung" in trials else trials.assign(rung=1)
     joined: pd.DataFrame = trials.merge(variants[["variant", "flops_ratio"]], on="variant")
     joined["value"] = value(joined, metric, joined["flops_ratio"] / flops_factor).astype(float)
     usable: pd.DataFrame = joined[(joined["status"] == "finished") & np.isfinite(joined["value"])]

@@ -15,6 +15,7 @@ from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.recommend import estimates_as_planned
 from scalegrid.analysis.selection import chances, interval, is_clear
+from scalegrid.analysis.tables import brief_trials
 from scalegrid.spec import Metric
 from scalegrid.util.errors import UserError
 
@@ -69,7 +70,9 @@ def compare(a: Compared, b: Compared, *, metric: Metric | None = None) -> Compar
 def _estimates(letter: str, sweep: Compared, metric: Metric | None) -> Estimates:
     try:
         return estimates_as_planned(
-            sweep.planned, sweep.trials, sweep.spec, metric=metric, answers=sweep.answered
+            *(sweep.planned, brief_trials(sweep.trials), sweep.spec),
+            metric=metric,
+            answers=sweep.answered,
         )
     except UserError as error:
         raise UserError(f"{letter} ({sweep.folder}): {error}") from None

@@ -11,7 +11,7 @@ import numpy as np
 from scalegrid.analysis.candidates import trial_values
 from scalegrid.analysis.kinds import UNNAMED
 from scalegrid.analysis.observations import Floats
-from scalegrid.analysis.tables import Tables, compared_trials
+from scalegrid.analysis.tables import Tables, brief_trials
 from scalegrid.spec import RUNTIME_KEYS, Metric
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def differing(a: Compared, b: Compared) -> dict[str, tuple[Any, Any]]:
 
 
 def _facts(sweep: Compared) -> dict[str, Any]:
-    trials = compared_trials(sweep.trials)
+    trials = brief_trials(sweep.trials)
     trials = trials[trials["variant"].isin(sweep.planned["variant"])]
     finished = trials[trials["status"] == "finished"]
     return {
@@ -87,11 +87,16 @@ def _known(column: pd.Series[Any]) -> list[Any]:
 
 def same_trials(a: Compared, b: Compared, metric: Metric) -> SameTrials | None:
     """How trials with equal ids differ, by their values as they are; None where there are none."""
-    number = len(set.intersection(*(set(compared_trials(one.trials)["trial"]) for one in (a, b))))
+    number = len(set.intersection(*(set(brief_trials(one.trials)["trial"]) for one in (a, b))))
     if not number:
         return None
     values_a, values_b = (
-        trial_values(one.variants, one.trials, metric, float(one.spec.get("flops_factor", 2.0)))
+        trial_values(
+            one.variants,
+            brief_trials(one.trials),
+            metric,
+            float(one.spec.get("flops_factor", 2.0)),
+        )
         for one in (a, b)
     )
     both = values_a.merge(values_b, on="trial", suffixes=("_a", "_b")).sort_values("trial")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from scalegrid.analysis.candidates import idle_axes
 from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.over_rungs import OverRungs
 from scalegrid.analysis.surface import Fit, chance_of_top, surface_mean
 from scalegrid.spec import Metric
 
@@ -19,7 +20,9 @@ class Estimates:
     """The candidates with finished trials, and the posterior of their true values.
 
     ``rows`` are the candidates' rows of ``variants``, numbered as in ``fitted``; ``trials`` the
-    finished trials of any variant with their ``value``, more being better: losses are negative.
+    finished trials of any variant, at the highest rung that is compared, with their ``value``, more
+    being better: losses are negative. ``every`` are those of candidates at all rungs, which
+    ``over`` holds as lines; None where there is one rung.
     ``sign`` is -1 where less of the metric is better; ``repeats`` are the degrees of freedom of the
     noise; ``notes`` are on the devices.
     """
@@ -29,6 +32,8 @@ class Estimates:
     confidence: float
     rows: pd.DataFrame
     trials: pd.DataFrame
+    every: pd.DataFrame
+    over: OverRungs | None
     fitted: Fit
     repeats: int
     sign: float

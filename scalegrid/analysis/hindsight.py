@@ -10,11 +10,11 @@ import numpy as np
 
 from scalegrid.analysis import joint
 from scalegrid.analysis.candidate_table import luck_of, observed
-from scalegrid.analysis.observations import Flags, Observations
+from scalegrid.analysis.observations import Flags
 from scalegrid.analysis.recommend import estimates_as_planned
 from scalegrid.analysis.selection import MIN_REPEATS, chances
 from scalegrid.analysis.surface import Fit
-from scalegrid.analysis.tables import Tables, compared_trials
+from scalegrid.analysis.tables import Tables
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -109,8 +109,7 @@ class _Past:
         )
         self._number = {variant: i for i, variant in enumerate(self._now.variants)}
         self._order = _in_order(tables)
-        values = self._now.trials
-        self._own: pd.DataFrame = values[values["variant"].isin(self._number)]
+        self._own: pd.DataFrame = self._now.every
         counted = self._order.isin(self._own["trial"]).cumsum().to_numpy()
         self.first = int(np.searchsorted(counted, 2)) + 1  # one trial says nothing of the noise
         self.last = len(self._order)
@@ -121,39 +120,52 @@ class _Past:
 
     def look(self, size: int) -> Look:
         """What the first ``size`` trials say."""
-        leader, seen, fitted = self._fit(size)
+        leader, repeats, fitted = self._fit(size)
         chance = chances(fitted.samples.values, self._now.indifference)
         return Look(
             trials=size,
             variant=leader,
             best=float(chance.best[self._number[leader]]),
             within=float(chance.within[self._number[leader]]),
-            repeats=seen.repeats,
+            repeats=repeats,
         )
 
-    def _fit(self, size: int) -> tuple[str, Observations, Fit]:
-        """By the model of now; with the response surface, if it fits now."""
+    def _fit(self, size: int) -> tuple[str, int, Fit]:
+        """The leader, the degrees of freedom, and the posterior, by the model of now."""
         now = self._now
         own = self._own[self._own["trial"].isin(self._order[:size])]
+        if now.over is None:
+            fitted, repeats = self._fit_brief(own)
+        else:
+            over = now.over.after(own)
+            at_top = own[own["rung"] == now.over.rungs[-1]]
+            fitted = over.fit(luck_of(at_top, self._number, now.metric, self._answers))
+            repeats = int(over.lines.repeats.sum())
+        tried = np.isin(now.variants, own["variant"])
+        expected = np.where(tried, fitted.posterior.expected, -np.inf)
+        return now.variants[int(expected.argmax())], repeats, fitted
+
+    def _fit_brief(self, own: pd.DataFrame) -> tuple[Fit, int]:
+        """With the response surface, if it fits now."""
+        now = self._now
         seen = observed(own, self._number, now.metric)
         luck = luck_of(own, self._number, now.metric, self._answers)
         surface = now.fitted.validation.fits
         on_images = joint.posterior(now.fitted.model, seen, surface=surface)
-        fitted = replace(now.fitted, on_images=on_images, luck=luck)
-        expected = np.where(seen.counts > 0, fitted.posterior.expected, -np.inf)
-        return now.variants[int(expected.argmax())], seen, fitted
+        return replace(now.fitted, on_images=on_images, luck=luck), seen.repeats
 
 
 def _in_order(tables: Tables) -> pd.Series[str]:
     """The ids of the trials of the plan, but for those of width curves and of placed layers."""
     planned = tables.planned[~tables.planned["role"].isin(["curve", "stages"])]
-    trials = compared_trials(tables.trials)
+    trials = tables.trials
     trials = trials[trials["variant"].isin(planned["variant"])]
     if "finished_at" not in trials:
         raise UserError(
             "the tables do not say when each trial ended; run the sweep again under another --name "
             "to know."
         )
-    ordered = trials.sort_values(["finished_at", "seed", "variant"], kind="stable")
+    by = ["finished_at", "seed", "variant", *(["rung"] if "rung" in trials else [])]
+    ordered = trials.sort_values(by, kind="stable")
     ids: pd.Series[str] = ordered["trial"].reset_index(drop=True)
     return ids

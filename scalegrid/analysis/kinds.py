@@ -16,6 +16,10 @@ UNNAMED = "cpu, unnamed"
 """The kind of rows of earlier versions, which did not name the processor."""
 
 
+_ALIKE = ["variant", "rung"]
+"""Trials of which differ in their seed and their device alone."""
+
+
 class Difference(NamedTuple):
     """How much better trials are on one kind than on another: mean and 95 % interval.
 
@@ -39,8 +43,9 @@ def without_kinds(values: pd.DataFrame, metric: Metric) -> tuple[pd.DataFrame, l
     The kind with most trials stays as it is; each other one is compared with it.
 
     Args:
-        values: finished trials with the columns ``variant``, ``seed`` and ``value``, more being
-            better, and ``device``; without the latter they are of one kind.
+        values: finished trials with the columns ``variant``, ``seed``, ``rung`` and ``value``, more
+            being better, and ``device``; without the latter they are of one kind, which adds the
+            same at all rungs.
         metric: for the unit.
 
     Returns:
@@ -71,7 +76,7 @@ def levelled(
     if len(counts) < 2:
         return values, counts, {}
     # Sorted, so that sums are the same to the last digit for rows in any order.
-    values = values.sort_values(["variant", "seed"], kind="stable")
+    values = values.sort_values(["variant", "seed", "rung"], kind="stable")
     kinds = kinds[values.index]
     most, *others = counts.index
     found = {kind: difference(values, kinds == kind, kinds == most) for kind in others}
@@ -87,19 +92,19 @@ def difference(
 ) -> Difference | None:
     """How much better ``these`` trials are than ``those``; None if the trials cannot say.
 
-    By least squares, value = variant + kind + noise, on the variants with trials of both; of these
-    there are to be two, and a trial more than there are unknowns.
+    By least squares, value = variant at a rung + kind + noise, on those with trials of both; of
+    these there are to be two, and a trial more than there are unknowns.
     """
     from scipy.special import stdtrit
 
     either = values[these | those].assign(kind=these.astype(float))
-    grouped = either.groupby("variant")
+    grouped = either.groupby(_ALIKE)
     common = either[grouped["kind"].transform("nunique") == 2]
-    variants = common["variant"].nunique()
-    degrees = len(common) - variants - 1
-    if variants < 2 or degrees < 1:
+    variants, groups = common["variant"].nunique(), common.groupby(_ALIKE).ngroups
+    degrees = len(common) - groups - 1
+    if groups < 2 or degrees < 1:
         return None
-    of_variant = common.groupby("variant")[["kind", "value"]]
+    of_variant = common.groupby(_ALIKE)[["kind", "value"]]
     kind, value = (common[["kind", "value"]] - of_variant.transform("mean")).to_numpy().T
     mean = float(kind @ value / (kind @ kind))
     error = float(np.sqrt(((value - mean * kind) ** 2).sum() / degrees / (kind @ kind)))

@@ -59,7 +59,8 @@ def going_on(spec: Mapping[str, Any], folder: Path, flags: Sequence[str] = ()) -
 def _more_trials(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:
     """Flags by which a sweep goes on as a race, to as many trials as nine of ten cases need."""
     more = found.trials_most or found.trials_needed or 0
-    flags = ["--max-trials", str(found.pace.trials + more)]
+    each = len(found.verdict.rungs) if found.verdict else 1
+    flags = ["--max-trials", str(found.pace.trials + each * more)]
     if spec.get("allocation") == "uniform":
         flags += ["--allocation", "racing"]
     if spec.get("max_hours") is not None:

@@ -18,8 +18,8 @@ class Pace:
     """The trials of a sweep, failed ones included, and the time that they took.
 
     ``busy`` is how long at least one trial ran, in seconds, and ``each`` the time from one trial of
-    a candidate to the next while as many run at once as did so far. Both are None where the tables
-    do not say when trials ended.
+    a candidate to the next, through all rungs, while as many run at once as did so far.
+    Both are None where the tables do not say when trials ended.
     """
 
     trials: int
@@ -40,7 +40,8 @@ class Pace:
         before = np.concatenate([[-np.inf], np.maximum.accumulate(ends)[:-1]])
         busy = float((ends - np.clip(starts, before, ends)).sum())
         at_once = max(1.0, float(seconds.sum()) / busy) if busy else 1.0
-        return cls(len(trials), busy, float(own["seconds"].mean()) / at_once)
+        rung = own["rung"] if "rung" in own else np.ones(len(own))
+        return cls(len(trials), busy, float(own.groupby(rung)["seconds"].mean().sum()) / at_once)
 
     def seconds(self, trials: float) -> float | None:
         """How long so many more trials of candidates take."""

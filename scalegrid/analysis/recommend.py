@@ -23,7 +23,8 @@ from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, S
 from scalegrid.analysis.selection import chances, difference, interval, is_clear, tie_set
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import Fit, optimum
-from scalegrid.analysis.tables import compared_trials
+from scalegrid.analysis.tables import brief_trials
+from scalegrid.analysis.verdict import Verdict, verdict
 from scalegrid.coefficients import Coefficients, Shares, from_shares
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Match, Metric, SweepSpec
 from scalegrid.util import yaml
@@ -59,7 +60,9 @@ def recommend(
 ) -> Recommendation:
     """Say which coefficients are best, and how sure that is.
 
-    The same tables give the same answer to the last digit, whatever the order of their rows.
+    The same tables give the same answer to the last digit, whatever the order of their rows. Where
+    there are trials at several rungs the answer is that for the highest, by all of them; variants
+    that are at the first alone are compared there.
 
     Args:
         variants: one row a variant, columns as in ``variants.parquet``.
@@ -86,15 +89,19 @@ def recommend(
         raise UserError(f"the indifference {indifference:g} must be a finite number, 0 or above.")
     if not 0 < confidence < 1:
         raise UserError(f"the confidence {confidence:g} must lie between 0 and 1.")
-    trials = compared_trials(trials)
     table = CandidateTable.read(variants, trials, metric, flops_factor, match)
     fitted = fitted or table.fit(answers)
+    brief, briefly = table, fitted
+    if table.over:
+        brief = CandidateTable.read(variants, brief_trials(trials), metric, flops_factor, match)
+        briefly = brief.fit(answers)
     with_images = fitted.luck
     values = fitted.samples.values
     chance = chances(values, indifference)
     expected = fitted.posterior.expected
     leader = int(expected.argmax())
-    repeats = table.observations.repeats
+    best = str(table.rows["variant"][leader])
+    repeats = table.repeats
     further: Foresight | None = Foresight(0, 0)
     if not is_clear(repeats, float(chance.within[leader]), confidence):
         further = foresee(fitted.on_images, indifference, confidence, repeats, with_images)
@@ -114,7 +121,10 @@ def recommend(
         confidence=confidence,
         ranking=tuple(candidates[i] for i in order),
         tie_set=tuple(candidates[i] for i in tie_set(chance.best)),
-        gains={role: _gain(table, fitted, leader, role) for role in RIVALS},
+        gains={
+            role: _gain(table, fitted, leader, role) or _gain_measured(brief, briefly, best, role)
+            for role in RIVALS
+        },
         surface_optimum=_optimum(fitted, table, flops_factor),
         trials_needed=further and further.half,
         trials_most=further and further.most,
@@ -125,9 +135,11 @@ def recommend(
         sensor=table.sensor(fitted),
         luck=with_images,
         images_needed=images,
-        placements=placements(table, fitted.samples.noise),
-        advantage=None if compound is None else advantage(table, fitted, compound),
-        notes=tuple(_notes(table, metric, str(table.rows["variant"][leader]), rates_checked)),
+        placements=placements(brief, briefly.samples.noise),
+        advantage=None if compound is None else advantage(brief, briefly, compound),
+        rung=table.rung,
+        verdict=_verdict(table, brief, briefly, indifference),
+        notes=tuple(_notes(table, metric, best, rates_checked)),
     )
 
 
@@ -220,8 +232,10 @@ def estimates_as_planned(
         confidence=CONFIDENCE if planned.confidence is None else planned.confidence,
         rows=table.rows,
         trials=table.values,
+        over=table.over,
+        every=table.every,
         fitted=table.fit(answers),
-        repeats=table.observations.repeats,
+        repeats=table.repeats,
         sign=table.sign,
         notes=tuple(table.notes),
     )
@@ -234,7 +248,7 @@ def _planned(spec: Mapping[str, Any]) -> SweepSpec:
 def _candidate(
     table: CandidateTable, i: int, expected: float, draws: Floats, best: float, within: float
 ) -> Candidate:
-    row, sign = table.rows.iloc[i], table.sign
+    row, sign, count = table.rows.iloc[i], table.sign, int(table.observations.counts[i])
     low, high = interval(np.clip(sign * draws, 0.0, table.ceiling))
     return Candidate(
         variant=str(row["variant"]),
@@ -247,8 +261,8 @@ def _candidate(
         resolution=int(row["resolution"]),
         flops_ratio=float(row["flops_ratio"]),
         cost_ratio=float(row["cost_ratio"]),
-        trials=int(table.observations.counts[i]),
-        mean=sign * float(table.observations.means[i]),
+        trials=count,
+        mean=sign * float(table.observations.means[i]) if count else None,
         accuracy=sign * float(expected),
         low=low,
         high=high,
@@ -258,34 +272,66 @@ def _candidate(
 
 
 def _gain(table: CandidateTable, fitted: Fit, leader: int, role: str) -> Gain | None:
-    scaled = table.scaled[table.scaled["role"] == role]
-    rivals = scaled[scaled["variant"].isin(table.values["variant"])]
-    if rivals.empty:
+    """The gain over the candidate of a role, by the posterior; None where it is no candidate."""
+    row = _tried(table, role)
+    if row is None or (number := table.number.get(row["variant"])) is None:
         return None
-    row, samples = rivals.iloc[0], fitted.samples
-    number = table.number.get(row["variant"])
-    if number is not None:
-        accuracy = float(fitted.posterior.expected[number])
-        gain = float(fitted.posterior.expected[leader]) - accuracy
-        draws = samples.values[:, leader] - samples.values[:, number]
-    else:
-        own = table.seeds(row["variant"])
-        accuracy = float(own.mean())
-        ours = table.seeds(str(table.rows["variant"][leader]))
-        gain, draws = difference(ours, own, samples.noise)
-    low, high = interval(draws)
+    expected, draws = fitted.posterior.expected, fitted.samples.values
+    own = float(expected[number])
+    ends = interval(draws[:, leader] - draws[:, number])
+    gain = float(expected[leader]) - own
+    return _gain_of(row, table, own, gain, ends, measured=False)
+
+
+def _gain_measured(table: CandidateTable, fitted: Fit, leader: str, role: str) -> Gain | None:
+    """As `_gain`, over a variant that is no candidate, by the means of the trials of both."""
+    row, ours = _tried(table, role), table.seeds(leader)
+    if row is None or ours.empty:
+        return None
+    own = table.seeds(row["variant"])
+    gain, draws = difference(ours, own, fitted.samples.noise)
+    return _gain_of(row, table, float(own.mean()), gain, interval(draws), measured=True)
+
+
+def _tried(table: CandidateTable, role: str) -> pd.Series[Any] | None:
+    """The row of the variant of a role at φ = 1; None where no trial of it has finished."""
+    scaled = table.scaled[table.scaled["role"] == role]
+    rivals = scaled[scaled["variant"].isin({*table.number, *table.values["variant"]})]
+    return None if rivals.empty else rivals.iloc[0]
+
+
+def _gain_of(
+    row: pd.Series[Any],
+    table: CandidateTable,
+    accuracy: float,
+    gain: float,
+    ends: tuple[float, float],
+    *,
+    measured: bool,
+) -> Gain:
     return Gain(
         variant=str(row["variant"]),
-        role=role,
+        role=str(row["role"]),
         **{name: float(row[name]) for name in Coefficients._fields},
         flops_ratio=float(row["flops_ratio"]),
         cost_ratio=float(row["cost_ratio"]),
         accuracy=table.sign * accuracy,
         gain=gain,
-        low=low,
-        high=high,
-        measured=number is None,
+        low=ends[0],
+        high=ends[1],
+        measured=measured,
+        rung=table.rung,
     )
+
+
+def _verdict(
+    table: CandidateTable, brief: CandidateTable, briefly: Fit, indifference: float
+) -> Verdict | None:
+    """Whether the brief answer holds at the highest rung; None where there is one rung."""
+    if table.over is None:
+        return None
+    leader = str(brief.rows["variant"][int(briefly.posterior.expected.argmax())])
+    return verdict(table.over, table.number[leader], indifference)
 
 
 def _optimum(fitted: Fit, table: CandidateTable, flops_factor: float) -> SurfaceOptimum | None:
@@ -315,7 +361,7 @@ def _optimum(fitted: Fit, table: CandidateTable, flops_factor: float) -> Surface
 
 def _notes(table: CandidateTable, metric: Metric, leader: str, checked: bool) -> list[str]:
     notes = list(table.notes)
-    if table.observations.repeats == 0:
+    if table.repeats == 0:
         notes.append(
             "Every candidate has one seed only, so that noise cannot be separated from difference: "
             "the probabilities rest on a prior guess of the noise. Train more seeds."

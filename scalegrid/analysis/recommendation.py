@@ -16,6 +16,7 @@ from scalegrid.analysis.placements import Placed
 from scalegrid.analysis.region import Region
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import CrossValidation
+from scalegrid.analysis.verdict import Verdict
 from scalegrid.coefficients import Coefficients, Shares
 from scalegrid.spec import Match, Metric
 from scalegrid.util.html import html_lines, html_table
@@ -27,9 +28,9 @@ class Candidate:
 
     ``accuracy`` is the posterior mean of the metric, in the metric's own unit (so a loss for
     ``val_loss``), and ``low`` to ``high`` its 95 % interval; ``mean`` is the plain mean of its
-    ``trials``. ``cost_ratio`` is that of the cost which the plan makes equal, see
-    `matched_cost.cost_ratios`. Any α from ``alpha_low`` to ``alpha_high`` builds the same network
-    at φ = 1, and any β likewise.
+    ``trials`` at the highest rung, None where it has none there. ``cost_ratio`` is that of the cost
+    which the plan makes equal, see `matched_cost.cost_ratios`. Any α from ``alpha_low`` to
+    ``alpha_high`` builds the same network at φ = 1, and any β likewise.
     """
 
     variant: str
@@ -46,7 +47,7 @@ class Candidate:
     flops_ratio: float
     cost_ratio: float
     trials: int
-    mean: float
+    mean: float | None
     accuracy: float
     low: float
     high: float
@@ -60,7 +61,7 @@ class Gain:
 
     Better is positive whatever the metric. ``accuracy`` is the rival's. Of a candidate they are by
     the posterior; of a rival that is none, since its cost is off, they are differences of means as
-    ``measured``, of the same seeds where there are such.
+    ``measured``, of the same seeds where there are such, at the highest ``rung`` that it has.
     """
 
     variant: str
@@ -75,6 +76,7 @@ class Gain:
     low: float
     high: float
     measured: bool
+    rung: int = 1
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,9 @@ class Recommendation:
     ``images_needed`` is how many images would make the answer clear where more seeds could not,
     else None. ``advantage`` is that of compound scaling over φ, None where it is trained at φ = 1
     alone. ``placements`` compare layers added early and late with those added evenly, where the
-    plan has such networks.
+    plan has such networks. All is said of trainings of ``rung`` times the brief budget, by those of
+    all rungs; ``verdict`` is whether the order of the brief ones held, None where all are brief.
+    Advantage and placements are those of brief trainings.
     """
 
     metric: Metric
@@ -143,6 +147,8 @@ class Recommendation:
     advantage: Advantage | None
     notes: tuple[str, ...]
     placements: tuple[Placed, ...] = ()
+    rung: int = 1
+    verdict: Verdict | None = None
 
     @property
     def best(self) -> Candidate:
@@ -181,6 +187,8 @@ class Recommendation:
             "probability_within_indifference": best.probability_within_indifference,
             "tie_set": [asdict(candidate) for candidate in self.tie_set],
             "gains": {role: gain and asdict(gain) for role, gain in self.gains.items()},
+            "rung": self.rung,
+            "verdict": self.verdict and self.verdict.to_dict(),
             "placements": [asdict(placed) for placed in self.placements],
             "surface_optimum": top
             and {

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from scalegrid.analysis.model import Model
+from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Flags, Floats, Ints
 
 _DRAWS = 500
@@ -35,6 +35,9 @@ _WIDER = 1.3  # than what was found, in variance
 _NEGLIGIBLE = 1e-3
 _PRIOR = np.array([2.0, 0.5, 1.15, 0.5])
 """Standard deviations of log σ₁, its rise per rung, log τ₁/σ₁ (half a decade), its rise."""
+
+_CERTAIN = 10**6
+"""Degrees of freedom of a noise that is given."""
 
 _UNKNOWNS = 6
 _FAR, _ONE = 6.0, 1 - 1e-6
@@ -116,10 +119,12 @@ class RungPosterior:
     """A weighted sum of H normal distributions of the candidates' true values at each rung.
 
     At h they have the mean ``mean[h]`` (n, K) and the covariance ``factor[h]`` · ``factor[h]``ᵀ,
-    ``factor`` being (H, n, K, D). ``weight`` is (H,).
+    ``factor`` being (H, n, K, D). ``weight`` and the part between candidates that is ``smooth`` are
+    (H,).
     """
 
     weight: Floats
+    smooth: Floats
     unknown: Unknown
     mean: Floats
     factor: Floats
@@ -145,6 +150,24 @@ class RungPosterior:
         """Posterior mean of the covariance of a line's noise over the rungs, (K, K)."""
         noise: Floats = np.einsum("h,hkl->kl", self.weight, self.unknown.within)
         return noise
+
+    @property
+    def at_top(self) -> Posterior:
+        """That of the values at the highest rung, as if it were the only one."""
+        sigma, tau = self.unknown.sigma[:, -1], self.unknown.tau[:, -1]
+        ones = np.ones_like(sigma)
+        return Posterior(
+            weight=self.weight,
+            smooth=self.smooth,
+            spread=(tau / sigma) ** 2,
+            seeds=0 * ones,
+            mean=self.mean[:, :, -1],
+            factor=self.factor[:, :, -1] / sigma[:, None, None],
+            degrees=_CERTAIN,
+            squares=_CERTAIN * sigma**2,
+            told=ones,
+            first=ones,
+        )
 
     def sample(self, count: int, generator: np.random.Generator) -> Floats:
         """Joint draws of all candidates at all rungs, (count, n, K)."""
@@ -176,7 +199,7 @@ class RungModel:
         mean, factor = likelihood.moments(points, smooth[kept])
         sigma, tau, rho, eta = _unknown(points, self._rungs)
         unknown = Unknown(likelihood.scale * sigma, likelihood.scale * tau, rho, eta)
-        return RungPosterior(weight, unknown, mean, factor)
+        return RungPosterior(weight, self._model.smooth[smooth[kept]], unknown, mean, factor)
 
 
 class _Likelihood:

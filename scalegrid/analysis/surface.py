@@ -65,11 +65,16 @@ def fit(model: Model, observations: Observations, luck: Luck | None = None) -> F
 
     The value alone is cross-validated; the posterior is that of all metrics.
     """
-    plain = cross_validate(model, observations, surface=False)
-    error = cross_validate(model, observations, surface=True) if model.has_surface else None
-    validation = CrossValidation(error, plain)
+    validation = validate(model, observations)
     on_images = joint.posterior(model, observations, surface=validation.fits)
     return Fit(model, on_images, luck, validation)
+
+
+def validate(model: Model, observations: Observations) -> CrossValidation:
+    """The errors with the surface and without it."""
+    plain = cross_validate(model, observations, surface=False)
+    error = cross_validate(model, observations, surface=True) if model.has_surface else None
+    return CrossValidation(error, plain)
 
 
 def cross_validate(model: Model, observations: Observations, *, surface: bool) -> float:

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-def compared_trials(trials: pd.DataFrame) -> pd.DataFrame:
-    """Those trials that candidates are compared by: of equal length, at the first rung."""
+def brief_trials(trials: pd.DataFrame) -> pd.DataFrame:
+    """Those of the first rung, which all variants have: those of one length are compared."""
     return trials[trials["rung"] == 1] if "rung" in trials else trials
 
 

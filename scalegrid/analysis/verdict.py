@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats
-from scalegrid.analysis.rungs import Lines, RungModel, RungPosterior
+from scalegrid.analysis.over_rungs import OverRungs
+from scalegrid.analysis.rungs import Lines
 from scalegrid.analysis.selection import chances, interval
 
 _DRAWS = 4_000
@@ -40,12 +38,14 @@ class Tau(NamedTuple):
 class Verdict:
     """What the trials at several rungs say of the brief answer.
 
-    ``taus`` are of every rung but the highest. ``brief`` is the candidate (its number) that the
-    trials of the first rung alone would choose, ``late`` the one that all trials choose for the
+    ``taus`` are of every rung but the highest. ``brief`` is the number of the candidate that the
+    trials of the first rung alone would choose, ``late`` of the one that all trials choose for the
     highest; ``good`` is the probability that ``brief`` is within the zone of the best at the
-    highest rung. ``expected``, ``low`` and ``high`` are the true values at each rung, (n, K).
+    highest rung. ``variants`` are the ids by number. ``expected``, ``low`` and ``high`` are the
+    true values at each rung, (n, K).
     """
 
+    variants: tuple[str, ...]
     rungs: tuple[int, ...]
     taus: tuple[Tau, ...]
     brief: int
@@ -64,47 +64,43 @@ class Verdict:
             return True
         return False if first.high < LOST else None
 
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON."""
+        return {
+            "rungs": list(self.rungs),
+            "held": self.held,
+            "taus": [tau._asdict() for tau in self.taus],
+            "brief_leader": self.variants[self.brief],
+            "leader": self.variants[self.late],
+            "brief_leader_within_indifference": self.good,
+        }
 
-class OverRungs:
-    """The candidates at several rungs, from their lines; ``brief`` are means of rung 1 alone.
+
+def verdict(over: OverRungs, brief: int, indifference: float) -> Verdict:
+    """Whether the brief answer holds at the highest rung.
 
     Args:
-        rungs: multiples of the brief budget, rising.
-        lines: the trials, of two candidates or more.
-        shares: the candidates' budget shares, (n, 3).
-        brief: what the trials of the first rung alone say of each candidate, (n,).
+        over: the candidates at all rungs.
+        brief: the number of the candidate that the trials of the first rung alone would choose.
+        indifference: the zone, in the values' unit.
     """
-
-    def __init__(self, rungs: Sequence[int], lines: Lines, shares: Floats, brief: Floats) -> None:
-        self._rungs, self._lines, self._brief = tuple(rungs), lines, brief
-        self._model = RungModel(Model(lines.size, shares), len(rungs))
-
-    @cached_property
-    def posterior(self) -> RungPosterior:
-        """Of all candidates at all rungs."""
-        return self._model.posterior(self._lines)
-
-    def verdict(self, indifference: float) -> Verdict:
-        """Whether the brief answer holds at the highest rung, within a zone of the values' unit."""
-        draws = self.posterior.sample(_DRAWS, np.random.default_rng(0))
-        late = int(self.posterior.expected[:, -1].argmax())
-        brief = int(self._brief.argmax())
-        within = chances(draws[:, :, -1], indifference).within
-        low, high = np.quantile(draws, [0.025, 0.975], axis=0)
-        return Verdict(
-            rungs=self._rungs,
-            taus=tuple(
-                _tau(rung, draws[:, :, k], draws[:, :, -1])
-                for k, rung in enumerate(self._rungs[:-1])
-            ),
-            brief=brief,
-            late=late,
-            good=float(within[brief]),
-            expected=self.posterior.expected,
-            low=low,
-            high=high,
-            lines=self._lines,
-        )
+    draws = over.posterior.sample(_DRAWS, np.random.default_rng(0))
+    expected = over.posterior.expected
+    low, high = np.quantile(draws, [0.025, 0.975], axis=0)
+    return Verdict(
+        variants=over.variants,
+        rungs=over.rungs,
+        taus=tuple(
+            _tau(rung, draws[:, :, k], draws[:, :, -1]) for k, rung in enumerate(over.rungs[:-1])
+        ),
+        brief=brief,
+        late=int(expected[:, -1].argmax()),
+        good=float(chances(draws[:, :, -1], indifference).within[brief]),
+        expected=expected,
+        low=low,
+        high=high,
+        lines=over.lines,
+    )
 
 
 def _tau(rung: int, here: Floats, top: Floats) -> Tau:

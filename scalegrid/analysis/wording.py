@@ -61,13 +61,14 @@ def sentences(recommendation: Recommendation, next_step: Sequence[str] = ()) -> 
 def answer(recommendation: Recommendation) -> list[str]:
     """Whether it is decided, what to use, and what that gains."""
     lines = [
-        _verdict(recommendation),
+        _decided(recommendation),
         _network(recommendation),
         _placements(recommendation),
         _accuracy(recommendation),
         *(_gain(recommendation, gain) for gain in recommendation.gains.values()),
         _advantage(recommendation),
         _not_ruled_out(recommendation),
+        *_brief_and_long(recommendation),
     ]
     return list(filter(None, lines))
 
@@ -84,7 +85,10 @@ def basis(recommendation: Recommendation) -> list[str]:
 
 
 def outlook(recommendation: Recommendation) -> str:
-    """How many more trials would probably decide it, and how long these take; "" if it is."""
+    """How many more trials would probably decide it, and how long these take; "" if it is.
+
+    Over rungs these are trained from the first to the highest.
+    """
     needed, most = recommendation.trials_needed, recommendation.trials_most
     if needed == 0:
         return ""
@@ -99,8 +103,9 @@ def outlook(recommendation: Recommendation) -> str:
     time = f", {' to '.join(dict.fromkeys(spans))} at this sweep's pace," if spans else ""
     if most is None:
         cases = "would decide it in half of all cases; nine of ten would take many more"
-        return f"{_trials(needed)}{time} {cases}."
+        return f"{_trials(needed)}{_up_to(recommendation)}{time} {cases}."
     count = _trials(needed) if most == needed else f"{needed} to {_trials(most)}"
+    count += _up_to(recommendation)
     return f"{count}{time} would probably decide it."
 
 
@@ -118,7 +123,7 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
             "px": str(one.resolution),
             ratio_column(recommendation.match): f"{one.cost_ratio:.3f}×",
             "seeds": str(one.trials),
-            METRIC_NAMES[metric]: value_text(one.mean, metric),
+            METRIC_NAMES[metric]: "–" if one.mean is None else value_text(one.mean, metric),
             "estimate": value_text(one.accuracy, metric) if seen else "–",
             "95 %": range_text(one.low, one.high, metric) if seen else "–",
             "best": percent(one.probability_best),
@@ -174,7 +179,7 @@ _CLEARLY = 0.05
 """By how much another metric must be more reliable to be named."""
 
 
-def _verdict(recommendation: Recommendation) -> str:
+def _decided(recommendation: Recommendation) -> str:
     """Decided or not; the leader, its chances, and what it was compared with."""
     best, count = recommendation.best, len(recommendation.ranking)
     equal = f" of equal {COSTS[recommendation.match]}" if recommendation.equal_cost else ""
@@ -184,8 +189,9 @@ def _verdict(recommendation: Recommendation) -> str:
     decided = "Decided" if recommendation.trials_needed == 0 else "Not decided"
     good, first = best.probability_within_indifference, best.probability_best
     return (
-        f"{decided}: {name} leads {plural(count, 'candidate')}{equal}. It is within {zone} of the "
-        f"best with probability {percent(good)} ({asked}), and the best with {percent(first)}."
+        f"{decided}: {name} leads {plural(count, 'candidate')}{equal}{_at(recommendation)}. It is "
+        f"within {zone} of the best with probability {percent(good)} ({asked}), and the best with "
+        f"{percent(first)}."
     )
 
 
@@ -227,17 +233,58 @@ def _axis(letter: str, value: float, low: float, high: float, unit: str) -> str:
 def _accuracy(recommendation: Recommendation) -> str:
     """What was measured of the leader, and what is estimated where that differs."""
     best, metric = recommendation.best, recommendation.metric
-    seeds = plural(best.trials, "seed")
-    said = f"Its {METRIC_NAMES[metric]}: {value_with_unit(best.mean, metric)} measured ({seeds})"
+    measured = "not measured"
+    if best.mean is not None:
+        seeds = plural(best.trials, "seed")
+        measured = f"{value_with_unit(best.mean, metric)} measured ({seeds})"
+    said = f"Its {METRIC_NAMES[metric]}{_at(recommendation)}: {measured}"
     if recommendation.repeats == 0:
         return f"{said}."
     estimate = (
         f"{value_with_unit(best.accuracy, metric)} estimated "
         f"({range_text(best.low, best.high, metric)})"
     )
-    if sign(metric) * (best.mean - best.accuracy) < _SHOWN:
+    if best.mean is None or sign(metric) * (best.mean - best.accuracy) < _SHOWN:
         return f"{said}, {estimate}."
     return f"{said}, {estimate}: what is highest of several was lucky too."
+
+
+def _at(said: Recommendation | Gain) -> str:
+    """At which rung; nothing at the first."""
+    return f" at {said.rung}×" if said.rung > 1 else ""
+
+
+def _brief_and_long(recommendation: Recommendation) -> list[str]:
+    """Whether the order of brief trainings is that of long ones, and what that means."""
+    found = recommendation.verdict
+    if found is None:
+        return []
+    first, last = found.rungs[0], found.rungs[-1]
+    tau = found.taus[0]
+    said = {
+        True: f"The order held from {first}× to {last}×",
+        False: f"The order of {first}× did not hold at {last}×",
+        None: f"Whether the order held from {first}× to {last}× is open",
+    }[found.held]
+    between = "".join(f"; from {one.rung}× {one.mean:.2f}" for one in found.taus[1:])
+    zone = with_unit(recommendation.indifference, recommendation.metric)
+    name = _named(recommendation, found.variants[found.brief])
+    lines = [
+        f"{said}: Kendall's τ {tau.mean:.2f} ({tau.low:.2f} to {tau.high:.2f}){between}. The brief "
+        f"leader, {name}, is within {zone} of the best at {last}× with probability "
+        f"{percent(found.good)}."
+    ]
+    if found.held is False:
+        lines.append(
+            f"Brief trainings mislead here: choose by trainings of {last}× or longer, and do not "
+            f"take the order of {first}× for that of longer ones."
+        )
+    return lines
+
+
+def _named(recommendation: Recommendation, variant: str) -> str:
+    one = next(one for one in recommendation.ranking if one.variant == variant)
+    return network_name(one.role, one.alpha, one.beta, one.gamma)
 
 
 def _placements(recommendation: Recommendation) -> str:
@@ -289,7 +336,7 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     unit = "nats" if metric == "val_loss" else "points"
     middle, low, high = (signed(v, metric) for v in (gain.gain, gain.low, gain.high))
     name = network_name(gain.role, gain.alpha, gain.beta, gain.gamma)
-    how = ", as measured" if gain.measured else ""
+    how = f", as measured{_at(gain)}" if gain.measured else ""
     cost = cost_ratio_text(gain.cost_ratio, recommendation.match)
     return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
 
@@ -361,6 +408,10 @@ def _images(recommendation: Recommendation) -> str:
         f"{said} The images limit the answer, not the seeds: no number of seeds would make it "
         f"clear, {'more than' if needed.beyond else 'about'} {needed.number:,} images would."
     )
+
+
+def _up_to(recommendation: Recommendation) -> str:
+    return f" up to {recommendation.rung}×" if recommendation.rung > 1 else ""
 
 
 def _trials(count: int) -> str:

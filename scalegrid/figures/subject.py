@@ -19,7 +19,7 @@ from scalegrid.analysis.advantage import compound_at_one
 from scalegrid.analysis.candidates import at_phi_one
 from scalegrid.analysis.matched_cost import matched_cost
 from scalegrid.analysis.naming import role_name
-from scalegrid.analysis.tables import compared_trials
+from scalegrid.analysis.tables import brief_trials
 from scalegrid.coefficients import Coefficients
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
@@ -40,15 +40,18 @@ class Drawing(NamedTuple):
 class Subject:
     """A sweep as its figures see it; itself `Tables`, of the variants of the plan last run.
 
-    ``variants`` leave out those of the role ``curve``, which have a figure of their own.
+    ``variants`` leave out those of the role ``curve``, which have a figure of their own. ``trials``
+    are the brief ones, which all variants have, and ``every`` those of all rungs, which the
+    recommendation goes by.
     """
 
     def __init__(self, tables: Tables) -> None:
         self.spec = tables.spec
         self.planned = tables.planned
         self.variants = self.planned[self.planned["role"] != "curve"]
-        trials = compared_trials(tables.trials)
-        self.trials = trials[trials["variant"].isin(self.planned["variant"])]
+        trials = tables.trials
+        self.every = trials[trials["variant"].isin(self.planned["variant"])]
+        self.trials = brief_trials(self.every)
         self.history = tables.history
         self.answered = tables.answered
         self.earlier = len(tables.variants) - len(tables.planned)
@@ -67,7 +70,7 @@ class Subject:
     def found(self) -> Recommendation:
         """What `scalegrid recommend` says; UserError where it says nothing yet."""
         return recommend_as_planned(
-            *(self.planned, self.trials, self.spec),
+            *(self.planned, self.every, self.spec),
             answers=self.answered,
             fitted=self.estimates.fitted,
         )
@@ -83,7 +86,7 @@ class Subject:
     @cached_property
     def estimates(self) -> Estimates:
         """The posterior draws behind ``found``."""
-        return estimates_as_planned(self.planned, self.trials, self.spec, answers=self.answered)
+        return estimates_as_planned(self.planned, self.every, self.spec, answers=self.answered)
 
     @cached_property
     def match(self) -> Match:

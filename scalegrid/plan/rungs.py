@@ -1,4 +1,4 @@
-"""What higher rungs take: which variants go on, how much work it is, how large checkpoints are."""
+"""What higher rungs take: which variants go on, how large checkpoints are."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from scalegrid.analysis import raced
 from scalegrid.plan.variants import Variant
 from scalegrid.spec import SweepSpec
-from scalegrid.training.held import DECAY
 
 GB = 1e9
 """Bytes."""
@@ -28,16 +27,6 @@ def rising_variants(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
     """The ids of the variants that may go on to higher rungs: the candidates and the baseline."""
     rising = raced_variants(variants, spec)
     return [v.variant for v in variants if v.role == "baseline" or v.variant in rising]
-
-
-def rung_work(spec: SweepSpec, rung: int) -> float:
-    """The work of a trial at a rung, in those of one at rung 1.
-
-    One that continues trains what its rung has more than the rung before, and the part of that one
-    in which the rate fell.
-    """
-    before = max((one for one in spec.rungs if one < rung), default=0)
-    return rung - (1 - DECAY) * before if spec.continues else float(rung)
 
 
 def checkpoint_bytes(variant: Variant, spec: SweepSpec) -> float:

@@ -21,8 +21,8 @@ from typing import NamedTuple
 
 from scalegrid.executors import placement_for
 from scalegrid.plan import Plan, later_trials, planned_trials, trial_works
-from scalegrid.plan.rungs import rung_work
 from scalegrid.progress.rate import stored_rate
+from scalegrid.training.held import rung_work
 
 TYPICAL_RATE = 5.6e-9
 """Seconds per activation where nothing was measured: b0 on one thread of a server's CPU."""
@@ -52,7 +52,13 @@ def estimate_seconds(plan: Plan) -> Estimate:
     works = {v: (rate or TYPICAL_RATE) * work for v, work in trial_works(plan).items()}
     first = makespan(islice(cycle(works.values()), planned_trials(plan)), placement.workers)
     later = [
-        makespan((works[v] * rung_work(plan.spec, rung) for v in trials), placement.workers)
+        makespan(
+            (
+                works[v] * rung_work(plan.spec.rungs, rung, goes_on=plan.spec.continues)
+                for v in trials
+            ),
+            placement.workers,
+        )
         for rung in plan.spec.rungs
         if (trials := later_trials(plan, rung))
     ]

@@ -14,7 +14,7 @@ from scalegrid.allocation import Allocator, At, RateSearch
 from scalegrid.analysis import value
 from scalegrid.analysis.candidates import sign
 from scalegrid.plan import Plan, trial_works
-from scalegrid.plan.rungs import raced_variants, rung_work
+from scalegrid.plan.rungs import raced_variants
 from scalegrid.progress.display import (
     Display,
     Ended,
@@ -26,6 +26,7 @@ from scalegrid.progress.display import (
 )
 from scalegrid.progress.estimate import Pace, makespan
 from scalegrid.progress.status import Best, Running, State, Status, write_status
+from scalegrid.training.held import rung_work
 from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.text import sentence
 
@@ -235,4 +236,6 @@ class Progress:
 
     def _work(self, variant: str, rung: int) -> float:
         """What a trial has to do, if it finds its checkpoint."""
-        return self._works[variant] * rung_work(self._plan.spec, rung)
+        return self._works[variant] * rung_work(
+            self._plan.spec.rungs, rung, goes_on=self._plan.spec.continues
+        )

@@ -18,7 +18,7 @@ from scalegrid.analysis import (
 from scalegrid.analysis.candidates import sign, trial_values
 from scalegrid.analysis.matched_cost import is_cost, matched_cost
 from scalegrid.analysis.naming import METRIC_NAMES, NAMED, role_name, value_text
-from scalegrid.analysis.tables import compared_trials
+from scalegrid.analysis.tables import brief_trials
 from scalegrid.figures.drawing import render
 from scalegrid.figures.published import hover_texts
 from scalegrid.figures.subject import Subject
@@ -129,7 +129,7 @@ def _variant(
     rated: Mapping[str, Mapping[str, str]],
 ) -> dict[str, str]:
     """A row of the table of variants; what is not known is a dash."""
-    trials = compared_trials(tables.trials)
+    trials = brief_trials(tables.trials)
     own = trials[trials["variant"] == row["variant"]]
     judged = rated.get(row["variant"], {})
     off = not row["matched"] and row["role"] != "baseline"

@@ -9,7 +9,6 @@ import pytest
 
 from scalegrid.allocation.base import Ask, Result
 from scalegrid.allocation.racing import Racing
-from scalegrid.allocation.rung_standing import work_of
 
 IDS = ["a", "b", "c", "d", "e", "f"]
 SHARES = dict(zip(IDS, np.random.default_rng(0).dirichlet([1.0] * 3, 6).tolist(), strict=True))
@@ -114,8 +113,3 @@ def test_a_line_that_failed_does_not_go_on() -> None:
     asks = race(racing, fail=failing)
     assert failing & set(asks)
     assert not {ask for ask in asks if ask.rung == 9 and Ask(ask.variant, ask.seed, 3) in failing}
-
-
-def test_work_is_the_difference_and_a_decay() -> None:
-    assert work_of((1, 3, 9), goes_on=True) == pytest.approx([1, 3 - 0.7, 9 - 2.1])
-    assert work_of((1, 3, 9), goes_on=False) == [1, 3, 9]

@@ -105,6 +105,7 @@ def test_the_difference_is_that_of_least_squares_and_its_interval_holds_the_trut
         generator = np.random.default_rng(seed)
         frame = pd.DataFrame({"variant": generator.integers(0, 4, 40).astype(str)})
         kind = pd.Series(generator.random(40) < 0.4)
+        frame["rung"] = 1
         frame["value"] = 0.3 * kind + frame["variant"].astype(float) + generator.normal(0, 1, 40)
         found = difference(frame, kind, ~kind)
         design = np.column_stack([kind, pd.get_dummies(frame["variant"])]).astype(float)

@@ -6,9 +6,12 @@ import numpy as np
 import pytest
 from scipy.stats import kendalltau
 
+from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.over_rungs import OverRungs
 from scalegrid.analysis.rungs import Lines
-from scalegrid.analysis.verdict import OverRungs, Verdict, kendall
+from scalegrid.analysis.verdict import Verdict, kendall
+from scalegrid.analysis.verdict import verdict as judge
 
 RUNGS = (1, 3, 9)
 SIZE = 10
@@ -30,7 +33,14 @@ def verdict(number: int, correlation: float, reached: list[int], noise: float = 
     brief = np.array(
         [np.mean([t[3] for t in trials if t[0] == i and not t[2]]) for i in range(SIZE)]
     )
-    return OverRungs(RUNGS, lines, np.full((SIZE, 3), 1 / 3), brief).verdict(0.3)
+    return of(lines, brief)
+
+
+def of(lines: Lines, brief: Floats) -> Verdict:
+    model = Model(SIZE, np.full((SIZE, 3), 1 / 3))
+    return judge(
+        OverRungs([str(i) for i in range(SIZE)], RUNGS, lines, model), int(brief.argmax()), 0.3
+    )
 
 
 def test_kendall_is_scipys() -> None:
@@ -60,7 +70,7 @@ def test_few_long_trainings_do_not_settle_it() -> None:
     trials = [(i, s, 0, float(generator.standard_normal())) for i in range(SIZE) for s in range(2)]
     trials += [(i, 0, 2, float(generator.standard_normal())) for i in range(2)]
     lines = Lines.collect(SIZE, 3, trials)
-    found = OverRungs(RUNGS, lines, np.full((SIZE, 3), 1 / 3), np.arange(SIZE) / 1.0).verdict(0.3)
+    found = of(lines, np.arange(SIZE) / 1.0)
     assert found.held is None
     assert found.brief == SIZE - 1
 
@@ -80,8 +90,7 @@ def test_the_interval_holds_the_true_tau() -> None:
             for k in range(3)
         ]
         lines = Lines.collect(SIZE, 3, trials)
-        shares = np.full((SIZE, 3), 1 / 3)
-        found = OverRungs(RUNGS, lines, shares, truth[:, 0]).verdict(0.3)
+        found = of(lines, truth[:, 0])
         true = kendalltau(truth[:, 0], truth[:, 2]).statistic
         inside.append(found.taus[0].low <= true <= found.taus[0].high)
     assert np.mean(inside) > 0.8

@@ -96,6 +96,7 @@ def test_shares_that_say_little_have_no_surface_and_that_is_said() -> None:
 
 def test_what_was_measured_stands_beside_what_is_estimated() -> None:
     found = recommend(VARIANTS, swept(noise=0.02))
+    assert found.best.mean is not None
     assert found.best.mean > found.best.accuracy + 0.001
     measured, estimated = (f"{100 * v:.2f} %" for v in (found.best.mean, found.best.accuracy))
     said = sentences(found)[2]

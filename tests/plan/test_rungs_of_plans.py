@@ -16,12 +16,11 @@ from scalegrid.plan.rungs import (
     checkpoint_bytes,
     checkpoint_notes,
     rising_variants,
-    rung_work,
 )
 from scalegrid.progress.estimate import estimate_seconds
 from scalegrid.progress.rate import remember_rate
 from scalegrid.spec import Recipe
-from scalegrid.training.held import held_updates
+from scalegrid.training.held import held_updates, rung_work
 from scalegrid.training.recipe import make_optimizer
 
 RUNGS = (1, 3, 9)
@@ -38,8 +37,8 @@ def test_going_on_costs_the_updates_that_are_left() -> None:
     spec, brief = plan().spec, 1000
     for before, rung in ((0, 1), (1, 3), (3, 9)):
         left = rung * brief - (held_updates(before * brief) if before else 0)
-        assert rung_work(spec, rung) * brief == pytest.approx(left)
-    assert rung_work(spec.model_copy(update={"rungs_from": "scratch"}), 9) == 9
+        assert rung_work(spec.rungs, rung, goes_on=spec.continues) * brief == pytest.approx(left)
+    assert rung_work(spec.rungs, 9, goes_on=False) == 9
 
 
 def test_the_baseline_and_the_candidates_may_go_on() -> None:

@@ -103,7 +103,8 @@ def recommend(
     best = str(table.rows["variant"][leader])
     repeats = table.repeats
     further: Foresight | None = Foresight(0, 0)
-    if not is_clear(repeats, float(chance.within[leader]), confidence):
+    tried = table.observations.counts[leader] > 0  # at the highest rung
+    if not (tried and is_clear(repeats, float(chance.within[leader]), confidence)):
         further = foresee(fitted.on_images, indifference, confidence, repeats, with_images)
     images = None
     if with_images is not None and further != (0, 0):

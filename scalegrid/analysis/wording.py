@@ -68,7 +68,7 @@ def answer(recommendation: Recommendation) -> list[str]:
         *(_gain(recommendation, gain) for gain in recommendation.gains.values()),
         _advantage(recommendation),
         _not_ruled_out(recommendation),
-        *_brief_and_long(recommendation),
+        *brief_and_long(recommendation),
     ]
     return list(filter(None, lines))
 
@@ -254,7 +254,7 @@ def _at(said: Recommendation | Gain) -> str:
     return f" at {said.rung}×" if said.rung > 1 else ""
 
 
-def _brief_and_long(recommendation: Recommendation) -> list[str]:
+def brief_and_long(recommendation: Recommendation) -> list[str]:
     """Whether the order of brief trainings is that of long ones, and what that means."""
     found = recommendation.verdict
     if found is None:
@@ -269,9 +269,10 @@ def _brief_and_long(recommendation: Recommendation) -> list[str]:
     between = "".join(f"; from {one.rung}× {one.mean:.2f}" for one in found.taus[1:])
     zone = with_unit(recommendation.indifference, recommendation.metric)
     name = _named(recommendation, found.variants[found.brief])
+    even_so = "Even so the" if found.held and found.good < 0.5 else "The"
     lines = [
-        f"{said}: Kendall's τ {tau.mean:.2f} ({tau.low:.2f} to {tau.high:.2f}){between}. The brief "
-        f"leader, {name}, is within {zone} of the best at {last}× with probability "
+        f"{said}: Kendall's τ {tau.mean:.2f} ({tau.low:.2f} to {tau.high:.2f}){between}. "
+        f"{even_so} brief leader, {name}, is within {zone} of the best at {last}× with probability "
         f"{percent(found.good)}."
     ]
     if found.held is False:

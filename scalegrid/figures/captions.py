@@ -62,27 +62,43 @@ def seeds_text(subject: Subject) -> str:
     return f"{most} seeds each" if least == most else f"{least} to {most} seeds each"
 
 
+def describe_rung(subject: Subject) -> list[str]:
+    """At which rung candidates are compared, if that is not the first."""
+    found = subject.found
+    if found.rung == 1:
+        return []
+    without = len(found.ranking) - len(subject.trained)
+    judged = f", of which {plural(without, 'candidate')} had none" if without else ""
+    return [f"Trainings of {found.rung} times the brief budget{judged}; those of all rungs tell."]
+
+
 def describe_noise(subject: Subject) -> list[str]:
     """The noise of a trial, or that it is a guess."""
     found = subject.found
+    rung = describe_rung(subject)
     if not found.repeats:
-        return ["With one seed each, what is ruled out rests on a prior guess of the noise."]
+        return [*rung, "With one seed each, what is ruled out rests on a prior guess of the noise."]
     return [
+        *rung,
         f"One trial has a standard deviation of {amount(found, found.sigma)} between seeds "
-        f"({found.repeats} degrees of freedom)."
+        f"({found.repeats} degrees of freedom).",
     ]
 
 
 def describe_left_out(subject: Subject) -> list[str]:
     """The trials and variants that have no part in a figure of candidates."""
     failed = int((subject.trials["status"] == "failed").sum())
-    tried = set(subject.estimates.trials["variant"])
+    finished = subject.trials["status"] == "finished"
+    drawn = {*subject.estimates.trials["variant"], *subject.estimates.variants}
+    tried = drawn.union(subject.trials.loc[finished, "variant"])
     untried = sum(v not in tried for v in subject.variants["variant"])
+    brief = len(tried.intersection(subject.variants["variant"]) - drawn)
     left_out = [
         plural(number, thing)
         for number, thing in (
             (failed, "failed trial"),
             (untried, "untried variant"),
+            (brief, "variant at 1× alone"),
             (subject.earlier, "earlier variant"),
         )
         if number

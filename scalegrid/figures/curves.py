@@ -134,7 +134,7 @@ def _history(subject: Subject) -> pd.DataFrame:
     Raises:
         UserError: no trial has two.
     """
-    trials = subject.trials[subject.trials["variant"].isin(subject.variants["variant"])]
+    trials = subject.brief[subject.brief["variant"].isin(subject.variants["variant"])]
     finished = trials[trials["status"] == "finished"]
     history: pd.DataFrame = subject.history.merge(
         finished[["trial", "variant", "seed"]], on="trial"

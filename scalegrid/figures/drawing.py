@@ -35,6 +35,7 @@ FIGURES = (
     "coefficients",
     "price",
     "certainty",
+    "rungs",
     "noise",
     "curves",
     "edf",

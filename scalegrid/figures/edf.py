@@ -58,12 +58,12 @@ def draw(tables: Tables) -> Drawing:
         UserError: there is no second candidate with a finished trial.
     """
     subject = Subject.of(tables)
-    if len(subject.found.ranking) < 2:
+    if len(subject.trained) < 2:
         raise UserError("only one candidate has a finished trial, so there is no distribution.")
     table = _errors_by_seed(subject)
     means = table.mean(axis=1)
     marked = _marked(subject, means)
-    measured = table.loc[subject.estimates.variants]
+    measured = table.loc[[one.variant for one in subject.trained]]
     figure = Figure(figsize=(style.COLUMN, 2.8), layout="constrained")
     axes = figure.subplots()
     fit_values(axes, [*measured.mean(axis=1), *means[list(marked)]])
@@ -137,7 +137,7 @@ def _marked(subject: Subject, means: pd.Series[float]) -> dict[str, str]:
     """The role of each variant that has a vertical line, by its id; the recommended one first."""
     roles = subject.compared.set_index("variant")["role"]
     best = subject.found.best.variant
-    marked = {best: subject.role(best)}
+    marked = {best: subject.role(best)} if best in means.index else {}
     wanted = roles[roles.isin(_MARKED) & roles.index.isin(means.index)]
     return marked | {str(variant): str(role) for variant, role in wanted.items()}
 
@@ -192,7 +192,7 @@ def _caption(subject: Subject, marked: Mapping[str, str]) -> list[str]:
     unit = unit_of(found.metric)
     ahead = unit.factor * (draws.max(1) - np.median(draws, axis=1))
     low, high = interval(ahead)
-    ratios = [one.cost_ratio for one in found.ranking]
+    ratios = [one.cost_ratio for one in subject.trained]
     good = sum(one.probability_within_indifference for one in found.ranking)
     digits = 1 if good < 10 else 0
     sentences = [

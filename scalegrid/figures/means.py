@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scalegrid.analysis.tables import brief_trials
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import plural
 
@@ -30,13 +31,14 @@ class MeanAccuracies:
     ``table`` has the columns of the variants and: ``accuracy`` (mean top-1 in %), ``seeds``
     (finished trials), ``error`` (its standard error in points, NaN if no variant has two trials),
     and ``low`` to ``high``, the 95 % interval in %, which ends at 0 and 100 (NaN for a variant with
-    one trial). ``degrees`` are the degrees of freedom of the pooled noise;
-    ``failed`` is the number of failed trials, which are left out.
+    one trial). ``degrees`` are the degrees of freedom of the pooled noise. ``failed`` and
+    ``longer`` are the numbers of failed trials and of those at higher rungs, which are left out.
     """
 
     table: pd.DataFrame
     degrees: int
     failed: int
+    longer: int
 
     def of(self, role: str) -> pd.DataFrame:
         """The variants of a role, in plan order."""
@@ -53,12 +55,14 @@ class MeanAccuracies:
 
 
 def mean_accuracies(variants: pd.DataFrame, trials: pd.DataFrame) -> MeanAccuracies:
-    """Average the finished trials of each variant.
+    """Average the finished trials of each variant at the first rung.
 
     Raises:
         UserError: no trial has finished.
     """
     trials = trials[trials["variant"].isin(variants["variant"])]
+    longer, trials = len(trials), brief_trials(trials)
+    longer -= len(trials)
     finished = trials[(trials["status"] == "finished") & trials["top1"].notna()]
     if finished.empty:
         raise UserError(
@@ -70,7 +74,8 @@ def mean_accuracies(variants: pd.DataFrame, trials: pd.DataFrame) -> MeanAccurac
     )
     table["low"] = (table["accuracy"] - table["half"]).clip(lower=0.0)
     table["high"] = (table["accuracy"] + table.pop("half")).clip(upper=100.0)
-    return MeanAccuracies(table.reset_index(drop=True), degrees, failed=len(trials) - len(finished))
+    failed = len(trials) - len(finished)
+    return MeanAccuracies(table.reset_index(drop=True), degrees, failed, longer)
 
 
 def pooled_means(values: pd.Series[float], variants: pd.Series[str]) -> tuple[pd.DataFrame, int]:
@@ -127,6 +132,10 @@ def describe_trials(means: MeanAccuracies) -> list[str]:
         ]
         if least == 1:
             sentences.append("A point without a bar has one seed.")
+    if means.longer:
+        sentences.append(
+            f"Trainings of the brief budget; {plural(means.longer, 'longer one')} left out."
+        )
     if means.failed:
         sentences.append(f"{plural(means.failed, 'failed trial')} left out.")
     return sentences

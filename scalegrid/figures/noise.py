@@ -15,7 +15,7 @@ from scalegrid.analysis import Tables, amount, sensor_sentences
 from scalegrid.analysis.naming import METRIC_NAMES
 from scalegrid.analysis.sensor import JOINT, POOR, Reading, Span, readings
 from scalegrid.figures import style
-from scalegrid.figures.captions import describe_left_out, describe_paper
+from scalegrid.figures.captions import describe_left_out, describe_paper, describe_rung
 from scalegrid.figures.metric import unit_of
 from scalegrid.figures.rows import fit_values
 from scalegrid.figures.subject import Drawing, Subject
@@ -50,7 +50,7 @@ def draw(tables: Tables) -> Drawing:
         UserError: no candidate has a finished trial, only one has, or there is one seed each.
     """
     subject = Subject.of(tables)
-    if len(subject.found.ranking) < 2:
+    if len(subject.trained) < 2:
         raise UserError("only one candidate has a finished trial, so there is no spread.")
     read = readings(subject.estimates)
     if not read:
@@ -59,7 +59,7 @@ def draw(tables: Tables) -> Drawing:
             "`scalegrid sweep` again with more --seeds."
         )
     own = read[subject.found.metric]
-    rows = min(max(_PITCH * len(subject.found.ranking), _LEAST), _MOST)
+    rows = min(max(_PITCH * len(subject.trained), _LEAST), _MOST)
     entries = _entries(subject)
     figure, (means, seeds, metrics) = _panels(rows, len(read), style.legend_height(entries))
     style.legend_below(figure, entries)
@@ -100,7 +100,7 @@ def _panels(rows: float, metrics: int, legend: float) -> tuple[Figure, list[Axes
 
 def _roles(subject: Subject) -> list[str]:
     """How the candidates are drawn, best first; the recommended one as in other figures."""
-    return [subject.role(one.variant) for one in subject.found.ranking]
+    return [subject.role(one.variant) for one in subject.trained]
 
 
 def _entries(subject: Subject) -> list[Line2D]:
@@ -134,7 +134,7 @@ def _write_title(axes: Axes, text: str) -> None:
 def _trials(subject: Subject) -> pd.DataFrame:
     """The candidates' trials with their ``row``, best first, and ``value`` in the unit drawn."""
     unit = unit_of(subject.found.metric)
-    number = {one.variant: i for i, one in enumerate(subject.found.ranking)}
+    number = {one.variant: i for i, one in enumerate(subject.trained)}
     trials = subject.estimates.trials
     own = trials.loc[trials["variant"].isin(number), ["variant", "seed", "value"]]
     value = unit.sign * unit.factor * own["value"]
@@ -149,9 +149,10 @@ def _draw_candidates(axes: Axes, subject: Subject, spread: Span, high: float) ->
     pitch = high / len(means)
     scale = float(np.clip(pitch / _PITCH, 0.45, 1))
     for i, (mean, role) in enumerate(zip(means, _roles(subject), strict=True)):
-        variant = subject.found.ranking[i].variant
+        variant = subject.trained[i].variant
         style.mark(axes, mean, pitch * (i + 0.5), role, variant=variant, scale=scale)
-    style.ring(axes, means[0], pitch / 2, 8.5 * scale)
+    if subject.found.best.trials:
+        style.ring(axes, means[0], pitch / 2, 8.5 * scale)
     return [*means, *_draw_deviation(axes, subject, spread, high + 0.5 * _LINE)]
 
 
@@ -160,7 +161,7 @@ def _draw_seeds(axes: Axes, subject: Subject, own: Reading, high: float) -> list
     apart = trials["value"] - trials.groupby("row")["value"].transform("mean")
     shared = _shared(apart, trials["seed"], (own.shared / own.noise.middle) ** 2)
     left = apart - trials["seed"].map(shared)
-    pitch = high / len(subject.found.ranking)
+    pitch = high / len(subject.trained)
     axes.plot(
         left,
         pitch * (trials["row"] + 0.5),
@@ -232,6 +233,7 @@ def _caption(subject: Subject, own: Reading) -> list[str]:
         "At the foot: the reliability of one trial, spread² / (spread² + noise²), by the metric "
         "compared and by others, with 95 % intervals.",
         *sensor_sentences(found.sensor),
+        *describe_rung(subject),
     ]
     if "paper" in _roles(subject):
         sentences.append(describe_paper(subject))

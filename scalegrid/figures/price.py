@@ -99,8 +99,8 @@ def _networks(subject: Subject) -> pd.DataFrame:
             "only one network has a finished trial; run `scalegrid sweep` again to train what is "
             "missing."
         )
-    if "seconds" in subject.trials:
-        finished = subject.trials[subject.trials["status"] == "finished"]
+    if "seconds" in subject.brief:
+        finished = subject.brief[subject.brief["status"] == "finished"]
         rows["seconds"] = rows["variant"].map(finished.groupby("variant")["seconds"].median())
     rows["role"] = rows["variant"].map(subject.role)
     return rows
@@ -190,7 +190,7 @@ def _caption(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> li
     if set(rows["variant"]) & subject.off_cost:
         sentences.append(f"Hollow: the {is_cost(subject.match)} not as planned.")
     sentences += [price.meaning for price in shown if price.meaning]
-    trials = subject.trials
+    trials = subject.brief
     if {"seconds", "device"} <= set(trials) and trials["device"].nunique() > 1:
         sentences.append("Trials ran on several kinds of device: their times do not compare.")
     if missing := [price.name for price in PRICES if price not in shown]:

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from scalegrid.analysis import (
+    Candidate,
     Estimates,
     Recommendation,
     Tables,
@@ -40,9 +41,9 @@ class Drawing(NamedTuple):
 class Subject:
     """A sweep as its figures see it; itself `Tables`, of the variants of the plan last run.
 
-    ``variants`` leave out those of the role ``curve``, which have a figure of their own. ``trials``
-    are the brief ones, which all variants have, and ``every`` those of all rungs, which the
-    recommendation goes by.
+    ``variants`` leave out those of the role ``curve``, which have a figure of their own.
+    ``trials`` are those of all rungs, which the recommendation goes by, and ``brief`` those of the
+    first, which all variants have.
     """
 
     def __init__(self, tables: Tables) -> None:
@@ -50,8 +51,8 @@ class Subject:
         self.planned = tables.planned
         self.variants = self.planned[self.planned["role"] != "curve"]
         trials = tables.trials
-        self.every = trials[trials["variant"].isin(self.planned["variant"])]
-        self.trials = brief_trials(self.every)
+        self.trials = trials[trials["variant"].isin(self.planned["variant"])]
+        self.brief = brief_trials(self.trials)
         self.history = tables.history
         self.answered = tables.answered
         self.earlier = len(tables.variants) - len(tables.planned)
@@ -70,10 +71,15 @@ class Subject:
     def found(self) -> Recommendation:
         """What `scalegrid recommend` says; UserError where it says nothing yet."""
         return recommend_as_planned(
-            *(self.planned, self.every, self.spec),
+            *(self.planned, self.trials, self.spec),
             answers=self.answered,
             fitted=self.estimates.fitted,
         )
+
+    @property
+    def trained(self) -> list[Candidate]:
+        """The candidates with trials at the highest rung, best first."""
+        return [one for one in self.found.ranking if one.trials]
 
     @cached_property
     def best(self) -> str:
@@ -86,7 +92,7 @@ class Subject:
     @cached_property
     def estimates(self) -> Estimates:
         """The posterior draws behind ``found``."""
-        return estimates_as_planned(self.planned, self.every, self.spec, answers=self.answered)
+        return estimates_as_planned(self.planned, self.trials, self.spec, answers=self.answered)
 
     @cached_property
     def match(self) -> Match:

@@ -93,7 +93,7 @@ def contents(tables: SweepTables) -> Contents:
         variants=variants,
         failures=_failures(tables),
         basis=basis(found) if found else [],
-        metric=METRIC_NAMES[metric],
+        metric=METRIC_NAMES[metric] + (f" at {found.rung}×" if found and found.rung > 1 else ""),
         settings=_settings(tables.spec),
         facts=_facts(tables, found),
         command=going_on(tables.spec, tables.folder),
@@ -111,14 +111,21 @@ def _recommendation(subject: Subject) -> tuple[Recommendation | None, list[str]]
 
 
 def _measured(tables: SweepTables, metric: Metric) -> dict[str, dict[str, str]]:
-    """Means over seeds by column and variant: of the metric that decides, and of top-1."""
+    """Means over seeds by column and variant: of the metric that decides, and of top-1.
+
+    They are of brief trials, which all variants have.
+    """
+    brief = brief_trials(tables.trials)
+    at = " at 1×" if len(brief) < len(tables.trials) else ""
     factor = float(tables.spec.get("flops_factor", 2.0))
     wanted: tuple[Metric, ...] = (metric, "top1")
     texts = {}
     for one in dict.fromkeys(wanted):
-        trials = trial_values(tables.planned, tables.trials, one, factor)
+        trials = trial_values(tables.planned, brief, one, factor)
         means = sign(one) * trials.groupby("variant")["value"].mean()
-        texts[METRIC_NAMES[one]] = {str(v): value_text(mean, one) for v, mean in means.items()}
+        texts[f"{METRIC_NAMES[one]}{at}"] = {
+            str(v): value_text(mean, one) for v, mean in means.items()
+        }
     return texts
 
 

@@ -191,6 +191,41 @@ def with_history(tables: FakeTables, epochs: int) -> FakeTables:
     return replace(tables, history=rows)
 
 
+def over_rungs(tables: FakeTables, rungs: tuple[int, ...] = (1, 3, 9)) -> FakeTables:
+    """The same trials at 1×, and again at further rungs, where each gains and some change places.
+
+    By the last rung half of the candidates are left. A brief trial has four epochs; a longer one
+    shares those before the rate of the one before falls.
+    """
+    roles = tables.variants.set_index("variant")["role"]
+    candidates = [str(v) for v in roles.index if roles[v] not in ("baseline", "paper")]
+    trials, epochs = [], []
+    for number, rung in enumerate(rungs):
+        kept = candidates[: len(candidates) // 2] if number == 2 else candidates
+        chosen = tables.trials if rung == 1 else tables.trials[tables.trials["variant"].isin(kept)]
+        late = chosen["variant"].map({v: 0.008 * math.sin(3 * i) for i, v in enumerate(candidates)})
+        own = chosen.assign(
+            trial=chosen["trial"] + f"-{rung}",
+            rung=rung,
+            top1=chosen["top1"] + number * (0.08 + late.fillna(0.0)),
+            finished_at=chosen["finished_at"] + pd.to_timedelta(number, unit="D"),
+        )
+        trials.append(own)
+        epoch = np.arange(1, 4 * rung + 1)
+        held = 0.62 - 0.25 / epoch**0.5
+        fallen = np.clip(epoch / (4 * rung) - 0.7, 0, None) / 0.3
+        for row in own.to_dict("records"):
+            top1 = held + fallen * (row["top1"] - held[-1])
+            one = pd.DataFrame({"trial": row["trial"], "epoch": epoch, "top1": top1})
+            epochs.append(one.assign(val_loss=3 - 2 * top1, train_loss=3 - 2 * top1))
+    return replace(
+        tables,
+        trials=pd.concat(trials, ignore_index=True),
+        history=pd.concat(epochs, ignore_index=True),
+        spec={**tables.spec, "rungs": list(rungs)},
+    )
+
+
 def with_widths(variants: pd.DataFrame, widths: tuple[float, ...] = (1, 1.5, 2)) -> pd.DataFrame:
     """The same plan and, as `--width-curves` adds them, widths at two depths and resolutions."""
     rows = [

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
-from figure_tables import FakeTables, train, variant
+from figure_tables import FakeTables, over_rungs, train, variant
 
 from scalegrid.coefficients import PAPER, Coefficients, Shares, corners, from_shares
 from scalegrid.figures.ternary import SHARES
@@ -62,6 +62,7 @@ def beyond(far: float = 0.6) -> FakeTables:
 
 
 BEYOND, NO_CORNERS = "beyond the triangle", "no corners, no paper"
+RUNGS, TWO_RUNGS = "10 candidates over three rungs", "16 candidates over two rungs"
 
 STRESS: dict[str, Callable[[], FakeTables]] = {
     "5 candidates, 1 seed": lambda: sweep(5, 1),
@@ -71,6 +72,8 @@ STRESS: dict[str, Callable[[], FakeTables]] = {
     "200 candidates, 20 seeds": lambda: sweep(200, 20),
     BEYOND: beyond,
     NO_CORNERS: lambda: without(("depth", "width", "resolution", "paper")),
+    RUNGS: lambda: over_rungs(sweep(10, 3)),
+    TWO_RUNGS: lambda: over_rungs(sweep(16, 2), (1, 7)),
     "baseline failed": lambda: failing(("baseline",)),
     "baseline and a corner failed": lambda: failing(("baseline", "depth")),
 }

@@ -26,7 +26,8 @@ def paths(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
 
 def test_every_figure_is_written_with_its_caption(paths: list[Path]) -> None:
     suffixes = ("png", "svg", "txt")
-    assert [p.name for p in paths] == [f"{n}.{f}" for n in FIGURES for f in suffixes]
+    there = [name for name in FIGURES if name != "rungs"]  # all trials are brief
+    assert [p.name for p in paths] == [f"{n}.{f}" for n in there for f in suffixes]
     for path in paths:
         if path.suffix == ".png":
             with Image.open(path) as image:

@@ -9,7 +9,7 @@ import pytest
 from figure_texts import PAGES, assert_legible, contrast, line_colours
 from matplotlib.colors import to_hex, to_rgba
 from pictures import ANSWERS, picture
-from stress_tables import BEYOND, NO_CORNERS, STRESS
+from stress_tables import BEYOND, NO_CORNERS, RUNGS, STRESS, TWO_RUNGS
 
 from scalegrid.figures import style
 
@@ -23,6 +23,8 @@ CASES += [(name, "60 candidates, 1 seed") for name in ("coefficients", "price", 
 CASES += [("coefficients", "5 candidates, 1 seed"), ("price", NO_CORNERS)]
 CASES += [(name, sweep) for name in ("triangle", "scaling", "edf") for sweep in (FEW, NO_CORNERS)]
 CASES += [("triangle", MANY), ("triangle", BEYOND)]
+CASES += [(name, RUNGS) for name in ("rungs", "certainty", "noise", "edf", "scaling")]
+CASES += [("rungs", TWO_RUNGS)]
 CASES += [("scaling", "baseline failed"), ("architecture", "baseline failed")]
 
 

@@ -1,0 +1,180 @@
+"""Whether brief trainings foretell long ones: candidates over the rungs, and their curves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.layout_engine import ConstrainedLayoutEngine
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
+
+from scalegrid.analysis import Tables
+from scalegrid.analysis.naming import network_name
+from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.verdict import Verdict
+from scalegrid.analysis.wording import brief_and_long
+from scalegrid.figures import style
+from scalegrid.figures.captions import describe_left_out
+from scalegrid.figures.labels import fix_layout, label_ends
+from scalegrid.figures.metric import unit_of
+from scalegrid.figures.subject import Drawing, Subject
+from scalegrid.figures.text import text_width
+from scalegrid.util.errors import UserError
+
+_GAP = 6.0  # points between the axes and a label
+_SPREAD = 0.24  # of the distance of two rungs, over which the candidates' bars are spread
+
+
+class _Line(NamedTuple):
+    """A candidate: its number in the verdict, its role, and its label where it has one."""
+
+    number: int
+    variant: str
+    role: str
+    label: str
+
+
+def draw(tables: Tables) -> Drawing:
+    """Draw the candidates' estimates over the rungs, and the learning curves with their branches.
+
+    Above, estimates are around their mean at each rung, with 95 % intervals; below, a curve is the
+    mean over a candidate's trials of one rung.
+
+    Raises:
+        UserError: fewer than two candidates have finished trials at a second rung.
+    """
+    subject = Subject.of(tables)
+    verdict = subject.found.verdict
+    if verdict is None:
+        raise UserError(
+            "fewer than two candidates have finished a trial longer than the brief ones; "
+            "`scalegrid sweep --rungs 1,3` trains some."
+        )
+    lines = list(_lines(subject, verdict))
+    labels = [line.label for line in lines if line.label]
+    room = _GAP + max(text_width(label, style.SMALL) for label in labels)
+    layout = ConstrainedLayoutEngine(rect=(0, 0, 1 - room / (72 * style.COLUMN), 1))
+    figure = Figure(figsize=(style.COLUMN, 4.4), layout=layout)
+    slopes, curves = figure.subplots(2, 1)
+    apart = _draw_slopes(slopes, subject, verdict, lines)
+    ends = _draw_curves(curves, subject, lines)
+    figure.align_ylabels([slopes, curves])
+    fix_layout(figure)
+    for axes, heights in ((slopes, apart), (curves, ends)):
+        named = [one for one in lines if one.label and one.variant in heights]
+        label_ends(
+            axes,
+            [heights[one.variant] for one in named],
+            [one.label for one in named],
+            [style.look(one.role).colour for one in named],
+            _GAP,
+        )
+    return Drawing(figure, _caption(subject, verdict))
+
+
+def _lines(subject: Subject, verdict: Verdict) -> Iterator[_Line]:
+    """The candidates, those with a label last, so that they are drawn above the others."""
+    labels = {verdict.variants[verdict.brief]: "Best at 1×", verdict.variants[verdict.late]: "Best"}
+    if verdict.brief != verdict.late:
+        labels[verdict.variants[verdict.late]] = f"Best at {verdict.rungs[-1]}×"
+    rows = []
+    for number, variant in enumerate(verdict.variants):
+        role = subject.role(variant)
+        single = "" if role in ("grid", "compound") else subject.label(role)
+        rows.append(_Line(number, variant, role, labels.get(variant, single)))
+    return iter(sorted(rows, key=lambda one: (bool(one.label), one.variant in labels)))
+
+
+def _around_mean(values: Floats, verdict: Verdict) -> Floats:
+    around: Floats = values - verdict.expected.mean(0)
+    return around
+
+
+def _draw_slopes(
+    axes: Axes, subject: Subject, verdict: Verdict, lines: Sequence[_Line]
+) -> dict[str, float]:
+    """Draw a line for each candidate; returns where they end."""
+    unit = unit_of(subject.found.metric)
+    scale = unit.sign * unit.factor
+    middle, low, high = (
+        scale * _around_mean(one, verdict) for one in (verdict.expected, verdict.low, verdict.high)
+    )
+    places = np.arange(len(verdict.rungs), dtype=np.float64)
+    for order, line in enumerate(lines):
+        colour, named = style.look(line.role).colour, bool(line.label)
+        at = places + _SPREAD * ((order + 0.5) / len(lines) - 0.5)
+        look: dict[str, Any] = {"color": colour, "alpha": 1.0 if named else 0.5}
+        axes.plot(
+            at,
+            middle[line.number],
+            linewidth=1.3 if named else 0.8,
+            gid=f"slope-{line.variant}",
+            **look,
+        )
+        axes.vlines(at, low[line.number], high[line.number], linewidth=0.7, **look)
+        for x, y in zip(at, middle[line.number], strict=True):
+            style.mark(axes, x, y, line.role, scale=0.8)
+    axes.set_xlim(-0.3, places[-1] + 0.3)
+    axes.xaxis.set_major_locator(FixedLocator(places.tolist()))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{verdict.rungs[round(x)]}×"))
+    axes.set_xlabel("Length of training, over the brief one")
+    axes.set_ylabel(f"From the mean ({unit.points.split()[0]})")
+    ends = middle[:, -1].tolist()
+    return dict(zip(verdict.variants, ends, strict=True))
+
+
+def _draw_curves(axes: Axes, subject: Subject, lines: Sequence[_Line]) -> dict[str, float]:
+    """Draw the metric by epoch, a branch for each rung; returns where those of the highest end."""
+    metric = "top1" if subject.found.metric == "nas" else subject.found.metric
+    unit = unit_of(metric)
+    trials = subject.trials[subject.trials["status"] == "finished"]
+    history = subject.history.merge(trials[["trial", "variant", "rung"]], on="trial")
+    means = unit.factor * history.groupby(["variant", "rung", "epoch"])[metric].mean()
+    ends = {}
+    for line in lines:
+        own: pd.Series[float] = means.xs(line.variant)
+        for rung, branch in own.groupby(level="rung"):
+            curve = branch.droplevel("rung")
+            named = bool(line.label)
+            axes.plot(
+                curve.index,
+                curve,
+                color=style.look(line.role).colour,
+                alpha=1.0 if named else 0.4,
+                linewidth=1.0 if named else 0.5,
+                gid=f"branch-{line.variant}",
+            )
+            if rung == subject.found.rung:
+                ends[line.variant] = float(curve.iloc[-1])
+    axes.set_xlabel("Epoch")
+    axes.set_ylabel(unit.label)
+    axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    axes.margins(x=0.02)
+    return ends
+
+
+def _caption(subject: Subject, verdict: Verdict) -> list[str]:
+    found = subject.found
+    best = found.best
+    name = network_name(best.role, best.alpha, best.beta, best.gamma)
+    reached = int((verdict.lines.counts[:, -1] > 0).sum())
+    sentences = [
+        "Whether brief trainings foretell long ones.",
+        "Above: the candidates' estimates at each rung around their mean there, with 95 % "
+        f"intervals; {reached} of {len(verdict.variants)} candidates have trials at "
+        f"{verdict.rungs[-1]}×, the others are judged by what these show. Lines that do not cross "
+        "keep their order.",
+        "Below: learning curves, means over seeds. A longer training goes on where the rate of the "
+        "brief one was about to fall, so that curves branch off."
+        if subject.spec.get("rungs_from", "continue") == "continue"
+        else "Below: learning curves, means over seeds; every rung is trained from scratch.",
+        f"Red: the recommended network, {name}.",
+        *brief_and_long(found),
+    ]
+    if found.metric == "nas":
+        sentences.append("Curves are of top-1, which ACC·(FLOPs/T)^w weighs by each one's FLOPs.")
+    return [*sentences, *describe_left_out(subject)]

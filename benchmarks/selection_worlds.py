@@ -114,7 +114,12 @@ def candidates_of(tables: SweepTables) -> pd.DataFrame:
 
 
 def table_world(tables: SweepTables) -> World:
-    """A real table as if its means were the truth.
+    """A real table as if its means were the truth, of brief trials: `rung_worlds` at rung 1."""
+    return rung_worlds(tables)[1]
+
+
+def rung_worlds(tables: SweepTables) -> dict[int, World]:
+    """A real table by rungs, rising, as if its means were the truth.
 
     Values are top-1 in points, of the candidates at equal cost and the seeds that all of them have;
     ``others`` are the validation and the training loss in nats, less being worse.
@@ -125,17 +130,21 @@ def table_world(tables: SweepTables) -> World:
     candidates = candidates_of(tables)
     shares = candidates[["share_depth", "share_width", "share_resolution"]].to_numpy(np.float64)
     finished = tables.trials[tables.trials["status"] == "finished"]
-    wide = finished.pivot_table(
-        index="variant", columns="seed", values=["top1", "val_loss", "train_loss"]
-    )
-    wide = wide.reindex(candidates["variant"]).dropna(axis=1)
-    values = 100 * wide["top1"].to_numpy(np.float64)
-    losses = [-wide[name].to_numpy(np.float64) for name in ("val_loss", "train_loss")]
-    if values.shape[1] < 2:
-        raise UserError(
-            f"{tables.folder} does not have two seeds that every candidate has finished; run more."
+    worlds = {}
+    for rung, trials in finished.groupby("rung"):
+        wide = trials.pivot_table(
+            index="variant", columns="seed", values=["top1", "val_loss", "train_loss"]
         )
-    return World(shares, values.mean(1), values, tuple(losses))
+        wide = wide.reindex(candidates["variant"]).dropna(axis=1)
+        if wide["top1"].shape[1] < 2:
+            raise UserError(
+                f"{tables.folder} does not have two seeds that every candidate has finished at "
+                f"{rung}×; run more."
+            )
+        values = 100 * wide["top1"].to_numpy(np.float64)
+        losses = [-wide[name].to_numpy(np.float64) for name in ("val_loss", "train_loss")]
+        worlds[int(str(rung))] = World(shares, values.mean(1), values, tuple(losses))
+    return worlds
 
 
 def replay_worlds(tables: SweepTables, count: int, trials: int) -> Iterator[World]:

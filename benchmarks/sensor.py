@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -73,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in SETUPS:
         if options.only and name not in options.only:
             continue
-        if (given := settings(name, options)) is None:
+        if (given := settings(name, options, SETUPS, "sensor")) is None:
             print(f"{name} is left out: its data were not given.", file=sys.stderr)
             continue
         spec = SweepSpec(**given)
@@ -83,22 +83,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
     publish("sensor", rows, options.out)
 
 
-def settings(name: str, options: argparse.Namespace) -> dict[str, Any] | None:
+def settings(
+    name: str, options: argparse.Namespace, setups: Mapping[str, Mapping[str, Any]], benchmark: str
+) -> dict[str, Any] | None:
     """All settings of a setup's sweep, its data ready; None where they were not given."""
     chosen = {
         "candidates": 8,
         "seeds": options.seeds,
         "check_learning": False,
-        "name": f"sensor-{'quick-' if options.quick else ''}{name}",
+        "name": f"{benchmark}-{'quick-' if options.quick else ''}{name}",
         "results": str(options.results),
-        **SETUPS[name],
+        **setups[name],
     }
     for data in ("cifar10", "clothing"):
         if chosen.get("data") == data:
             if (folder := getattr(options, data)) is None:
                 return None
             if data == "clothing":
-                folder = pooled(folder, options.results / "sensor-clothing-pooled")
+                folder = pooled(folder, options.results / f"{benchmark}-clothing-pooled")
             chosen["data"] = str(folder)
     if options.quick:
         chosen |= {"candidates": 4, "seeds": 2, "train_images": 640, "val_images": 200, "epochs": 1}
@@ -240,11 +242,16 @@ def _fit(world: World, observations: Observations) -> Fit:
     return fit(Model(len(world.truth), world.shares), observations)
 
 
-def parser() -> argparse.ArgumentParser:
-    """A parser of this benchmark's options."""
-    made = options_parser("sensor", __doc__)
-    made.add_argument("--only", action="append", choices=SETUPS, help="this setup; repeatable")
-    made.add_argument("--seeds", type=int, default=8, help="of each candidate")
+def parser(
+    name: str = "sensor",
+    doc: str | None = __doc__,
+    setups: Mapping[str, Any] = SETUPS,
+    seeds: int = 8,
+) -> argparse.ArgumentParser:
+    """A parser of the options of this benchmark, or of another of sweeps of candidates."""
+    made = options_parser(name, doc)
+    made.add_argument("--only", action="append", choices=setups, help="this setup; repeatable")
+    made.add_argument("--seeds", type=int, default=seeds, help="of each candidate")
     made.add_argument("--cifar10", type=Path, help="a folder of CIFAR-10's images")
     made.add_argument("--clothing", type=Path, help="a folder of photographs of clothing")
     made.add_argument("--results", type=Path, default=Path("results"), help="where the sweeps are")

@@ -167,7 +167,7 @@ def test_a_pool_follows_the_folder_it_is_made_of(tmp_path: Path) -> None:
 
 
 def settings(name: str, *arguments: str) -> dict[str, Any] | None:
-    return sensor.settings(name, sensor.parser().parse_args(arguments))
+    return sensor.settings(name, sensor.parser().parse_args(arguments), sensor.SETUPS, "sensor")
 
 
 def test_the_default_of_before_stands_beside_that_of_now() -> None:

@@ -1,0 +1,74 @@
+"""Whether brief trainings order candidates as long ones do, where the truth is known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from light_sweep import light_spec, run_light_sweep
+from scipy.stats import kendalltau
+
+from benchmarks.fidelity import between, kept_from, measure, parser
+from benchmarks.selection_worlds import World
+from scalegrid.results import load_sweep
+
+SIZE, SEEDS = 12, 4
+
+
+def worlds(correlation: float, seed: int, noise: float = 0.5) -> tuple[World, World]:
+    """Candidates brief and long; a line keeps half of its luck."""
+    generator = np.random.default_rng(seed)
+    between_ = np.array([[1.0, correlation], [correlation, 1.0]])
+    truth = generator.multivariate_normal([60.0, 70.0], between_, SIZE)
+    luck = noise * generator.multivariate_normal([0, 0], [[1, 0.5], [0.5, 1]], (SIZE, SEEDS))
+    shares = generator.dirichlet([1, 1, 1], SIZE)
+    made = []
+    for column in range(2):
+        values = truth[:, column, None] + luck[..., column]
+        loss = 0.03 * values + 0.01 * generator.standard_normal(values.shape)
+        made.append(World(shares, truth[:, column], values, (loss, loss)))
+    return made[0], made[1]
+
+
+def test_the_interval_holds_the_true_tau_and_noise_does_not_lower_it() -> None:
+    held, low, plain = [], [], []
+    for seed in range(10):
+        brief, top = worlds(0.9, seed)
+        true = kendalltau(brief.truth, top.truth).statistic
+        found = dict(between(brief, top))["top1"]
+        held.append(found.low <= true <= found.high)
+        low.append(found.tau - true)
+        means = brief.values.mean(1), top.values.mean(1)
+        plain.append(kendalltau(*means).statistic - true)
+    assert np.mean(held) >= 0.8
+    assert abs(np.mean(low)) < 0.08
+    assert np.mean(plain) < np.mean(low) + 0.05
+
+
+def test_more_is_lost_where_the_order_is_another() -> None:
+    lost = []
+    for correlation in (0.99, 0.0):
+        found = [dict(between(*worlds(correlation, seed, 0.1)))["top1"].lost for seed in range(6)]
+        lost.append(np.mean(found))
+    assert lost[0] < 0.2
+    assert lost[1] > 0.8
+
+
+def test_every_metric_of_a_brief_training_has_a_row(tmp_path: Path) -> None:
+    run_light_sweep(
+        light_spec(
+            tmp_path, candidates=5, seeds=2, rungs=(1, 2), allocation="uniform", name="light"
+        )
+    )
+    rows = measure("made", load_sweep("light", tmp_path))
+    assert [row["metric"] for row in rows] == ["top1", "val_loss", "train_loss", "joint"]
+    assert {row["rung"] for row in rows} == {1}
+    for row in rows:
+        assert float(str(row["lost"])) >= 0
+        assert (row["metric"] == "joint") == np.isnan(float(str(row["tau"])))
+    assert kept_from("made", rows).startswith("made: τ of top-1")
+
+
+def test_three_seeds_unless_told_otherwise() -> None:
+    assert parser().parse_args([]).seeds == 3
+    assert parser().parse_args(["--only", "b0-leaves"]).only == ["b0-leaves"]

@@ -14,6 +14,7 @@ import scalegrid
 from scalegrid.cli.main import main
 from scalegrid.cli.options import spec_from_flags
 from scalegrid.cli.sweep import sweep
+from scalegrid.executors.inline import InlineExecutor
 from scalegrid.results import schema as tables
 
 ROOT = Path(__file__).parent.parent
@@ -71,7 +72,9 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of a reader, with the committed sweeps and specifications."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setattr("scalegrid.sweep.machine_rate", lambda *_: None)  # has tests of its own
+    # Both have tests of their own, and take seconds for each sweep.
+    monkeypatch.setattr("scalegrid.sweep.machine_rate", lambda *_: None)
+    monkeypatch.setattr("scalegrid.sweep.LocalExecutor", lambda *_: InlineExecutor())
     (tmp_path / "sweeps").symlink_to(ROOT / "sweeps")
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "published").symlink_to(ROOT / "results" / "published")

@@ -9,6 +9,7 @@ import sys
 from importlib.metadata import version
 from pathlib import Path
 
+from scalegrid.util.cgroups import memory_limit
 from scalegrid.util.errors import UserError
 from scalegrid.util.processor import processor
 from scalegrid.util.version import __version__
@@ -51,9 +52,10 @@ def cuda_devices() -> int:
 
 
 def device_memory(device: str) -> int:
-    """Bytes of memory of a CUDA device, or of this machine."""
+    """Bytes of memory of a CUDA device, or of this machine, or what a container may use of it."""
     if device == "cpu":
-        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        return min(machine, memory_limit() or machine)
     import torch
 
     return int(torch.cuda.get_device_properties(device).total_memory)

@@ -63,7 +63,7 @@ def draw(tables: Tables) -> Drawing:
     table = _errors_by_seed(subject)
     means = table.mean(axis=1)
     marked = _marked(subject, means)
-    measured = table.loc[[one.variant for one in subject.trained]]
+    measured = table.loc[[v for v in subject.estimates.variants if v in table.index]]
     figure = Figure(figsize=(style.COLUMN, 2.8), layout="constrained")
     axes = figure.subplots()
     fit_values(axes, [*measured.mean(axis=1), *means[list(marked)]])

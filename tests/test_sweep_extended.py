@@ -223,6 +223,7 @@ def test_a_mistake_is_one_sentence(
         ({"compound": (1.2, 1.1, 1.15), "curves": (1.0, 2.0)}, "is for --curves"),
         ({"compound": (1.2, 0.9, 1.15), "curves": (3.0,)}, "at least 1 each"),
         ({"compound": (1.0, 1.0, 1.0), "curves": (3.0,)}, "not all 1"),
+        ({"compound": (1e300, 1, 1), "scale": "stages"}, "from 1/64 to 64 each"),
         ({"compound": (1.2, 1, 1), "curves": (0.3,), "flops_factor": 0.5}, "at most 1 each"),
     ],
 )

@@ -146,6 +146,8 @@ def test_more_phis_and_seeds_join_those_of_before(results: Path) -> None:
     run(extend("up", [2.0], results).spec)
     triple = load_sweep("up", results).spec["compound"]
     run(extend("up", [1.0, 0.5], results, {"seeds": 3}).spec)
+    other = extend("up", [2.0], results, {"compound": (1.1, 1.1, 1.3)})
+    assert any("--compound is another direction than α" in note for note in other.notes)
     tables = load_sweep("up", results)
     assert tables.spec["compound"] == triple
     compound = tables.planned[tables.planned["role"] == "compound"]

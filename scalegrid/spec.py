@@ -13,7 +13,7 @@ from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
-from scalegrid.coefficients import Bounds, DepthRule
+from scalegrid.coefficients import LIMIT, Bounds, DepthRule
 
 LARGEST_FACTOR = 16.0
 """The largest FLOPs factor of a brief sweep; the smallest is one over it."""
@@ -344,6 +344,8 @@ class SweepSpec(Recipe):
             raise ValueError(
                 f"is for --curves of other FLOPs factors than 1 and {factor:g}, or --scale stages"
             )
+        if not all(1 / LIMIT <= c <= LIMIT for c in triple):
+            raise ValueError(f"must be from 1/{LIMIT:g} to {LIMIT:g} each")
         sign = 1 if factor > 1 else -1
         each = [sign * math.log(c) for c in triple]
         ranges = ("alpha_range", "beta_range", "gamma_range")

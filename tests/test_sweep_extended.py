@@ -146,6 +146,8 @@ def test_more_phis_and_seeds_join_those_of_before(results: Path) -> None:
     run(extend("up", [2.0], results).spec)
     triple = load_sweep("up", results).spec["compound"]
     run(extend("up", [1.0, 0.5], results, {"seeds": 3}).spec)
+    other = extend("up", [2.0], results, {"compound": (1.1, 1.1, 1.3)})
+    assert any("--compound is another direction than α" in note for note in other.notes)
     tables = load_sweep("up", results)
     assert tables.spec["compound"] == triple
     compound = tables.planned[tables.planned["role"] == "compound"]
@@ -223,6 +225,7 @@ def test_a_mistake_is_one_sentence(
         ({"compound": (1.2, 1.1, 1.15), "curves": (1.0, 2.0)}, "is for --curves"),
         ({"compound": (1.2, 0.9, 1.15), "curves": (3.0,)}, "at least 1 each"),
         ({"compound": (1.0, 1.0, 1.0), "curves": (3.0,)}, "not all 1"),
+        ({"compound": (1e300, 1, 1), "scale": "stages"}, "from 1/64 to 64 each"),
         ({"compound": (1.2, 1, 1), "curves": (0.3,), "flops_factor": 0.5}, "at most 1 each"),
     ],
 )

@@ -125,9 +125,9 @@ class ModuleBaseline(ABC):
 
     def _read(self, depth: float, width: float) -> tuple[Layout, int]:
         """Layer table and total stride."""
-        model, side = self._skeleton(depth, width), self._probe[1]
+        model, stages, side = self._skeleton(depth, width), self._stages, self._probe[1]
         try:
-            return read_layout(model, self._stages, side, _CLASSES)
+            return read_layout(model, stages, side, _CLASSES)
         except (Exception, SystemExit) as error:  # the user's code may raise anything
             raise UserError(
                 f"{self.name} at depth {depth:g}, width {width:g} does not run on images of "

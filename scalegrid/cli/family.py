@@ -120,7 +120,7 @@ def family(name: str | None, folder: Path | None, form: Format, **flags: Any) ->
     """Show the networks that coefficients make of a baseline: realised and costed, at any φ."""
     from scalegrid.family import at_budgets, at_phis, with_sweep
     from scalegrid.family.document import document
-    from scalegrid.family.export import export
+    from scalegrid.family.export import check_folder, export
     from scalegrid.family.phis import parse
 
     if flags["fit"] is not None:
@@ -140,6 +140,8 @@ def family(name: str | None, folder: Path | None, form: Format, **flags: Any) ->
     if len(kinds) > 1:
         raise UserError(f"--{kinds[0]} and --{kinds[1]} both choose the sizes; give one of them.")
     kind: Any = kinds[0] if kinds else "phi"
+    if folder is not None:
+        check_folder(folder)  # before sizes are costed and measured
     with redirect_stdout(sys.stderr):  # where a user's network may print
         known = None if name is None else _swept(name, flags)
         terms = _terms(known, flags)

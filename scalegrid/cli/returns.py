@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from scalegrid.cli.options import Command, refuse_others
+from scalegrid.cli.options import Command, given, refuse_others
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count
@@ -89,7 +89,10 @@ def _found(
     """What was found, and why some lines of a sweep are left out."""
     from scalegrid.family.accuracies import published_returns, results_returns
 
-    if not what.lower().endswith(".csv"):
+    table = what.lower().endswith(".csv")
+    if (table or what == "published") and given(["results"]):
+        raise UserError(f"--results is the folder of a sweep, and --returns {what} is none.")
+    if not table:
         if models is not None:
             raise UserError(f"--models chooses from a CSV file, and --returns {what} is none.")
         if what == "published":

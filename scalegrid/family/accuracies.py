@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from math import sqrt
@@ -77,7 +78,16 @@ def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        table = pd.read_csv(path, thousands=",")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            table = pd.read_csv(
+                path, dtype=str, keep_default_na=False, skipinitialspace=True, index_col=False
+            )
+    except pd.errors.ParserWarning as error:
+        raise UserError(
+            f"{path} has rows with more values than it has columns; name every column in its first "
+            "line, and quote values that have commas."
+        ) from error
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         raise UserError(f"cannot read {path} as a CSV file ({one_line(error)}).") from error
     for wanted in (("model",), ("top1",), ("flops", "gmacs", "img_size")):
@@ -87,8 +97,8 @@ def _read(path: Path) -> pd.DataFrame:
                 f"{', '.join(map(str, table.columns))}, and timm's results-imagenet.csv has model, "
                 "top1 and img_size."
             )
-    table["model"] = table["model"].astype(str)
-    return table
+    filled: pd.DataFrame = table.fillna("")  # of rows that are too short
+    return filled
 
 
 def _chosen(table: pd.DataFrame, path: Path, models: Sequence[str]) -> pd.DataFrame:
@@ -107,29 +117,38 @@ def _chosen(table: pd.DataFrame, path: Path, models: Sequence[str]) -> pd.DataFr
 def _flops(table: pd.DataFrame, path: Path) -> list[float]:
     """FLOPs as given, or as counted."""
     if not {"flops", "gmacs"} & set(table):
-        from scalegrid.cost.timm_models import cost_of_timm
+        from scalegrid.cost.timm_models import check_known, cost_of_timm
 
+        check_known(table["model"])  # before minutes of counting
         px = _numbers(table, "img_size", path, 1, 10_000)
         pairs = zip(table["model"], px, strict=True)
         return [float(cost_of_timm(model, round(side)).flops) for model, side in pairs]
     column, unit = ("flops", 1) if "flops" in table else ("gmacs", 1e9)
-    return [unit * value for value in _numbers(table, column, path, 0, float("inf"))]
+    return [unit * value for value in _numbers(table, column, path, 1 / unit, 1e30 / unit)]
 
 
 def _top1(table: pd.DataFrame, path: Path) -> list[float]:
-    return _numbers(table, "top1", path, 0, 100)
+    values = _numbers(table, "top1", path, 0, 100)
+    if max(values) <= 1:
+        raise UserError(
+            f"{path} has top1 up to {max(values):g}, which are shares and no per cent; multiply "
+            "them by 100."
+        )
+    return values
 
 
 def _numbers(table: pd.DataFrame, column: str, path: Path, low: float, high: float) -> list[float]:
     """A column of numbers above ``low`` and below ``high``."""
     import pandas as pd
 
-    values = pd.to_numeric(table[column], errors="coerce")
+    text = table[column]
+    grouped = text.str.fullmatch(r"[0-9]{1,3}(,[0-9]{3})+(\.[0-9]*)?")
+    values = pd.to_numeric(text.mask(grouped, text.str.replace(",", "")), errors="coerce")
     wrong = ~((values > low) & (values < high))
     if wrong.any():
         name, given = table.loc[wrong, ["model", column]].iloc[0]
         raise UserError(
-            f"{path} has {column} {given} for {name}; it must be a number between {low:g} and "
+            f"{path} has {column} {given!r} for {name}; it must be a number between {low:g} and "
             f"{high:g}, or the model left out of --models."
         )
     return [float(value) for value in values]

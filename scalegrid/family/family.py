@@ -186,11 +186,13 @@ def _wide(terms: Terms, known: Swept, ranges: Sequence[Range]) -> list[str]:
     if not wide:
         return []
     first, last = wide[0], max(wide, key=lambda one: one.spread)
+    before = _before(ranges, first)
     said = (
         f"rounding at φ = 1 leaves the coefficients open, so that FLOPs at φ = {last.phi:g} may be "
-        f"{last.spread:.1f} times as many at one end as at the other; beyond φ = "
-        f"{_before(ranges, first):g} they differ by more than {WIDE:g}"
+        f"{last.spread:.1f} times as many at one end as at the other"
     )
+    if before:
+        said += f"; beyond φ = {before:g} they differ by more than {WIDE:g}"
     better = narrower(terms, known.start, last.phi)
     if better is None or better.spread >= last.spread:
         return [f"{said}, and no sweep up to a FLOPs factor of 16 would narrow that"]
@@ -201,7 +203,7 @@ def _wide(terms: Terms, known: Swept, ranges: Sequence[Range]) -> list[str]:
 
 
 def _before(ranges: Sequence[Range], first: Range) -> float:
-    """The φ before the first that is wide."""
+    """The φ before the first that is wide; 0 if there is none among the ranges."""
     narrow = [one.phi for one in ranges if abs(one.phi) < abs(first.phi) and one.spread <= WIDE]
     return max(narrow, key=abs, default=0.0)
 

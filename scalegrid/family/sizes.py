@@ -150,7 +150,7 @@ def _check(coefficients: Coefficients, factor: float) -> None:
     for name, value in coefficients._asdict().items():
         if not 1 / LIMIT <= value <= LIMIT:
             raise UserError(f"--{name} {value:g} must be a number from 1/{LIMIT:g} to {LIMIT:g}.")
-    if not (math.isfinite(factor) and factor > 0 and factor != 1):
+    if not (math.isfinite(factor) and factor > 0) or abs(math.log(factor)) < _FLAT:
         raise UserError(f"--flops-factor {factor:g} must be a number above 0 other than 1.")
     product = coefficients.flops_factor
     if abs(math.log(product)) < _FLAT or (product > 1) != (factor > 1):
@@ -163,7 +163,7 @@ def _check(coefficients: Coefficients, factor: float) -> None:
 
 
 _FLAT = 1e-3
-"""A logarithm of α·β²·γ² below which φ says nothing."""
+"""A logarithm of α·β²·γ², or of F, below which φ says nothing."""
 
 
 def _check_weights(start: Start, phi: float, params: int) -> None:

@@ -89,7 +89,8 @@ class Start:
         if side < self.baseline.total_stride:
             raise UserError(
                 f"images of {side} px are too small for {self.baseline.name}, whose strides need "
-                f"at least {self.baseline.total_stride} px; choose a larger --resolution or φ."
+                f"at least {self.baseline.total_stride} px; choose a larger --resolution, or φ "
+                "nearer 0."
             )
         return side
 

@@ -43,15 +43,16 @@ def at_latencies(terms: Terms, budgets: Sequence[float], device: str, threads: i
 
     Latencies are taken to grow with φ; each network is measured once.
     """
+    for budget in budgets:
+        if not 0 < budget <= LONGEST:
+            raise UserError(
+                f"a latency of {_milliseconds(budget)} is none that is measured; choose one above "
+                f"0 and up to {_milliseconds(LONGEST)}."
+            )
     start = terms.start
     cost_of = _timed(start, device, threads)
     sizes = []
     for budget in budgets:
-        if budget > LONGEST:
-            raise UserError(
-                f"a latency of {_milliseconds(budget)} is more than is measured; choose one up to "
-                f"{_milliseconds(LONGEST)}."
-            )
         phi = solve(start, terms.coefficients, budget, cost_of, PRECISION, _milliseconds)
         scaling = start.scaling(terms.coefficients, phi)
         taken = cost_of(scaling)

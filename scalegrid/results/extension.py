@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from scalegrid.analysis.direction import direction, undecided
-from scalegrid.coefficients import Coefficients
 from scalegrid.results.loading import SweepTables, load_sweep_at
 from scalegrid.spec import SweepSpec, factors_allowed
 from scalegrid.util import yaml
@@ -95,15 +94,18 @@ def _direction(
     tables: SweepTables, given: Sequence[float] | None
 ) -> tuple[Sequence[float], list[str]]:
     """The coefficients that are trained: as given, as before, or what the sweep recommends now."""
+    kept = tables.spec["compound"]
+    names = zip("αβγ", kept or (), strict=False)
+    said = ", ".join(f"{letter} {coefficient(value)}" for letter, value in names)
     if given is not None:
-        return given, []
-    found, kept = tables.recommend(), tables.spec["compound"]
+        other = kept is not None and tuple(given) != tuple(kept)
+        note = f"--compound is another direction than {said} of before, whose trials stay"
+        return given, [note] if other else []
+    found = tables.recommend()
     notes = undecided(found, tables.folder.name)
     if kept is None:
         triple, more = direction(found)
         return triple, [*notes, *more]
-    names = zip("αβγ", Coefficients(*kept), strict=True)
-    said = ", ".join(f"{letter} {coefficient(value)}" for letter, value in names)
     return kept, [*notes, f"the compound networks go on in the direction of {said}, as before"]
 
 

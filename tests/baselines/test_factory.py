@@ -241,6 +241,15 @@ def test_what_cannot_be_imported_is_named(
     assert name in str(error.value)
 
 
+def test_a_deeper_network_that_fails_is_the_one_that_is_named(write: Writer) -> None:
+    text = GOOD.replace("num_classes):\n", "num_classes):\n    assert depth < 2, 'too deep'\n", 1)
+    name = write(text)
+    with pytest.raises(UserError) as error:
+        baselines.get(f"{name}:factory").layout(1.0, 1.0)
+    assert str(error.value).startswith(f"{name}:factory failed at depth 2")
+    assert "UserError" not in str(error.value)
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [

@@ -269,6 +269,8 @@ def test_the_sweep_is_named_where_the_coefficients_are_of_one(tmp_path: Path) ->
         ("my-net", "'my-net' is no name of one"),
         ("class", "'class' is no name of one"),
         ("3net", "'3net' is no name of one"),
+        ("net_", "'net_' is no name of one"),  # not for pip
+        ("ｍｙｎｅｔ", "'ｍｙｎｅｔ' is no name of one"),  # Python imports mynet
         ("timm", "there is a Python module timm already"),
         ("torch", "there is a Python module torch already"),
         ("random", "there is a Python module random already"),
@@ -278,7 +280,8 @@ def test_the_sweep_is_named_where_the_coefficients_are_of_one(tmp_path: Path) ->
         ("resnet18", "timm has models of its own called resnet18"),
         ("used", "used exists already; remove it or choose another folder"),
         ("file", "file exists already"),
-        ("file/mynet", "cannot write"),
+        ("link", "link exists already"),
+        ("file/mynet", "file is not a folder; mend that"),
     ],
 )
 def test_a_folder_that_cannot_be_the_package_is_refused(
@@ -288,6 +291,7 @@ def test_a_folder_that_cannot_be_the_package_is_refused(
     (tmp_path / "used" / "kept.txt").write_text("mine")
     for file in ("file", "beside.py"):
         (tmp_path / file).write_text("mine")
+    (tmp_path / "link").symlink_to("nowhere")
     before = sorted(tmp_path.rglob("*"))
     ran = run(*NANO, "--phi", "0,1", "--export", str(tmp_path / name))
     assert (ran.exit_code, ran.stdout) == (2, "")
@@ -313,6 +317,30 @@ def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
     export(whole, tmp_path / "empty")
     assert (tmp_path / "empty" / "MODEL_CARD.md").exists()
+
+
+def test_what_a_killed_export_has_left_vanishes_with_the_next(tmp_path: Path) -> None:
+    script = (
+        "import os, pathlib, sys; from scalegrid.cli.main import main\n"
+        "pathlib.Path.write_text = lambda *_, **__: os.kill(os.getpid(), 9)\n"
+        f"main({['family', *NANO, '--phi', '1', '--export', 'mynet']!r})"
+    )
+    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False, capture_output=True)
+    (left,) = tmp_path.iterdir()
+    assert left.name != "mynet"
+    export(family("nano", 32, (1,)), tmp_path / "mynet")
+    assert [path.name for path in tmp_path.iterdir()] == ["mynet"]
+
+
+def test_a_refused_folder_is_refused_before_sizes_are_costed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def costed(*_: Any) -> None:
+        raise AssertionError
+
+    monkeypatch.setattr("scalegrid.family.at_phis", costed)
+    ran = run(*NANO, "--export", str(tmp_path / "a-b"))
+    assert (ran.exit_code, ran.stdout) == (2, "")
 
 
 class Offered:

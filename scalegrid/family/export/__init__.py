@@ -1,5 +1,5 @@
 """The sizes of a family as a package of their own, which registers them with timm."""
 
-from scalegrid.family.export.package import export
+from scalegrid.family.export.package import check_folder, export
 
-__all__ = ["export"]
+__all__ = ["check_folder", "export"]

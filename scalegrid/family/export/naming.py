@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import keyword
+import re
 import sys
 from collections.abc import Sequence
 from importlib.machinery import PathFinder
@@ -16,16 +17,25 @@ DIGITS = 3
 """Of φ after the point in a size's name; more where two sizes would have the same name."""
 
 
+_NAME = re.compile("[A-Za-z]([A-Za-z0-9_]*[A-Za-z0-9])?")
+"""What Python imports and pip installs under one name; Python folds some other letters."""
+
+
 def check_name(folder: Path) -> None:
     """Raise UserError unless the package in ``folder`` may have its name, and its models.
 
     They are called ``<name>_p0`` and so on.
     """
     name = folder.name
-    if not name.isidentifier() or keyword.iskeyword(name):
+    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
         raise UserError(
             f"--export writes a Python package called as its folder, and {name!r} is no name of "
-            "one; use letters, digits and _, and a letter first, such as mynet."
+            "one; use letters a to z, digits and _, a letter first and no _ last, such as mynet."
+        )
+    if there := _module(name, folder.parent):
+        raise UserError(
+            f"there is a Python module {name} already ({there}), and a package of that name would "
+            "hide it; choose another name for the folder of --export."
         )
     import timm
 
@@ -34,11 +44,6 @@ def check_name(folder: Path) -> None:
         raise UserError(
             f"timm has models of its own called {name}{f' ({taken[0]})' if taken else ''}; choose "
             "another name for the folder of --export."
-        )
-    if there := _module(name, folder.parent):
-        raise UserError(
-            f"there is a Python module {name} already ({there}), and a package of that name would "
-            "hide it; choose another name for the folder of --export."
         )
 
 

@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -44,9 +43,7 @@ def export(family: Family, folder: Path) -> str:
             a package, or the networks cannot be written down.
     """
     folder = Path(os.path.abspath(folder))
-    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UserError(f"--export {folder} exists already; remove it or choose another folder.")
-    check_name(folder)
+    check_folder(folder)
     models = models_of(family, folder.name)
     code, copies = module(models)
     texts = {**pages(family, models, folder.name), "module": code}
@@ -62,15 +59,37 @@ def export(family: Family, folder: Path) -> str:
     return f"the {kind} are in {folder}, and timm has {named} after `import {folder.name}`"
 
 
+def check_folder(folder: Path) -> None:
+    """Raise UserError where `export` refuses a folder, whatever the sizes."""
+    folder = Path(os.path.abspath(folder))
+    if os.path.lexists(folder) and (
+        folder.is_symlink() or not folder.is_dir() or any(folder.iterdir())
+    ):
+        raise UserError(f"--export {folder} exists already; remove it or choose another folder.")
+    parent = next(path for path in folder.parents if path.exists())
+    if not (parent.is_dir() and os.access(parent, os.W_OK | os.X_OK)):
+        kind = "a folder that may be written to" if parent.is_dir() else "a folder"
+        raise UserError(
+            f"cannot write {folder}: {parent} is not {kind}; mend that or choose another folder "
+            "for --export."
+        )
+    check_name(folder)
+
+
 @contextmanager
 def _new(folder: Path) -> Iterator[Path]:
-    """A folder beside ``folder`` that takes its place if nothing fails, and vanishes if it does."""
+    """A folder beside ``folder`` that takes its place if nothing fails, and vanishes if it does.
+
+    What killed processes have left of it vanishes too.
+    """
+    partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        partial = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+        for left in folder.parent.glob(f".{folder.name}.*.partial"):
+            shutil.rmtree(left, ignore_errors=True)
+        partial.mkdir()
         try:
             yield partial
-            partial.chmod(0o755)  # temporary folders are private
             os.replace(partial, folder)
         finally:
             shutil.rmtree(partial, ignore_errors=True)

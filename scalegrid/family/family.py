@@ -194,8 +194,9 @@ def _wide(terms: Terms, known: Swept, ranges: Sequence[Range]) -> list[str]:
     better = narrower(terms, known.start, last.phi)
     if better is None or better.spread >= last.spread:
         return [f"{said}, and no sweep up to a FLOPs factor of 16 would narrow that"]
+    at = math.log(better.flops_factor) / math.log(terms.flops_factor)
     return [
-        f"{said}. A sweep with --flops-factor {better.flops_factor:.3g} would leave "
+        f"{said}. A sweep at φ = {at:g}, by --flops-factor {better.flops_factor:.3g}, would leave "
         f"{better.spread:.1f} times at φ = {last.phi:g}"
     ]
 

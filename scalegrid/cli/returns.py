@@ -159,8 +159,8 @@ def _row(size: ReturnsSize) -> dict[str, str]:
         "FLOPs": count(size.flops),
         "top-1": f"{size.top1.mid:.2f}",
         "±": _number(size.top1.high - size.top1.mid),
-        "points to the next": _interval(size.step),
-        "by the curve": _interval(size.slope),
+        "per doubling, to the next": _interval(size.step),
+        "per doubling, by the curve": _interval(size.slope),
     }
 
 

@@ -125,7 +125,7 @@ def recommend(
         sensor=table.sensor(fitted),
         luck=with_images,
         images_needed=images,
-        placements=placements(table, fitted.samples.noise),
+        placements=placements(table, fitted),
         advantage=None if compound is None else advantage(table, fitted, compound),
         notes=tuple(_notes(table, metric, str(table.rows["variant"][leader]), rates_checked)),
     )

@@ -142,10 +142,10 @@ _INTERVALS = ("top1", "step", "slope")
 
 
 def _print(found: Sequence[Returns]) -> None:
-    from scalegrid.family.returns_text import answer, basis, level
+    from scalegrid.family.returns_text import answer, basis, level, title
 
     for one in found:
-        print_lines([f"{one.family}: {answer(one)} {level(one)}"])
+        print_lines([f"{title(one)}: {answer(one)} {level(one)}"])
         print()
         print_table([_row(size) for size in one.sizes], least=("±", "φ"))
         print()

@@ -25,6 +25,7 @@ from scalegrid.training.trial import Trial
 from scalegrid.util.errors import UserError
 
 PHIS = (0.5, 2.0)
+AXES = ("depth", "width", "resolution", "paper")
 FACTORS = {"up": 2.0, "down": 0.5}
 
 
@@ -153,6 +154,32 @@ def test_more_phis_and_seeds_join_those_of_before(results: Path) -> None:
     compound = tables.planned[tables.planned["role"] == "compound"]
     assert compound["phi"].tolist() == pytest.approx([0.5, 2.0])
     assert (tables.trials.groupby("variant").size() == 3).all()
+
+
+@pytest.mark.parametrize("phis", [(), (1.0,), (2.0,)])
+def test_layers_are_placed_at_coefficients_of_the_sweep(
+    results: Path, phis: tuple[float, ...]
+) -> None:
+    before = load_sweep("up", results)
+    grid = before.planned[before.planned["role"] == "grid"]
+    even = grid.loc[grid["alpha"].idxmax()]
+    triple = tuple(even[["alpha", "beta", "gamma"]])
+    run(extend("up", phis, results, {"scale": "stages", "compound": triple}).spec)
+    after = load_sweep("up", results)
+    new = after.planned[~after.planned["variant"].isin(before.planned["variant"])]
+    assert set(new["role"]) == ({"stages"} if phis != (2.0,) else {"stages", *AXES, "compound"})
+    found = after.recommend().placements
+    assert {one.even for one in found} == {even["variant"]}
+    assert {one.variant for one in found} == set(new.loc[new["role"] == "stages", "variant"])
+    # Extended again, by the direction that is stored, it is finished.
+    assert run(extend("up", (1.0,), results, {"scale": "stages"}).spec).trained == 0
+
+
+def test_layers_are_placed_at_the_recommended_coefficients(results: Path) -> None:
+    triple = direction(load_sweep("up", results).recommend()).coefficients
+    assert extend("up", (), results, {"scale": "stages"}).spec.compound == triple
+    with pytest.raises(UserError, match=r"give --max-trials 11"):
+        extend("race", (), results, {"scale": "stages"})
 
 
 def test_a_race_gives_further_networks_their_first_trials(results: Path) -> None:

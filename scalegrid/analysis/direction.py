@@ -38,8 +38,9 @@ def direction(found: Recommendation) -> Direction:
     notes = []
     if chosen.variant != best.variant:
         notes.append(
-            f"{_name(best)} is recommended, which is trained at these φ anyway; the compound "
-            f"network beside it is that of the best candidate of several axes, {_name(chosen)}"
+            f"{_name(best)} is recommended, which is trained at other φ anyway; compound scaling, "
+            f"and the placement of layers, are those of the best candidate of several axes, "
+            f"{_name(chosen)}"
         )
     return Direction(coefficients_of(chosen), notes)
 

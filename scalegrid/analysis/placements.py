@@ -1,4 +1,9 @@
-"""Whether it matters where layers are added: early and late against evenly, at equal cost."""
+"""Whether it matters where layers are added: early and late against evenly, at equal cost.
+
+Layers are placed at coefficients that were chosen as the best of many, so the measured mean of the
+even network is probably lucky. It is known by the model of all candidates, which allows for that;
+early and late networks, of which none was chosen, by the means of their own trials.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from scalegrid.analysis.candidate_table import CandidateTable
 from scalegrid.analysis.observations import Floats
-from scalegrid.analysis.selection import difference, interval
+from scalegrid.analysis.selection import interval
+from scalegrid.analysis.surface import Fit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -18,8 +26,8 @@ if TYPE_CHECKING:
 class Placed:
     """How much better a network is than the one of the same width and pixels with even layers.
 
-    Better is positive whatever the metric. ``gain`` is the difference of means as measured, of the
-    same seeds where there are such, with its 95 % interval and the ``probability`` of being better.
+    Better is positive whatever the metric. ``gain`` is the posterior mean of the difference, with
+    its 95 % interval and the ``probability`` of being better.
     The coefficients are those of the network with ``even`` layers. ``equal_cost`` says whether both
     cost what the plan makes equal, by ``cost_ratio`` and ``even_cost``.
     """
@@ -39,12 +47,12 @@ class Placed:
     equal_cost: bool
 
 
-def placements(table: CandidateTable, noise: Floats) -> tuple[Placed, ...]:
+def placements(table: CandidateTable, fitted: Fit) -> tuple[Placed, ...]:
     """The variants of the role ``stages`` with finished trials; none unless the even one has some.
 
     Args:
         table: the sweep.
-        noise: draws of the variance of one trial.
+        fitted: of the candidates.
     """
     tried = set(table.values["variant"])
     rows = table.placed[table.placed["variant"].isin(tried)]
@@ -54,7 +62,12 @@ def placements(table: CandidateTable, noise: Floats) -> tuple[Placed, ...]:
     if even is None:
         return ()
     ordered = rows.sort_values("placement").to_dict("records")
-    return tuple(_placed(table, row, even, noise) for row in ordered)
+    generator = np.random.default_rng(13)
+    own = _draws(table, fitted, str(even["variant"]), generator)
+    return tuple(
+        _placed(row, even, _draws(table, fitted, str(row["variant"]), generator) - own)
+        for row in ordered
+    )
 
 
 def even_of(placed: pd.DataFrame, scaled: pd.DataFrame) -> pd.Series[Any] | None:
@@ -73,16 +86,29 @@ def even_of(placed: pd.DataFrame, scaled: pd.DataFrame) -> pd.Series[Any] | None
     return even
 
 
-def _placed(table: CandidateTable, row: Mapping[Any, Any], even: Any, noise: Floats) -> Placed:
-    ours, theirs = (table.seeds(str(one["variant"])) for one in (row, even))
-    gain, draws = difference(ours, theirs, noise)
+def _draws(
+    table: CandidateTable, fitted: Fit, variant: str, generator: np.random.Generator
+) -> Floats:
+    """Draws of the true value of a network, (count,)."""
+    samples = fitted.samples
+    if variant in table.number:
+        candidate: Floats = samples.values[:, table.number[variant]]
+        return candidate
+    seeds = table.seeds(variant)
+    luck = 0.0 if fitted.luck is None else fitted.luck.variance
+    error = np.sqrt(samples.noise / len(seeds) + luck)
+    values: Floats = float(seeds.mean()) + error * generator.standard_normal(len(error))
+    return values
+
+
+def _placed(row: Mapping[Any, Any], even: Any, draws: Floats) -> Placed:
     low, high = interval(draws)
     return Placed(
         variant=str(row["variant"]),
         placement=float(row["placement"]),
         even=str(even["variant"]),
         **{name: float(even[name]) for name in ("alpha", "beta", "gamma")},
-        gain=gain,
+        gain=float(draws.mean()),
         low=low,
         high=high,
         probability=float((draws > 0).mean()),

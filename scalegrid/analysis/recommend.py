@@ -136,7 +136,7 @@ def recommend(
         sensor=table.sensor(fitted),
         luck=with_images,
         images_needed=images,
-        placements=placements(brief, briefly.samples.noise),
+        placements=placements(brief, briefly),
         advantage=None if compound is None else advantage(brief, briefly, compound),
         rung=table.rung,
         verdict=_verdict(table, brief, briefly, indifference),

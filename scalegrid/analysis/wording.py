@@ -362,7 +362,7 @@ def _advantage(recommendation: Recommendation) -> str:
     if slope := found.slope:
         fewer = "" if len(slope.axes) == 3 else f" (of {enumerated(slope.axes)})"
         grows = (
-            f"{fewer} grows by {signed(slope.mean, metric)} {unit} per unit of φ "
+            f"{fewer} changes by {signed(slope.mean, metric)} {unit} per unit of φ "
             f"({signed(slope.low, metric)} to {signed(slope.high, metric)}; it grows with "
             f"probability {percent(slope.probability)}):"
         )

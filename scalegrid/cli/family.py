@@ -118,11 +118,6 @@ _START = ("baseline", "alpha", "beta", "gamma", "flops_factor")
 @format_option
 def family(name: str | None, folder: Path | None, form: Format, **flags: Any) -> None:
     """Show the networks that coefficients make of a baseline: realised and costed, at any φ."""
-    from scalegrid.family import at_budgets, at_phis, with_sweep
-    from scalegrid.family.document import document
-    from scalegrid.family.export import check_folder, export
-    from scalegrid.family.phis import parse
-
     if flags["fit"] is not None:
         refuse_others("--fit", {"fit", "form"})
         show_fit(flags["fit"], form)
@@ -133,31 +128,14 @@ def family(name: str | None, folder: Path | None, form: Format, **flags: Any) ->
         return
     if shown_returns(flags, form):
         return
+    from scalegrid.family.document import document
+    from scalegrid.family.export import check_folder, export
+
     _check_used(name, flags)
-    kinds = [kind for kind in _KINDS if flags[kind] is not None]
-    if kinds and flags[kinds[0]] == ():
-        raise UserError(f"--{kinds[0]} needs at least one number.")
-    if len(kinds) > 1:
-        raise UserError(f"--{kinds[0]} and --{kinds[1]} both choose the sizes; give one of them.")
-    kind: Any = kinds[0] if kinds else "phi"
     if folder is not None:
         check_folder(folder)  # before sizes are costed and measured
     with redirect_stdout(sys.stderr):  # where a user's network may print
-        known = None if name is None else _swept(name, flags)
-        terms = _terms(known, flags)
-        if kind == "latency":
-            found = _at_latencies(terms, flags)
-        elif kind == "phi":
-            found = at_phis(
-                terms,
-                parse(_phis(terms) if flags["phi"] is None else flags["phi"]),
-                flags["budget"],
-            )
-        else:
-            found = at_budgets(terms, flags[kind], kind, flags["budget"])
-        found = found if known is None else with_sweep(found, known)
-        if flags["measure_latency"] and kind != "latency":
-            found = _timed(found, flags)
+        found = _found(name, flags)
         exported = [] if folder is None else [export(found, folder)]
     if form == "csv":
         print_csv([asdict(size) for size in found.sizes])
@@ -167,6 +145,35 @@ def family(name: str | None, folder: Path | None, form: Format, **flags: Any) ->
         _print(found)
     notes = exported if form == "table" else [*found.notes, *exported]
     print_lines((f"Note: {sentence(note)}" for note in notes), sys.stderr)
+
+
+def _found(name: str | None, flags: dict[str, Any]) -> Family:
+    """The family that is asked for, with what its sweep leaves open and with latencies."""
+    from scalegrid.family import at_budgets, at_phis, with_sweep
+    from scalegrid.family.phis import parse
+
+    kind = _kind(flags)
+    known = None if name is None else _swept(name, flags)
+    terms = _terms(known, flags)
+    if kind == "latency":
+        found = _at_latencies(terms, flags)
+    elif kind == "phi":
+        phis = parse(_phis(terms) if flags["phi"] is None else flags["phi"])
+        found = at_phis(terms, phis, flags["budget"])
+    else:
+        found = at_budgets(terms, flags[kind], kind, flags["budget"])
+    found = found if known is None else with_sweep(found, known)
+    return _timed(found, flags) if flags["measure_latency"] and kind != "latency" else found
+
+
+def _kind(flags: dict[str, Any]) -> Any:
+    """What chooses the sizes."""
+    kinds = [kind for kind in _KINDS if flags[kind] is not None]
+    if kinds and flags[kinds[0]] == ():
+        raise UserError(f"--{kinds[0]} needs at least one number.")
+    if len(kinds) > 1:
+        raise UserError(f"--{kinds[0]} and --{kinds[1]} both choose the sizes; give one of them.")
+    return kinds[0] if kinds else "phi"
 
 
 _COMPARED = ("phi", "alpha", "beta", "gamma", "depth_rounding")

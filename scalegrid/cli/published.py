@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.coefficients import Coefficients, DepthRule
-from scalegrid.util.text import coefficient, count, percent
+from scalegrid.util.text import coefficient, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,8 +47,8 @@ def _said(found: Fit) -> list[str]:
     return [
         f"{found.family} grows as by α = {a}, β = {b}, γ = {c} for twice the FLOPs: shares of "
         f"depth {depth}, width {width} and resolution {resolution}. Its sizes are "
-        f"{percent(found.residual)} of their doublings away from that line (above 10 %, no one "
-        "triple describes them).",
+        f"{100 * found.residual:.1f} % of their doublings away from that line (above 10 %, no one "
+        "triple describes them well).",
         f"Source: {found.source}",
     ]
 

@@ -145,10 +145,10 @@ _INTERVALS = ("top1", "step", "slope")
 
 
 def _print(found: Sequence[Returns]) -> None:
-    from scalegrid.family.returns_text import answer, basis, level
+    from scalegrid.family.returns_text import answer, basis, level, title
 
     for one in found:
-        print_lines([f"{one.family}: {answer(one)} {level(one)}"])
+        print_lines([f"{title(one)}: {answer(one)} {level(one)}"])
         print()
         print_table([_row(size) for size in one.sizes], least=("±", "φ"))
         print()
@@ -162,8 +162,8 @@ def _row(size: ReturnsSize) -> dict[str, str]:
         "FLOPs": count(size.flops),
         "top-1": f"{size.top1.mid:.2f}",
         "±": _number(size.top1.high - size.top1.mid),
-        "points to the next": _interval(size.step),
-        "by the curve": _interval(size.slope),
+        "per doubling, to the next": _interval(size.step),
+        "per doubling, by the curve": _interval(size.slope),
     }
 
 

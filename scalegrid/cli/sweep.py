@@ -20,7 +20,8 @@ from scalegrid.util.text import sentence
     "--extend",
     "extended",
     metavar="NAME",
-    help="Go on with this sweep at further φ: train what it recommends and the single axes there.",
+    help="Go on with this sweep at further φ: train what it recommends and the single axes there; "
+    "or with --scale stages, at what it recommends.",
 )
 @click.option("--phi", help="With --extend: φ as 0.5,1.5,2, where FLOPs are F^φ.")
 def sweep(spec_file: Path | None, extended: str | None, phi: str | None, **flags: Any) -> None:
@@ -47,8 +48,8 @@ def _specification(
         if phi is not None:
             raise UserError("--phi is for --extend NAME; a sweep of its own has --curves.")
         return spec_from_flags(spec_file, flags), []
-    if phi is None:
-        raise UserError("--extend needs --phi, such as --phi 0.5,1.5,2.")
+    if phi is None and flags["scale"] != "stages":
+        raise UserError("--extend needs --phi, such as --phi 0.5,1.5,2, or --scale stages.")
     if spec_file is not None:
         raise UserError(f"--extend {extended} has its own specification; leave out {spec_file}.")
 
@@ -56,4 +57,5 @@ def _specification(
     from scalegrid.results.extension import extend
 
     given = {key: value for key, value in flags.items() if value is not None}
-    return extend(extended, parse(phi), given.pop("results", "results"), given)
+    phis = () if phi is None else parse(phi)
+    return extend(extended, phis, given.pop("results", "results"), given)

@@ -196,8 +196,9 @@ def _wide(terms: Terms, known: Swept, ranges: Sequence[Range]) -> list[str]:
     better = narrower(terms, known.start, last.phi)
     if better is None or better.spread >= last.spread:
         return [f"{said}, and no sweep up to a FLOPs factor of 16 would narrow that"]
+    at = math.log(better.flops_factor) / math.log(terms.flops_factor)
     return [
-        f"{said}. A sweep with --flops-factor {better.flops_factor:.3g} would leave "
+        f"{said}. A sweep at φ = {at:g}, by --flops-factor {better.flops_factor:.3g}, would leave "
         f"{better.spread:.1f} times at φ = {last.phi:g}"
     ]
 
@@ -237,10 +238,10 @@ _DRIFTS = 0.05
 def _growth(family: Family) -> list[str]:
     """A sentence where the formula itself does not ask for F^φ, as of a sweep's coefficients."""
     product, factor = family.terms.coefficients.flops_factor, family.terms.flops_factor
-    grows = math.log(product) / math.log(factor)
+    grows, way = math.log(product) / math.log(factor), "grow" if factor > 1 else "shrink"
     if not family.by("formula") or abs(grows - 1) <= _DRIFTS:
         return []
     return [
-        f"α·β²·γ² = {product:.3g}, so by the formula FLOPs grow as {product:.3g}^φ and not as "
+        f"α·β²·γ² = {product:.3g}, so by the formula FLOPs {way} as {product:.3g}^φ and not as "
         f"{factor:g}^φ; --budget exact keeps to {factor:g}^φ"
     ]

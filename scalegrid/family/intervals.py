@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable
+from functools import partial
 from typing import NamedTuple
 
 from scalegrid.coefficients import LIMIT, Coefficients, Scaling
 from scalegrid.family.sizes import Terms
 from scalegrid.family.start import Start
+from scalegrid.plan.classic import pixels
 from scalegrid.plan.steps import step_at
 from scalegrid.plan.variants import channels, layers
 from scalegrid.spec import LARGEST_FACTOR
@@ -54,10 +56,11 @@ def interval(start: Start, coefficients: Coefficients, phi: float = 1.0) -> Inte
     """
     scaling = start.scaling(coefficients, phi)
     up = coefficients.flops_factor > 1
+    sides = partial(pixels, start.resolution, step=start.step, rest=start.rest)
     ends = [
         _step(start.baseline.depths, scaling.depth, up),
         _step(start.baseline.channels, scaling.width, up),
-        _side(start, scaling.resolution, up),
+        _step(sides, scaling.resolution, up),
     ]
     low, high = zip(*(sorted(end ** (1 / phi) for end in pair) for pair in ends), strict=True)
     return Interval(Coefficients(*low), Coefficients(*high))
@@ -69,17 +72,6 @@ def _step(realise: Callable[[float], Hashable], multiplier: float, up: bool) -> 
     if step.endless and 1 in step:
         return 1.0, 1.0  # the network does not scale along this axis
     return min(step.low, multiplier), max(step.high, multiplier)
-
-
-def _side(start: Start, multiplier: float, up: bool) -> tuple[float, float]:
-    """The multipliers of the resolution that round to the same px."""
-    side, half = start.side(multiplier), start.step / 2
-    low, high = (side - half) / start.resolution, (side + half) / start.resolution
-    if multiplier > 1 or (multiplier == 1 and up):
-        low = max(1.0, low)
-    else:
-        high = min(1.0, high)
-    return min(low, multiplier), max(high, multiplier)
 
 
 def range_at(start: Start, known: Interval, phi: float) -> Range:

@@ -10,6 +10,11 @@ from scalegrid.util.text import count
 _FAR = 30  # doublings: a thousand million times the FLOPs
 
 
+def title(found: Returns) -> str:
+    """What a family is called; compound scaling by others than the recommended coefficients too."""
+    return "compound" if found.family == "grid" else found.family
+
+
 def answer(found: Returns) -> str:
     """From where on a doubling gives less than the threshold by the curve, as a sentence."""
     doubling, worth = "by the curve a doubling of the FLOPs gives", points(found.threshold)

@@ -55,7 +55,8 @@ def of_sweep(subject: Subject, threshold: float = THRESHOLD) -> tuple[list[Retur
         UserError: the threshold is not above 0, or there is no line.
     """
     means, found, reasons, few = subject.means, [], [], []
-    for role, rows in lines_of(subject).items():
+    lines = lines_of(subject)
+    for role, rows in lines.items():
         line = means.line(rows)
         if len(line) < FEWEST:
             few.append(role)
@@ -66,11 +67,21 @@ def of_sweep(subject: Subject, threshold: float = THRESHOLD) -> tuple[list[Retur
         except UserError as error:
             reasons.append(str(error))
     if few:
-        some = f"fewer than {FEWEST} sizes, the baseline included,"
-        reasons.append(f"{some} are on the lines of {enumerated(few)}; {more_points(subject)}")
+        reasons.append(_too_few(few, subject, other="grid" in lines))
     if not found:
         raise UserError(reasons[0] if reasons else f"there is no line; {more_points(subject)}")
     return found, [f"Left out: {reason}" for reason in reasons]
+
+
+def _too_few(few: Sequence[str], subject: Subject, other: bool) -> str:
+    """Which lines are too short and what adds sizes; other coefficients may have their own line."""
+    names = ["the recommended network" if other and role == "compound" else role for role in few]
+    hint = more_points(subject)
+    if list(few) == ["compound"]:
+        direction = " --compound ALPHA BETA GAMMA" if other else ""
+        hint = f"`scalegrid sweep --extend NAME --phi 0.5,1.5,2{direction}` adds some."
+    some = f"fewer than {FEWEST} sizes, the baseline included,"
+    return f"{some} are on the lines of {enumerated(names)}; {hint}"
 
 
 def _measured(row: pd.Series[Any]) -> Measured:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from scalegrid.coefficients import Coefficients, Scaling
 from scalegrid.plan.picks import Pick
@@ -20,25 +20,32 @@ def compound_scalings(spec: SweepSpec) -> list[tuple[str, float, Scaling]]:
     nominal = math.log(triple.flops_factor)
     return [
         ("compound", math.log(f) / math.log(factor), triple.scaling(math.log(f) / nominal))
-        for f in spec.curves
-        if f not in (1.0, factor)
+        for f in _others(spec)
     ]
 
 
-def compound_picks(spec: SweepSpec, networks: Realisable, candidates: Sequence[Pick]) -> list[Pick]:
+def _others(spec: SweepSpec) -> list[float]:
+    """The FLOPs factors of the curves at which there is more than candidates."""
+    return [f for f in spec.curves if f not in (1.0, spec.flops_factor)]
+
+
+def compound_picks(
+    spec: SweepSpec, found: Mapping[float, Realisable], candidates: Sequence[Pick]
+) -> list[Pick]:
     """The networks of equal cost nearest the direction, at each FLOPs factor of the curves.
 
-    At φ = 1 it is a candidate: the one with these coefficients, or else one more.
+    At φ = 1 it is a candidate: the one with these coefficients, or else one more. ``found`` are the
+    networks of each factor.
     """
     if spec.compound is None:
         return []
-    wanted = compound_scalings(spec)
+    wanted = dict(zip(_others(spec), compound_scalings(spec), strict=True))
     if not any(math.dist(pick.scaling, spec.compound) < 1e-9 for pick in candidates):
-        wanted.append(("grid", 1.0, Scaling(*spec.compound)))
+        wanted[spec.flops_factor] = "grid", 1.0, Scaling(*spec.compound)
     shares = Coefficients(*spec.compound).shares()
     picks = []
-    for role, phi, scaling in wanted:
-        factor = spec.flops_factor**phi
+    for factor, (role, phi, scaling) in wanted.items():
+        networks = found[factor]
         d, w, p = nearest_in_direction(
             networks.costs, networks.ratios, factor, spec.cost_tolerance, shares
         ).cell

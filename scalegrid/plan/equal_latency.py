@@ -31,18 +31,24 @@ Measure = Callable[[Sequence[Cell]], list[list[float]]]
 
 
 def with_latencies(
-    networks: Realisable, spec: SweepSpec, costs: Costs
+    networks: Realisable, spec: SweepSpec, costs: Costs, factor: float
 ) -> tuple[Realisable, list[str]]:
-    """Measure networks until enough are known to be F times as slow as the baseline.
+    """Measure networks until enough are known to be ``factor`` times as slow as the baseline.
 
     Measurements are kept on disk, so that a sweep that is run again has the same plan.
+
+    Args:
+        networks: of ``costs``; if they are few, all are measured.
+        spec: whose device, threads and number of candidates are used.
+        costs: of the baseline's networks.
+        factor: of the latency.
 
     Returns:
         The networks with latency ratios, NaN for those not measured; and a note on the noise.
     """
     device = find_devices(spec.device)[0]
     latency.check_threads(spec.threads)
-    path = _path(networks, spec, costs, device)
+    path = _path(networks, spec, costs, factor, device)
 
     def measure(cells: Sequence[Cell]) -> list[list[float]]:
         sides = [networks.resolutions[p] for _, _, p in cells]
@@ -61,7 +67,7 @@ def with_latencies(
 
     known = _load(path, networks)
     if known is None:
-        known = search(networks, spec, measure)
+        known = search(networks, factor, _wanted(spec), measure)
         _save(path, *known)
     ratios, noise = known
     note = (
@@ -72,21 +78,25 @@ def with_latencies(
     return replace(networks, ratios=ratios), [note]
 
 
+def _wanted(spec: SweepSpec) -> int:
+    """How many networks are measured in a round."""
+    return max(32, 0 if spec.candidates == "all" else 2 * spec.candidates)
+
+
 def search(
-    networks: Realisable, spec: SweepSpec, measure: Measure
+    networks: Realisable, factor: float, count: int, measure: Measure
 ) -> tuple[NDArray[np.float64], float]:
     """Ratios of latency, NaN where not measured, and the relative noise of one measurement.
 
-    Each round measures the networks that are expected nearest the target, spread over the budget
+    Each round measures the ``count`` networks expected nearest ``factor``, spread over the budget
     triangle; the first one is guided by FLOPs alone, and includes the single axes.
     """
     features = _features(networks)
     expected = np.exp(features[..., 1])  # the FLOPs ratio
     ratios = np.full(expected.shape, np.nan)
     deviations: list[float] = []
-    wanted = max(32, 0 if spec.candidates == "all" else 2 * spec.candidates)
     for _ in range(ROUNDS):
-        chosen = _next(networks, expected, ratios, spec.flops_factor, wanted)
+        chosen = _next(networks, expected, ratios, factor, count)
         if not chosen:
             break
         times = measure([(0, 0, 0), *chosen])
@@ -146,6 +156,7 @@ def _path(
     networks: Realisable,
     spec: SweepSpec,
     costs: Costs,
+    factor: float,
     device: str,
 ) -> Path:
     content = [
@@ -153,7 +164,7 @@ def _path(
         [asdict(row) for row in costs.baseline.layout(1.0, 1.0)],
         [list(map(list, steps)) for steps in (networks.depths, networks.widths)],
         [networks.resolutions, costs.num_classes, costs.in_chans],
-        [spec.flops_factor, spec.candidates],
+        [factor, spec.candidates],
         [device, latency.machine(device), spec.threads, version("torch")],
     ]
     return cache_root() / "latencies" / f"{digest(content)}.npz"

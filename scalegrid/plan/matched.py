@@ -69,18 +69,17 @@ def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
         UserError: no network costs F times the baseline within the tolerance.
     """
     factors = sorted({spec.flops_factor, *spec.curves} - {1.0})
-    farthest = max(factors, key=lambda factor: abs(math.log(factor)))
-    networks, notes = _networks(spec, costs, resolution, farthest)
-    published = networks
+    found, notes = _networks(spec, costs, resolution, factors)
+    networks = published = found[spec.flops_factor]
     authors = costs.rounded("authors")
     if spec.match != "latency" and authors.baseline.depth_rounding != costs.baseline.depth_rounding:
-        published, _ = _networks(spec, authors, resolution, farthest)
+        published = _networks(spec, authors, resolution, factors)[0][spec.flops_factor]
     picks = [Pick("baseline", 0.0, Scaling(1.0, 1.0, 1.0), networks, (0, 0, 0))]
-    picks += _exact(spec, on_curves("paper", paper(spec.flops_factor), spec), authors, resolution)
+    picks += _paper(spec, authors, resolution)
     picks += _exact(spec, width_curves(spec), costs, resolution)
     for factor in factors:
         phi = math.log(factor) / math.log(spec.flops_factor)
-        corners = _corners(networks, factor)
+        corners = _corners(found[factor], factor)
         picks += [_pick(spec, role, phi, factor, *at) for role, at in corners.items()]
         if factor == spec.flops_factor:
             notes += _corner_notes(corners, spec)
@@ -94,26 +93,43 @@ def matched_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Matched:
             notes += more
     at_one = [pick for pick in picks if pick.phi == 1]
     taken = {place(pick) for pick in at_one}
-    picks += [one for one in compound_picks(spec, networks, at_one) if place(one) not in taken]
+    picks += [one for one in compound_picks(spec, found, at_one) if place(one) not in taken]
     return Matched(picks, len(equal), notes)
 
 
 def _networks(
-    spec: SweepSpec, costs: Costs, resolution: int, factor: float
-) -> tuple[Realisable, list[str]]:
-    """All networks with the ratios that are to be equal, and notes on how those came about."""
-    larger = factor > 1
-    budget = factor * (1 + spec.cost_tolerance if larger else 1 - spec.cost_tolerance)
-    step = spec.resolution_step or 1
-    ranges = _ranges(spec)
+    spec: SweepSpec, costs: Costs, resolution: int, factors: Sequence[float]
+) -> tuple[dict[float, Realisable], list[str]]:
+    """For each factor all networks with the ratios that are to be equal, and notes on the ratios.
+
+    Of latencies they are measured for each factor on its own, so that further factors change no
+    candidate; other costs are those of one table.
+    """
     if spec.match != "latency":
-        return realisable(costs, resolution, step, budget, spec.match, ranges), []
+        farthest = max(factors, key=lambda factor: abs(math.log(factor)))
+        one = _within(spec, costs, resolution, farthest, spec.match)
+        return dict.fromkeys(factors, one), []
     from scalegrid.plan.equal_latency import with_latencies
 
-    # Latency does not follow FLOPs, so look well beyond the budget.
-    more = budget * (1.5 if larger else 1 / 1.5)
-    wide = realisable(costs, resolution, step, more, ranges=ranges)
-    return with_latencies(wide, spec, costs)
+    found, notes = {}, []
+    for factor in factors:
+        # Latency does not follow FLOPs, so look well beyond the budget.
+        wide = _within(spec, costs, resolution, factor, "flops", 1.5)
+        found[factor], more = with_latencies(wide, spec, costs, factor)
+        notes += more if factor == spec.flops_factor else []
+    return found, notes
+
+
+def _within(
+    spec: SweepSpec, costs: Costs, resolution: int, factor: float, kind: str, more: float = 1.0
+) -> Realisable:
+    """The networks up to a factor of the cost, and its tolerance, and so many times more."""
+    larger = factor > 1
+    budget = factor * (1 + spec.cost_tolerance if larger else 1 - spec.cost_tolerance)
+    step, ranges = spec.resolution_step or 1, _ranges(spec)
+    return realisable(
+        costs, resolution, step, budget * (more if larger else 1 / more), kind, ranges
+    )
 
 
 def _ranges(spec: SweepSpec) -> Ranges:
@@ -125,10 +141,25 @@ def _ranges(spec: SweepSpec) -> Ranges:
 Place = tuple[Realisable, Cell]
 
 
-def _exact(spec: SweepSpec, wanted: Sequence[Exact], costs: Costs, resolution: int) -> list[Pick]:
-    """What exactly these multipliers build, by the rounding of ``costs``.
+def _paper(spec: SweepSpec, costs: Costs, resolution: int) -> list[Pick]:
+    """What the paper's coefficients build at each factor, at the cost that is to be equal."""
+    wanted = on_curves("paper", paper(spec.flops_factor), spec)
+    if spec.match != "latency":
+        return _exact(spec, wanted, costs, resolution)
+    from scalegrid.plan.equal_latency import with_latencies
 
-    None where they build no more than the baseline. Latency is not measured for them.
+    picks = [pick for one in wanted for pick in _exact(spec, [one], costs, resolution)]
+    factor = spec.flops_factor
+    measured = [with_latencies(pick.networks, spec, costs, factor)[0] for pick in picks]
+    return [
+        pick._replace(networks=networks) for pick, networks in zip(picks, measured, strict=True)
+    ]
+
+
+def _exact(spec: SweepSpec, wanted: Sequence[Exact], costs: Costs, resolution: int) -> list[Pick]:
+    """What exactly these multipliers build, by the rounding of ``costs``; latency not measured.
+
+    None where they build no more than the baseline.
     """
     kind = "flops" if spec.match == "latency" else spec.match
     picks = exact_picks(wanted, costs, resolution, spec.resolution_step or 1, kind)

@@ -61,9 +61,10 @@ def stage_picks(spec: SweepSpec, costs: Costs, resolution: int) -> Placed:
     sides = (tuple(-one for one in PLACEMENTS), (0.0,), PLACEMENTS)
     found = [_pick(spec, costs, resolution, triple, side) for side in sides]
     if len({place(pick) for pick in found}) == 1:
-        same = f"{name} is one network at these coefficients, wherever its layers are placed"
-        return Placed([], [f"{same}, so there is nothing to compare"])
-    return Placed(found, [note for pick in found for note in _notes(spec, pick)])
+        same = f"no other placement of {name}'s layers comes as near to {factor:g}× as the even one"
+        return Placed([], [f"{same} at these coefficients, so there is nothing to compare"])
+    notes = [note for pick in found for note in _notes(spec, pick, evenly=found[1])]
+    return Placed(found, notes)
 
 
 def _coefficients(spec: SweepSpec) -> Coefficients:
@@ -135,9 +136,11 @@ def _miss(spec: SweepSpec, pick: Pick) -> float:
     return abs(float(pick.networks.ratios[pick.cell]) / spec.flops_factor - 1)
 
 
-def _notes(spec: SweepSpec, pick: Pick) -> list[str]:
+def _notes(spec: SweepSpec, pick: Pick, evenly: Pick) -> list[str]:
     where = placed_word(pick.placement) if pick.placement else "evenly"
     change, factor = "added" if spec.flops_factor > 1 else "removed", spec.flops_factor
+    if pick.placement and place(pick) == place(evenly):
+        return [f"layers {change} {where} are those {change} evenly, where the cost is {factor:g}×"]
     if _miss(spec, pick) <= spec.cost_tolerance:
         return []
     return [

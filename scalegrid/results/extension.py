@@ -1,4 +1,4 @@
-"""A stored sweep at further φ: its specification with more FLOPs factors and a direction."""
+"""A stored sweep at further φ, or with layers placed: its specification and a direction."""
 
 from __future__ import annotations
 
@@ -16,6 +16,9 @@ from scalegrid.util.text import coefficient
 
 _AT_A_FACTOR = 5
 """Networks at a FLOPs factor: three axes, compound, and what the paper's coefficients build."""
+
+_PLACED = 3
+"""Networks that differ in where their layers are, at most."""
 
 
 class Extension(NamedTuple):
@@ -35,10 +38,11 @@ def extend(
 
     Its recipe and data are those of before. At each φ the single axes are trained, and the network
     of equal cost nearest the direction that the sweep recommends, or has been extended by already.
+    If ``scale`` is given as ``stages``, layers are placed at the coefficients of that direction.
 
     Args:
         sweep: its name under ``results``, or the path of its folder.
-        phis: above 0; FLOPs grow, or shrink, to F^φ.
+        phis: above 0; FLOPs grow, or shrink, to F^φ. None are needed where layers are placed.
         results: the folder of sweeps.
         given: settings to be used instead of the stored ones, such as seeds, or where the data are.
 
@@ -58,12 +62,17 @@ def extend(
     stored = {key: value for key, value in tables.spec.items() if value is not None}
     stored |= {"name": name, "results": str(tables.folder.parent)}
     factors, notes = _factors(phis, float(stored["flops_factor"]), name)
+    placed = given.get("scale") == "stages"
+    if not (factors or placed):
+        raise UserError(f"--phi has no φ that {name} lacks; give others, such as 0.5,1.5,2.")
     triple, more = _direction(tables, given.get("compound"))
     curves = {*given.get("curves", stored["curves"]), *factors}
     settings = {**stored, **given, "curves": sorted(curves), "compound": list(triple)}
     spec = yaml.build(SweepSpec, settings)
     had = set(stored["curves"]) if stored.get("compound") else set()
-    _check_limits(tables, spec, given, len(curves - had))
+    more_networks = _AT_A_FACTOR * len(curves - had)
+    more_networks += _PLACED * (placed and stored.get("scale") != "stages")
+    _check_limits(tables, spec, given, more_networks)
     if spec.seeds == 1:
         more.append("each further network gets one seed; --seeds gives all of them more")
     return Extension(spec, [*notes, *more])
@@ -85,8 +94,6 @@ def _factors(phis: Iterable[float], factor: float, name: str) -> tuple[list[floa
                 f"{factor:g}^φ, and a sweep goes from {ends[0]:.3g} to {ends[1]:.3g} times the "
                 "FLOPs."
             )
-    if not found:
-        raise UserError(f"--phi has no φ that {name} lacks; give others, such as 0.5,1.5,2.")
     return found, notes
 
 
@@ -110,21 +117,18 @@ def _direction(
 
 
 def _check_limits(
-    tables: SweepTables, spec: SweepSpec, given: Mapping[str, Any], factors: int
+    tables: SweepTables, spec: SweepSpec, given: Mapping[str, Any], more: int
 ) -> None:
-    """Raise UserError where a limit of the race that was is none of the race with more networks.
-
-    ``factors`` counts the FLOPs factors at which there are more.
-    """
+    """Raise UserError where a limit of the race that was is none of one with ``more`` networks."""
     made, name = len(tables.trials), tables.folder.name
-    needed = made + _AT_A_FACTOR * factors * spec.seeds
+    needed = made + more * spec.seeds
     if spec.max_trials is not None and "max_trials" not in given and spec.max_trials < needed:
         raise UserError(
-            f"{name} has made {made} of at most {spec.max_trials} trials, and networks at these φ "
+            f"{name} has made {made} of at most {spec.max_trials} trials, and further networks "
             f"need some too; give --max-trials {needed}."
         )
-    if spec.max_hours is not None and "max_hours" not in given and factors:
+    if spec.max_hours is not None and "max_hours" not in given and more:
         raise UserError(
             f"{name} trains for at most {spec.max_hours:g} hours in all; give --max-hours for it "
-            "and the networks at these φ together."
+            "and the further networks together."
         )

@@ -79,7 +79,7 @@ def test_it_is_a_sentence_and_plain_data() -> None:
     assert sentence.startswith(
         "The advantage of compound scaling (α 1.26, β 1.12, γ 1.12) over the "
     )
-    assert "best single axis grows by +2.0" in sentence
+    assert "best single axis changes by +2.0" in sentence
     assert "it grows with probability > 99 %" in sentence
     document = said.to_dict()["advantage"]
     assert list(document) == ["alpha", "beta", "gamma", "at", "slope", "left_out"]

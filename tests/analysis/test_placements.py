@@ -54,6 +54,17 @@ def test_differences_are_those_of_the_means_and_hold_the_truth() -> None:
     assert late.probability > 0.99
 
 
+def test_the_luck_of_the_network_that_was_chosen_is_no_difference() -> None:
+    """As measured early and late layers are two points worse, for none is better than the rest."""
+    values = noisy_trials(np.full(8, 0.7), 2, 0.01)
+    values |= {EVEN: [0.715, 0.725], "early": [0.695, 0.705], "late": [0.695, 0.705]}
+    one = recommend(placed(), trials_table(values))
+    assert one.best.variant == EVEN
+    for placement in one.placements:
+        assert -0.015 < placement.gain < 0
+        assert placement.low < 0 < placement.high
+
+
 def test_they_are_no_candidates_even_if_better_than_all() -> None:
     one = found(0.2, 0.2)
     plain = recommend(variants_table(SHARES), trials_table(noisy_trials(TRUTH, 6, 0.002)))

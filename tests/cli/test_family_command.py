@@ -78,7 +78,7 @@ def test_a_plan_of_block_strings_needs_no_torch() -> None:
 def test_from_a_sweep_it_shows_what_is_open_and_what_would_narrow_it() -> None:
     ran = run(*NANO, "--phi", "0:7")
     assert "nano from 32 px by α = 1.167, β = 1.083, γ = 1.25" in ran.stdout
-    assert "A sweep with --flops-factor" in ran.stdout
+    assert "A sweep at φ = 3, by --flops-factor 8, would leave" in ran.stdout
     assert "What the sweep's coefficients, known to an interval, may build:" in ran.stdout
     assert "has not decided" not in ran.stdout
 

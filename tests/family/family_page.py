@@ -22,7 +22,7 @@ def direction_row(found: Fit) -> str:
     """Shares, coefficients and residual of a family."""
     shares = " | ".join(f"{share:.2f}" for share in found.shares)
     coefficients = " | ".join(f"{value:.2f}" for value in found.coefficients)
-    return f"| {found.family} | {shares} | {coefficients} | {100 * found.residual:.0f} % |"
+    return f"| {found.family} | {shares} | {coefficients} | {100 * found.residual:.1f} % |"
 
 
 def size_row(found: Fit) -> str:

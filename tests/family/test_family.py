@@ -160,11 +160,8 @@ def test_every_coefficient_within_the_interval_builds_the_same_network() -> None
     low, high = interval(first, PAPER)
     here = first.place(first.scaling(PAPER, 1.0))
     margin = 1e-6
-    for inside in (0.0, 0.5, 1.0):
-        triple = [
-            (a + margin) ** (1 - inside) * (b - margin) ** inside
-            for a, b in zip(low, high, strict=True)
-        ]
+    for inside in (0.0, 0.5, 1.0):  # the ends too
+        triple = [a ** (1 - inside) * b**inside for a, b in zip(low, high, strict=True)]
         assert first.place(first.scaling(Coefficients(*triple), 1.0)) == here
     for i in range(3):
         for out in (low[i] - 2 * margin, high[i] + 2 * margin):
@@ -183,11 +180,14 @@ def test_ranges_hold_the_formulas_size_and_widen_with_phi(tables: dict) -> None:
         assert one.flops_low <= sized[one.phi].flops <= one.flops_high
     spreads = [one.spread for one in found.ranges]
     assert spreads == sorted(spreads)
+    assert spreads[0] == 1  # the network of the sweep itself
     better = narrower(terms, known.start, 7)
     assert better is not None
     assert better.spread < spreads[-1]
-    assert f"A sweep with --flops-factor {better.flops_factor:.3g} would leave" in found.notes[-1]
-    wider = interval(known.start, known.coefficients, math.log2(better.flops_factor))
+    phi = math.log2(better.flops_factor)
+    said = f"A sweep at φ = {phi:g}, by --flops-factor {better.flops_factor:.3g}, would leave"
+    assert said in found.notes[-1]
+    wider = interval(known.start, known.coefficients, phi)
     assert range_at(known.start, wider, 7).spread == better.spread
 
 

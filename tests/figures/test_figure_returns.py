@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import isnan, nan
 from typing import Any
 
@@ -15,7 +16,7 @@ from pictures import draw
 from scalegrid.analysis.saturating import KNOWN
 from scalegrid.family.accuracies import published_returns
 from scalegrid.family.returns import Measured, returns
-from scalegrid.family.returns_text import answer
+from scalegrid.family.returns_text import answer, title
 from scalegrid.figures import style
 from scalegrid.figures.returns import draw_returns, of_sweep
 from scalegrid.figures.subject import Drawing, Subject
@@ -105,6 +106,16 @@ def test_a_line_of_two_sizes_is_left_out_with_a_sentence() -> None:
         "Left out: fewer than 3 sizes, the baseline included, are on the lines of width; "
         "`scalegrid sweep --curves 1,1.5,2,3` adds some."
     ) in caption
+
+
+def test_a_line_of_compound_scaling_is_called_so_where_another_is_recommended() -> None:
+    tables = train(plan(grid=30, factors=(1.5, 2, 4), compound=(0.5, 1.5, 2)), seeds=4)
+    here = Subject(replace(tables, spec={"curves": [1.5], "compound": [1.15] * 3}))
+    found, (reason,) = of_sweep(here)
+    names = [title(one) for one in found]
+    assert names == ["depth", "width", "resolution", "paper", "compound"]
+    assert "on the lines of the recommended network" in reason
+    assert "--extend NAME --phi 0.5,1.5,2 --compound" in reason
 
 
 def test_one_seed_each_has_a_curve_and_no_bars() -> None:

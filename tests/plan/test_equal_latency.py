@@ -1,5 +1,6 @@
 """Networks of equal latency, on a pretended device whose latencies are known."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from scalegrid import baselines
 from scalegrid.baselines import Baseline
 from scalegrid.cost import latency
 from scalegrid.cost.table import Costs
-from scalegrid.plan import equal_latency
+from scalegrid.plan import Plan, Variant, equal_latency
 from scalegrid.plan.realisable import Cell, Realisable, realisable
 from scalegrid.plan.summary import scaled_variants
 from scalegrid.spec import SweepSpec
@@ -40,7 +41,7 @@ def test_only_measured_networks_have_a_ratio_and_many_are_near(networks: Realisa
         asked.extend(cells)
         return [[f * pretended(networks, at) for f in (0.99, 1.0, 1.01)] for at in cells]
 
-    ratios, noise = equal_latency.search(networks, SPEC, measure)
+    ratios, noise = equal_latency.search(networks, 2.0, 32, measure)
     assert noise == pytest.approx(0.01)
     known = {(int(d), int(w), int(p)) for d, w, p in np.argwhere(~np.isnan(ratios))}
     assert known == set(asked)
@@ -54,14 +55,19 @@ def test_only_measured_networks_have_a_ratio_and_many_are_near(networks: Realisa
     assert near.sum() >= 12
 
 
-def test_a_plan_of_equal_latency_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+Pretended = list[tuple[str, int]]
+
+
+@pytest.fixture
+def rounds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Pretended:
+    """The calls of a pretended measurement: the root of the parameters, times the px."""
     monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path))
-    rounds = []
+    calls: Pretended = []
 
     def seconds(
         models: Sequence[nn.Module], shapes: Sequence[tuple[int, ...]], device: str, threads: int
     ) -> list[list[float]]:
-        rounds.append((device, threads))
+        calls.append((device, threads))
         weights = [sum(p.numel() for p in model.parameters()) for model in models]
         return [
             [n**0.5 * px * factor for factor in (0.98, 1, 1.02)]
@@ -69,17 +75,43 @@ def test_a_plan_of_equal_latency_is_kept(tmp_path: Path, monkeypatch: pytest.Mon
         ]
 
     monkeypatch.setattr(latency, "seconds", seconds)
+    return calls
+
+
+def pretended_ratio(plan: Plan, variant: Variant) -> float:
+    base = plan.variants[0]
+    return math.sqrt(variant.params / base.params) * variant.resolution / base.resolution
+
+
+def test_a_plan_of_equal_latency_is_kept(rounds: Pretended) -> None:
     plan = planned(SPEC, NANO, 10)
     assert rounds[0] == ("cpu", 1)
-    base = plan.variants[0]
     for variant in scaled_variants(plan):
-        ratio = (variant.params / base.params) ** 0.5 * variant.resolution / base.resolution
-        assert not variant.matched or ratio == pytest.approx(2, rel=0.05)
+        near = pretended_ratio(plan, variant) == pytest.approx(2, rel=0.05)
+        assert variant.matched == near  # the paper's coefficients too
     assert sum(v.matched for v in scaled_variants(plan)) >= 4
     assert any("repeated measurements of a network spread by 2.0%" in note for note in plan.notes)
     rounds.clear()
     assert repr(planned(SPEC, NANO, 10)) == repr(plan)
     assert rounds == []
+
+
+def test_further_factors_change_no_candidate_and_have_a_latency_of_their_own(
+    rounds: Pretended,
+) -> None:
+    plan = planned(SPEC, NANO, 10)
+    measured = len(rounds)
+    further = SPEC.model_copy(update={"curves": (4.0,), "compound": (1.2, 1.1, 1.15)})
+    extended = planned(further, NANO, 10)
+    ids = {v.variant for v in extended.variants}
+    assert {v.variant for v in plan.variants} <= ids
+    assert len(rounds) > measured
+    at_two = {v.role: v for v in extended.variants if v.phi == 2}
+    assert set(at_two) == {"depth", "width", "resolution", "compound"}
+    for variant in at_two.values():
+        near = pretended_ratio(extended, variant) == pytest.approx(4, rel=0.05)
+        assert variant.matched == near
+    assert at_two["compound"].matched
 
 
 def test_inferences_are_timed_in_turns_and_threads_are_given_back() -> None:

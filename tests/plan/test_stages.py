@@ -158,7 +158,7 @@ def test_a_network_of_one_stage_has_nothing_to_place() -> None:
     spec = SweepSpec(scale="stages", compound=TRIPLE, candidates=4)
     plan = planned(spec, one, CLASSES)
     assert not [v for v in plan.variants if v.role == "stages"]
-    assert any("one is one network at these coefficients" in note for note in plan.notes)
+    assert any("no other placement of one's layers" in note for note in plan.notes)
     isotropic = baselines.get("timm/vit_tiny_patch16_224")
     assert isotropic.placed(1.0).depths(1.5) == isotropic.depths(1.5)
 

@@ -69,13 +69,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing of the sweeps, print the table, write it as parquet."""
     options = parser().parse_args(arguments)
     rows = []
-    for name in SETUPS:
-        if options.only and name not in options.only:
-            continue
-        given = sensor.settings(name, options, SETUPS, "fidelity")
-        if given is None:
-            print(f"{name} is left out: its data were not given.", file=sys.stderr)
-            continue
+    for name, given in sensor.chosen(options, SETUPS, "fidelity"):
         given |= {"allocation": "uniform"}
         for seeds in range(1, options.seeds + 1):  # so that some are whole if it is interrupted
             spec = SweepSpec(**given | {"seeds": seeds})

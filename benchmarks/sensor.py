@@ -18,7 +18,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -70,12 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing of the sweeps, print the table, write it as parquet."""
     options = parser().parse_args(arguments)
     rows = []
-    for name in SETUPS:
-        if options.only and name not in options.only:
-            continue
-        if (given := settings(name, options, SETUPS, "sensor")) is None:
-            print(f"{name} is left out: its data were not given.", file=sys.stderr)
-            continue
+    for name, given in chosen(options, SETUPS, "sensor"):
         spec = SweepSpec(**given)
         if run_sweep(spec, display=display_for(sys.stderr)).interrupted:
             return
@@ -83,11 +78,23 @@ def main(arguments: Sequence[str] | None = None) -> None:
     publish("sensor", rows, options.out)
 
 
+def chosen(
+    options: argparse.Namespace, setups: Mapping[str, Mapping[str, Any]], benchmark: str
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The setups asked for whose data were given, with all settings of their sweeps."""
+    for name in options.only or setups:
+        given = settings(name, options, setups, benchmark)
+        if given is None:
+            print(f"{name} is left out: its data were not given.", file=sys.stderr)
+        else:
+            yield name, given
+
+
 def settings(
     name: str, options: argparse.Namespace, setups: Mapping[str, Mapping[str, Any]], benchmark: str
 ) -> dict[str, Any] | None:
     """All settings of a setup's sweep, its data ready; None where they were not given."""
-    chosen = {
+    made = {
         "candidates": 8,
         "seeds": options.seeds,
         "check_learning": False,
@@ -96,15 +103,15 @@ def settings(
         **setups[name],
     }
     for data in ("cifar10", "clothing"):
-        if chosen.get("data") == data:
+        if made.get("data") == data:
             if (folder := getattr(options, data)) is None:
                 return None
             if data == "clothing":
                 folder = pooled(folder, options.results / f"{benchmark}-clothing-pooled")
-            chosen["data"] = str(folder)
+            made["data"] = str(folder)
     if options.quick:
-        chosen |= {"candidates": 4, "seeds": 2, "train_images": 640, "val_images": 200, "epochs": 1}
-    return chosen
+        made |= {"candidates": 4, "seeds": 2, "train_images": 640, "val_images": 200, "epochs": 1}
+    return made
 
 
 def pooled(folder: Path, into: Path) -> Path:

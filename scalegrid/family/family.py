@@ -188,9 +188,11 @@ def _wide(terms: Terms, known: Swept, ranges: Sequence[Range]) -> list[str]:
     first, last = wide[0], max(wide, key=lambda one: one.spread)
     said = (
         f"rounding at φ = 1 leaves the coefficients open, so that FLOPs at φ = {last.phi:g} may be "
-        f"{last.spread:.1f} times as many at one end as at the other; beyond φ = "
-        f"{_before(ranges, first):g} they differ by more than {WIDE:g}"
+        f"{last.spread:.1f} times as many at one end as at the other"
     )
+    narrow = [one.phi for one in ranges if abs(one.phi) < abs(first.phi)]
+    if narrow:
+        said += f"; beyond φ = {max(narrow, key=abs):g} they differ by more than {WIDE:g}"
     better = narrower(terms, known.start, last.phi)
     if better is None or better.spread >= last.spread:
         return [f"{said}, and no sweep up to a FLOPs factor of 16 would narrow that"]
@@ -198,12 +200,6 @@ def _wide(terms: Terms, known: Swept, ranges: Sequence[Range]) -> list[str]:
         f"{said}. A sweep with --flops-factor {better.flops_factor:.3g} would leave "
         f"{better.spread:.1f} times at φ = {last.phi:g}"
     ]
-
-
-def _before(ranges: Sequence[Range], first: Range) -> float:
-    """The φ before the first that is wide."""
-    narrow = [one.phi for one in ranges if abs(one.phi) < abs(first.phi) and one.spread <= WIDE]
-    return max(narrow, key=abs, default=0.0)
 
 
 def noted(family: Family) -> Family:

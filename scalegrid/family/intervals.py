@@ -13,7 +13,7 @@ from typing import NamedTuple
 from scalegrid.coefficients import LIMIT, Coefficients, Scaling
 from scalegrid.family.sizes import Terms
 from scalegrid.family.start import Start
-from scalegrid.plan.steps import step_at
+from scalegrid.plan.steps import PRECISION, step_at
 from scalegrid.plan.variants import channels, layers
 from scalegrid.spec import LARGEST_FACTOR
 
@@ -75,6 +75,7 @@ def _side(start: Start, multiplier: float, up: bool) -> tuple[float, float]:
     """The multipliers of the resolution that round to the same px."""
     side, half = start.side(multiplier), start.step / 2
     low, high = (side - half) / start.resolution, (side + half) / start.resolution
+    high -= PRECISION  # a half is rounded up
     if multiplier > 1 or (multiplier == 1 and up):
         low = max(1.0, low)
     else:

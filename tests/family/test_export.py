@@ -218,6 +218,7 @@ def test_tables_have_the_names_of_models(families: dict[str, Family], folder: Pa
     assert (table["baseline"], table["alpha"]) == ("nano", 1.2)
     for page in ("README.md", "MODEL_CARD.md"):
         assert all(name in (folder / "mynano" / page).read_text() for name in names)
+        assert "The baseline is blocks.yaml at 32 px" in (folder / "myblocks" / page).read_text()
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_a_named_figure_without_data_is_an_error_and_nothing_is_written(tmp_path
 def test_no_figure_at_all_is_an_error(tmp_path: Path) -> None:
     tables = train(plan())
     alone = tables.where_variants(tables.variants["role"] == "baseline")
-    with pytest.raises(UserError, match="cannot draw equal-cost, .*: nothing can be recom"):
+    with pytest.raises(UserError, match=r"cannot draw equal-cost, .*: nothing can be recom"):
         draw(None, alone, tmp_path)
 
 

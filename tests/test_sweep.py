@@ -248,7 +248,7 @@ def test_a_network_that_was_edited_is_refused(
 @pytest.mark.parametrize("first", [None, 1])
 def test_other_channels_are_refused_in_the_same_folder(results: Path, first: int | None) -> None:
     run_light_sweep(light_spec(results, channels=first))
-    there, here = ("None", "1") if first is None else ("1", "None")
+    there, here = ("not given", "1") if first is None else ("1", "not given")
     with pytest.raises(UserError, match=f"channels is {there} there and {here} here"):
         run_light_sweep(light_spec(results, channels=None if first else 1), make_executor=Forbidden)
 

@@ -111,8 +111,9 @@ class CandidateTable:
         own = every[every["rung"] == rung]
         if len(own) < 2:
             raise UserError(
-                "nothing can be recommended yet: one finished trial says nothing of the noise; run "
-                "`scalegrid sweep` again to finish it, or with more --seeds."
+                "nothing can be recommended yet: one finished trial of a candidate says "
+                "nothing of the noise; run `scalegrid sweep` again to finish it, or with more "
+                "--seeds."
             )
         observations = observed(own, number, metric)
         shares = tried[_SHARES].to_numpy(dtype=np.float64)

@@ -73,7 +73,9 @@ def print_table(
         dropped.append(key)
         table = _table(rows, dropped)
     needed = console.measure(table).minimum
-    console.print(table, width=max(width, needed), soft_wrap=False)
+    with console.capture() as captured:
+        console.print(table, width=max(width, needed), soft_wrap=False)
+    print("\n".join(line.rstrip() for line in captured.get().splitlines()), file=out)
     if dropped:
         print_lines([f"A wider terminal shows also: {', '.join(dropped)}."], out)
 

@@ -112,7 +112,9 @@ def _print(plans: Sequence[Plan]) -> None:
     print_lines([_trials(plan), *_off_cost(plan), *_memory(plan)])
     print_lines(f"Note: {sentence(note)}" for note in plan.notes)
     print()
-    print_table([_row(plan, variant) for variant in plan.variants], least=_DROPPED)
+    several = len({variant.phi for variant in plan.variants if variant.phi}) > 1
+    least = [key for key in _DROPPED if not (several and key == "φ")]
+    print_table([_row(plan, variant) for variant in plan.variants], least=least)
     print()
     summaries = [summarise(p, spec.matched_cost) for p in plans]
     print_table([_summary_row(one, spec.flops_factor) for one in summaries], least=_LESS)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from scalegrid.cli.options import name_argument, results_option
+from scalegrid.cli.output import print_lines
 from scalegrid.figures import FIGURES
 
 if TYPE_CHECKING:
@@ -52,7 +53,7 @@ def plot(
     from scalegrid.results import load_sweep
 
     def warn(reason: str) -> None:
-        print(f"left out: {reason}", file=sys.stderr)
+        print_lines([f"left out: {reason}"], sys.stderr)
 
     tables = load_sweep(name, results)
     folder = tables.folder / "figures"

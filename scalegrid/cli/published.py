@@ -110,7 +110,8 @@ def show_references(form: Format) -> None:
 
     table = reference_rows()
     if form == "table":
-        print_table([_reference(row) for _, row in table.iterrows()])
+        rows = [_reference(row) for _, row in table.iterrows()]
+        print_table(rows, least=("printed, M", "printed, B"))
     else:
         _print_rows(table, form)
 

@@ -77,8 +77,8 @@ def _print(status: Status) -> None:
                     "running": trial.label,
                     "seed": trial.seed,
                     **({"rung": f"{trial.rung}×"} if rungs else {}),
-                    "epoch": f"{trial.epoch} of {trial.epochs}",
-                    "images/s": f"{trial.images_per_second or 0:.0f}",
+                    "epoch": f"{min(trial.epoch + 1, trial.epochs)} of {trial.epochs}",
+                    "images/s": f"{rate:.0f}" if (rate := trial.images_per_second) else "–",
                 }
                 for trial in status.running
             ]

@@ -88,6 +88,11 @@ def _read(path: Path) -> pd.DataFrame:
             f"{path} has rows with more values than it has columns; name every column in its first "
             "line, and quote values that have commas."
         ) from error
+    except FileNotFoundError:
+        raise UserError(
+            f"there is no file {path}; timm's results-imagenet.csv is in the folder results of its "
+            "repository, github.com/huggingface/pytorch-image-models."
+        ) from None
     except (OSError, ValueError) as error:  # pandas' own errors are ValueErrors
         raise UserError(f"cannot read {path} as a CSV file ({one_line(error)}).") from error
     for wanted in (("model",), ("top1",), ("flops", "gmacs", "img_size")):

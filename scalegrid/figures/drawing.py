@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
-from scalegrid.util.text import did_you_mean
+from scalegrid.util.text import did_you_mean, enumerated
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,7 +72,8 @@ def draw(
         formats: some of `FORMATS`. Beside them goes the caption, as ``.txt``.
         theme: for a light page or a dark one. None is for a light one, where an SVG follows the
             page that it is on. The background is transparent.
-        warn: called with one sentence for each figure left out; only where ``names`` is None.
+        warn: called with one sentence for each reason why figures are left out, which names them;
+            only where ``names`` is None.
 
     Returns:
         The files, figure by figure. Nothing is written unless all can be drawn.
@@ -87,14 +88,15 @@ def draw(
 
     subject = Subject.of(tables)
     files: dict[str, bytes] = {}
-    reasons: list[str] = []
+    left_out: dict[str, list[str]] = {}
     for name in dict.fromkeys(names or FIGURES):
         try:
-            drawn = render(name, subject, formats, theme)
+            drawn = _figure(name, subject, formats, theme)
         except UserError as error:
             drawn = {}
-            reasons.append(str(error))
+            left_out.setdefault(str(error), []).append(name)
         files |= drawn
+    reasons = [f"cannot draw {enumerated(found)}: {why}" for why, found in left_out.items()]
     if reasons and (names or not files):
         raise UserError(reasons[0])
     if warn is not None:
@@ -150,11 +152,17 @@ def render(
     Raises:
         UserError: there are no data for it; the sentence names the figure.
     """
-    module = import_module(f"scalegrid.figures.{name.replace('-', '_')}")
     try:
-        return _render(partial(module.draw, tables), name, formats, theme)
+        return _figure(name, tables, formats, theme)
     except UserError as error:
         raise UserError(f"cannot draw {name}: {error}") from None
+
+
+def _figure(
+    name: str, tables: Tables, formats: Sequence[str], theme: Theme | None
+) -> dict[str, bytes]:
+    module = import_module(f"scalegrid.figures.{name.replace('-', '_')}")
+    return _render(partial(module.draw, tables), name, formats, theme)
 
 
 def _check(kind: str, names: Sequence[str], known: Sequence[str]) -> None:

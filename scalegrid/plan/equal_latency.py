@@ -73,7 +73,7 @@ def with_latencies(
     note = (
         f"latency is the median of {latency.REPEATS} interleaved inferences of one image on "
         f"{device}, {spec.threads} thread{'s' * (spec.threads > 1)}; repeated "
-        f"measurements of a network spread by {noise:.1%} (median absolute deviation)"
+        f"measurements of a network spread by {100 * noise:.1f} % (median absolute deviation)"
     )
     return replace(networks, ratios=ratios), [note]
 

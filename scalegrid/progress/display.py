@@ -244,7 +244,9 @@ def render(status: Status) -> RenderableType:
     heading = f"{status.name}  {status.ended} of {status.total} trials"
     if status.failed:
         heading += f", {status.failed} failed"
-    details = [f"{status.images_per_second:.0f} images/s"] if status.running else [status.state]
+    details: list[str] = [] if status.running else [status.state]
+    if status.images_per_second:  # known once an epoch has ended
+        details.append(f"{status.images_per_second:.0f} images/s")
     details += [text for text in (time_left(status),) if text]
     parts: list[RenderableType] = [_bar("  ".join([heading, *details]), status.ended, status.total)]
     if status.running:

@@ -205,11 +205,19 @@ class Stored:
                 raise self._other_settings(key, old, new)
 
     def _other_settings(self, key: str, old: object, new: object) -> UserError:
-        flag = key.replace("_", "-")
+        flag = f"--{key.replace('_', '-')}"
+        as_before = f"without {flag}" if old is None else f"with {flag} as it was"
         return UserError(
-            f"{self.folder} holds a sweep with other settings: {flag} is {old} there and {new} "
-            f"here; choose another --name, or run it with --{flag} as it was."
+            f"{self.folder} holds a sweep with other settings: {flag} is {_given(old)} there and "
+            f"{_given(new)} here; choose another --name, or run it {as_before}."
         )
+
+
+def _given(value: object) -> object:
+    """A setting as a user gives it."""
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return "not given" if value is None else value
 
 
 def sweep_folder(

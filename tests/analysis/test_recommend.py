@@ -267,7 +267,7 @@ def test_the_rows_are_ready_to_print() -> None:
 
 
 def test_one_finished_trial_is_too_few() -> None:
-    with pytest.raises(UserError, match="one finished trial says nothing of the noise"):
+    with pytest.raises(UserError, match="one finished trial of a candidate says nothing"):
         recommend(VARIANTS, trials_table({"v00": [0.5]}))
 
 

@@ -173,7 +173,7 @@ def test_a_budget_of_milliseconds_is_met_by_measuring(monkeypatch: pytest.Monkey
         (("--returns", "published", "--models", "x"), "--models chooses from a CSV file"),
         (("--returns", "published", "--results", "x"), "--results is the folder of a sweep"),
         (("--returns", "none.csv"), "--returns none.csv needs --models, such as"),
-        (("--returns", "none.csv", "--models", "x"), "cannot read none.csv as a CSV file"),
+        (("--returns", "none.csv", "--models", "x"), "there is no file none.csv; timm's"),
         (("--returns", *NANO[1:]), "fewer than 3 sizes, the baseline included"),
         (("--threshold", "2", *PAPER), "--threshold belongs to --returns"),
         (("--from", "nano", "--results", PUBLISHED), "there are no results called 'nano'"),

@@ -59,7 +59,9 @@ def test_a_file_gets_whole_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     print_table(ROWS, out, least=("variant",))
     print_lines(["word " * 30], out)
     assert "5ed34325d373" in out.getvalue()
-    assert max(map(len, out.getvalue().splitlines())) == 150
+    lines = out.getvalue().splitlines()
+    assert max(map(len, lines)) == 150
+    assert not any(line.endswith(" ") for line in lines[:-1])
 
 
 def test_sentences_are_broken_between_words_and_commands_are_not(

@@ -125,9 +125,9 @@ def families(folder: Path) -> dict[str, Family]:
 def write_example(folder: Path) -> None:
     """What docs/scaling-up.md exports, and the code that uses it."""
     page = (ROOT / "docs" / "scaling-up.md").read_text(encoding="utf-8")
-    (command,) = re.findall(r"^scalegrid (family .*--export) mynet$", page, re.MULTILINE)
-    (example,) = re.findall(r"```python\n(import timm\nimport mynet\n.*?)```", page, re.DOTALL)
-    assert run(*shlex.split(command)[1:], str(folder / "mynet")).exit_code == 0
+    (command,) = re.findall(r"^scalegrid (family .*--export) b0family$", page, re.MULTILINE)
+    (example,) = re.findall(r"```python\n(import timm\nimport b0family\n.*?)```", page, re.DOTALL)
+    assert run(*shlex.split(command)[1:], str(folder / "b0family")).exit_code == 0
     (folder / "example.py").write_text(example, encoding="utf-8")
 
 
@@ -218,6 +218,7 @@ def test_tables_have_the_names_of_models(families: dict[str, Family], folder: Pa
     assert (table["baseline"], table["alpha"]) == ("nano", 1.2)
     for page in ("README.md", "MODEL_CARD.md"):
         assert all(name in (folder / "mynano" / page).read_text() for name in names)
+        assert "The baseline is blocks.yaml at 32 px" in (folder / "myblocks" / page).read_text()
 
 
 @pytest.mark.parametrize(

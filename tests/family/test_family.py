@@ -180,7 +180,10 @@ def test_ranges_hold_the_formulas_size_and_widen_with_phi(tables: dict) -> None:
         assert one.flops_low <= sized[one.phi].flops <= one.flops_high
     spreads = [one.spread for one in found.ranges]
     assert spreads == sorted(spreads)
-    assert spreads[0] == 1  # the network of the sweep itself
+    assert spreads[0] == 1  # at φ = 1 both ends build the network that the sweep recommends
+    assert "; beyond φ = 2 they differ by more than 2" in found.notes[-1]
+    alone = with_sweep(at_phis(terms, [7]), known)
+    assert "beyond" not in alone.notes[-1]
     better = narrower(terms, known.start, 7)
     assert better is not None
     assert better.spread < spreads[-1]

@@ -99,7 +99,7 @@ def test_flops_of_results_are_given_or_counted(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "models", "message"),
     [
-        (None, ["a_*"], r"cannot read .*r.csv as a CSV file \(FileNotFoundError"),
+        (None, ["a_*"], r"there is no file .*r.csv; timm's results-imagenet.csv is in"),
         ("", ["a_*"], r"cannot read .*r.csv as a CSV file \(EmptyDataError"),
         ("model,gmacs\n", ["a_*"], "has no column top1; it has model, gmacs, and timm's"),
         ("model,top1\n", ["a_*"], "has no column flops or gmacs or img_size"),

@@ -90,7 +90,7 @@ def test_a_plan_of_equal_latency_is_kept(rounds: Pretended) -> None:
         near = pretended_ratio(plan, variant) == pytest.approx(2, rel=0.05)
         assert variant.matched == near  # the paper's coefficients too
     assert sum(v.matched for v in scaled_variants(plan)) >= 4
-    assert any("repeated measurements of a network spread by 2.0%" in note for note in plan.notes)
+    assert any("repeated measurements of a network spread by 2.0 %" in note for note in plan.notes)
     rounds.clear()
     assert repr(planned(SPEC, NANO, 10)) == repr(plan)
     assert rounds == []

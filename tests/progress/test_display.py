@@ -93,6 +93,17 @@ def test_on_a_terminal_the_state_is_redrawn_below_the_lines(
         assert text in shown
 
 
+def test_a_speed_is_shown_once_an_epoch_has_ended() -> None:
+    from rich.console import Console
+
+    console = Console(file=io.StringIO(), width=100)
+    with console.capture() as capture:
+        console.print(
+            render(replace(STATUS, running=(replace(RUNNING[0], images_per_second=None),)))
+        )
+    assert "images/s" not in capture.get()
+
+
 def test_the_rendered_state_names_what_matters() -> None:
     from rich.console import Console
 

@@ -189,9 +189,9 @@ def test_a_finer_grid_keeps_the_variants_and_trials_of_the_coarser_one(tmp_path:
     [
         ("batch_size", 16, "batch-size is 32 there and 16 here"),
         ("baseline", "b1", "baseline is light there and b1 here"),
-        ("train_images", None, "train-images is 64 there and None here"),
-        ("fast_depthwise", False, "fast-depthwise is True there and False here"),
-        ("compile", True, "compile is False there and True here"),
+        ("train_images", None, "train-images is 64 there and not given here"),
+        ("fast_depthwise", False, "fast-depthwise is on there and off here"),
+        ("compile", True, "compile is off there and on here"),
     ],
 )
 def test_other_settings_are_refused_by_name(

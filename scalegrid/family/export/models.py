@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from pathlib import PurePath
 from typing import Any
 
 from scalegrid.baselines import Baseline, skeleton
@@ -35,6 +36,7 @@ class Model:
 class Models:
     """All models of an export.
 
+    ``baseline`` is its name, of a definition in YAML that of the file without its folder.
     ``own`` says whether the user's code builds them; ``takes`` are those of ``in_chans`` and of
     `RATES` that the constructor has parameters for; ``images`` are the settings of images that all
     share, as timm calls them; ``features`` are the setting of ``features_only``, none where timm's
@@ -85,7 +87,7 @@ def models_of(family: Family, package: str) -> Models:
     network = _skeleton(start, sizes[first])
     images |= _ends(network, start)
     return Models(
-        baseline.name,
+        PurePath(baseline.name).name if baseline.origin == "yaml" else baseline.name,
         [
             Model(
                 name,

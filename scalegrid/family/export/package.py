@@ -118,5 +118,9 @@ def _write_tables(family: Family, models: Models, folder: Path) -> None:
         writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    text = json.dumps({**document(family), "sizes": rows}, indent=2, ensure_ascii=False)
+    text = json.dumps(
+        {**document(family), "baseline": models.baseline, "sizes": rows},
+        indent=2,
+        ensure_ascii=False,
+    )
     (folder / "sizes.json").write_text(text + "\n", encoding="utf-8")

@@ -105,7 +105,8 @@ def _race(world: World, rungs: Sequence[int], most: float) -> Iterator[Look]:
         spent += work[number]
         race.tell(ask, Result(float(world.values[int(ask.variant), ask.seed, column])))
         if (told := race.leading()) is not None:
-            yield spent, int(told[0]), told[1]
+            certainty = race.certainty  # None before the noise has been seen
+            yield spent, int(told[0]), math.nan if certainty is None else certainty
 
 
 def uniform_at_the_top(world: World, most: float) -> Iterator[Look]:

@@ -87,16 +87,8 @@ def draw(
     from scalegrid.figures.subject import Subject
 
     subject = Subject.of(tables)
-    files: dict[str, bytes] = {}
-    left_out: dict[str, list[str]] = {}
-    for name in dict.fromkeys(names or FIGURES):
-        try:
-            drawn = _figure(name, subject, formats, theme)
-        except UserError as error:
-            drawn = {}
-            left_out.setdefault(str(error), []).append(name)
-        files |= drawn
-    reasons = [f"cannot draw {enumerated(found)}: {why}" for why, found in left_out.items()]
+    drawn, reasons = render(names or FIGURES, subject, formats, theme)
+    files = {name: text for own in drawn.values() for name, text in own.items()}
     if reasons and (names or not files):
         raise UserError(reasons[0])
     if warn is not None:
@@ -143,26 +135,21 @@ def draw_returns(
 
 
 def render(
-    name: str, tables: Tables, formats: Sequence[str], theme: Theme | None = None
-) -> dict[str, bytes]:
-    """The files of one figure by their names, the caption among them.
+    names: Sequence[str], tables: Tables, formats: Sequence[str], theme: Theme | None = None
+) -> tuple[dict[str, dict[str, bytes]], list[str]]:
+    """The files of each figure by their names, its caption among them; and why others are missing.
 
-    Arguments are as in `draw`.
-
-    Raises:
-        UserError: there are no data for it; the sentence names the figure.
+    Arguments are as in `draw`. A reason is a sentence that names all figures it holds for.
     """
-    try:
-        return _figure(name, tables, formats, theme)
-    except UserError as error:
-        raise UserError(f"cannot draw {name}: {error}") from None
-
-
-def _figure(
-    name: str, tables: Tables, formats: Sequence[str], theme: Theme | None
-) -> dict[str, bytes]:
-    module = import_module(f"scalegrid.figures.{name.replace('-', '_')}")
-    return _render(partial(module.draw, tables), name, formats, theme)
+    drawn: dict[str, dict[str, bytes]] = {}
+    left_out: dict[str, list[str]] = {}
+    for name in dict.fromkeys(names):
+        module = import_module(f"scalegrid.figures.{name.replace('-', '_')}")
+        try:
+            drawn[name] = _render(partial(module.draw, tables), name, formats, theme)
+        except UserError as error:
+            left_out.setdefault(str(error), []).append(name)
+    return drawn, [f"cannot draw {enumerated(found)}: {why}" for why, found in left_out.items()]
 
 
 def _check(kind: str, names: Sequence[str], known: Sequence[str]) -> None:

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from scalegrid.results import SweepTables
 
 FIGURES = ("equal-cost", "difference", "triangle", "scaling", "coefficients", "price")
-"""Those on the page, in its order."""
+"""Those on the page, in its order; ``rungs`` too where there are longer trainings."""
 
 
 @dataclass(frozen=True)
@@ -170,17 +170,14 @@ def _pictures(
 ) -> tuple[list[Picture], list[str]]:
     """The figures that there are data for, and why the others are missing."""
     points = {f"variant-{row['variant']}": _hover(row, metrics) for row in variants} | hover_texts()
-    pictures, missing = [], []
-    for name in FIGURES:
-        try:
-            files = {file: text.decode() for file, text in render(name, subject, ("svg",)).items()}
-        except UserError as error:
-            missing.append(sentence(str(error)))
-            continue
-        caption = files[f"{name}.txt"].splitlines()
-        svg = inline(files[f"{name}.svg"], name, " ".join(caption), points)
+    names = [*FIGURES, *(["rungs"] if len(subject.brief) < len(subject.trials) else [])]
+    drawn, reasons = render(names, subject, ("svg",))
+    pictures = []
+    for name, files in drawn.items():
+        caption = files[f"{name}.txt"].decode().splitlines()
+        svg = inline(files[f"{name}.svg"].decode(), name, " ".join(caption), points)
         pictures.append(Picture(name, svg, caption))
-    return pictures, missing
+    return pictures, [sentence(reason) for reason in reasons]
 
 
 def _hover(row: Mapping[str, str], metrics: Collection[str]) -> str:

@@ -68,6 +68,7 @@ def test_the_recipe_holds_the_settings_of_training() -> None:
     [
         ("epohcs: 3", "line 1: unknown key 'epohcs'; did you mean 'epochs'?"),
         ("seeds: 1\nepochs: '3'", "line 2: epochs should be a valid integer"),
+        ("candidates: 2", "greater than or equal to 4 or 'all' (given 2)"),
         ("seeds: 1\n\nepochs: 3.5", "line 3: epochs should be"),
         ("epochs: 0", "epochs should be greater than 0 (given 0)"),
         ("seeds: -1", "seeds should be greater than 0"),

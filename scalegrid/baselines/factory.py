@@ -21,6 +21,7 @@ from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.user_code import file_of, imported, split
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.files import digest
+from scalegrid.util.processes import staying
 
 Factory = Callable[..., Any]
 
@@ -100,7 +101,8 @@ class FactoryBaseline(ModuleBaseline):
             )
         self._check_signature(arguments)
         try:
-            model = self._factory(**arguments)
+            with staying():
+                model = self._factory(**arguments)
         except KeyboardInterrupt:
             raise
         except BaseException as error:  # extensions in Rust raise what is not an Exception

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from scalegrid.baselines.base import LayerRow, Layout
 from scalegrid.baselines.shapes import Shapes
 from scalegrid.util.files import digest
+from scalegrid.util.processes import staying
 
 _LAYERS = (nn.Conv1d, nn.Conv2d, nn.Linear)
 
@@ -77,7 +78,7 @@ def run(
     patches = [m for m in model.modules() if whole and _cuts_patches(m, in_chans)]
     handles = [patch.register_forward_pre_hook(_check_whole) for patch in patches]
     try:
-        with torch.no_grad(), Shapes():
+        with torch.no_grad(), Shapes(), staying():
             return model.eval()(batch)
     finally:
         model.train(was_training)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from scalegrid.util.errors import UserError, one_line
+from scalegrid.util.processes import staying
 
 Loaded = dict[str, tuple[str, str]]
 """The file of each module, and what tells whether it is still the same."""
@@ -74,7 +75,8 @@ def imported(name: str) -> Any:
         raise UserError(f"{name}: there is no folder {folder}.")
     _searched(search)
     try:
-        module = importlib.import_module(module_name)
+        with staying():
+            module = importlib.import_module(module_name)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's module may raise anything

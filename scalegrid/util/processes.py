@@ -41,6 +41,21 @@ def _exit_with_parent() -> None:
         os._exit(1)
 
 
+@contextmanager
+def staying() -> Iterator[None]:
+    """Within, ``os._exit`` raises SystemExit: a user's code ends its own call, not the program."""
+
+    def leave(status: int) -> None:
+        raise SystemExit(f"os._exit({status})")
+
+    before = os._exit
+    os._exit = leave  # type: ignore[assignment]
+    try:
+        yield
+    finally:
+        os._exit = before
+
+
 def available_cores() -> int:
     """The cores that this process may use, by its affinity and its container's quota."""
     affine = hasattr(os, "sched_getaffinity")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
@@ -128,15 +128,24 @@ def _validated(
     try:
         return model.model_validate(_without_lists(values))
     except ValidationError as error:
-        parts = []
+        parts: dict[str, list[str]] = {}
         for detail in error.errors():
             field = str(detail["loc"][0])
             key = keys.get(field)
             line = f"line {key.line}: " if key else ""
             name = key.written if key else field.replace("_", "-")
-            parts.append(line + _complaint(model, name, detail))
+            parts.setdefault(field, []).append(line + _complaint(model, name, detail))
         prefix = f"{source}: " if source else ""
-        raise UserError(sentence(prefix + "; ".join(dict.fromkeys(parts)))) from None
+        raise UserError(sentence(prefix + "; ".join(map(_either, parts.values())))) from None
+
+
+def _either(complaints: Sequence[str]) -> str:
+    """Complaints on one value in a clause, where it might have been one thing or another."""
+    parts = [re.fullmatch(r"(.* should be )(.*)( \(given .*\))", one) for one in complaints]
+    known = [part for part in parts if part]
+    if len(known) == len(complaints) and len({(part[1], part[3]) for part in known}) == 1:
+        return known[0][1] + " or ".join(dict.fromkeys(part[2] for part in known)) + known[0][3]
+    return "; ".join(dict.fromkeys(complaints))
 
 
 def _without_lists(values: Mapping[str, Any]) -> dict[str, Any]:

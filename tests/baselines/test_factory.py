@@ -229,6 +229,7 @@ def test_a_class_is_a_factory_too(write: Writer) -> None:
         ("def f(:\n", "factory", "SyntaxError"),
         ("raise SystemExit", "factory", "SystemExit"),
         ("raise GeneratorExit", "factory", "GeneratorExit"),
+        ("import os; os._exit(3)", "factory", "os._exit(3)"),
     ],
 )
 def test_what_cannot_be_imported_is_named(
@@ -239,6 +240,13 @@ def test_what_cannot_be_imported_is_named(
         baselines.get(name)
     assert message in str(error.value)
     assert name in str(error.value)
+
+
+def test_a_factory_that_ends_the_process_ends_its_call_alone(write: Writer) -> None:
+    leave = "    import os; os._exit(3)\n"
+    text = GOOD.replace("num_classes):\n", f"num_classes):\n{leave}", 1)
+    with pytest.raises(UserError, match=r"failed at depth 1.*os\._exit\(3\)"):
+        baselines.get(f"{write(text)}:factory").layout(1.0, 1.0)
 
 
 def test_a_deeper_network_that_fails_is_the_one_that_is_named(write: Writer) -> None:

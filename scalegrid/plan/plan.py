@@ -27,7 +27,7 @@ from scalegrid.plan.stages import stage_picks
 from scalegrid.plan.variants import Variant, place, plan_order, variants_of
 from scalegrid.spec import CANDIDATE_KEYS, Match, Recipe, SweepSpec
 from scalegrid.util.errors import UserError
-from scalegrid.util.files import recalled
+from scalegrid.util.files import cache_notes, recalled
 
 _FORMAT = 2
 """Raised when the same settings lead to another plan."""
@@ -146,7 +146,7 @@ def make_plan(spec: SweepSpec, *, by_files: bool = False) -> Plan:
     plan = replace(plan, spec=with_epochs(spec, source, plan.variants[0].flops))
     limits = _limit_notes(plan.spec, source, len(plan.variants))
     limits += memory_notes(plan.variants, spec) + checkpoint_notes(plan.variants, spec)
-    return replace(plan, notes=(*source.notes, *plan.notes, *limits))
+    return replace(plan, notes=(*source.notes, *plan.notes, *limits, *cache_notes()))
 
 
 def classic_plan(plan: Plan, *, by_files: bool = False) -> Plan:

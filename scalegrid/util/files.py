@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -66,13 +67,31 @@ def digest(content: Any) -> str:
 
 
 def cache_root() -> Path:
-    """The cache folder: `SCALEGRID_CACHE`, else the platform's (Linux: ``~/.cache/scalegrid``)."""
+    """The cache folder: `SCALEGRID_CACHE`, else the platform's (Linux: ``~/.cache/scalegrid``).
+
+    Where there is no home directory it is a temporary one, see `cache_notes`.
+    """
     chosen = os.environ.get("SCALEGRID_CACHE")
     if chosen:
         return Path(os.path.expanduser(chosen))
     import platformdirs  # here, since help does without
 
-    return platformdirs.user_cache_path("scalegrid", appauthor=False)
+    try:
+        return platformdirs.user_cache_path("scalegrid", appauthor=False)
+    except RuntimeError:  # there is no home directory, and nothing that names another
+        user = os.getuid() if hasattr(os, "getuid") else "user"
+        return Path(tempfile.gettempdir()) / f"scalegrid-{user}"
+
+
+def cache_notes() -> list[str]:
+    """A sentence where caches are kept in a temporary folder for want of a home directory."""
+    root = cache_root()
+    if os.environ.get("SCALEGRID_CACHE") or root.parent != Path(tempfile.gettempdir()):
+        return []
+    return [
+        f"there is no home directory, so that caches are kept in {root} and may be lost; set "
+        "SCALEGRID_CACHE to a folder that stays"
+    ]
 
 
 def recalled(

@@ -11,7 +11,7 @@ import scalegrid.data
 from scalegrid.data import open_source
 from scalegrid.data.opening import data_root
 from scalegrid.util.errors import UserError
-from scalegrid.util.files import cache_root
+from scalegrid.util.files import cache_notes, cache_root
 
 
 def test_glyphs_by_name() -> None:
@@ -64,6 +64,22 @@ def test_caches_and_data_sets_have_folders_of_the_platform_or_of_the_user(
     assert cache_root() == Path("/home/someone/own")
     monkeypatch.setenv("SCALEGRID_DATA", "/data")
     assert data_root() == Path("/data")
+
+
+def test_without_a_home_directory_caches_are_temporary_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As for a user of a number alone, such as containers give."""
+    for name in ("SCALEGRID_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("os.path.expanduser", lambda path: path)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    assert cache_root().parent == tmp_path
+    (note,) = cache_notes()
+    assert "no home directory" in note
+    assert str(cache_root()) in note
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "kept"))
+    assert cache_notes() == []
 
 
 def test_planning_needs_no_torch() -> None:

@@ -249,9 +249,9 @@ def _accuracy(recommendation: Recommendation) -> str:
     return f"{said}, {estimate}: what is highest of several was lucky too."
 
 
-def _at(said: Recommendation | Gain) -> str:
+def _at(recommendation: Recommendation) -> str:
     """At which rung; nothing at the first."""
-    return f" at {said.rung}×" if said.rung > 1 else ""
+    return f" at {recommendation.rung}×" if recommendation.rung > 1 else ""
 
 
 def brief_and_long(recommendation: Recommendation) -> list[str]:
@@ -337,7 +337,8 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     unit = "nats" if metric == "val_loss" else "points"
     middle, low, high = (signed(v, metric) for v in (gain.gain, gain.low, gain.high))
     name = network_name(gain.role, gain.alpha, gain.beta, gain.gamma)
-    how = f", as measured{_at(gain)}" if gain.measured else ""
+    at = f" at {gain.rung}×" if recommendation.rung > 1 else ""
+    how = f", as measured{at}" if gain.measured else ""
     cost = cost_ratio_text(gain.cost_ratio, recommendation.match)
     return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
 

@@ -78,14 +78,15 @@ def draw(tables: Tables) -> Drawing:
 
 def _lines(subject: Subject, verdict: Verdict) -> Iterator[_Line]:
     """The candidates, those with a label last, so that they are drawn above the others."""
-    labels = {verdict.variants[verdict.brief]: "Best at 1×", verdict.variants[verdict.late]: "Best"}
+    labels = {verdict.variants[verdict.brief]: "best at 1×", verdict.variants[verdict.late]: "best"}
     if verdict.brief != verdict.late:
-        labels[verdict.variants[verdict.late]] = f"Best at {verdict.rungs[-1]}×"
+        labels[verdict.variants[verdict.late]] = f"best at {verdict.rungs[-1]}×"
     rows = []
     for number, variant in enumerate(verdict.variants):
         role = subject.role(variant)
         single = "" if role in ("grid", "compound") else subject.label(role)
-        rows.append(_Line(number, variant, role, labels.get(variant, single)))
+        label = ", ".join(filter(None, [single, labels.get(variant)]))
+        rows.append(_Line(number, variant, role, label[:1].upper() + label[1:]))
     return iter(sorted(rows, key=lambda one: (bool(one.label), one.variant in labels)))
 
 
@@ -161,18 +162,18 @@ def _caption(subject: Subject, verdict: Verdict) -> list[str]:
     found = subject.found
     best = found.best
     name = network_name(best.role, best.alpha, best.beta, best.gamma)
-    reached = int((verdict.lines.counts[:, -1] > 0).sum())
+    size, reached = len(verdict.variants), int((verdict.lines.counts[:, -1] > 0).sum())
+    others = ", the others are judged by what these show" if reached < size else ""
     sentences = [
         "Whether brief trainings foretell long ones.",
         "Above: the candidates' estimates at each rung around their mean there, with 95 % "
-        f"intervals; {reached} of {len(verdict.variants)} candidates have trials at "
-        f"{verdict.rungs[-1]}×, the others are judged by what these show. Lines that do not cross "
-        "keep their order.",
+        f"intervals; {reached} of {size} candidates have trials at {verdict.rungs[-1]}×{others}. "
+        "Lines that do not cross keep their order.",
         "Below: learning curves, means over seeds. A longer training goes on where the rate of the "
         "brief one was about to fall, so that curves branch off."
         if subject.spec.get("rungs_from", "continue") == "continue"
         else "Below: learning curves, means over seeds; every rung is trained from scratch.",
-        f"Red: the recommended network, {name}.",
+        f"Recommended: {name}.",
         *brief_and_long(found),
     ]
     if found.metric == "nas":

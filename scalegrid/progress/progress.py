@@ -72,7 +72,7 @@ class Progress:
         self.pace = Pace(rate)
         self._running: dict[str, _Underway] = {}
         self._finished = self._failed = 0
-        self._compared: dict[str, list[Mapping[str, Any]]] = {}  # finished trials at rung 1
+        self._compared: dict[int, dict[str, list[Mapping[str, Any]]]] = {}  # by rung and candidate
         self._lost = False  # whether a trial lacked its checkpoint
         self._best: Best | None = None
         self._started_at = time.time()
@@ -186,18 +186,19 @@ class Progress:
             self._failed += 1
             return
         self._finished += 1
-        if row["rung"] > 1:  # trials of one length are compared
-            return
-        self._compared.setdefault(row["variant"], []).append(row)
-        candidates = sorted(self._raced & self._compared.keys())
+        if row["variant"] in self._raced:
+            self._compared.setdefault(row["rung"], {}).setdefault(row["variant"], []).append(row)
+        several = [rung for rung, found in self._compared.items() if len(found) > 1]
+        rung = max(several, default=1)  # trials of one length are compared
+        compared = self._compared.get(rung, {})
         metric = self._plan.spec.metric
-        means = {one: fmean(map(self._value, self._compared[one])) for one in candidates}
+        means = {one: fmean(map(self._value, compared[one])) for one in sorted(compared)}
         means = {one: mean for one, mean in means.items() if isfinite(mean)}
         if means:
             best = max(means, key=lambda one: sign(metric) * means[one])
-            rows = self._compared[best]
+            rows = compared[best]
             top1 = fmean(row["top1"] for row in rows)
-            self._best = Best(best, self._labels[best], top1, len(rows), metric, means[best])
+            self._best = Best(best, self._labels[best], top1, len(rows), metric, means[best], rung)
 
     def _value(self, row: Mapping[str, Any]) -> float:
         """What a finished trial has of the sweep's metric, in its own unit."""

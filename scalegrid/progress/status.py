@@ -46,8 +46,9 @@ class Running:
 class Best:
     """The candidate with the best mean of the sweep's metric of those with a finished trial.
 
-    ``value`` is that mean in the metric's own unit, None in a status of before, which knew top-1
-    alone; ``top1`` the mean accuracy, a share.
+    It is that at the highest ``rung`` with trials of two candidates. ``value`` is that mean in the
+    metric's own unit, None in a status of before, which knew top-1 alone; ``top1`` the mean
+    accuracy, a share.
     """
 
     variant: str
@@ -56,11 +57,13 @@ class Best:
     seeds: Count
     metric: Metric = "top1"
     value: Annotated[float, Field(allow_inf_nan=False)] | None = None
+    rung: Count = 1
 
     def __str__(self) -> str:
-        """``top-1 61.2 % (3 seeds)``."""
+        """``top-1 61.2 % (3 seeds)``; ``(3 seeds at 9×)`` at a higher rung."""
         value = self.top1 if self.value is None else self.value
-        return f"{with_name(value, self.metric)} ({plural(self.seeds, 'seed')})"
+        at = f" at {self.rung}×" if self.rung > 1 else ""
+        return f"{with_name(value, self.metric)} ({plural(self.seeds, 'seed')}{at})"
 
 
 @dataclass(frozen=True)

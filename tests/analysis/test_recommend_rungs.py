@@ -113,7 +113,7 @@ def test_variants_of_another_cost_are_compared_at_1x_and_that_is_said() -> None:
     other = found.gains["width"]
     assert other is not None
     assert other.rung == 9
-    assert "as measured)" in to_text(found)
+    assert "as measured at 1×)" in to_text(found)
 
 
 def test_more_trials_are_counted_at_every_rung() -> None:

@@ -171,6 +171,8 @@ def _notes(sweeps: dict[str, tuple[Compared, Estimates]], shared: list[str]) -> 
             )
         if earlier := len(sweep.variants) - len(sweep.planned):
             notes.append(f"Variants of earlier plans of {letter} that are left out: {earlier}.")
+        if longer := len(sweep.trials) - len(brief_trials(sweep.trials)):
+            notes.append(f"Trials of {letter} above rung 1× that are left out: {longer}.")
         notes += [f"{letter}: {note}" for note in estimates.notes]
     scaled = [
         set(sweep.planned["variant"][at_phi_one(sweep.planned["role"], sweep.planned["phi"])])

@@ -63,6 +63,17 @@ def text(found: Any) -> str:
     return "\n".join(said)
 
 
+def test_trials_of_one_length_are_compared_and_longer_ones_counted() -> None:
+    one = noisy(TRUTH)
+    late = noisy(TRUTH[::-1], seed=1).trials
+    late = late.assign(trial=late["trial"] + "-9", rung=9)
+    longer = replace(one, trials=pd.concat([one.trials.assign(rung=1), late], ignore_index=True))
+    found = compare(longer, one)
+    assert {c.difference for c in found.shared} == {0.0}
+    assert f"Trials of A above rung 1× that are left out: {len(late)}." in found.notes
+    assert not any("Trials of B above" in note for note in found.notes)
+
+
 def test_a_sweep_and_itself_are_the_same() -> None:
     one = noisy(TRUTH)
     found = compare(one, one)

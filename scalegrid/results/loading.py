@@ -299,6 +299,12 @@ def read_stored(folder: Path) -> Stored | None:
     trials = read_table(folder / TRIALS_FILE, TRIALS)
     answers = read_table(folder / ANSWERS_FILE, ANSWERS)
     history = read_table(folder / HISTORY_FILE, HISTORY)
+    if history.num_rows and not (folder / TRIALS_FILE).exists():
+        lost = plural(len(set(history["trial"].to_pylist())), "trial")
+        raise UserError(
+            f"{folder / TRIALS_FILE} is missing, though there are epochs of {lost}; restore it, or "
+            "remove the folder to train all again."
+        )
     variants = read_table(folder / VARIANTS_FILE, VARIANTS)
     if PLANNED_KEY not in (variants.schema.metadata or {}):
         raise UserError(

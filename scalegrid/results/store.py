@@ -157,6 +157,8 @@ class Store:
         if stored is None or any(getattr(stored.spec, k) != getattr(spec, k) for k in keys):
             # Last: a folder with this file in it is a sweep.
             _write_spec(self.folder / SPEC_FILE, yaml.dump(spec).encode())
+        if not (self.folder / TRIALS_FILE).exists():  # from now on its absence is a loss
+            write_table(self.folder / TRIALS_FILE, self._trials)
 
     def add(
         self, trials: Sequence[Row], history: Sequence[Row], answers: Sequence[Row] = ()

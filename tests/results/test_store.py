@@ -377,6 +377,10 @@ def lose_variants(folder: Path) -> None:
     (folder / "variants.parquet").unlink()
 
 
+def lose_trials(folder: Path) -> None:
+    (folder / "trials.parquet").unlink()
+
+
 def lose_specification(folder: Path) -> None:
     (folder / "sweep.yaml").unlink()
 
@@ -439,6 +443,7 @@ def spoil_metadata(folder: Path) -> None:
         (change("trials", top5=[math.nan]), "has top5 nan for v000-0; restore it"),
         (change("history", top1=[math.nan]), r"history\.parquet has top1 nan for v000-0"),
         (lose_variants, r"variants\.parquet"),
+        (lose_trials, r"trials\.parquet is missing, though there are epochs of \d trials?"),
         (lose_specification, r"no sweep\.yaml"),
         (foreign_variants, "does not list"),
         (damaged_specification, "invalid YAML"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import signal
 import sys
 
 
 def run() -> None:
-    """Run the command line; an interruption during its imports exits with status 130 as well."""
+    """Run the command line; an interruption during its imports exits with status 130 as well.
+
+    Once it is interrupted, further interruptions change nothing.
+    """
     try:
         if sys.stdout is None or sys.stderr is None:
             if sys.stderr is not None:
@@ -20,7 +24,12 @@ def run() -> None:
 
         main()
     except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+        raise
 
 
 if __name__ == "__main__":

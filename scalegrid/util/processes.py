@@ -17,16 +17,39 @@ from scalegrid.util.cgroups import cpu_quota
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Processes started inside ignore Ctrl-C from their first instruction on."""
+    """Processes started inside ignore Ctrl-C from their first instruction on.
+
+    In this process Ctrl-C and SIGTERM wait until the end: a start that is broken off halfway would
+    leave a child that complains.
+    """
     if sys.platform == "win32":
         yield
         return
     resource_tracker.ensure_running()  # its own start would unblock the signal
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
-        yield
+        with _postponed():
+            yield
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@contextmanager
+def _postponed() -> Iterator[None]:
+    """Within, the handlers of Ctrl-C and SIGTERM wait, also if another thread got the signal."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[tuple[int, FrameType | None]] = []
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *got: came.append(got)) for number in numbers]
+    try:
+        yield
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+    for got, _ in came:
+        signal.raise_signal(got)
 
 
 def end_with_parent() -> None:

@@ -113,6 +113,8 @@ class _Networks:
                 f"{which} does not run on images of {resolution} px{channels} "
                 f"({one_line(error)}){rule}."
             ) from error
+        if output is None:
+            raise UserError(f"{which} returns nothing; its forward must end in return.")
         if not isinstance(output, torch.Tensor):
             raise UserError(f"{which} returns a {type(output).__name__}; it must return a tensor.")
         wanted = (2, self.num_classes)

@@ -242,6 +242,24 @@ def test_what_cannot_be_imported_is_named(
     assert name in str(error.value)
 
 
+def test_a_network_that_returns_nothing_is_told_what_is_missing(write: Writer) -> None:
+    text = GOOD.replace("return x + self.conv(x)", "self.conv(x)")
+    text = text.replace("nn.Sequential(stem, nn.Sequential(*blocks), down, *head)", "Net(c, depth)")
+    text += """
+class Net(nn.Module):
+    def __init__(self, c, depth):
+        super().__init__()
+        self.stem = nn.Conv2d(3, c, 3)
+        self.blocks = nn.ModuleList([nn.Conv2d(c, c, 3) for _ in range(round(2 * depth))])
+    def forward(self, x):
+        x = self.stem(x)
+        for block in self.blocks:
+            x = block(x)
+"""
+    baseline = baselines.get(f"{write(text)}:factory")
+    assert "returns nothing; its forward must end in return" in problem(baseline)
+
+
 def test_a_factory_that_ends_the_process_ends_its_call_alone(write: Writer) -> None:
     leave = "    import os; os._exit(3)\n"
     text = GOOD.replace("num_classes):\n", f"num_classes):\n{leave}", 1)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from scalegrid.spec import SweepSpec
-from scalegrid.training.devices import find_devices
+from scalegrid.training.devices import device_memory, find_devices
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores
 from scalegrid.util.text import plural
 
 _CROWD = 8  # threads, or workers, for each core
+_PROCESS = 2**30
+"""Bytes of memory for each process: torch takes most of it, 0.9 GB were seen."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,8 @@ class Placement:
 def placement_for(spec: SweepSpec) -> Placement:
     """The workers and devices of a sweep.
 
-    By default there are as many workers as the cores allow, or ``trials_per_device`` on each GPU.
+    By default there are as many workers as the cores allow and the memory has room for, or
+    ``trials_per_device`` on each GPU.
 
     Raises:
         UserError: the device is unknown or missing, or cannot do what is asked.
@@ -39,10 +42,15 @@ def placement_for(spec: SweepSpec) -> Placement:
     if devices == ["cpu"]:
         cores = available_cores()
         _check_crowd(spec, cores)
-        default = max(1, cores // spec.threads)
+        default = max(1, min(cores // spec.threads, room_for_workers()))
     else:
         default = len(devices) * spec.trials_per_device
     return Placement(spec.workers or default, tuple(devices), spec.threads)
+
+
+def room_for_workers() -> int:
+    """How many workers there is memory for, beside the process that they belong to."""
+    return device_memory("cpu") // _PROCESS - 1
 
 
 def _check_crowd(spec: SweepSpec, cores: int) -> None:

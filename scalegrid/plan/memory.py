@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING
 from scalegrid.baselines import skeleton
 from scalegrid.cost.counting import measure, mode_kept
 from scalegrid.cost.table import Costs
-from scalegrid.executors import placement_for
+from scalegrid.executors import Placement, placement_for
 from scalegrid.plan.variants import Variant
 from scalegrid.spec import SweepSpec
 from scalegrid.training.devices import device_memory
+from scalegrid.util.processes import available_cores
+from scalegrid.util.text import plural
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -72,9 +74,24 @@ def kept_elements(model: nn.Module, resolution: int, in_chans: int = 3) -> float
 def memory_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
     """A sentence if the largest trials, as many as run at once, may need more than a device has.
 
-    Images that are held on a GPU and what its driver needs come on top of what is estimated.
+    And one if there are fewer workers than cores for want of memory. Images that are held on a GPU,
+    and what its driver needs, come on top of what is estimated.
     """
     placement = placement_for(spec)
+    return _few_workers(spec, placement) + _too_large(variants, placement)
+
+
+def _few_workers(spec: SweepSpec, placement: Placement) -> list[str]:
+    cores, memory = max(1, available_cores() // spec.threads), device_memory("cpu") / 2**30
+    if placement.devices != ("cpu",) or spec.workers or placement.workers >= cores:
+        return []
+    return [
+        f"{memory:.1f} GiB of memory have room for {plural(placement.workers, 'worker')}, though "
+        f"{plural(cores, 'core')} are free; --workers sets another number"
+    ]
+
+
+def _too_large(variants: Sequence[Variant], placement: Placement) -> list[str]:
     device = placement.devices[0]
     at_once = math.ceil(placement.workers / len(placement.devices))
     known = [v for v in variants if v.memory is not None]

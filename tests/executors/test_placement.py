@@ -21,6 +21,16 @@ def test_there_is_a_worker_for_each_core_by_default() -> None:
     assert placement_for(spec_of(workers=7)).workers == 7
 
 
+@pytest.mark.parametrize(("gib", "workers"), [(64, 8), (4, 3), (2, 1), (0.5, 1)])
+def test_there_are_no_more_workers_than_memory_has_room_for(
+    monkeypatch: pytest.MonkeyPatch, gib: float, workers: int
+) -> None:
+    monkeypatch.setattr("scalegrid.executors.placement.available_cores", lambda: 8)
+    monkeypatch.setattr("scalegrid.executors.placement.device_memory", lambda _: int(gib * 2**30))
+    assert placement_for(spec_of()).workers == workers
+    assert placement_for(spec_of(workers=8)).workers == 8
+
+
 @pytest.mark.parametrize("name", ["threads", "workers"])
 def test_a_crowd_for_the_cores_is_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalegrid.executors.placement.available_cores", lambda: 2)

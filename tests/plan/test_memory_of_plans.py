@@ -10,7 +10,8 @@ from scalegrid import baselines
 from scalegrid.baselines import BUILT_IN
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.cost import Costs, measure
-from scalegrid.plan.memory import kept_elements, kept_per_activation
+from scalegrid.plan.memory import kept_elements, kept_per_activation, memory_notes
+from scalegrid.spec import SweepSpec
 
 
 def test_what_is_kept_is_the_inputs_that_gradients_need() -> None:
@@ -35,6 +36,18 @@ def test_the_recorded_numbers_are_within_6_percent(name: str) -> None:
         model = baselines.skeleton(network, depth, width, 10, px)
         found = kept_elements(model, px) / measure(model, px).activations
         assert found == pytest.approx(recorded, rel=0.06)
+
+
+def test_fewer_workers_than_cores_for_want_of_memory_are_said(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in ("executors.placement", "plan.memory"):
+        monkeypatch.setattr(f"scalegrid.{module}.available_cores", lambda: 4)
+        monkeypatch.setattr(f"scalegrid.{module}.device_memory", lambda _: 3 * 2**30)
+    (note,) = memory_notes([], SweepSpec(device="cpu"))
+    assert "3.0 GiB of memory have room for 2 workers, though 4 cores are free" in note
+    assert memory_notes([], SweepSpec(device="cpu", workers=2)) == []
+    assert memory_notes([], SweepSpec(device="cpu", threads=2)) == []
 
 
 def test_a_network_is_left_as_it_was() -> None:

@@ -155,7 +155,7 @@ def _run(
             data = prepare(
                 plan.source,
                 [variant.resolution for variant in plan.variants],
-                workers=available_cores(),
+                workers=min(available_cores(), spec.workers or available_cores()),
                 progress=display.preparing,
             )
             progress.open(data.note)

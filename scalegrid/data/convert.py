@@ -5,19 +5,31 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
 from scalegrid.data.sources import Picture, Pixels
 from scalegrid.util.errors import UserError
 
 File: TypeAlias = Path | BinaryIO
 """What Pillow opens: a file by its path, or bytes in memory."""
+
+_ORIENTATION = 274  # of EXIF data
+_TURNS = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_STRIP = 2**20  # pixels converted at a time
 
 
 def read_image(
@@ -34,8 +46,8 @@ def read_image(
         UserError: the file cannot be read or decoded; names it.
     """
     try:
-        with quiet(), Image.open(file) as image:
-            return to_rgb(ImageOps.exif_transpose(image))
+        with quiet():
+            return to_rgb(_decoded(file))
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
         raise unreadable(file, error, name, remedy) from error
 
@@ -61,23 +73,54 @@ def unreadable(
     return UserError(f"image {name or repr(str(file))} cannot be read ({reason}); {remedy}")
 
 
+def _decoded(file: File) -> Image.Image:
+    with Image.open(file) as image:
+        return upright(image)
+
+
+def upright(image: Image.Image) -> Image.Image:
+    """An image as its EXIF data turn it, decoded; the same object where it is not turned.
+
+    Pillow's own function copies what need not be turned, and fails where other EXIF data are
+    broken, which do not matter.
+    """
+    image.load()
+    orientation = None
+    with suppress(Exception):
+        orientation = image.getexif().get(_ORIENTATION)
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return image if turn is None else image.transpose(turn)
+
+
 def is_deep(image: Image.Image) -> bool:
     """Whether the values of an image of one channel are integers or floats of more than 8 bits."""
     return image.mode.startswith("I") or image.mode == "F"
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Convert any Pillow mode to RGB.
+    """Convert any Pillow mode to RGB; an image that is RGB is returned itself.
 
     Transparent pixels are composited on white. Integers deeper than 8 bits are scaled as 16-bit
     values (65535 becomes 255). Floats are scaled from the range 0 to 1 if none exceeds 1, and from
-    0 to 255 otherwise. LAB is converted by its colour profile.
+    0 to 255 otherwise. LAB is converted by its colour profile. Beside the image and the result, a
+    strip of rows is in memory.
     """
-    if image.mode.startswith("I"):
-        image = _from_array(np.asarray(image).astype(np.float64) / 257.0)
-    elif image.mode == "F":
-        values = np.asarray(image).astype(np.float64)
-        image = _from_array(values * 255.0 if values.max() <= 1.0 else values)
+    if image.mode == "RGB" and not image.has_transparency_data:
+        return image
+    largest = 65535.0 if image.mode.startswith("I") else 255.0
+    if image.mode == "F":
+        largest = 1.0 if float(np.asarray(image).max()) <= 1.0 else 255.0
+    rgb = Image.new("RGB", image.size)
+    rows = max(1, _STRIP // max(1, image.width))
+    for top in range(0, image.height, rows):
+        box = (0, top, image.width, min(top + rows, image.height))
+        rgb.paste(_strip_to_rgb(image.crop(box), largest), box)
+    return rgb
+
+
+def _strip_to_rgb(image: Image.Image, largest: float) -> Image.Image:
+    if is_deep(image):
+        image = _from_array(np.asarray(image).astype(np.float64) * (255.0 / largest))
     elif image.mode == "La":
         image = image.convert("LA")  # Pillow converts no further in one step
     if image.has_transparency_data:

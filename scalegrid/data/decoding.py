@@ -80,9 +80,14 @@ def decode(
 
 
 def _decode(source: Source, resolutions: Sequence[int], task: _Task) -> Chunk:
-    images = [source.image(task.split, index) for index in range(task.start, task.stop)]
-    pixels = tuple(b"".join(fit(image, side).tobytes() for image in images) for side in resolutions)
-    return Chunk(task.split, len(images), pixels)
+    """The images of a task, of which one is in memory at its native size at any time."""
+    squares: list[list[bytes]] = [[] for _ in resolutions]
+    for index in range(task.start, task.stop):
+        image = source.image(task.split, index)
+        for done, side in zip(squares, resolutions, strict=True):
+            done.append(fit(image, side).tobytes())
+        del image  # before the next is decoded
+    return Chunk(task.split, task.stop - task.start, tuple(map(b"".join, squares)))
 
 
 _worker_job: tuple[Source, Sequence[int]]  # what a worker process decodes, set when it starts

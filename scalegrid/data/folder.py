@@ -44,6 +44,7 @@ HASHED_BYTES = 2 * 2**30
 SAMPLED = 64
 """Images whose headers are read for the native resolution."""
 
+_BLOCK = 2**22  # bytes hashed at a time
 _SAMPLES = 277  # of a TIFF file's tags: channels
 
 
@@ -244,7 +245,11 @@ def _content_digests(files: Sequence[str]) -> list[str]:
 
 
 def _content_digest(file: str) -> str:
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    digest = hashlib.sha256()
+    with open(file, "rb") as content:
+        while block := content.read(_BLOCK):
+            digest.update(block)
+    return digest.hexdigest()
 
 
 def native_resolution(files: Iterable[File]) -> int | None:

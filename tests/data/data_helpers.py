@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -55,6 +56,19 @@ class CountingReader:
 def counted(source: Source, log: Path) -> Source:
     """The same source, which writes a line to `log` for each image that is read."""
     return replace(source, read=CountingReader(source.read, log))
+
+
+class HoldingReader:
+    """Reads black, and raises if an image that it has read before is still in memory."""
+
+    def __init__(self) -> None:
+        self.last: weakref.ref[Image.Image] | None = None
+
+    def __call__(self, split: Split, index: int) -> Image.Image:
+        assert self.last is None or self.last() is None
+        image = Image.new("RGB", (8, 8))
+        self.last = weakref.ref(image)
+        return image
 
 
 @dataclass(frozen=True)

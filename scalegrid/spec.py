@@ -132,6 +132,9 @@ class SweepSpec(Recipe):
     label_column: str | None = Field(
         None, description="Column of labels in parquet shards; default: the only one."
     )
+    skip_bad_images: bool = Field(
+        False, description="Leave out the images of a folder that cannot be read."
+    )
     num_classes: PositiveInt | None = Field(
         None, description="Classes of the classifier; default: those of the data."
     )
@@ -474,7 +477,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "What is scaled": ("baseline", "resolution", "resolution_step"),
     "Data": (
         *("data", "train_images", "val_images", "channels", "num_classes"),
-        *("image_column", "label_column", "data_dir", "download"),
+        *("skip_bad_images", "image_column", "label_column", "data_dir", "download"),
     ),
     "Recipe": (
         *(
@@ -526,7 +529,7 @@ RUNTIME_KEYS = frozenset(
 )
 """Keys that decide where and how trials run, not their numbers."""
 
-IMAGE_KEYS = frozenset({"data", "channels", "image_column", "label_column"})
+IMAGE_KEYS = frozenset({"data", "channels", "image_column", "label_column", "skip_bad_images"})
 """Keys that decide the images: two values may mean the same, so their fingerprint is compared."""
 
 ALLOCATION_KEYS = frozenset(

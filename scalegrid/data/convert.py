@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
@@ -14,11 +15,12 @@ import numpy.typing as npt
 from PIL import Image
 
 from scalegrid.data.sources import Picture, Pixels
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import ImageError, UserError
 
 File: TypeAlias = Path | BinaryIO
 """What Pillow opens: a file by its path, or bytes in memory."""
 
+REMEDY = "mend or remove the file, or leave such images out with --skip-bad-images"
 _ORIENTATION = 274  # of EXIF data
 _TURNS = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
@@ -32,9 +34,7 @@ _TURNS = {
 _STRIP = 2**20  # pixels converted at a time
 
 
-def read_image(
-    file: File, name: str | None = None, remedy: str = "mend or remove the file"
-) -> Image.Image:
+def read_image(file: File, name: str | None = None, remedy: str = REMEDY) -> Image.Image:
     """Decode a file with Pillow: its first frame, upright, as RGB (see `to_rgb`).
 
     Args:
@@ -43,7 +43,7 @@ def read_image(
         remedy: what an error says to do.
 
     Raises:
-        UserError: the file cannot be read or decoded; names it.
+        ImageError: the file cannot be read or decoded; names it.
     """
     try:
         with quiet():
@@ -60,17 +60,62 @@ def quiet() -> Iterator[None]:
         for log in map(logging.getLogger, ("PIL.TiffImagePlugin", "tifffile")):
             restored.callback(setattr, log, "disabled", log.disabled)
             log.disabled = True
+        if (pixels := largest_image()) is not None:
+            Image.MAX_IMAGE_PIXELS = pixels // 2  # Pillow warns above, and raises above twice that
         yield
 
 
+def check_header(file: File, name: str | None = None, remedy: str = REMEDY) -> None:
+    """Check that Pillow knows how to read a file, by its header.
+
+    Args:
+        file: the encoded image.
+        name: what an error calls it; None for its path.
+        remedy: what an error says to do.
+
+    Raises:
+        ImageError: it does not.
+    """
+    try:
+        with quiet(), Image.open(file):
+            pass
+    except Exception as error:
+        raise unreadable(file, error, name, remedy) from error
+
+
+def largest_image() -> int | None:
+    """Largest number of pixels of an image: of `SCALEGRID_LARGEST_IMAGE`, in megapixels.
+
+    None without it: Pillow then refuses images beyond 179 megapixels, which may be bombs.
+
+    Raises:
+        UserError: the variable is not a number above 0.
+    """
+    text = os.environ.get("SCALEGRID_LARGEST_IMAGE")
+    if not text:
+        return None
+    try:
+        pixels = int(float(text) * 1e6)
+    except (ValueError, OverflowError):
+        pixels = 0
+    if pixels <= 0:
+        raise UserError(
+            f"SCALEGRID_LARGEST_IMAGE is {text!r}; give a number of megapixels, such as 400"
+        )
+    return pixels
+
+
 def unreadable(
-    file: File, error: Exception, name: str | None = None, remedy: str = "mend or remove the file"
-) -> UserError:
+    file: File, error: Exception, name: str | None = None, remedy: str = REMEDY
+) -> ImageError:
     """The error that names a file which cannot be decoded; arguments as of `read_image`."""
     reason = str(error).replace(str(file), "the file") or type(error).__name__
     if "imagecodecs" in reason:
         remedy = "pip install imagecodecs, or save the file uncompressed"
-    return UserError(f"image {name or repr(str(file))} cannot be read ({reason}); {remedy}")
+    if isinstance(error, Image.DecompressionBombError):
+        reason = "it has more pixels than Pillow takes for safe"
+        remedy = "if it is meant to be, set SCALEGRID_LARGEST_IMAGE to its megapixels, such as 400"
+    return ImageError(name or repr(str(file)), f"cannot be read ({reason})", remedy)
 
 
 def _decoded(file: File) -> Image.Image:

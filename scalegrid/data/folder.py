@@ -29,12 +29,21 @@ import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from scalegrid.data.bands import ARRAYS, needs_bands
-from scalegrid.data.convert import File, quiet, read_image
+from scalegrid.data.bands import ARRAYS, needs_bands, read_bands
+from scalegrid.data.convert import (
+    REMEDY,
+    File,
+    check_header,
+    largest_image,
+    quiet,
+    read_image,
+)
 from scalegrid.data.multiband import in_bands
 from scalegrid.data.selection import check_same_classes, hold_out, subset
-from scalegrid.data.sources import Labels, Source, Split
-from scalegrid.util.errors import UserError
+from scalegrid.data.sources import Content, Labels, Source, Split
+from scalegrid.util.errors import ImageError, UserError, unusable
+from scalegrid.util.files import recalled
+from scalegrid.util.text import few, plural
 
 VAL_NAMES = ("val", "valid", "validation", "test")
 
@@ -69,17 +78,47 @@ class FolderReader:
         Raises:
             UserError: the file cannot be read or decoded; names it.
         """
-        files = self.train_files if split == "train" else self.val_files
-        return read_image(Path(files[index]))
+        return read_image(self.file(split, index))
+
+    def file(self, split: Split, index: int) -> Path:
+        """The file of image `index` of `split`."""
+        return Path((self.train_files if split == "train" else self.val_files)[index])
+
+    def check_header(self, split: Split, index: int) -> None:
+        """Raise ImageError unless Pillow knows how to read image `index` of `split`."""
+        check_header(self.file(split, index))
+
+    def contents(self) -> list[Content]:
+        """The files of both splits, with their sizes and, up to `HASHED_BYTES`, their bytes."""
+        files = self.train_files + self.val_files
+        names = [
+            f"{split}/{Path(file).relative_to(root).as_posix()}"
+            for split, some in (("train", self.train_files), ("val", self.val_files))
+            for root in [os.path.commonpath(some)]
+            for file in some
+        ]
+        return [
+            Content(name, file, f"{size} {content}")
+            for name, file, size, content in zip(
+                names, files, *_sizes_and_contents(files), strict=True
+            )
+        ]
 
 
 def open_folder(
-    root: Path, *, train_images: int | None, val_images: int | None, channels: int | None = None
+    root: Path,
+    *,
+    train_images: int | None,
+    val_images: int | None,
+    channels: int | None = None,
+    skip_bad_images: bool = False,
+    workers: int = 1,
 ) -> Source:
     """The source `folder`: images below `root`, in one of the layouts above.
 
     Images that Pillow opens have three `channels` by default, others those that they have (three
-    for one); the first training image decides.
+    for one); the first training image decides. With `skip_bad_images` the data set is that without
+    the images that cannot be read, for which `workers` threads decode all of them.
 
     The fingerprint covers, in the order of use, each image's path within its split, its label, its
     size and, in sets of up to `HASHED_BYTES`, its bytes. It does not depend on the folder's own
@@ -93,14 +132,15 @@ def open_folder(
     train_root, val_root = _split_roots(root)
     names = _class_names(train_root)
     suffixes = _suffixes(train_root)
-    found = _entries(train_root, names, suffixes)
+    search = _Search(suffixes, skip_bad_images, channels, workers)
+    found = search.entries(train_root, names)
     if val_root is None:
         chosen = hold_out(_labels(found), train_images, val_images, names)
         train, val = ([found[index] for index in indices] for indices in chosen)
         val_root = train_root
     else:
         check_same_classes((str(train_root), names), (str(val_root), _folders(val_root)))
-        found_val = _entries(val_root, names, suffixes)
+        found_val = search.entries(val_root, names)
         train = [found[i] for i in subset(_labels(found), train_images, "train_images")]
         pool = (
             f", or pool them with those of {str(train_root)!r}, without {val_root.name}/, to hold "
@@ -118,9 +158,13 @@ def open_folder(
         native_resolution=native_resolution(map(Path, reader.train_files[:SAMPLED])),
         mirror=True,
         read=reader,
-        notes=left_out(Path(reader.train_files[0]), repr(reader.train_files[0]))
-        if channels in (None, 1, 3)
-        else (),
+        check_header=reader.check_header,
+        contents=reader.contents,
+        notes=(
+            *search.notes,
+            *(left_out(*_named(reader.train_files[0])) if channels in (None, 1, 3) else ()),
+        ),
+        skipped=len(search.bad),
     )
     if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
         return source
@@ -200,17 +244,72 @@ def _readable(entry: os.DirEntry[str]) -> bool:
     return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
 
 
-def _entries(root: Path, names: Sequence[str], suffixes: frozenset[str]) -> list[Entry]:
-    """All images below `root`, by class, then by path."""
-    entries: list[Entry] = []
-    for label, name in enumerate(names):
-        paths = list(_walk(str(root / name), suffixes))
-        if not paths:
-            raise UserError(
-                f"class folder {str(root / name)!r} has no images; add some or remove the folder"
-            )
-        entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
-    return entries
+class _Search:
+    """Finds the images of a data set, and keeps which of them cannot be read."""
+
+    def __init__(
+        self, suffixes: frozenset[str], skip_bad: bool, channels: int | None, workers: int
+    ) -> None:
+        self._suffixes, self._skip_bad = suffixes, skip_bad
+        self._channels, self._workers = channels, workers
+        self.bad: list[ImageError] = []
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was left out."""
+        if not self.bad:
+            return []
+        files = few([f"{one.name} {one.problem}" for one in self.bad], 10)
+        return [f"{plural(len(self.bad), 'image')} left out: {files}"]
+
+    def entries(self, root: Path, names: Sequence[str]) -> list[Entry]:
+        """All images below `root`, by class, then by path; with `skip_bad` the sound ones."""
+        entries: list[Entry] = []
+        for label, name in enumerate(names):
+            paths = list(_walk(str(root / name), self._suffixes))
+            if paths and self._skip_bad:
+                paths = self._sound(paths)
+            if not paths:
+                raise UserError(
+                    f"class folder {str(root / name)!r} has no images; add some or remove "
+                    "the folder"
+                )
+            entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
+        return entries
+
+    def _sound(self, paths: Sequence[str]) -> list[str]:
+        """The files that can be read: decoded once, which the cache remembers."""
+
+        def find() -> list[list[str]]:
+            with ThreadPoolExecutor(self._workers) as threads:
+                problems = threads.map(self._problem, paths)
+                return [[*one.args] for one in problems if one is not None]
+
+        try:
+            content = [*_sizes_and_contents(paths), self._channels, largest_image()]
+            found = recalled("bad-images", [list(paths), *content], find)
+        except UserError:  # there are broken links
+            found = find()
+        bad = [ImageError(*args) for args in found]
+        self.bad += bad
+        named = {one.name for one in bad}
+        return [path for path in paths if repr(path) not in named]
+
+    def _problem(self, path: str) -> ImageError | None:
+        """Why a file cannot be read; None if it can."""
+        try:
+            if self._channels in (None, 3) and not needs_bands(Path(path)):
+                read_image(Path(path))
+            else:
+                read_bands(Path(path), self._channels)
+        except ImageError as error:
+            return error
+        return None
+
+
+def _named(file: str) -> tuple[Path, str]:
+    """A file, and what messages call it."""
+    return Path(file), repr(file)
 
 
 def _labels(entries: Sequence[Entry]) -> Labels:
@@ -224,18 +323,37 @@ def _files(root: Path, entries: Sequence[Entry]) -> tuple[str, ...]:
 def _fingerprint(
     names: Sequence[str], train: Sequence[Entry], val: Sequence[Entry], reader: FolderReader
 ) -> str:
-    files = reader.train_files + reader.val_files
-    try:
-        sizes = [os.path.getsize(file) for file in files]
-        contents = _content_digests(files) if sum(sizes) <= HASHED_BYTES else [""] * len(files)
-    except OSError as error:
-        raise UserError(
-            f"image {error.filename!r} cannot be read ({error.strerror}); mend or remove the file"
-        ) from error
+    sizes, contents = _sizes_and_contents(reader.train_files + reader.val_files)
     digest = hashlib.sha256(json.dumps(["folder", 1, list(names), len(train)]).encode())
     for entry, size, content in zip((*train, *val), sizes, contents, strict=True):
         digest.update(json.dumps([entry.path, entry.label, size, content]).encode())
     return digest.hexdigest()
+
+
+def _sizes_and_contents(files: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Bytes and digests of files; digests are empty where there is too much to read.
+
+    Raises:
+        UserError: some cannot be read; names them.
+    """
+    sizes, bad = [], []
+    for file in files:
+        try:
+            sizes.append(os.path.getsize(file))
+        except OSError as error:  # noqa: PERF203  a broken link
+            bad.append(_missing(file, error))
+    if bad:
+        raise unusable(bad)
+    if sum(sizes) > HASHED_BYTES:
+        return sizes, [""] * len(files)
+    try:
+        return sizes, _content_digests(files)
+    except OSError as error:
+        raise _missing(str(error.filename), error) from error
+
+
+def _missing(file: str, error: OSError) -> ImageError:
+    return ImageError(repr(file), f"cannot be read ({error.strerror})", REMEDY)
 
 
 def _content_digests(files: Sequence[str]) -> list[str]:

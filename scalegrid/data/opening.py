@@ -9,6 +9,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from scalegrid.data.convert import largest_image
 from scalegrid.data.folder import open_folder
 from scalegrid.data.glyphs import open_glyphs
 from scalegrid.data.leaves import open_leaves
@@ -36,6 +37,8 @@ def open_source(
     channels: int | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    skip_bad_images: bool = False,
+    workers: int = 1,
 ) -> Source:
     """Open a data set by name or path, without decoding its images.
 
@@ -51,16 +54,25 @@ def open_source(
         channels: of each image; None for those of a folder's multi-band files, else three.
         image_column: of parquet shards; None for the only column of images.
         label_column: of parquet shards; None for the only column of labels.
+        skip_bad_images: leave out the images of a folder that cannot be read.
+        workers: threads that look for them.
 
     Raises:
         UserError: nothing of that name, bad data, or numbers (of channels too) or columns that do
             not fit it.
     """
+    largest_image()  # refused here, and not as if an image were bad
     path = Path(os.path.expanduser(data))
     name = data.removeprefix("torch/")
     name = {"inat": "inaturalist"}.get(name, name)
     named = name in (*EMBEDDED, *NAMES)
-    if not named and path.is_dir() and (shards := find_shards(path.absolute())):
+    of_files = not named and path.is_dir()
+    shards = find_shards(path.absolute()) if of_files else None
+    if skip_bad_images and (shards or not of_files):
+        raise UserError(
+            f"--skip-bad-images is for folders of image files, which {data!r} is not; leave it out"
+        )
+    if shards:
         from scalegrid.data.parquet import open_parquet  # here, since others do without pyarrow
 
         source = open_parquet(
@@ -89,7 +101,14 @@ def open_source(
         return _in_channels(source, channels)
     if not path.is_dir():
         raise UserError(_unknown(data, path, (*EMBEDDED, *NAMES)))
-    return open_folder(path, train_images=train_images, val_images=val_images, channels=channels)
+    return open_folder(
+        path,
+        train_images=train_images,
+        val_images=val_images,
+        channels=channels,
+        skip_bad_images=skip_bad_images,
+        workers=workers,
+    )
 
 
 @dataclass(frozen=True)

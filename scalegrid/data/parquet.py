@@ -25,7 +25,7 @@ from scalegrid.data.folder import HASHED_BYTES, SAMPLED, left_out, native_resolu
 from scalegrid.data.selection import check_same_classes, hold_out, subset
 from scalegrid.data.shards import Shards
 from scalegrid.data.sources import SPLITS, Labels, Source, Split
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import ImageError, UserError
 
 Values: TypeAlias = Any  # pyarrow ships no types
 
@@ -105,9 +105,8 @@ class ParquetReader:
             image = self._kept.images(group, self.column)[offset].as_py()
         name = f"in row {group.first + offset} of {group.file!r}"
         if not (image and image["bytes"]):
-            raise UserError(
-                f"image {name} has no bytes; write its file into the shard, or remove the row"
-            )
+            remedy = "write its file into the shard, or remove the row"
+            raise ImageError(name, "has no bytes", remedy)
         return name, image["bytes"]
 
     def first_encoded(self) -> list[tuple[str, bytes]]:

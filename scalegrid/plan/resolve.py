@@ -18,6 +18,7 @@ from scalegrid.spec import BRIEF_IMAGES, HELD_SCHEDULE, SMALL, Recipe, SweepSpec
 from scalegrid.training.held import DECAY
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
+from scalegrid.util.processes import available_cores
 
 _PLAIN = ("sgd", "momentum")
 ADAPTIVE_RATE = 0.003
@@ -84,6 +85,8 @@ def open_data(spec: SweepSpec) -> Source:
         channels=spec.channels,
         image_column=spec.image_column,
         label_column=spec.label_column,
+        skip_bad_images=spec.skip_bad_images,
+        workers=min(available_cores(), spec.workers or available_cores()),
     )
     if source.num_train < spec.batch_size:
         raise UserError(

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from data_helpers import picture
 from PIL import Image
 
+from scalegrid.data import open_source
 from scalegrid.data.convert import fit, read_image, to_rgb
 from scalegrid.util.errors import UserError
 
@@ -108,6 +110,38 @@ def test_images_are_turned_upright(tmp_path: Path, orientation: int) -> None:
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(np.asarray(read_image(tmp_path / "a.png")), upright)
+
+
+def test_broken_exif_data_do_not_reject_sound_pixels(tmp_path: Path) -> None:
+    """As some cameras write it: Orientation, and XResolution as a text."""
+    entry = struct.Struct("<HHI4s")
+    text = entry.pack(0x011A, 2, 4, b"abc\0")
+    turned = entry.pack(0x0112, 3, 1, struct.pack("<I", 6))
+    exif = b"II*\0" + struct.pack("<IH", 8, 2) + turned + text + bytes(4)
+    upright = picture(1, 5, 3).rotate(90, expand=True)
+    upright.save(tmp_path / "a.png", exif=b"Exif\0\0" + exif)
+    assert read_image(tmp_path / "a.png").size == (5, 3)
+
+
+def test_an_image_with_too_many_pixels_says_what_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    Image.new("L", (90, 40)).save(tmp_path / "large.png")
+    says = r"large\.png' cannot be read \(it has more pixels .*SCALEGRID_LARGEST_IMAGE"
+    with pytest.raises(UserError, match=says):
+        read_image(tmp_path / "large.png")
+    monkeypatch.setenv("SCALEGRID_LARGEST_IMAGE", "0.004")
+    assert read_image(tmp_path / "large.png").size == (90, 40)
+
+
+@pytest.mark.parametrize("text", ["many", "0", "-1", "nan", "inf"])
+def test_a_largest_image_that_is_no_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("SCALEGRID_LARGEST_IMAGE", text)
+    with pytest.raises(UserError, match=f"^SCALEGRID_LARGEST_IMAGE is '{text}'"):
+        open_source(str(tmp_path))
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "gif", "webp", "tiff", "ppm", "tga", "jpg"])

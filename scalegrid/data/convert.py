@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, TypeAlias
+from typing import Any, BinaryIO, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+from PIL.ImageFile import ImageFile
 
 from scalegrid.data.sources import Picture, Pixels
 from scalegrid.util.errors import ImageError, UserError
@@ -33,21 +36,50 @@ _TURNS = {
 }
 _STRIP = 2**20  # pixels converted at a time
 
+_LITTLE = sys.byteorder == "little"
+_SIXTEEN = {
+    f"{mode};16{order}": f"{mode};16{other}"
+    for mode in ("RGB", "RGBA")
+    for order, other in (("L", "B"), ("B", "L"), ("N", "B" if _LITTLE else "L"))
+}
+"""How colours of 16 bits are stored: in which order of bytes; and in the other one."""
 
-def read_image(file: File, name: str | None = None, remedy: str = REMEDY) -> Image.Image:
+
+@dataclass(frozen=True)
+class Depth:
+    """The numbers that become 0 and 255 in images of more than 8 bits, in the whole data set.
+
+    Attributes:
+        whole: of whole numbers.
+        real: of floats; None if it is not known.
+    """
+
+    whole: tuple[float, float] = (0.0, 65535.0)
+    real: tuple[float, float] | None = None
+
+
+SIXTEEN_BITS = Depth()
+"""The depth of whole numbers that fill 16 bits."""
+
+
+def read_image(
+    file: File, name: str | None = None, remedy: str = REMEDY, depth: Depth = SIXTEEN_BITS
+) -> Image.Image:
     """Decode a file with Pillow: its first frame, upright, as RGB (see `to_rgb`).
 
     Args:
         file: the encoded image.
         name: what an error calls it; None for its path.
         remedy: what an error says to do.
+        depth: of the data set.
 
     Raises:
-        ImageError: the file cannot be read or decoded; names it.
+        ImageError: the file cannot be read or decoded, or holds floats, and `depth` does not say
+            which; names it.
     """
     try:
         with quiet():
-            return to_rgb(_decoded(file))
+            return to_rgb(_decoded(file, depth), depth)
     except Exception as error:  # damaged files make Pillow's decoders raise almost anything
         raise unreadable(file, error, name, remedy) from error
 
@@ -118,9 +150,35 @@ def unreadable(
     return ImageError(name or repr(str(file)), f"cannot be read ({reason})", remedy)
 
 
-def _decoded(file: File) -> Image.Image:
+def _decoded(file: File, depth: Depth) -> Image.Image:
     with Image.open(file) as image:
-        return upright(image)
+        if depth.whole != SIXTEEN_BITS.whole and high_bytes_only(image):
+            high = upright(image)
+        else:
+            return upright(image)
+    with Image.open(file) as image:
+        assert isinstance(image, ImageFile)
+        image.tile = [tile._replace(args=_other_byte(tile.args)) for tile in image.tile]
+        low = upright(image)
+    for top, bottom in _strips(high):
+        box = (0, top, high.width, bottom)
+        values = np.asarray(high.crop(box)).astype(np.float64) * 256 + np.asarray(low.crop(box))
+        high.paste(Image.fromarray(_to_8_bits(values, depth.whole), high.mode), box)
+    return high
+
+
+def high_bytes_only(image: Image.Image) -> bool:
+    """Whether Pillow reads colours of 16 bits, of which it keeps the high bytes; before loading."""
+    if not isinstance(image, ImageFile):
+        return False
+    arguments = (tile.args or "" for tile in image.tile)
+    raw = {args if isinstance(args, str) else args[0] for args in arguments}
+    return bool(raw) and raw <= _SIXTEEN.keys()
+
+
+def _other_byte(args: Any) -> Any:
+    """The arguments of a decoder that then keeps the other byte of each 16 bits."""
+    return _SIXTEEN[args] if isinstance(args, str) else (_SIXTEEN[args[0]], *args[1:])
 
 
 def upright(image: Image.Image) -> Image.Image:
@@ -142,30 +200,38 @@ def is_deep(image: Image.Image) -> bool:
     return image.mode.startswith("I") or image.mode == "F"
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image, depth: Depth = SIXTEEN_BITS) -> Image.Image:
     """Convert any Pillow mode to RGB; an image that is RGB is returned itself.
 
-    Transparent pixels are composited on white. Integers deeper than 8 bits are scaled as 16-bit
-    values (65535 becomes 255). Floats are scaled from the range 0 to 1 if none exceeds 1, and from
-    0 to 255 otherwise. LAB is converted by its colour profile. Beside the image and the result, a
-    strip of rows is in memory.
+    Transparent pixels are composited on white. Numbers of more than 8 bits are scaled by the
+    `depth` of the data set, and clipped. LAB is converted by its colour profile. Beside the image
+    and the result, a strip of rows is in memory.
+
+    Raises:
+        ValueError: it holds floats, and `depth` does not say which.
     """
     if image.mode == "RGB" and not image.has_transparency_data:
         return image
-    largest = 65535.0 if image.mode.startswith("I") else 255.0
-    if image.mode == "F":
-        largest = 1.0 if float(np.asarray(image).max()) <= 1.0 else 255.0
+    span = depth.real if image.mode == "F" else depth.whole
+    if span is None:
+        raise ValueError("it holds floats of unknown range, unlike the first images")
     rgb = Image.new("RGB", image.size)
-    rows = max(1, _STRIP // max(1, image.width))
-    for top in range(0, image.height, rows):
-        box = (0, top, image.width, min(top + rows, image.height))
-        rgb.paste(_strip_to_rgb(image.crop(box), largest), box)
+    for top, bottom in _strips(image):
+        box = (0, top, image.width, bottom)
+        rgb.paste(_strip_to_rgb(image.crop(box), span), box)
     return rgb
 
 
-def _strip_to_rgb(image: Image.Image, largest: float) -> Image.Image:
+def _strips(image: Image.Image) -> Iterator[tuple[int, int]]:
+    """The first and the last row (exclusive) of strips of an image."""
+    rows = max(1, _STRIP // max(1, image.width))
+    for top in range(0, image.height, rows):
+        yield top, min(top + rows, image.height)
+
+
+def _strip_to_rgb(image: Image.Image, span: tuple[float, float]) -> Image.Image:
     if is_deep(image):
-        image = _from_array(np.asarray(image).astype(np.float64) * (255.0 / largest))
+        image = Image.fromarray(_to_8_bits(np.asarray(image).astype(np.float64), span))
     elif image.mode == "La":
         image = image.convert("LA")  # Pillow converts no further in one step
     if image.has_transparency_data:
@@ -175,9 +241,11 @@ def _strip_to_rgb(image: Image.Image, largest: float) -> Image.Image:
     return image.convert("RGB")
 
 
-def _from_array(values: npt.NDArray[np.float64]) -> Image.Image:
-    whole = np.clip(np.rint(np.nan_to_num(values)), 0, 255)
-    return Image.fromarray(whole.astype(np.uint8))
+def _to_8_bits(values: npt.NDArray[np.float64], span: tuple[float, float]) -> Pixels:
+    low, high = span
+    scaled = (np.nan_to_num(values) - low) * (255.0 / ((high - low) or 1.0))
+    pixels: Pixels = np.clip(np.rint(scaled), 0, 255).astype(np.uint8)
+    return pixels
 
 
 def fit(image: Picture, resolution: int) -> Pixels:

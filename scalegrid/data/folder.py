@@ -21,7 +21,7 @@ import os
 import statistics
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
@@ -32,17 +32,20 @@ from PIL.TiffImagePlugin import TiffImageFile
 from scalegrid.data.bands import ARRAYS, needs_bands, read_bands
 from scalegrid.data.convert import (
     REMEDY,
+    SIXTEEN_BITS,
+    Depth,
     File,
     check_header,
     largest_image,
     quiet,
     read_image,
 )
+from scalegrid.data.depth import depth_of
 from scalegrid.data.multiband import in_bands
 from scalegrid.data.selection import check_same_classes, hold_out, subset
 from scalegrid.data.sources import Content, Labels, Source, Split
 from scalegrid.util.errors import ImageError, UserError, unusable
-from scalegrid.util.files import recalled
+from scalegrid.util.files import digest, recalled
 from scalegrid.util.text import few, plural
 
 VAL_NAMES = ("val", "valid", "validation", "test")
@@ -71,6 +74,7 @@ class FolderReader:
 
     train_files: tuple[str, ...]
     val_files: tuple[str, ...]
+    depth: Depth = SIXTEEN_BITS
 
     def __call__(self, split: Split, index: int) -> Image.Image:
         """Image `index` of `split`.
@@ -78,7 +82,7 @@ class FolderReader:
         Raises:
             UserError: the file cannot be read or decoded; names it.
         """
-        return read_image(self.file(split, index))
+        return read_image(self.file(split, index), depth=self.depth)
 
     def file(self, split: Split, index: int) -> Path:
         """The file of image `index` of `split`."""
@@ -149,9 +153,16 @@ def open_folder(
         chosen_val = subset(_labels(found_val), val_images, "val_images", pool)
         val = [found_val[index] for index in chosen_val]
     reader = FolderReader(_files(train_root, train), _files(val_root, val))
+    fingerprint = _fingerprint(names, train, val, reader)
+    deep: tuple[str, ...] = ()
+    if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
+        depth, deep, as_before = depth_of(map(Path, reader.train_files))
+        reader = replace(reader, depth=depth)
+        if not as_before:
+            fingerprint = digest([fingerprint, "depth", asdict(depth)])
     source = Source(
         name="folder",
-        fingerprint=_fingerprint(names, train, val, reader),
+        fingerprint=fingerprint,
         class_names=tuple(names),
         train_labels=_labels(train),
         val_labels=_labels(val),
@@ -162,6 +173,7 @@ def open_folder(
         contents=reader.contents,
         notes=(
             *search.notes,
+            *deep,
             *(left_out(*_named(reader.train_files[0])) if channels in (None, 1, 3) else ()),
         ),
         skipped=len(search.bad),
@@ -299,7 +311,7 @@ class _Search:
         """Why a file cannot be read; None if it can."""
         try:
             if self._channels in (None, 3) and not needs_bands(Path(path)):
-                read_image(Path(path))
+                read_image(Path(path), depth=Depth(real=(0.0, 1.0)))
             else:
                 read_bands(Path(path), self._channels)
         except ImageError as error:
@@ -324,10 +336,10 @@ def _fingerprint(
     names: Sequence[str], train: Sequence[Entry], val: Sequence[Entry], reader: FolderReader
 ) -> str:
     sizes, contents = _sizes_and_contents(reader.train_files + reader.val_files)
-    digest = hashlib.sha256(json.dumps(["folder", 1, list(names), len(train)]).encode())
+    sha = hashlib.sha256(json.dumps(["folder", 1, list(names), len(train)]).encode())
     for entry, size, content in zip((*train, *val), sizes, contents, strict=True):
-        digest.update(json.dumps([entry.path, entry.label, size, content]).encode())
-    return digest.hexdigest()
+        sha.update(json.dumps([entry.path, entry.label, size, content]).encode())
+    return sha.hexdigest()
 
 
 def _sizes_and_contents(files: Sequence[str]) -> tuple[list[int], list[str]]:
@@ -363,11 +375,11 @@ def _content_digests(files: Sequence[str]) -> list[str]:
 
 
 def _content_digest(file: str) -> str:
-    digest = hashlib.sha256()
+    sha = hashlib.sha256()
     with open(file, "rb") as content:
         while block := content.read(_BLOCK):
-            digest.update(block)
-    return digest.hexdigest()
+            sha.update(block)
+    return sha.hexdigest()
 
 
 def native_resolution(files: Iterable[File]) -> int | None:

@@ -10,7 +10,7 @@ from data_helpers import picture
 from PIL import Image
 
 from scalegrid.data import open_source
-from scalegrid.data.convert import fit, read_image, to_rgb
+from scalegrid.data.convert import Depth, fit, read_image, to_rgb
 from scalegrid.util.errors import UserError
 
 ALL_MODES = [
@@ -32,7 +32,7 @@ def from_array(values: npt.NDArray[np.generic]) -> Image.Image:
 
 @pytest.mark.parametrize("mode", ALL_MODES)
 def test_every_pillow_mode_becomes_rgb(mode: str) -> None:
-    converted = to_rgb(Image.new(mode, (5, 3)))
+    converted = to_rgb(Image.new(mode, (5, 3)), Depth(real=(0, 1)))
     assert (converted.mode, converted.size) == ("RGB", (5, 3))
 
 
@@ -87,10 +87,17 @@ def test_sixteen_bits_keep_their_scale(dtype: str) -> None:
     assert [p[0] for p in np.asarray(to_rgb(image))[0].tolist()] == [0, 1, 128, 233, 255]
 
 
-def test_floats_run_to_one_or_to_255() -> None:
-    small, large = np.array([[0.0, 0.5, 1.0]]), np.array([[-3.0, 0.5, 128.0, 300.0]])
-    assert np.asarray(to_rgb(from_array(small.astype("f4"))))[0, :, 0].tolist() == [0, 128, 255]
-    assert np.asarray(to_rgb(from_array(large.astype("f4"))))[0, :, 0].tolist() == [0, 0, 128, 255]
+@pytest.mark.parametrize(
+    ("span", "expected"), [((0, 1), [0, 128, 255, 255]), ((-1, 3), [64, 96, 128, 255])]
+)
+def test_floats_are_scaled_by_the_span_of_the_data_set(
+    span: tuple[float, float], expected: list[int]
+) -> None:
+    image = from_array(np.array([[0.0, 0.5, 1.0, 9.0]], dtype="f4"))
+    converted = to_rgb(image, Depth(real=span))
+    assert np.asarray(converted)[0, :, 0].tolist() == expected
+    with pytest.raises(ValueError, match="floats of unknown range"):
+        to_rgb(image)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -17,6 +17,7 @@ import numpy.typing as npt
 from PIL import Image
 from PIL.ImageFile import ImageFile
 
+from scalegrid.data.other_files import register_plugins
 from scalegrid.data.sources import Picture, Pixels
 from scalegrid.util.errors import ImageError, UserError
 
@@ -89,6 +90,7 @@ def quiet() -> Iterator[None]:
     """Within, decoders neither warn of damaged metadata, which do not matter, nor log errors."""
     with warnings.catch_warnings(), ExitStack() as restored:
         warnings.simplefilter("ignore")
+        register_plugins()
         for log in map(logging.getLogger, ("PIL.TiffImagePlugin", "tifffile")):
             restored.callback(setattr, log, "disabled", log.disabled)
             log.disabled = True

@@ -10,7 +10,7 @@ Layouts, the first that fits:
 
 Classes are sorted by name. Images are also found in nested folders, by the suffixes of the formats
 that Pillow can open. Where there are none, NumPy files (`.npy`) are the images. Hidden files and
-folders are ignored.
+folders, and those of systems, are ignored; other files are counted (see `other_files`).
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ import hashlib
 import json
 import os
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -42,6 +42,7 @@ from scalegrid.data.convert import (
 )
 from scalegrid.data.depth import depth_of
 from scalegrid.data.multiband import in_bands
+from scalegrid.data.other_files import SYSTEM, described, lost, note, pillow_suffixes
 from scalegrid.data.selection import check_same_classes, hold_out, subset
 from scalegrid.data.sources import Content, Labels, Source, Split
 from scalegrid.util.errors import ImageError, UserError, unusable
@@ -208,7 +209,7 @@ def _class_names(root: Path) -> list[str]:
 
 
 def _folders(root: Path) -> list[str]:
-    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _visible(entry))
+    names = [entry.name for entry in _listed(str(root)) if entry.is_dir()]
     if not names:
         raise UserError(
             f"{str(root)!r} has no folders of images; put the images of each class in a folder "
@@ -217,38 +218,51 @@ def _folders(root: Path) -> list[str]:
     return names
 
 
-def _visible(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".")
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder, by name, without what is hidden or a system's.
 
-
-@lru_cache(maxsize=1)
-def _pillow_suffixes() -> frozenset[str]:
-    """The file name endings of the formats that Pillow can open."""
-    return frozenset(
-        suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN
-    )
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(
+            f"folder {folder!r} cannot be read ({error.strerror}); allow it, or move it elsewhere"
+        ) from error
+    return [e for e in entries if not e.name.startswith(".") and e.name.lower() not in SYSTEM]
 
 
 def _suffixes(root: Path) -> frozenset[str]:
     """The file name endings of images below `root`: those of arrays if it holds nothing else."""
-    images = _pillow_suffixes()
+    images = pillow_suffixes()
     only_arrays = not any(_walk(str(root), images)) and any(_walk(str(root), ARRAYS))
     return ARRAYS if only_arrays else images
 
 
 def _walk(
-    folder: str, suffixes: frozenset[str], seen: frozenset[tuple[int, int]] = frozenset()
+    folder: str,
+    suffixes: frozenset[str],
+    passed_over: Counter[str] | None = None,
+    seen: frozenset[tuple[int, int]] = frozenset(),
 ) -> Iterator[str]:
-    """Paths of the image files below `folder`, sorted; links are followed, but not in circles."""
+    """Paths of the image files below `folder`, sorted; links are followed, but not in circles.
+
+    The endings of other files are counted in `passed_over`.
+    """
     status = os.stat(folder)
     seen |= {(status.st_dev, status.st_ino)}
-    for entry in sorted(filter(_visible, os.scandir(folder)), key=lambda entry: entry.name):
+    for entry in _listed(folder):
+        suffix = os.path.splitext(entry.name)[1].lower()
         if entry.is_dir():
             inner = entry.stat()
             if (inner.st_dev, inner.st_ino) not in seen:
-                yield from _walk(entry.path, suffixes, seen)
-        elif os.path.splitext(entry.name)[1].lower() in suffixes and _readable(entry):
+                yield from _walk(entry.path, suffixes, passed_over, seen)
+        elif suffix in suffixes and _readable(entry):
             yield entry.path
+        elif passed_over is not None:
+            passed_over[suffix] += 1
 
 
 def _readable(entry: os.DirEntry[str]) -> bool:
@@ -265,29 +279,54 @@ class _Search:
         self._suffixes, self._skip_bad = suffixes, skip_bad
         self._channels, self._workers = channels, workers
         self.bad: list[ImageError] = []
+        self._passed_over: Counter[str] = Counter()
 
     @property
     def notes(self) -> list[str]:
         """Sentences on what was left out."""
-        if not self.bad:
-            return []
-        files = few([f"{one.name} {one.problem}" for one in self.bad], 10)
-        return [f"{plural(len(self.bad), 'image')} left out: {files}"]
+        notes = note(self._passed_over)
+        if self.bad:
+            files = few([f"{one.name} {one.problem}" for one in self.bad], 10)
+            notes.append(f"{plural(len(self.bad), 'image')} left out: {files}")
+        return notes
 
     def entries(self, root: Path, names: Sequence[str]) -> list[Entry]:
         """All images below `root`, by class, then by path; with `skip_bad` the sound ones."""
         entries: list[Entry] = []
         for label, name in enumerate(names):
-            paths = list(_walk(str(root / name), self._suffixes))
-            if paths and self._skip_bad:
+            paths = self._found(root / name)
+            if self._skip_bad:
                 paths = self._sound(paths)
-            if not paths:
-                raise UserError(
-                    f"class folder {str(root / name)!r} has no images; add some or remove "
-                    "the folder"
-                )
+                if not paths:
+                    raise UserError(
+                        f"no image in class folder {str(root / name)!r} can be read; mend some or "
+                        "remove the folder"
+                    )
             entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
         return entries
+
+    def _found(self, folder: Path) -> list[str]:
+        """The images of a class.
+
+        Raises:
+            UserError: there are none, or more files that may be images and are not opened.
+        """
+        passed_over: Counter[str] = Counter()
+        paths = list(_walk(str(folder), self._suffixes, passed_over))
+        self._passed_over += passed_over
+        others = {key: number for key, number in passed_over.items() if lost({key: number})}
+        if lost(others) > len(paths):
+            have = "no images" if not paths else f"only {plural(len(paths), 'image')}"
+            raise UserError(
+                f"class folder {str(folder)!r} has {have}, beside files that Pillow does not open: "
+                f"{described(others)}; install what opens them, convert them to PNG, or move them "
+                "elsewhere"
+            )
+        if not paths:
+            raise UserError(
+                f"class folder {str(folder)!r} has no images; add some or remove the folder"
+            )
+        return paths
 
     def _sound(self, paths: Sequence[str]) -> list[str]:
         """The files that can be read: decoded once, which the cache remembers."""

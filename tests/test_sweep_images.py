@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from image_files import make_classes, picture
 from light_sweep import light_spec, run_light_sweep
 from PIL import Image
@@ -169,3 +170,24 @@ def test_without_a_cache_it_is_only_said_that_images_have_changed(
     picture(6).save(folder / "val" / "bee" / "1.png")
     with pytest.raises(UserError, match=r"was started; choose another --name, or restore them"):
         sweep(folder)
+
+
+def test_images_are_fitted_as_asked_cached_or_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from scalegrid.data import CachedImages, load_split, open_source
+
+    source = open_source(str(folder), fit="pad")
+    cached = load_split(prepare(source, [20], cache_dir=tmp_path / "cached"), "train", 20)
+    assert isinstance(cached, CachedImages)
+    assert not cached.pixels[:, :2].any()
+    monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", "1e-9")
+    stream = load_split(prepare(source, [20], cache_dir=tmp_path / "other"), "train", 20)
+    order = torch.arange(len(stream.labels))
+    assert torch.equal(torch.cat(list(stream.fetch(order, 8))), cached.pixels)
+
+
+def test_another_fit_is_another_sweep(folder: Path) -> None:
+    sweep(folder)
+    with pytest.raises(UserError, match="fit"):
+        sweep(folder, fit="pad")

@@ -8,6 +8,7 @@ all that is known is that something has changed.
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,11 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from scalegrid.data.convert import fit
-from scalegrid.data.sources import Source, Split
-from scalegrid.util.files import cache_root, replace_file
+from scalegrid.data.sources import Content, Source, Split
+from scalegrid.util.files import cache_root, digest, replace_file
 
 _FILES = "files.json"
 _BAD = "unreadable.json"
+_SETTINGS = ""  # no path
 
 
 def folder_of(fingerprint: str, root: Path) -> Path:
@@ -34,7 +36,7 @@ def remember(source: Source, root: Path) -> None:
         return
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        _write(path, {one.path: one.digest for one in source.contents()})
+        _write(path, _listing(source, source.contents()))
 
 
 def remember_unreadable(source: Source, name: str) -> None:
@@ -67,8 +69,10 @@ def since(source: Source, fingerprint: str) -> tuple[Source, tuple[str, ...]]:
     before = _read(folder / _FILES)
     if not before:
         return source, ()
-    now = {one.path: one.digest for one in source.contents()}
+    now = _listing(source, source.contents())
     mended = _read(folder / _BAD)
+    if now.pop(_SETTINGS) != before.pop(_SETTINGS, None):
+        return source, ()  # not the files alone
     if list(now) != list(before):
         return source, tuple(sorted(now.keys() ^ before.keys()))
     changed = tuple(
@@ -81,6 +85,13 @@ def since(source: Source, fingerprint: str) -> tuple[Source, tuple[str, ...]]:
     return (source, changed) if changed else (replace(source, fingerprint=fingerprint), ())
 
 
+def _listing(source: Source, contents: Sequence[Content]) -> dict[str, str]:
+    """The digests of files by their paths, and of all else that decides images and labels."""
+    depth = repr(getattr(source.read, "depth", None))
+    settings = digest([source.fit, source.channels, source.class_names, depth])
+    return {_SETTINGS: settings, **{one.path: one.digest for one in contents}}
+
+
 def _same_pixels(source: Source, index: int, folder: Path) -> bool:
     """Whether an image, counted over both splits, has the pixels of a cache at all resolutions."""
     split: Split = "train" if index < source.num_train else "val"
@@ -89,9 +100,10 @@ def _same_pixels(source: Source, index: int, folder: Path) -> bool:
     if not caches:
         return False
     image = source.image(split, index)
+    sides = [int(cache.parent.name) for cache in caches]
     return all(
-        np.array_equal(np.load(cache, mmap_mode="r")[index], fit(image, int(cache.parent.name)))
-        for cache in caches
+        np.array_equal(np.load(cache, mmap_mode="r")[index], fit(image, side, source.fit))
+        for cache, side in zip(caches, sides, strict=True)
     )
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from PIL.ImageFile import ImageFile
 
 from scalegrid.data.other_files import register_plugins
-from scalegrid.data.sources import Picture, Pixels
+from scalegrid.data.sources import Fit, Picture, Pixels
 from scalegrid.util.errors import ImageError, UserError
 
 File: TypeAlias = Path | BinaryIO
@@ -250,24 +250,38 @@ def _to_8_bits(values: npt.NDArray[np.float64], span: tuple[float, float]) -> Pi
     return pixels
 
 
-def fit(image: Picture, resolution: int) -> Pixels:
-    """Scale the short side to `resolution` px and keep the central square.
-
-    This is one antialiased bicubic resampling of the native pixels, of each channel alone.
+def fit(image: Picture, resolution: int, how: Fit = "crop") -> Pixels:
+    """A square of an image, by one antialiased bicubic resampling, of each channel alone.
 
     Args:
         image: mode RGB or L, or an array of C channels.
         resolution: side of the square, px.
+        how: crop scales the short side and keeps the middle; pad scales the long side and adds
+            black (0) on both sides; stretch scales each side alone.
 
     Returns:
         uint8, shape `(resolution, resolution, C)`.
     """
     if not isinstance(image, Image.Image):
         bands = (Image.fromarray(image[..., band]) for band in range(image.shape[2]))
-        return np.concatenate([fit(band, resolution) for band in bands], axis=2)
+        return np.concatenate([fit(band, resolution, how) for band in bands], axis=2)
     width, height = image.size
+    if how == "pad":
+        return _padded(image, resolution)
+    if how == "stretch":
+        stretched = image.resize((resolution, resolution), Image.Resampling.BICUBIC)
+        return np.atleast_3d(np.asarray(stretched))
     side = min(width, height)
     left, top = (width - side) / 2, (height - side) / 2
     box = (left, top, left + side, top + side)
     square = image.resize((resolution, resolution), Image.Resampling.BICUBIC, box=box)
+    return np.atleast_3d(np.asarray(square))
+
+
+def _padded(image: Image.Image, resolution: int) -> Pixels:
+    scale = resolution / max(image.size)
+    width, height = (max(1, round(side * scale)) for side in image.size)
+    square = Image.new(image.mode, (resolution, resolution))
+    left, top = (resolution - width) // 2, (resolution - height) // 2
+    square.paste(image.resize((width, height), Image.Resampling.BICUBIC), (left, top))
     return np.atleast_3d(np.asarray(square))

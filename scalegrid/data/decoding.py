@@ -97,7 +97,7 @@ def _decode(source: Source, resolutions: Sequence[int], task: _Task) -> Chunk:
             bad.append(error)
             continue
         for done, side in zip(squares, resolutions, strict=True):
-            done.append(fit(image, side).tobytes())
+            done.append(fit(image, side, source.fit).tobytes())
         del image  # before the next is decoded
     pixels = tuple(map(b"".join, squares))
     return Chunk(task.split, task.stop - task.start, pixels, tuple(bad))

@@ -161,13 +161,15 @@ def open_folder(
         reader = replace(reader, depth=depth)
         if not as_before:
             fingerprint = digest([fingerprint, "depth", asdict(depth)])
+    side, aspect = shape(map(Path, reader.train_files[:SAMPLED]))
     source = Source(
         name="folder",
         fingerprint=fingerprint,
         class_names=tuple(names),
         train_labels=_labels(train),
         val_labels=_labels(val),
-        native_resolution=native_resolution(map(Path, reader.train_files[:SAMPLED])),
+        native_resolution=side,
+        aspect=aspect,
         mirror=True,
         read=reader,
         check_header=reader.check_header,
@@ -421,16 +423,22 @@ def _content_digest(file: str) -> str:
     return sha.hexdigest()
 
 
-def native_resolution(files: Iterable[File]) -> int | None:
-    """Median short side in px of images, from their headers; None if none can be read."""
-    sides = []
+def shape(files: Iterable[File]) -> tuple[int | None, float | None]:
+    """Median short side of images, in px, and median of the short over the long side.
+
+    They are from headers; None if none can be read.
+    """
+    sizes = []
     for file in files:
         try:
             with quiet(), Image.open(file) as image:
-                sides.append(min(image.size))
+                sizes.append(image.size)
         except Exception:  # noqa: PERF203  decoding reports an unreadable image
             continue
-    return int(statistics.median(sides)) if sides else None
+    if not sizes:
+        return None, None
+    aspect = statistics.median(min(size) / max(size) for size in sizes)
+    return int(statistics.median(map(min, sizes))), aspect
 
 
 def left_out(file: File, name: str, first: str = "") -> tuple[str, ...]:

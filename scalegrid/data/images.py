@@ -110,9 +110,10 @@ class StreamedImages(Dataset["Tensor | ImageError"]):
 
         A loader would put the traceback of its process into an exception.
         """
-        images = (self.source.image(self.split, index) for index in indices)
+        source, side = self.source, self.resolution
         try:
-            return torch.from_numpy(np.stack([fit(image, self.resolution) for image in images]))
+            images = (source.image(self.split, index) for index in indices)
+            return torch.from_numpy(np.stack([fit(image, side, source.fit) for image in images]))
         except ImageError as error:
             return error
 

@@ -14,11 +14,14 @@ from scalegrid.data.folder import open_folder
 from scalegrid.data.glyphs import open_glyphs
 from scalegrid.data.leaves import open_leaves
 from scalegrid.data.shards import find_shards
-from scalegrid.data.sources import Picture, Source, Split
+from scalegrid.data.sources import Fit, Picture, Source, Split
 from scalegrid.data.torchvision import NAMES, open_torchvision
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root, digest
 from scalegrid.util.text import did_you_mean
+
+_KEPT = 2 / 3
+"""Share of the pixels of an image that a crop may keep without a word."""
 
 EMBEDDED: dict[str, Callable[[int | None, int | None], Source]] = {
     "leaves": open_leaves,
@@ -38,6 +41,7 @@ def open_source(
     image_column: str | None = None,
     label_column: str | None = None,
     skip_bad_images: bool = False,
+    fit: Fit = "crop",
     workers: int = 1,
 ) -> Source:
     """Open a data set by name or path, without decoding its images.
@@ -55,13 +59,51 @@ def open_source(
         image_column: of parquet shards; None for the only column of images.
         label_column: of parquet shards; None for the only column of labels.
         skip_bad_images: leave out the images of a folder that cannot be read.
-        workers: threads that look for them.
+        fit: how images become squares.
+        workers: threads that look for images that cannot be read.
 
     Raises:
         UserError: nothing of that name, bad data, or numbers (of channels too) or columns that do
             not fit it.
     """
     largest_image()  # refused here, and not as if an image were bad
+    source = _opened(
+        data,
+        train_images=train_images,
+        val_images=val_images,
+        download=download,
+        data_dir=data_dir,
+        channels=channels,
+        image_column=image_column,
+        label_column=label_column,
+        skip_bad_images=skip_bad_images,
+        workers=workers,
+    )
+    if fit != "crop":
+        other = digest([source.fingerprint, "fit", fit])
+        return replace(source, fit=fit, fingerprint=other)
+    if source.aspect is not None and source.aspect < _KEPT:
+        note = (
+            f"the central square of an image leaves out {1 - source.aspect:.0%} of its pixels, in "
+            "the median; --fit pad or stretch keeps all"
+        )
+        return replace(source, notes=(*source.notes, note))
+    return source
+
+
+def _opened(
+    data: str,
+    *,
+    train_images: int | None,
+    val_images: int | None,
+    download: bool,
+    data_dir: Path | None,
+    channels: int | None,
+    image_column: str | None,
+    label_column: str | None,
+    skip_bad_images: bool,
+    workers: int,
+) -> Source:
     path = Path(os.path.expanduser(data))
     name = data.removeprefix("torch/")
     name = {"inat": "inaturalist"}.get(name, name)

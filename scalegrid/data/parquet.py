@@ -22,7 +22,7 @@ from PIL import Image
 from scalegrid.data.columns import Schema, find_columns, read_labels, readable, without_images
 from scalegrid.data.convert import SIXTEEN_BITS, Depth, check_header, read_image
 from scalegrid.data.depth import depth_of
-from scalegrid.data.folder import HASHED_BYTES, SAMPLED, left_out, native_resolution
+from scalegrid.data.folder import HASHED_BYTES, SAMPLED, left_out, shape
 from scalegrid.data.selection import check_same_classes, hold_out, subset
 from scalegrid.data.shards import Shards
 from scalegrid.data.sources import SPLITS, Labels, Source, Split
@@ -168,13 +168,15 @@ def open_parquet(
     if not as_before:
         fingerprint = digest([fingerprint, "depth", asdict(depth)])
     reader = replace(reader, depth=depth)
+    side, aspect = shape(io.BytesIO(encoded) for _, encoded in first)
     return Source(
         name="parquet",
         fingerprint=fingerprint,
         class_names=classes,
         train_labels=labels[rows[0]],
         val_labels=labels[rows[1]],
-        native_resolution=native_resolution(io.BytesIO(encoded) for _, encoded in first),
+        native_resolution=side,
+        aspect=aspect,
         mirror=True,
         read=reader,
         check_header=reader.check_header,

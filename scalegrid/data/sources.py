@@ -17,6 +17,8 @@ Picture: TypeAlias = "Image.Image | Pixels"
 """An image of mode RGB or L; of another number of channels C, its pixels, shape `(H, W, C)`."""
 
 Split = Literal["train", "val"]
+Fit = Literal["crop", "pad", "stretch"]
+"""How an image becomes a square."""
 Labels: TypeAlias = npt.NDArray[np.int64]
 SPLITS: tuple[Split, Split] = ("train", "val")
 
@@ -58,6 +60,8 @@ class Source:
             image cannot be read; None where that is not known. Picklable.
         contents: the files of the images of both splits, in their order, where they are files.
         skipped: images that were left out since they cannot be read.
+        aspect: short over long side of the (median) image; None if only decoding shows it.
+        fit: how images become squares.
     """
 
     name: str
@@ -74,6 +78,8 @@ class Source:
     check_header: Callable[[Split, int], None] | None = field(default=None, repr=False)
     contents: Callable[[], Sequence[Content]] | None = field(default=None, repr=False)
     skipped: int = 0
+    aspect: float | None = None
+    fit: Fit = "crop"
 
     @property
     def num_classes(self) -> int:

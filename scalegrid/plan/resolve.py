@@ -86,6 +86,7 @@ def open_data(spec: SweepSpec) -> Source:
         image_column=spec.image_column,
         label_column=spec.label_column,
         skip_bad_images=spec.skip_bad_images,
+        fit=spec.fit,
         workers=min(available_cores(), spec.workers or available_cores()),
     )
     if source.num_train < spec.batch_size:

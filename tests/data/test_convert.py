@@ -11,6 +11,7 @@ from PIL import Image
 
 from scalegrid.data import open_source
 from scalegrid.data.convert import Depth, fit, read_image, to_rgb
+from scalegrid.data.sources import Fit
 from scalegrid.util.errors import UserError
 
 ALL_MODES = [
@@ -202,3 +203,40 @@ def test_fit_averages_what_it_shrinks() -> None:
 def test_an_image_of_the_right_size_keeps_its_pixels() -> None:
     image = picture(2, 9, 9)
     assert fit(image, 9).tobytes() == image.tobytes()
+
+
+def wide(width: int = 160, height: int = 32) -> Image.Image:
+    """Red at the left end, blue at the right, green between."""
+    image = Image.new("RGB", (width, height), "lime")
+    image.paste("red", (0, 0, height // 2, height))
+    image.paste("blue", (width - height // 2, 0, width, height))
+    return image
+
+
+def test_a_crop_loses_the_ends_which_padding_and_stretching_keep() -> None:
+    crop, pad, stretch = (fit(wide(), 40, how) for how in ("crop", "pad", "stretch"))
+    assert (crop == [0, 255, 0]).all()
+    for kept in (pad, stretch):
+        assert kept[20, 0].tolist() == [255, 0, 0]
+        assert kept[20, -1].tolist() == [0, 0, 255]
+    assert not pad[:16].any()
+    assert not pad[24:].any()
+    assert pad[16:24].any(axis=2).all()
+    assert (stretch[0] == stretch[20]).all()
+
+
+@pytest.mark.parametrize("how", ["pad", "stretch"])
+def test_arrays_are_fitted_as_images_are(how: Fit) -> None:
+    image = picture(3, 30, 50)
+    assert np.array_equal(fit(np.asarray(image), 16, how), fit(image, 16, how))
+
+
+@pytest.mark.parametrize("how", ["crop", "pad", "stretch"])
+def test_squares_are_the_same_however_they_are_fitted(how: Fit) -> None:
+    image = picture(3, 30, 30)
+    assert np.array_equal(fit(image, 16, how), fit(image, 16))
+
+
+@pytest.mark.parametrize("how", ["pad", "stretch"])
+def test_a_thin_image_can_be_fitted(how: Fit) -> None:
+    assert fit(picture(3, 2, 900), 16, how).shape == (16, 16, 3)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from data_helpers import make_classes, picture, source_digest
 
-from scalegrid.data import Source, folder
+from scalegrid.data import Source, folder, open_source
 from scalegrid.data.folder import FolderReader, open_folder
 from scalegrid.util.errors import UserError
 
@@ -129,9 +129,7 @@ def test_a_class_that_loses_more_than_half_of_its_files_is_refused(root: Path, k
     assert opened(root).num_train == 19
     for index in range(7):
         (root / "train" / "ant" / f"more{index}").write_text("no ending")
-    with pytest.raises(
-        UserError, match=r"has only 7 images, beside .*: 7 without ending, 1 \.heic"
-    ):
+    with pytest.raises(UserError, match=r"has only 7 images, .*: 7 without ending, 1 \.heic"):
         opened(root)
 
 
@@ -170,6 +168,26 @@ def test_a_plugin_that_is_installed_opens_its_files(root: Path, tmp_path: Path) 
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert shown.stdout.strip() == "21 ()"
+
+
+@pytest.mark.parametrize(("width", "cut"), [(24, None), (25, "36%"), (80, "80%")])
+def test_a_note_says_how_much_of_the_images_is_cut_off(
+    root: Path, width: int, cut: str | None
+) -> None:
+    for file in root.rglob("*.png"):
+        picture(1, width, 16).save(file)
+    source = open_source(str(root))
+    assert source.notes == (
+        (
+            f"the central square of an image leaves out {cut} of its pixels, in the median; "
+            "--fit pad or stretch keeps all",
+        )
+        if cut
+        else ()
+    )
+    others = [open_source(str(root), fit=how) for how in ("pad", "stretch")]
+    assert len({source.fingerprint, *(other.fingerprint for other in others)}) == 3
+    assert [other.notes for other in others] == [(), ()]
 
 
 def test_links_are_followed_but_not_in_circles(root: Path, tmp_path: Path) -> None:

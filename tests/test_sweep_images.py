@@ -191,3 +191,8 @@ def test_another_fit_is_another_sweep(folder: Path) -> None:
     sweep(folder)
     with pytest.raises(UserError, match="fit"):
         sweep(folder, fit="pad")
+
+
+def test_top_5_of_five_classes_is_refused(folder: Path) -> None:
+    with pytest.raises(UserError, match=r"top5 is always 100 % of the 2 classes of .*; use top1"):
+        sweep(folder, metric="top5")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 from scalegrid.data.convert import largest_image
@@ -14,7 +15,7 @@ from scalegrid.data.folder import open_folder
 from scalegrid.data.glyphs import open_glyphs
 from scalegrid.data.leaves import open_leaves
 from scalegrid.data.shards import find_shards
-from scalegrid.data.sources import Fit, Picture, Source, Split
+from scalegrid.data.sources import SPLITS, Fit, Picture, Source, Split
 from scalegrid.data.torchvision import NAMES, open_torchvision
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root, digest
@@ -22,6 +23,9 @@ from scalegrid.util.text import did_you_mean
 
 _KEPT = 2 / 3
 """Share of the pixels of an image that a crop may keep without a word."""
+
+_UNEVEN = 5
+"""How many times as many images a class may have as another without a word."""
 
 EMBEDDED: dict[str, Callable[[int | None, int | None], Source]] = {
     "leaves": open_leaves,
@@ -80,15 +84,33 @@ def open_source(
         workers=workers,
     )
     if fit != "crop":
-        other = digest([source.fingerprint, "fit", fit])
-        return replace(source, fit=fit, fingerprint=other)
-    if source.aspect is not None and source.aspect < _KEPT:
-        note = (
-            f"the central square of an image leaves out {1 - source.aspect:.0%} of its pixels, in "
-            "the median; --fit pad or stretch keeps all"
-        )
-        return replace(source, notes=(*source.notes, note))
-    return source
+        fingerprint = digest([source.fingerprint, "fit", fit])
+        source = replace(source, fit=fit, fingerprint=fingerprint)
+    return replace(source, notes=(*source.notes, *_cut_off(source), *_uneven(source)))
+
+
+def _cut_off(source: Source) -> list[str]:
+    """A note if much of the images is left out."""
+    if source.fit != "crop" or source.aspect is None or source.aspect >= _KEPT:
+        return []
+    return [
+        f"the central square of an image leaves out {1 - source.aspect:.0%} of its pixels, in the "
+        "median; --fit pad or stretch keeps all"
+    ]
+
+
+def _uneven(source: Source) -> list[str]:
+    """A note if classes have very different numbers of images."""
+    for split, kind in zip(SPLITS, ("training", "validation"), strict=True):
+        counts = np.bincount(source.labels(split), minlength=source.num_classes)
+        most, least = int(counts.argmax()), int(counts.argmin())
+        if counts[most] > _UNEVEN * counts[least]:
+            return [
+                f"class {source.class_names[most]!r} has {counts[most]:,} {kind} images and "
+                f"{source.class_names[least]!r} {counts[least]:,}: accuracies count images, so "
+                "they are mostly those of the large classes"
+            ]
+    return []
 
 
 def _opened(

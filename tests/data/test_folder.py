@@ -190,6 +190,20 @@ def test_a_note_says_how_much_of_the_images_is_cut_off(
     assert [other.notes for other in others] == [(), ()]
 
 
+@pytest.mark.parametrize(("ants", "noted"), [(10, False), (11, True)])
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_note_says_that_classes_are_uneven(
+    tmp_path: Path, split: str, ants: int, noted: bool
+) -> None:
+    for name in ("train", "val"):
+        make_classes(tmp_path / name, {"ant": ants if name == split else 2, "bee": 2})
+    kind = {"train": "training", "val": "validation"}[split]
+    notes = open_source(str(tmp_path)).notes
+    assert [note.partition(":")[0] for note in notes] == (
+        [f"class 'ant' has 11 {kind} images and 'bee' 2"] if noted else []
+    )
+
+
 def test_links_are_followed_but_not_in_circles(root: Path, tmp_path: Path) -> None:
     expected = opened(root).num_train
     make_classes(tmp_path, {"more": 2})

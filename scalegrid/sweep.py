@@ -252,7 +252,10 @@ def _train(
         ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
         interrupted = True
     except UserError as error:
-        progress.close("stopped", str(error))
+        if unusable:
+            progress.close("interrupted")
+        else:
+            progress.close("stopped", str(error))
         raise
     problem = None if interrupted else _problem(plan, made)
     state: State = "interrupted" if interrupted else "stopped" if problem else "finished"

@@ -14,6 +14,7 @@ from PIL import Image
 
 import scalegrid.sweep
 from scalegrid.data import prepare
+from scalegrid.progress.display import Silence
 from scalegrid.results import load_sweep, read_stored
 from scalegrid.util.errors import UserError
 
@@ -52,14 +53,24 @@ def streaming(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", "1e-9")
 
 
-def sweep(folder: Path, **settings: Any) -> Any:
+class Recorder(Silence):
+    """Remembers what it was shown."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
+
+
+def sweep(folder: Path, display: Silence | None = None, **settings: Any) -> Any:
     """Train on a folder by a training that reads every image and learns nothing."""
     spec = light_spec(
         folder.parent / "results",
         data=str(folder),
         **{"train_images": None, "val_images": None, "batch_size": 8, "name": "s", **settings},
     )
-    return run_light_sweep(spec, "light_training:read_images")
+    return run_light_sweep(spec, "light_training:read_images", display=display)
 
 
 def cut(file: Path) -> bytes:
@@ -128,17 +139,23 @@ def test_a_bad_image_met_while_training_stops_the_sweep_once_and_may_be_mended(
     victim = folder / "train" / "bee" / "7.png"
     picture(3, 64, 64).save(victim)
     cut(victim)
+    shown = Recorder()
     with pytest.raises(UserError, match=r"bee/7\.png' cannot be read .*; then run the same") as one:
-        sweep(folder, rates=rates)
+        sweep(folder, shown, rates=rates)
     assert "\n" not in str(one.value)
+    if rates == "same":
+        assert shown.notes[-1].startswith("Interrupted: 0 of 5 trials are done")
     results = folder.parent / "results"
     if rates == "same":
         assert len(load_sweep("s", results).trials) == 0
     picture(4, 64, 64).save(victim)
     assert sweep(folder, rates=rates).finished == 5
-    picture(5, 64, 64).save(folder / "train" / "bee" / "8.png")
-    with pytest.raises(UserError, match=r"have changed since .* \(train/bee/8\.png\); choose"):
-        sweep(folder, rates=rates)
+    for index in (7, 8):  # now trials have seen both
+        kept = (folder / "train" / "bee" / f"{index}.png").read_bytes()
+        picture(5, 64, 64).save(folder / "train" / "bee" / f"{index}.png")
+        with pytest.raises(UserError, match=rf"changed since .* \(train/bee/{index}\.png\); choo"):
+            sweep(folder, rates=rates)
+        (folder / "train" / "bee" / f"{index}.png").write_bytes(kept)
 
 
 def test_a_file_with_the_same_pixels_lets_a_sweep_go_on(folder: Path) -> None:

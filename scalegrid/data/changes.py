@@ -69,8 +69,8 @@ def since(source: Source, fingerprint: str) -> tuple[Source, tuple[str, ...]]:
     before = _read(folder / _FILES)
     if not before:
         return source, ()
-    now = _listing(source, source.contents())
-    mended = _read(folder / _BAD)
+    listing = _listing(source, source.contents())
+    now, mended = dict(listing), _read(folder / _BAD)
     if now.pop(_SETTINGS) != before.pop(_SETTINGS, None):
         return source, ()  # not the files alone
     if list(now) != list(before):
@@ -82,7 +82,12 @@ def since(source: Source, fingerprint: str) -> tuple[Source, tuple[str, ...]]:
         and path not in mended
         and not _same_pixels(source, index, folder)
     )
-    return (source, changed) if changed else (replace(source, fingerprint=fingerprint), ())
+    if changed:
+        return source, changed
+    with suppress(OSError):  # trials see these files from now on
+        _write(folder / _FILES, listing)
+        (folder / _BAD).unlink(missing_ok=True)
+    return replace(source, fingerprint=fingerprint), ()
 
 
 def _listing(source: Source, contents: Sequence[Content]) -> dict[str, str]:

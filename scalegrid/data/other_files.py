@@ -12,7 +12,7 @@ from functools import cache
 from PIL import Image
 from PIL.ImageFile import StubImageFile
 
-from scalegrid.util.text import few, plural
+from scalegrid.util.text import few
 
 SYSTEM = frozenset(
     {
@@ -85,8 +85,7 @@ def note(passed_over: Mapping[str, int]) -> list[str]:
     """The sentence on files that were passed over, if any."""
     if not passed_over:
         return []
-    files = plural(sum(passed_over.values()), "file")
-    return [f"{files} beside the images are passed over: {described(passed_over)}"]
+    return [f"files beside the images are passed over: {described(passed_over)}"]
 
 
 def _opener(suffix: str) -> str:

@@ -43,6 +43,7 @@ HELD_SCHEDULE = "wsd"
 """The schedule that holds its rate, so that a training can go on to a higher rung."""
 
 Metric = Literal["top1", "top5", "val_loss", "nas"]
+Fit = Literal["crop", "pad", "stretch"]
 Match = Literal["flops", "params", "activations", "latency"]
 Rates = Literal["same", "tune", "check"]
 TrackerName = Literal["tensorboard", "wandb", "trackio", "mlflow"]
@@ -131,6 +132,14 @@ class SweepSpec(Recipe):
     )
     label_column: str | None = Field(
         None, description="Column of labels in parquet shards; default: the only one."
+    )
+    fit: Fit = Field(
+        "crop",
+        description="How images become squares: crop keeps the middle, pad adds black, stretch "
+        "scales each side alone.",
+    )
+    skip_bad_images: bool = Field(
+        False, description="Leave out the images of a folder that cannot be read."
     )
     num_classes: PositiveInt | None = Field(
         None, description="Classes of the classifier; default: those of the data."
@@ -474,7 +483,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "What is scaled": ("baseline", "resolution", "resolution_step"),
     "Data": (
         *("data", "train_images", "val_images", "channels", "num_classes"),
-        *("image_column", "label_column", "data_dir", "download"),
+        *("fit", "skip_bad_images", "image_column", "label_column", "data_dir", "download"),
     ),
     "Recipe": (
         *(
@@ -526,7 +535,9 @@ RUNTIME_KEYS = frozenset(
 )
 """Keys that decide where and how trials run, not their numbers."""
 
-IMAGE_KEYS = frozenset({"data", "channels", "image_column", "label_column"})
+IMAGE_KEYS = frozenset(
+    {"data", "channels", "image_column", "label_column", "skip_bad_images", "fit"}
+)
 """Keys that decide the images: two values may mean the same, so their fingerprint is compared."""
 
 ALLOCATION_KEYS = frozenset(

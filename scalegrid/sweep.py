@@ -18,7 +18,7 @@ from scalegrid import baselines
 from scalegrid.allocation import FIRST_SEEDS, Allocator, Ask, Result, make_allocator
 from scalegrid.analysis import Learning, others, value
 from scalegrid.analysis.observations import Flags
-from scalegrid.data import EMBEDDED, CachedData, prepare
+from scalegrid.data import EMBEDDED, CachedData, prepare, since
 from scalegrid.executors import (
     Executor,
     LocalExecutor,
@@ -44,7 +44,7 @@ from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.track import Tracking
 from scalegrid.training.trial import Outcome, Trial
-from scalegrid.tuning import Tuning
+from scalegrid.tuning import Tuning, stopped
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
 
@@ -135,14 +135,17 @@ def _run(
     placement = placement_for(spec)
     plan = make_plan(spec)
     spec, planned = plan.spec, variant_rows(plan)
+    changed: tuple[str, ...] = ()
     if stored is not None:
-        stored.check(spec, planned[0]["variant"], plan.source.fingerprint)
+        source, changed = since(plan.source, stored.data)
+        plan = replace(plan, source=source)
+        stored.check(spec, planned[0]["variant"], source.fingerprint, changed)
         if finished := _finished_already(spec, planned, stored, display):
             return finished
     check_disk(plan)
     with Store(spec.folder) as store:  # from here on no other process writes there
         if store.stored:
-            store.stored.check(spec, planned[0]["variant"], plan.source.fingerprint)
+            store.stored.check(spec, planned[0]["variant"], plan.source.fingerprint, changed)
         made = _trials_made(planned, store.stored)
         allocator = _replay(spec, planned, made, store.stored, store.rates)
         executor = make_executor(_needed(placement, spec, allocator))
@@ -155,14 +158,14 @@ def _run(
             data = prepare(
                 plan.source,
                 [variant.resolution for variant in plan.variants],
-                workers=available_cores(),
+                workers=min(available_cores(), spec.workers or available_cores()),
                 progress=display.preparing,
             )
             progress.open(data.note)
             allocator.start()
             if spec.rates != "same" and store.stored is None:
                 plan = Tuning(plan, data, store, executor, display).tuned()
-            store.start(plan.spec, planned, plan.source.fingerprint)
+            store.start(plan.spec, planned, plan.source.fingerprint, plan.source.skipped)
             outcome = _train(plan, data, store, made, allocator, executor, progress, tracking)
         finally:
             executor.cancel()
@@ -188,11 +191,12 @@ def _train(
     checkpoints.tidy(allocator.wanted)
     variants = {variant.variant: variant for variant in plan.variants}
     running: dict[str, Trial] = {}
+    unusable: list[Outcome] = []  # trials that met an image which cannot be read
     trained = 0
 
     def fill() -> None:
         """Give every idle worker a trial, unless the baseline shows that there is no use."""
-        if _problem(plan, made):
+        if unusable or _problem(plan, made):
             return
         while len(running) < executor.capacity and (ask := allocator.ask()) is not None:
             variant = variants[ask.variant]
@@ -206,7 +210,10 @@ def _train(
         """Wait for events; the trials that have ended, with what they came to."""
         ended = []
         for event in executor.collect(timeout=HEARTBEAT):
-            if isinstance(event, Outcome):
+            if isinstance(event, Outcome) and event.image:
+                running.pop(event.trial)
+                unusable.append(event)
+            elif isinstance(event, Outcome):
                 ended.append((running.pop(event.trial), event))
             else:
                 progress.epoch(*event)
@@ -239,11 +246,16 @@ def _train(
                     progress.ended(row)
                 checkpoints.tidy(allocator.wanted)
                 tracking.update()
+            if unusable:
+                raise stopped(unusable[0], plan.source)
     except KeyboardInterrupt:
         ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
         interrupted = True
     except UserError as error:
-        progress.close("stopped", str(error))
+        if unusable:
+            progress.close("interrupted")
+        else:
+            progress.close("stopped", str(error))
         raise
     problem = None if interrupted else _problem(plan, made)
     state: State = "interrupted" if interrupted else "stopped" if problem else "finished"
@@ -300,12 +312,15 @@ def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOut
     stored.check_settings(spec)
     known = spec.data in EMBEDDED and _images(spec) == _images(stored.spec)
     source = None if known else open_data(spec)
+    changed: tuple[str, ...] = ()
+    if source is not None:
+        source, changed = since(source, stored.data)
     baseline, network = baselines.get(spec.baseline), stored.planned[0]["variant"]
     if baseline.origin != "built-in":
         layout = baseline.layout(1.0, 1.0)
         channels = source.channels if source else spec.channels or 3
         network = baselines.network_id(baseline, layout, int(spec.resolution or 0), channels)
-    stored.check(spec, network, source.fingerprint if source else stored.data)
+    stored.check(spec, network, source.fingerprint if source else stored.data, changed)
     keys = CANDIDATE_KEYS | IMAGE_KEYS
     if any(getattr(stored.spec, key) != getattr(spec, key) for key in keys):
         return None
@@ -335,7 +350,7 @@ def _finished_already(
     if judging != stored.spec:
         with Store(spec.folder) as store:
             now = store.stored or stored
-            store.start(judging, now.planned, now.data)
+            store.start(judging, now.planned, now.data, now.skipped)
     ids = {row["variant"] for row in planned}
     rows = [row for row in stored.trials.to_pylist() if row["variant"] in ids]
     failed = sum(row["status"] == "failed" for row in rows)

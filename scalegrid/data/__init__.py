@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.data.cache import CachedData, cache_bytes, prepare
+from scalegrid.data.changes import remember_unreadable, since
 from scalegrid.data.opening import EMBEDDED, open_source
 from scalegrid.data.sources import SPLITS, Source, Split
 
@@ -33,6 +34,8 @@ __all__ = [
     "open_source",
     "ordered_batches",
     "prepare",
+    "remember_unreadable",
+    "since",
     "steps_per_epoch",
 ]
 

@@ -18,9 +18,9 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageOps
+from PIL import Image
 
-from scalegrid.data.convert import is_deep, quiet, to_rgb, unreadable
+from scalegrid.data.convert import is_deep, quiet, to_rgb, unreadable, upright
 from scalegrid.util.errors import UserError
 
 ARRAYS = frozenset({".npy"})
@@ -79,11 +79,11 @@ def _read(path: Path, wanted: int | None) -> Bands:
     if suffix in _TIFF and (as_stored or not pillow_opens(path)):
         return _from_tiff(path)
     with Image.open(path) as image:
-        upright = ImageOps.exif_transpose(image)
-        if not as_stored and not is_deep(upright):
-            upright = to_rgb(upright)
-            upright = upright.convert("L") if wanted == 1 else upright
-        return np.atleast_3d(np.array(upright))
+        turned = upright(image)
+        if not as_stored and not is_deep(turned):
+            turned = to_rgb(turned)
+            turned = turned.convert("L") if wanted == 1 else turned
+        return np.atleast_3d(np.array(turned))
 
 
 def _from_npy(path: Path, wanted: int | None) -> Bands:
@@ -126,5 +126,5 @@ def _check(bands: Bands) -> None:
         raise ValueError(f"its values are of type {bands.dtype}, which are no real numbers")
     if bands.size == 0:
         raise ValueError(f"it has no pixels, its shape is {bands.shape}")
-    if bands.dtype.kind == "f" and not (np.abs(bands) < _LARGEST).all():
+    if bands.dtype.kind == "f" and not (bands.min() > -_LARGEST and bands.max() < _LARGEST):
         raise ValueError(f"it has values that are NaN, infinite or beyond {_LARGEST:g}")

@@ -28,12 +28,12 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from scalegrid.data.decoding import decode
+from scalegrid.data.changes import folder_of, remember
+from scalegrid.data.decoding import Chunk, decode
 from scalegrid.data.sources import SPLITS, Source, Split, Statistics
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import ImageError, UserError, unusable
 from scalegrid.util.files import cache_root
 
-FORMAT = 1
 _RECORD = "record.json"
 _UNFINISHED = "building-"
 _BLOCK = 2**22  # bytes read at a time when checking
@@ -82,7 +82,8 @@ def prepare(
     Builds what is missing or damaged, in `workers` processes, and decodes each image once for all
     resolutions. Of several processes that prepare the same data at once, the first builds and the
     others wait. A cache larger than `cache_limit`, or than the disk has room for, is not built:
-    trials then decode the images while they train, to the same pixels.
+    trials then decode the images while they train, to the same pixels, and only their headers are
+    read here.
 
     Args:
         source: the data set.
@@ -92,11 +93,11 @@ def prepare(
         progress: called with the images done and to do.
 
     Raises:
-        UserError: an image cannot be read (names it), or the cache folder cannot be written.
+        UserError: images cannot be read (names them all), or the cache folder cannot be written.
     """
     wanted = tuple(sorted(set(resolutions)))
     root = cache_dir or cache_root()
-    directory = root / f"v{FORMAT}" / source.fingerprint[:32]
+    directory = folder_of(source.fingerprint, root)
     ready = CachedData(
         directory,
         source.fingerprint,
@@ -110,6 +111,8 @@ def prepare(
         return ready
     note = _too_large(source, wanted, missing, root)
     if note is not None:
+        _decoded(source, (), workers, progress)
+        remember(source, root)
         return replace(ready, source=source, note=note)
     with _writable(root):
         directory.mkdir(parents=True, exist_ok=True)
@@ -117,6 +120,7 @@ def prepare(
             missing = [side for side in missing if not _is_whole(directory / str(side))]
             if missing:
                 _build(source, directory, missing, workers, progress)
+    remember(source, root)
     return ready
 
 
@@ -259,18 +263,43 @@ def _write_images(
             for writer, side in zip(writers[split], resolutions, strict=True):
                 images = (len(source.labels(split)), side, side, source.channels)
                 writer.write(_npy_header(np.broadcast_to(np.uint8(0), images)))
-        total = source.num_train + source.num_val
-        done = 0
-        for chunk in stack.enter_context(closing(decode(source, resolutions, workers))):
+
+        def write(chunk: Chunk) -> None:
             for writer, pixels in zip(writers[chunk.split], chunk.pixels, strict=True):
                 writer.write(pixels)
-            done += chunk.images
-            if progress is not None:
-                progress(done, total)
+
+        _decoded(source, resolutions, workers, progress, write)
         return [
             {f"{split}.npy": writers[split][index].finish() for split in SPLITS}
             for index in range(len(folders))
         ]
+
+
+def _decoded(
+    source: Source,
+    resolutions: Sequence[int],
+    workers: int,
+    progress: Progress | None,
+    write: Callable[[Chunk], None] = lambda chunk: None,
+) -> None:
+    """Decode all images, or read their headers if there are no resolutions.
+
+    Raises:
+        UserError: some cannot be used; names them once all have been tried.
+    """
+    total = source.num_train + source.num_val
+    done = 0
+    bad: list[ImageError] = []
+    with closing(decode(source, resolutions, workers)) as chunks:
+        for chunk in chunks:
+            bad += chunk.bad
+            if not bad:
+                write(chunk)
+            done += chunk.images
+            if progress is not None:
+                progress(done, total)
+    if bad:
+        raise unusable(bad)
 
 
 def _npy_header(array: npt.NDArray[np.generic]) -> bytes:

@@ -13,7 +13,7 @@ from functools import partial
 from scalegrid.data.convert import fit
 from scalegrid.data.sources import SPLITS, Source, Split
 from scalegrid.util import processes
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import ImageError, UserError
 
 _CHUNK = 32  # images of a task, few enough for a live progress display
 _FEW = 256  # up to so many images, starting processes takes longer than the work
@@ -21,11 +21,15 @@ _FEW = 256  # up to so many images, starting processes takes longer than the wor
 
 @dataclass(frozen=True)
 class Chunk:
-    """Consecutive images of a split: their number, and their pixels at each resolution."""
+    """Consecutive images of a split: their number, their pixels at each resolution, and the bad.
+
+    The pixels of images that cannot be used are missing.
+    """
 
     split: Split
     images: int
     pixels: tuple[bytes, ...]
+    bad: tuple[ImageError, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,14 @@ def decode(
 
     Args:
         source: the data set.
-        resolutions: sides of the squares, px.
+        resolutions: sides of the squares, px; without any, only headers are read.
         workers: processes to decode in; 1 decodes in this one.
 
     Yields:
         Chunks whose `pixels[i]` are uint8, `(images, side, side, channels)` at `resolutions[i]`.
 
     Raises:
-        UserError: an image cannot be read (names it), or a worker process was killed.
+        UserError: a worker process was killed.
     """
     tasks = [
         _Task(split, start, min(start + _CHUNK, len(source.labels(split))))
@@ -80,9 +84,23 @@ def decode(
 
 
 def _decode(source: Source, resolutions: Sequence[int], task: _Task) -> Chunk:
-    images = [source.image(task.split, index) for index in range(task.start, task.stop)]
-    pixels = tuple(b"".join(fit(image, side).tobytes() for image in images) for side in resolutions)
-    return Chunk(task.split, len(images), pixels)
+    """The images of a task, of which one is in memory at its native size at any time."""
+    squares: list[list[bytes]] = [[] for _ in resolutions]
+    bad = []
+    for index in range(task.start, task.stop):
+        try:
+            if not resolutions:
+                source.check(task.split, index)
+                continue
+            image = source.image(task.split, index)
+        except ImageError as error:
+            bad.append(error)
+            continue
+        for done, side in zip(squares, resolutions, strict=True):
+            done.append(fit(image, side, source.fit).tobytes())
+        del image  # before the next is decoded
+    pixels = tuple(map(b"".join, squares))
+    return Chunk(task.split, task.stop - task.start, pixels, tuple(bad))
 
 
 _worker_job: tuple[Source, Sequence[int]]  # what a worker process decodes, set when it starts

@@ -10,7 +10,7 @@ Layouts, the first that fits:
 
 Classes are sorted by name. Images are also found in nested folders, by the suffixes of the formats
 that Pillow can open. Where there are none, NumPy files (`.npy`) are the images. Hidden files and
-folders are ignored.
+folders, and those of systems, are ignored; other files are counted (see `other_files`).
 """
 
 from __future__ import annotations
@@ -19,22 +19,35 @@ import hashlib
 import json
 import os
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
-from scalegrid.data.bands import ARRAYS, needs_bands
-from scalegrid.data.convert import File, quiet, read_image
+from scalegrid.data.bands import ARRAYS, needs_bands, read_bands
+from scalegrid.data.convert import (
+    REMEDY,
+    SIXTEEN_BITS,
+    Depth,
+    File,
+    check_header,
+    largest_image,
+    quiet,
+    read_image,
+)
+from scalegrid.data.depth import depth_of
 from scalegrid.data.multiband import in_bands
+from scalegrid.data.other_files import SYSTEM, described, lost, note, pillow_suffixes
 from scalegrid.data.selection import check_same_classes, hold_out, subset
-from scalegrid.data.sources import Labels, Source, Split
-from scalegrid.util.errors import UserError
+from scalegrid.data.sources import Content, Labels, Source, Split
+from scalegrid.util.errors import ImageError, UserError, unusable
+from scalegrid.util.files import digest, recalled
+from scalegrid.util.text import few, plural
 
 VAL_NAMES = ("val", "valid", "validation", "test")
 
@@ -44,6 +57,7 @@ HASHED_BYTES = 2 * 2**30
 SAMPLED = 64
 """Images whose headers are read for the native resolution."""
 
+_BLOCK = 2**22  # bytes hashed at a time
 _SAMPLES = 277  # of a TIFF file's tags: channels
 
 
@@ -61,6 +75,7 @@ class FolderReader:
 
     train_files: tuple[str, ...]
     val_files: tuple[str, ...]
+    depth: Depth = SIXTEEN_BITS
 
     def __call__(self, split: Split, index: int) -> Image.Image:
         """Image `index` of `split`.
@@ -68,17 +83,47 @@ class FolderReader:
         Raises:
             UserError: the file cannot be read or decoded; names it.
         """
-        files = self.train_files if split == "train" else self.val_files
-        return read_image(Path(files[index]))
+        return read_image(self.file(split, index), depth=self.depth)
+
+    def file(self, split: Split, index: int) -> Path:
+        """The file of image `index` of `split`."""
+        return Path((self.train_files if split == "train" else self.val_files)[index])
+
+    def check_header(self, split: Split, index: int) -> None:
+        """Raise ImageError unless Pillow knows how to read image `index` of `split`."""
+        check_header(self.file(split, index))
+
+    def contents(self) -> list[Content]:
+        """The files of both splits, with their sizes and, up to `HASHED_BYTES`, their bytes."""
+        files = self.train_files + self.val_files
+        names = [
+            f"{split}/{Path(file).relative_to(root).as_posix()}"
+            for split, some in (("train", self.train_files), ("val", self.val_files))
+            for root in [os.path.commonpath(some)]
+            for file in some
+        ]
+        return [
+            Content(name, file, f"{size} {content}")
+            for name, file, size, content in zip(
+                names, files, *_sizes_and_contents(files), strict=True
+            )
+        ]
 
 
 def open_folder(
-    root: Path, *, train_images: int | None, val_images: int | None, channels: int | None = None
+    root: Path,
+    *,
+    train_images: int | None,
+    val_images: int | None,
+    channels: int | None = None,
+    skip_bad_images: bool = False,
+    workers: int = 1,
 ) -> Source:
     """The source `folder`: images below `root`, in one of the layouts above.
 
     Images that Pillow opens have three `channels` by default, others those that they have (three
-    for one); the first training image decides.
+    for one); the first training image decides. With `skip_bad_images` the data set is that without
+    the images that cannot be read, for which `workers` threads decode all of them.
 
     The fingerprint covers, in the order of use, each image's path within its split, its label, its
     size and, in sets of up to `HASHED_BYTES`, its bytes. It does not depend on the folder's own
@@ -92,14 +137,15 @@ def open_folder(
     train_root, val_root = _split_roots(root)
     names = _class_names(train_root)
     suffixes = _suffixes(train_root)
-    found = _entries(train_root, names, suffixes)
+    search = _Search(suffixes, skip_bad_images, channels, workers)
+    found = search.entries(train_root, names)
     if val_root is None:
         chosen = hold_out(_labels(found), train_images, val_images, names)
         train, val = ([found[index] for index in indices] for indices in chosen)
         val_root = train_root
     else:
         check_same_classes((str(train_root), names), (str(val_root), _folders(val_root)))
-        found_val = _entries(val_root, names, suffixes)
+        found_val = search.entries(val_root, names)
         train = [found[i] for i in subset(_labels(found), train_images, "train_images")]
         pool = (
             f", or pool them with those of {str(train_root)!r}, without {val_root.name}/, to hold "
@@ -108,18 +154,32 @@ def open_folder(
         chosen_val = subset(_labels(found_val), val_images, "val_images", pool)
         val = [found_val[index] for index in chosen_val]
     reader = FolderReader(_files(train_root, train), _files(val_root, val))
+    fingerprint = _fingerprint(names, train, val, reader)
+    deep: tuple[str, ...] = ()
+    if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
+        depth, deep, as_before = depth_of(map(Path, reader.train_files))
+        reader = replace(reader, depth=depth)
+        if not as_before:
+            fingerprint = digest([fingerprint, "depth", asdict(depth)])
+    side, aspect = shape(map(Path, reader.train_files[:SAMPLED]))
     source = Source(
         name="folder",
-        fingerprint=_fingerprint(names, train, val, reader),
+        fingerprint=fingerprint,
         class_names=tuple(names),
         train_labels=_labels(train),
         val_labels=_labels(val),
-        native_resolution=native_resolution(map(Path, reader.train_files[:SAMPLED])),
+        native_resolution=side,
+        aspect=aspect,
         mirror=True,
         read=reader,
-        notes=left_out(Path(reader.train_files[0]), repr(reader.train_files[0]))
-        if channels in (None, 1, 3)
-        else (),
+        check_header=reader.check_header,
+        contents=reader.contents,
+        notes=(
+            *search.notes,
+            *deep,
+            *(left_out(*_named(reader.train_files[0])) if channels in (None, 1, 3) else ()),
+        ),
+        skipped=len(search.bad),
     )
     if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
         return source
@@ -151,7 +211,7 @@ def _class_names(root: Path) -> list[str]:
 
 
 def _folders(root: Path) -> list[str]:
-    names = sorted(entry.name for entry in os.scandir(root) if entry.is_dir() and _visible(entry))
+    names = [entry.name for entry in _listed(str(root)) if entry.is_dir()]
     if not names:
         raise UserError(
             f"{str(root)!r} has no folders of images; put the images of each class in a folder "
@@ -160,38 +220,51 @@ def _folders(root: Path) -> list[str]:
     return names
 
 
-def _visible(entry: os.DirEntry[str]) -> bool:
-    return not entry.name.startswith(".")
+def _listed(folder: str) -> list[os.DirEntry[str]]:
+    """What is in a folder, by name, without what is hidden or a system's.
 
-
-@lru_cache(maxsize=1)
-def _pillow_suffixes() -> frozenset[str]:
-    """The file name endings of the formats that Pillow can open."""
-    return frozenset(
-        suffix for suffix, kind in Image.registered_extensions().items() if kind in Image.OPEN
-    )
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted(found, key=lambda entry: entry.name)
+    except OSError as error:
+        raise UserError(
+            f"folder {folder!r} cannot be read ({error.strerror}); allow it, or move it elsewhere"
+        ) from error
+    return [e for e in entries if not e.name.startswith(".") and e.name.lower() not in SYSTEM]
 
 
 def _suffixes(root: Path) -> frozenset[str]:
     """The file name endings of images below `root`: those of arrays if it holds nothing else."""
-    images = _pillow_suffixes()
+    images = pillow_suffixes()
     only_arrays = not any(_walk(str(root), images)) and any(_walk(str(root), ARRAYS))
     return ARRAYS if only_arrays else images
 
 
 def _walk(
-    folder: str, suffixes: frozenset[str], seen: frozenset[tuple[int, int]] = frozenset()
+    folder: str,
+    suffixes: frozenset[str],
+    passed_over: Counter[str] | None = None,
+    seen: frozenset[tuple[int, int]] = frozenset(),
 ) -> Iterator[str]:
-    """Paths of the image files below `folder`, sorted; links are followed, but not in circles."""
+    """Paths of the image files below `folder`, sorted; links are followed, but not in circles.
+
+    The endings of other files are counted in `passed_over`.
+    """
     status = os.stat(folder)
     seen |= {(status.st_dev, status.st_ino)}
-    for entry in sorted(filter(_visible, os.scandir(folder)), key=lambda entry: entry.name):
+    for entry in _listed(folder):
+        suffix = os.path.splitext(entry.name)[1].lower()
         if entry.is_dir():
             inner = entry.stat()
             if (inner.st_dev, inner.st_ino) not in seen:
-                yield from _walk(entry.path, suffixes, seen)
-        elif os.path.splitext(entry.name)[1].lower() in suffixes and _readable(entry):
+                yield from _walk(entry.path, suffixes, passed_over, seen)
+        elif suffix in suffixes and _readable(entry):
             yield entry.path
+        elif passed_over is not None:
+            passed_over[suffix] += 1
 
 
 def _readable(entry: os.DirEntry[str]) -> bool:
@@ -199,17 +272,97 @@ def _readable(entry: os.DirEntry[str]) -> bool:
     return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
 
 
-def _entries(root: Path, names: Sequence[str], suffixes: frozenset[str]) -> list[Entry]:
-    """All images below `root`, by class, then by path."""
-    entries: list[Entry] = []
-    for label, name in enumerate(names):
-        paths = list(_walk(str(root / name), suffixes))
+class _Search:
+    """Finds the images of a data set, and keeps which of them cannot be read."""
+
+    def __init__(
+        self, suffixes: frozenset[str], skip_bad: bool, channels: int | None, workers: int
+    ) -> None:
+        self._suffixes, self._skip_bad = suffixes, skip_bad
+        self._channels, self._workers = channels, workers
+        self.bad: list[ImageError] = []
+        self._passed_over: Counter[str] = Counter()
+
+    @property
+    def notes(self) -> list[str]:
+        """Sentences on what was left out."""
+        notes = note(self._passed_over)
+        if self.bad:
+            files = few([f"{one.name} {one.problem}" for one in self.bad], 10)
+            notes.append(f"{plural(len(self.bad), 'image')} left out: {files}")
+        return notes
+
+    def entries(self, root: Path, names: Sequence[str]) -> list[Entry]:
+        """All images below `root`, by class, then by path; with `skip_bad` the sound ones."""
+        entries: list[Entry] = []
+        for label, name in enumerate(names):
+            paths = self._found(root / name)
+            if self._skip_bad:
+                paths = self._sound(paths)
+                if not paths:
+                    raise UserError(
+                        f"no image in class folder {str(root / name)!r} can be read; mend some or "
+                        "remove the folder"
+                    )
+            entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
+        return entries
+
+    def _found(self, folder: Path) -> list[str]:
+        """The images of a class.
+
+        Raises:
+            UserError: there are none, or more files that may be images and are not opened.
+        """
+        passed_over: Counter[str] = Counter()
+        paths = list(_walk(str(folder), self._suffixes, passed_over))
+        self._passed_over += passed_over
+        others = {key: number for key, number in passed_over.items() if lost({key: number})}
+        if lost(others) > len(paths):
+            have = "no images" if not paths else f"only {plural(len(paths), 'image')}"
+            raise UserError(
+                f"class folder {str(folder)!r} has {have}, beside files that Pillow does not open: "
+                f"{described(others)}; install what opens them, convert them to PNG, or move them "
+                "elsewhere"
+            )
         if not paths:
             raise UserError(
-                f"class folder {str(root / name)!r} has no images; add some or remove the folder"
+                f"class folder {str(folder)!r} has no images; add some or remove the folder"
             )
-        entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
-    return entries
+        return paths
+
+    def _sound(self, paths: Sequence[str]) -> list[str]:
+        """The files that can be read: decoded once, which the cache remembers."""
+
+        def find() -> list[list[str]]:
+            with ThreadPoolExecutor(self._workers) as threads:
+                problems = threads.map(self._problem, paths)
+                return [[*one.args] for one in problems if one is not None]
+
+        try:
+            content = [*_sizes_and_contents(paths), self._channels, largest_image()]
+            found = recalled("bad-images", [list(paths), *content], find)
+        except UserError:  # there are broken links
+            found = find()
+        bad = [ImageError(*args) for args in found]
+        self.bad += bad
+        named = {one.name for one in bad}
+        return [path for path in paths if repr(path) not in named]
+
+    def _problem(self, path: str) -> ImageError | None:
+        """Why a file cannot be read; None if it can."""
+        try:
+            if self._channels in (None, 3) and not needs_bands(Path(path)):
+                read_image(Path(path), depth=Depth(real=(0.0, 1.0)))
+            else:
+                read_bands(Path(path), self._channels)
+        except ImageError as error:
+            return error
+        return None
+
+
+def _named(file: str) -> tuple[Path, str]:
+    """A file, and what messages call it."""
+    return Path(file), repr(file)
 
 
 def _labels(entries: Sequence[Entry]) -> Labels:
@@ -223,18 +376,37 @@ def _files(root: Path, entries: Sequence[Entry]) -> tuple[str, ...]:
 def _fingerprint(
     names: Sequence[str], train: Sequence[Entry], val: Sequence[Entry], reader: FolderReader
 ) -> str:
-    files = reader.train_files + reader.val_files
-    try:
-        sizes = [os.path.getsize(file) for file in files]
-        contents = _content_digests(files) if sum(sizes) <= HASHED_BYTES else [""] * len(files)
-    except OSError as error:
-        raise UserError(
-            f"image {error.filename!r} cannot be read ({error.strerror}); mend or remove the file"
-        ) from error
-    digest = hashlib.sha256(json.dumps(["folder", 1, list(names), len(train)]).encode())
+    sizes, contents = _sizes_and_contents(reader.train_files + reader.val_files)
+    sha = hashlib.sha256(json.dumps(["folder", 1, list(names), len(train)]).encode())
     for entry, size, content in zip((*train, *val), sizes, contents, strict=True):
-        digest.update(json.dumps([entry.path, entry.label, size, content]).encode())
-    return digest.hexdigest()
+        sha.update(json.dumps([entry.path, entry.label, size, content]).encode())
+    return sha.hexdigest()
+
+
+def _sizes_and_contents(files: Sequence[str]) -> tuple[list[int], list[str]]:
+    """Bytes and digests of files; digests are empty where there is too much to read.
+
+    Raises:
+        UserError: some cannot be read; names them.
+    """
+    sizes, bad = [], []
+    for file in files:
+        try:
+            sizes.append(os.path.getsize(file))
+        except OSError as error:  # noqa: PERF203  a broken link
+            bad.append(_missing(file, error))
+    if bad:
+        raise unusable(bad)
+    if sum(sizes) > HASHED_BYTES:
+        return sizes, [""] * len(files)
+    try:
+        return sizes, _content_digests(files)
+    except OSError as error:
+        raise _missing(str(error.filename), error) from error
+
+
+def _missing(file: str, error: OSError) -> ImageError:
+    return ImageError(repr(file), f"cannot be read ({error.strerror})", REMEDY)
 
 
 def _content_digests(files: Sequence[str]) -> list[str]:
@@ -244,19 +416,29 @@ def _content_digests(files: Sequence[str]) -> list[str]:
 
 
 def _content_digest(file: str) -> str:
-    return hashlib.sha256(Path(file).read_bytes()).hexdigest()
+    sha = hashlib.sha256()
+    with open(file, "rb") as content:
+        while block := content.read(_BLOCK):
+            sha.update(block)
+    return sha.hexdigest()
 
 
-def native_resolution(files: Iterable[File]) -> int | None:
-    """Median short side in px of images, from their headers; None if none can be read."""
-    sides = []
+def shape(files: Iterable[File]) -> tuple[int | None, float | None]:
+    """Median short side of images, in px, and median of the short over the long side.
+
+    They are from headers; None if none can be read.
+    """
+    sizes = []
     for file in files:
         try:
             with quiet(), Image.open(file) as image:
-                sides.append(min(image.size))
+                sizes.append(image.size)
         except Exception:  # noqa: PERF203  decoding reports an unreadable image
             continue
-    return int(statistics.median(sides)) if sides else None
+    if not sizes:
+        return None, None
+    aspect = statistics.median(min(size) / max(size) for size in sizes)
+    return int(statistics.median(map(min, sizes))), aspect
 
 
 def left_out(file: File, name: str, first: str = "") -> tuple[str, ...]:

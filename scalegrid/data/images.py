@@ -14,6 +14,7 @@ from torch.utils.data import DataLoader, Dataset
 from scalegrid.data.cache import CachedData
 from scalegrid.data.convert import fit
 from scalegrid.data.sources import Source, Split, Statistics
+from scalegrid.util.errors import ImageError
 
 _SHARE = 0.5  # of a device's free memory that images may take
 
@@ -77,7 +78,7 @@ class CachedImages:
 
 
 @dataclass(frozen=True, eq=False)
-class StreamedImages(Dataset[Tensor]):
+class StreamedImages(Dataset["Tensor | ImageError"]):
     """Images that are decoded again in every epoch, for sets too large to cache.
 
     Their order and pixels are those of a cache, so a trial's numbers are the same.
@@ -104,13 +105,24 @@ class StreamedImages(Dataset[Tensor]):
         """Those of the source."""
         return self.source.statistics
 
-    def __getitem__(self, indices: Sequence[int]) -> Tensor:
-        """Pixels of some images: uint8, shape `(B, R, R, C)`."""
-        images = (self.source.image(self.split, index) for index in indices)
-        return torch.from_numpy(np.stack([fit(image, self.resolution) for image in images]))
+    def __getitem__(self, indices: Sequence[int]) -> Tensor | ImageError:
+        """Pixels of some images, uint8, shape `(B, R, R, C)`; or why one cannot be used.
+
+        A loader would put the traceback of its process into an exception.
+        """
+        source, side = self.source, self.resolution
+        try:
+            images = (source.image(self.split, index) for index in indices)
+            return torch.from_numpy(np.stack([fit(image, side, source.fit) for image in images]))
+        except ImageError as error:
+            return error
 
     def fetch(self, order: Tensor, batch_size: int) -> Iterator[Tensor]:
-        """Pixels of the images `order`, uint8 `(B, R, R, C)`, `batch_size` at a time."""
+        """Pixels of the images `order`, uint8 `(B, R, R, C)`, `batch_size` at a time.
+
+        Raises:
+            ImageError: one cannot be used.
+        """
         loader = DataLoader(
             self,
             batch_size=None,  # the sampler's items are batches already
@@ -119,7 +131,10 @@ class StreamedImages(Dataset[Tensor]):
             # A loader draws a seed for its workers, and not from the model's generator.
             generator=torch.Generator(),
         )
-        return iter(loader)
+        for pixels in loader:
+            if isinstance(pixels, ImageError):
+                raise pixels
+            yield pixels
 
     def to(self, device: torch.device) -> StreamedImages:
         """Itself: a stream holds nothing on a device."""

@@ -26,6 +26,7 @@ QUANTILES = (0.005, 0.995)
 
 SAMPLED_IMAGES = 128
 _PIXELS = 2048  # about so many of an image, evenly spread
+_STRIP = 2**20  # numbers mapped at a time
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,13 @@ class Levels:
     def apply(self, bands: Bands) -> Pixels:
         """Bands of shape `(..., C)` as 8 bits; a channel that is constant becomes 0."""
         low, high = np.array(self.low), np.array(self.high)
-        shares = (bands - low) / np.where(high > low, high - low, 1.0)
-        pixels: Pixels = np.rint(255.0 * np.clip(shares, 0.0, 1.0)).astype(np.uint8)
+        span = np.where(high > low, high - low, 1.0)
+        pixels: Pixels = np.empty(bands.shape, np.uint8)
+        rows = max(1, _STRIP // max(1, bands[:1].size))
+        for top in range(0, len(bands), rows):  # floats of a whole image would take much memory
+            strip = slice(top, top + rows)
+            shares = np.clip((bands[strip] - low) / span, 0.0, 1.0)
+            pixels[strip] = np.rint(255.0 * shares)
         return pixels
 
     def __str__(self) -> str:

@@ -10,7 +10,7 @@ from PIL import Image
 from scalegrid.data.bands import Bands, read_bands
 from scalegrid.data.levels import QUANTILES, Levels, levels_of, sample, statistics_of
 from scalegrid.data.sources import Picture, Source, Split
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import ImageError, UserError
 from scalegrid.util.files import digest
 
 _FORMAT = 1  # increased whenever the same files give other pixels
@@ -56,9 +56,11 @@ class BandReader:
         """
         numbers = read_bands(Path(file), self.channels)
         if (found := _stored(numbers)) != self.stored:
-            raise UserError(
-                f"image {file!r} has {_described(found)}, but {self.train_files[0]!r} has "
-                f"{_described(self.stored)}; all images must be alike"
+            raise ImageError(
+                repr(file),
+                f"has {_described(found)}, but {self.train_files[0]!r} has "
+                f"{_described(self.stored)}",
+                "all images must be alike",
             )
         return numbers
 
@@ -100,6 +102,8 @@ def in_bands(
         channels=channels,
         statistics=statistics,
         notes=notes,
+        check_header=None,
+        contents=None,
     )
 
 

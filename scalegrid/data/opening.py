@@ -7,17 +7,25 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
+from scalegrid.data.convert import largest_image
 from scalegrid.data.folder import open_folder
 from scalegrid.data.glyphs import open_glyphs
 from scalegrid.data.leaves import open_leaves
 from scalegrid.data.shards import find_shards
-from scalegrid.data.sources import Picture, Source, Split
+from scalegrid.data.sources import SPLITS, Fit, Picture, Source, Split
 from scalegrid.data.torchvision import NAMES, open_torchvision
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root, digest
 from scalegrid.util.text import did_you_mean
+
+_KEPT = 2 / 3
+"""Share of the pixels of an image that a crop may keep without a word."""
+
+_UNEVEN = 5
+"""How many times as many images a class may have as another without a word."""
 
 EMBEDDED: dict[str, Callable[[int | None, int | None], Source]] = {
     "leaves": open_leaves,
@@ -36,6 +44,9 @@ def open_source(
     channels: int | None = None,
     image_column: str | None = None,
     label_column: str | None = None,
+    skip_bad_images: bool = False,
+    fit: Fit = "crop",
+    workers: int = 1,
 ) -> Source:
     """Open a data set by name or path, without decoding its images.
 
@@ -51,16 +62,81 @@ def open_source(
         channels: of each image; None for those of a folder's multi-band files, else three.
         image_column: of parquet shards; None for the only column of images.
         label_column: of parquet shards; None for the only column of labels.
+        skip_bad_images: leave out the images of a folder that cannot be read.
+        fit: how images become squares.
+        workers: threads that look for images that cannot be read.
 
     Raises:
         UserError: nothing of that name, bad data, or numbers (of channels too) or columns that do
             not fit it.
     """
+    largest_image()  # refused here, and not as if an image were bad
+    source = _opened(
+        data,
+        train_images=train_images,
+        val_images=val_images,
+        download=download,
+        data_dir=data_dir,
+        channels=channels,
+        image_column=image_column,
+        label_column=label_column,
+        skip_bad_images=skip_bad_images,
+        workers=workers,
+    )
+    if fit != "crop":
+        fingerprint = digest([source.fingerprint, "fit", fit])
+        source = replace(source, fit=fit, fingerprint=fingerprint)
+    return replace(source, notes=(*source.notes, *_cut_off(source), *_uneven(source)))
+
+
+def _cut_off(source: Source) -> list[str]:
+    """A note if much of the images is left out."""
+    if source.fit != "crop" or source.aspect is None or source.aspect >= _KEPT:
+        return []
+    return [
+        f"the central square of an image leaves out {1 - source.aspect:.0%} of its pixels, in the "
+        "median; --fit pad or stretch keeps all"
+    ]
+
+
+def _uneven(source: Source) -> list[str]:
+    """A note if classes have very different numbers of images."""
+    for split, kind in zip(SPLITS, ("training", "validation"), strict=True):
+        counts = np.bincount(source.labels(split), minlength=source.num_classes)
+        most, least = int(counts.argmax()), int(counts.argmin())
+        if counts[most] > _UNEVEN * counts[least]:
+            return [
+                f"class {source.class_names[most]!r} has {counts[most]:,} {kind} images and "
+                f"{source.class_names[least]!r} {counts[least]:,}: accuracies count images, so "
+                "they are mostly those of the large classes"
+            ]
+    return []
+
+
+def _opened(
+    data: str,
+    *,
+    train_images: int | None,
+    val_images: int | None,
+    download: bool,
+    data_dir: Path | None,
+    channels: int | None,
+    image_column: str | None,
+    label_column: str | None,
+    skip_bad_images: bool,
+    workers: int,
+) -> Source:
     path = Path(os.path.expanduser(data))
     name = data.removeprefix("torch/")
     name = {"inat": "inaturalist"}.get(name, name)
     named = name in (*EMBEDDED, *NAMES)
-    if not named and path.is_dir() and (shards := find_shards(path.absolute())):
+    of_files = not named and path.is_dir()
+    shards = find_shards(path.absolute()) if of_files else None
+    if skip_bad_images and (shards or not of_files):
+        raise UserError(
+            f"--skip-bad-images is for folders of image files, which {data!r} is not; leave it out"
+        )
+    if shards:
         from scalegrid.data.parquet import open_parquet  # here, since others do without pyarrow
 
         source = open_parquet(
@@ -89,7 +165,14 @@ def open_source(
         return _in_channels(source, channels)
     if not path.is_dir():
         raise UserError(_unknown(data, path, (*EMBEDDED, *NAMES)))
-    return open_folder(path, train_images=train_images, val_images=val_images, channels=channels)
+    return open_folder(
+        path,
+        train_images=train_images,
+        val_images=val_images,
+        channels=channels,
+        skip_bad_images=skip_bad_images,
+        workers=workers,
+    )
 
 
 @dataclass(frozen=True)

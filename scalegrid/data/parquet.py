@@ -12,7 +12,7 @@ import json
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -20,15 +20,18 @@ import pyarrow.parquet as pq
 from PIL import Image
 
 from scalegrid.data.columns import Schema, find_columns, read_labels, readable, without_images
-from scalegrid.data.convert import read_image
-from scalegrid.data.folder import HASHED_BYTES, SAMPLED, left_out, native_resolution
+from scalegrid.data.convert import SIXTEEN_BITS, Depth, check_header, read_image
+from scalegrid.data.depth import depth_of
+from scalegrid.data.folder import HASHED_BYTES, SAMPLED, left_out, shape
 from scalegrid.data.selection import check_same_classes, hold_out, subset
 from scalegrid.data.shards import Shards
 from scalegrid.data.sources import SPLITS, Labels, Source, Split
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import ImageError, UserError
+from scalegrid.util.files import digest
 
 Values: TypeAlias = Any  # pyarrow ships no types
 
+_REMEDY = "mend the image or remove the row"
 _BLOCK = 2**22  # bytes hashed at a time
 _FOOTER = 8  # bytes at the end of a shard: the length of its metadata, and a mark
 
@@ -75,12 +78,14 @@ class ParquetReader:
         groups: row groups of all shards.
         starts: the row at which each begins, counted over all shards; int64.
         rows: of the images of each split, int64.
+        depth: of the images.
     """
 
     column: str
     groups: tuple[RowGroup, ...]
     starts: Labels
     rows: dict[Split, Labels]
+    depth: Depth = SIXTEEN_BITS
     _kept: _Kept = field(default_factory=_Kept, repr=False)
 
     def __call__(self, split: Split, index: int) -> Image.Image:
@@ -90,7 +95,12 @@ class ParquetReader:
             UserError: its shard cannot be read, or it is missing or cannot be decoded; names it.
         """
         name, encoded = self.encoded(split, index)
-        return read_image(io.BytesIO(encoded), name, "mend the image or remove the row")
+        return read_image(io.BytesIO(encoded), name, _REMEDY, self.depth)
+
+    def check_header(self, split: Split, index: int) -> None:
+        """Raise ImageError unless Pillow knows how to read image `index` of `split`."""
+        name, encoded = self.encoded(split, index)
+        check_header(io.BytesIO(encoded), name, _REMEDY)
 
     def encoded(self, split: Split, index: int) -> tuple[str, bytes]:
         """What a message calls image `index` of `split`, and the bytes of its file.
@@ -105,9 +115,8 @@ class ParquetReader:
             image = self._kept.images(group, self.column)[offset].as_py()
         name = f"in row {group.first + offset} of {group.file!r}"
         if not (image and image["bytes"]):
-            raise UserError(
-                f"image {name} has no bytes; write its file into the shard, or remove the row"
-            )
+            remedy = "write its file into the shard, or remove the row"
+            raise ImageError(name, "has no bytes", remedy)
         return name, image["bytes"]
 
     def first_encoded(self) -> list[tuple[str, bytes]]:
@@ -154,18 +163,27 @@ def open_parquet(
     starts = np.cumsum([0, *sizes[:-1]])
     reader = ParquetReader(columns.image, groups, starts, dict(zip(SPLITS, rows, strict=True)))
     first = reader.first_encoded()
+    fingerprint = _fingerprint(classes, columns.image, files, rows, labels)
+    depth, deep, as_before = depth_of(io.BytesIO(encoded) for _, encoded in first)
+    if not as_before:
+        fingerprint = digest([fingerprint, "depth", asdict(depth)])
+    reader = replace(reader, depth=depth)
+    side, aspect = shape(io.BytesIO(encoded) for _, encoded in first)
     return Source(
         name="parquet",
-        fingerprint=_fingerprint(classes, columns.image, files, rows, labels),
+        fingerprint=fingerprint,
         class_names=classes,
         train_labels=labels[rows[0]],
         val_labels=labels[rows[1]],
-        native_resolution=native_resolution(io.BytesIO(encoded) for _, encoded in first),
+        native_resolution=side,
+        aspect=aspect,
         mirror=True,
         read=reader,
+        check_header=reader.check_header,
         notes=(
             _validation(train, val, len(rows[1])),
             *without_images(classes, columns),
+            *deep,
             *left_out(io.BytesIO(first[0][1]), first[0][0], "save the images as files and "),
         ),
     )
@@ -225,14 +243,14 @@ def _fingerprint(
     rows: tuple[Labels, Labels],
     labels: Labels,
 ) -> str:
-    digest = hashlib.sha256(json.dumps(["parquet", 1, list(classes), column]).encode())
+    sha = hashlib.sha256(json.dumps(["parquet", 1, list(classes), column]).encode())
     for content in _content_digests(files):
-        digest.update(content)
+        sha.update(content)
     for used in rows:
-        digest.update(str(len(used)).encode())
-        digest.update(used.astype("<i8").tobytes())
-        digest.update(labels[used].astype("<i8").tobytes())
-    return digest.hexdigest()
+        sha.update(str(len(used)).encode())
+        sha.update(used.astype("<i8").tobytes())
+        sha.update(labels[used].astype("<i8").tobytes())
+    return sha.hexdigest()
 
 
 def _content_digests(files: Sequence[str]) -> list[bytes]:
@@ -245,11 +263,11 @@ def _content_digests(files: Sequence[str]) -> list[bytes]:
 def _content_digest(path: str, whole: bool) -> bytes:
     """Of all bytes of a shard, or of its size and metadata."""
     size = os.path.getsize(path)
-    digest = hashlib.sha256(str(size).encode())
+    sha = hashlib.sha256(str(size).encode())
     with readable(path), open(path, "rb") as file:
         if not whole:
             file.seek(size - _FOOTER)
             file.seek(size - _FOOTER - int.from_bytes(file.read(4), "little"))
         while block := file.read(_BLOCK):
-            digest.update(block)
-    return digest.digest()
+            sha.update(block)
+    return sha.digest()

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +17,8 @@ Picture: TypeAlias = "Image.Image | Pixels"
 """An image of mode RGB or L; of another number of channels C, its pixels, shape `(H, W, C)`."""
 
 Split = Literal["train", "val"]
+Fit = Literal["crop", "pad", "stretch"]
+"""How an image becomes a square."""
 Labels: TypeAlias = npt.NDArray[np.int64]
 SPLITS: tuple[Split, Split] = ("train", "val")
 
@@ -27,6 +29,14 @@ class Statistics:
 
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+
+class Content(NamedTuple):
+    """The file of an image: its path below the data set, its path here, and what is in it."""
+
+    path: str
+    file: str
+    digest: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,6 +56,12 @@ class Source:
         channels: of each image.
         statistics: what images are normalised by; None for the constants of `batching`.
         notes: sentences on the images that a user should read.
+        check_header: `(split, index)`: raise ImageError where the header alone shows that an
+            image cannot be read; None where that is not known. Picklable.
+        contents: the files of the images of both splits, in their order, where they are files.
+        skipped: images that were left out since they cannot be read.
+        aspect: short over long side of the (median) image; None if only decoding shows it.
+        fit: how images become squares.
     """
 
     name: str
@@ -59,6 +75,11 @@ class Source:
     channels: int = 3
     statistics: Statistics | None = None
     notes: tuple[str, ...] = ()
+    check_header: Callable[[Split, int], None] | None = field(default=None, repr=False)
+    contents: Callable[[], Sequence[Content]] | None = field(default=None, repr=False)
+    skipped: int = 0
+    aspect: float | None = None
+    fit: Fit = "crop"
 
     @property
     def num_classes(self) -> int:
@@ -83,6 +104,11 @@ class Source:
     def labels(self, split: Split) -> Labels:
         """Labels of a split: int64, shape `(number of images,)`."""
         return self.train_labels if split == "train" else self.val_labels
+
+    def check(self, split: Split, index: int) -> None:
+        """Raise ImageError where the header of an image shows that it cannot be read."""
+        if self.check_header is not None:
+            self.check_header(split, index)
 
     def image(self, split: Split, index: int) -> Picture:
         """Image `index` of `split`, native pixels: mode L or RGB if of one or three channels."""

@@ -23,7 +23,7 @@ from PIL import Image
 from scalegrid.data.convert import to_rgb
 from scalegrid.data.selection import hold_out
 from scalegrid.data.sources import Labels, Source, Split
-from scalegrid.util.errors import UserError, one_line
+from scalegrid.util.errors import ImageError, UserError, one_line
 
 NAMES = (
     "cifar10",
@@ -60,9 +60,10 @@ class TorchvisionReader:
         try:
             image, _ = _dataset(self.name, self.root)[int(indices[index])]
         except OSError as error:
-            raise UserError(
-                f"image {indices[index]} of data set {self.name!r} in {self.root!r} cannot be read "
-                f"({one_line(error)}); remove the data set's files to download them again"
+            raise ImageError(
+                f"{indices[index]} of data set {self.name!r} in {self.root!r}",
+                f"cannot be read ({one_line(error)})",
+                "remove the data set's files to download them again",
             ) from error
         return to_rgb(image)
 

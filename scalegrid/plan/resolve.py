@@ -18,7 +18,9 @@ from scalegrid.spec import BRIEF_IMAGES, HELD_SCHEDULE, SMALL, Recipe, SweepSpec
 from scalegrid.training.held import DECAY
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
+from scalegrid.util.processes import available_cores
 
+_ALL_RIGHT = 5  # classes, of which the right one is always among the first five
 _PLAIN = ("sgd", "momentum")
 ADAPTIVE_RATE = 0.003
 """The default rate of optimisers other than SGD, which divide by the size of the gradient."""
@@ -73,7 +75,8 @@ def open_data(spec: SweepSpec) -> Source:
     """The data that a specification names.
 
     Raises:
-        UserError: there is no such data, it is bad, or a batch is larger than all of it.
+        UserError: there is no such data, it is bad, a batch is larger than all of it, or it has too
+            few classes for the metric.
     """
     source = open_source(
         spec.data,
@@ -84,11 +87,19 @@ def open_data(spec: SweepSpec) -> Source:
         channels=spec.channels,
         image_column=spec.image_column,
         label_column=spec.label_column,
+        skip_bad_images=spec.skip_bad_images,
+        fit=spec.fit,
+        workers=min(available_cores(), spec.workers or available_cores()),
     )
     if source.num_train < spec.batch_size:
         raise UserError(
             f"{spec.data} has {source.num_train} training images, fewer than a batch of "
             f"{spec.batch_size}; lower --batch-size or use more images."
+        )
+    if spec.metric == "top5" and source.num_classes <= _ALL_RIGHT:
+        raise UserError(
+            f"--metric top5 is always 100 % of the {source.num_classes} classes of {spec.data}; "
+            "use top1 or val_loss."
         )
     return source if spec.num_classes is None else _with_classes(source, spec.num_classes)
 

@@ -46,6 +46,9 @@ RATES_FILE = "rates.parquet"
 DATA_KEY = b"scalegrid.data"
 """Of the metadata of ``variants.parquet``: the fingerprint of the data."""
 
+SKIPPED_KEY = b"scalegrid.skipped"
+"""Likewise: how many images were left out since they cannot be read; without it none."""
+
 PLANNED_KEY = b"scalegrid.planned"
 """Likewise: how many variants, from the first, make up the plan last run."""
 
@@ -137,6 +140,11 @@ class Stored:
         return str(self.variants.schema.metadata[DATA_KEY].decode())
 
     @property
+    def skipped(self) -> int:
+        """Images that were left out since they cannot be read."""
+        return int(self.variants.schema.metadata.get(SKIPPED_KEY, 0))
+
+    @property
     def planned(self) -> list[dict[str, Any]]:
         """The rows of the variants of the plan last run, in its order."""
         rows: list[dict[str, Any]] = self.variants.slice(0, self.planned_count).to_pylist()
@@ -154,13 +162,14 @@ class Stored:
         """How many variants the plan last run has."""
         return int(self.variants.schema.metadata[PLANNED_KEY])
 
-    def check(self, spec: SweepSpec, baseline: str, data: str) -> None:
+    def check(self, spec: SweepSpec, baseline: str, data: str, changed: Sequence[str] = ()) -> None:
         """Refuse to mix two sweeps in one folder.
 
         Args:
             spec: the resolved specification that is to go on here.
             baseline: the id of its unscaled variant.
             data: the fingerprint of its data.
+            changed: images that are others than in this sweep, as far as known.
 
         Raises:
             UserError: see `check_settings`; or the images or the network are not those that the
@@ -172,9 +181,10 @@ class Stored:
                 old, new = getattr(self.spec, key), getattr(spec, key)
                 if old != new:
                     raise self._other_settings(key, old, new)
+            which = f" ({few(list(changed), 10)})" if changed else ""
             raise UserError(
                 f"the images of {spec.data} have changed since the sweep in {self.folder} was "
-                "started; choose another --name, or restore them."
+                f"started{which}; choose another --name, or restore them."
             )
         if self.variants["variant"][0].as_py() != baseline:
             raise UserError(

@@ -20,6 +20,7 @@ from scalegrid.results.loading import (
     DATA_KEY,
     PLANNED_KEY,
     RATES_FILE,
+    SKIPPED_KEY,
     SPEC_FILE,
     Stored,
     read_stored,
@@ -129,7 +130,7 @@ class Store:
         self.rates = [one for one in self.rates if one["trial"] != row["trial"]] + [row]
         write_table(self.folder / RATES_FILE, make_table(RATES, self.rates))
 
-    def start(self, spec: SweepSpec, variants: Sequence[Row], data: str) -> None:
+    def start(self, spec: SweepSpec, variants: Sequence[Row], data: str, skipped: int = 0) -> None:
         """Start a sweep, or go on with the one in ``stored``, which `Stored.check` has allowed.
 
         Variants of earlier plans, and their trials, are kept after those of this one.
@@ -138,6 +139,7 @@ class Store:
             spec: the resolved specification.
             variants: the rows of the plan, in its order.
             data: the fingerprint of the data.
+            skipped: images that were left out of them.
 
         Raises:
             UserError: a file cannot be written.
@@ -147,6 +149,8 @@ class Store:
         if stored is not None:
             table = _with_earlier(table, stored.variants)
         metadata = {DATA_KEY: data, PLANNED_KEY: str(len(variants))}
+        if skipped:
+            metadata[SKIPPED_KEY] = str(skipped)
         table = table.replace_schema_metadata({**VARIANTS.metadata, **metadata})
         self._positions = {v: i for i, v in enumerate(table["variant"].to_pylist())}
         if stored is not None:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from scalegrid.training.answers import Answers
 from scalegrid.training.devices import device_name, versions
 from scalegrid.training.trial import DivergenceError, Epoch, Outcome, Trial
-from scalegrid.util.errors import one_line
+from scalegrid.util.errors import ImageError, one_line
 
 Report: TypeAlias = Callable[[Epoch], None]
 Train: TypeAlias = Callable[[Trial, Report, str], Answers | None]
@@ -34,7 +34,7 @@ def attempt(
 ) -> Outcome:
     """Train and return the outcome; an exception fails the trial, and earlier epochs are kept."""
     history: list[Epoch] = []
-    answers = error = None
+    answers = error = image = None
     start = time.perf_counter()
 
     def record(epoch: Epoch) -> None:
@@ -45,6 +45,8 @@ def attempt(
         answers = train(trial, record, device)
     except DivergenceError as divergence:
         error = str(divergence)
+    except ImageError as unreadable:
+        error, image = str(unreadable), unreadable.name
     except Exception as exception:  # of a model, a library, the data: a row, not a crash
         error = one_line(exception)
     return Outcome(
@@ -56,4 +58,5 @@ def attempt(
         device=device_name(device),
         versions=versions(trial.compile),
         answers=answers,
+        image=image,
     )

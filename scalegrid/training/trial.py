@@ -81,7 +81,8 @@ class Outcome:
 
     ``device`` is its kind and ``versions`` those of scalegrid and the libraries: all that the
     numbers depend on beside the description. ``seconds`` is wall time. ``answers`` are those on
-    the validation images at the end; None if it failed.
+    the validation images at the end; None if it failed. ``image`` is the image that cannot be used,
+    where that is why: other trials would fail as well.
     """
 
     trial: str
@@ -92,6 +93,7 @@ class Outcome:
     device: str = ""
     versions: str = ""
     answers: Answers | None = None
+    image: str | None = None
 
 
 class DivergenceError(Exception):

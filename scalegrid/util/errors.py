@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+_NAMED = 10  # images
+
 
 class UserError(Exception):
     """An error that the user can fix; its message is one sentence: what is wrong, what to do.
 
     The command line prints only the message and exits with status 2.
     """
+
+
+class ImageError(UserError):
+    """An image that cannot be used. Picklable.
+
+    Args:
+        name: what it is called, as ``'ant/1.png'``.
+        problem: what is wrong with it, as ``cannot be read (image file is truncated)``.
+        remedy: what to do.
+    """
+
+    def __init__(self, name: str, problem: str, remedy: str) -> None:
+        super().__init__(name, problem, remedy)
+        self.name, self.problem, self.remedy = name, problem, remedy
+
+    def __str__(self) -> str:
+        return f"image {self.name} {self.problem}; {self.remedy}"
+
+
+def unusable(images: Sequence[ImageError]) -> UserError:
+    """The error for all images that cannot be used: the first ten, and how many there are."""
+    if len(images) == 1:
+        return images[0]
+    first = ", ".join(f"{image.name} {image.problem}" for image in images[:_NAMED])
+    more = f", and {len(images) - _NAMED} more" if len(images) > _NAMED else ""
+    return UserError(f"{len(images)} images cannot be used: {first}{more}; {images[0].remedy}")
 
 
 def one_line(error: BaseException) -> str:

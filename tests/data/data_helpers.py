@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import signal
+import weakref
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
+from image_files import make_classes as make_classes
+from image_files import picture as picture
 from PIL import Image
 
 from scalegrid.data import SPLITS, Source, Split
@@ -22,21 +24,6 @@ TINY = GlyphTask(classes="CGE", size=24)
 def tiny_glyphs(train_images: int = 7, val_images: int = 3) -> Source:
     """A glyph source whose images take no time."""
     return open_glyphs(train_images, val_images, TINY)
-
-
-def picture(seed: int, width: int = 20, height: int = 16) -> Image.Image:
-    """Random RGB pixels."""
-    rng = np.random.default_rng(seed)
-    return Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-
-
-def make_classes(root: Path, counts: dict[str, int], seed: int = 0) -> None:
-    """Fill `root` with a folder of PNG files for each class."""
-    for name, count in counts.items():
-        (root / name).mkdir(parents=True)
-        for index in range(count):
-            seed += 1
-            picture(seed).save(root / name / f"{index}.png")
 
 
 @dataclass(frozen=True)
@@ -55,6 +42,19 @@ class CountingReader:
 def counted(source: Source, log: Path) -> Source:
     """The same source, which writes a line to `log` for each image that is read."""
     return replace(source, read=CountingReader(source.read, log))
+
+
+class HoldingReader:
+    """Reads black, and raises if an image that it has read before is still in memory."""
+
+    def __init__(self) -> None:
+        self.last: weakref.ref[Image.Image] | None = None
+
+    def __call__(self, split: Split, index: int) -> Image.Image:
+        assert self.last is None or self.last() is None
+        image = Image.new("RGB", (8, 8))
+        self.last = weakref.ref(image)
+        return image
 
 
 @dataclass(frozen=True)

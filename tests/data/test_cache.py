@@ -11,7 +11,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from data_helpers import TINY, FatalReader, InterruptedReader, counted, make_classes, tiny_glyphs
+from data_helpers import (
+    TINY,
+    FatalReader,
+    HoldingReader,
+    InterruptedReader,
+    counted,
+    make_classes,
+    tiny_glyphs,
+)
 from PIL import Image
 
 from scalegrid.data import (
@@ -91,6 +99,11 @@ def test_each_image_is_decoded_once_for_all_resolutions(tmp_path: Path) -> None:
     log = tmp_path / "log"
     prepare(counted(tiny_glyphs(7, 3), log), (8, 9, 10, 9), cache_dir=tmp_path)
     assert len(log.read_text().splitlines()) == 10
+
+
+def test_one_image_is_in_memory_at_a_time(tmp_path: Path) -> None:
+    source = replace(tiny_glyphs(), read=HoldingReader())
+    prepare(source, (8, 13), cache_dir=tmp_path)
 
 
 def test_an_existing_cache_is_not_built_again(tmp_path: Path) -> None:

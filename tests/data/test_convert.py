@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 from data_helpers import picture
 from PIL import Image
 
-from scalegrid.data.convert import fit, read_image, to_rgb
+from scalegrid.data import open_source
+from scalegrid.data.convert import Depth, fit, read_image, to_rgb
+from scalegrid.data.sources import Fit
 from scalegrid.util.errors import UserError
 
 ALL_MODES = [
@@ -30,7 +33,7 @@ def from_array(values: npt.NDArray[np.generic]) -> Image.Image:
 
 @pytest.mark.parametrize("mode", ALL_MODES)
 def test_every_pillow_mode_becomes_rgb(mode: str) -> None:
-    converted = to_rgb(Image.new(mode, (5, 3)))
+    converted = to_rgb(Image.new(mode, (5, 3)), Depth(real=(0, 1)))
     assert (converted.mode, converted.size) == ("RGB", (5, 3))
 
 
@@ -85,10 +88,17 @@ def test_sixteen_bits_keep_their_scale(dtype: str) -> None:
     assert [p[0] for p in np.asarray(to_rgb(image))[0].tolist()] == [0, 1, 128, 233, 255]
 
 
-def test_floats_run_to_one_or_to_255() -> None:
-    small, large = np.array([[0.0, 0.5, 1.0]]), np.array([[-3.0, 0.5, 128.0, 300.0]])
-    assert np.asarray(to_rgb(from_array(small.astype("f4"))))[0, :, 0].tolist() == [0, 128, 255]
-    assert np.asarray(to_rgb(from_array(large.astype("f4"))))[0, :, 0].tolist() == [0, 0, 128, 255]
+@pytest.mark.parametrize(
+    ("span", "expected"), [((0, 1), [0, 128, 255, 255]), ((-1, 3), [64, 96, 128, 255])]
+)
+def test_floats_are_scaled_by_the_span_of_the_data_set(
+    span: tuple[float, float], expected: list[int]
+) -> None:
+    image = from_array(np.array([[0.0, 0.5, 1.0, 9.0]], dtype="f4"))
+    converted = to_rgb(image, Depth(real=span))
+    assert np.asarray(converted)[0, :, 0].tolist() == expected
+    with pytest.raises(ValueError, match="floats of unknown range"):
+        to_rgb(image)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
@@ -108,6 +118,38 @@ def test_images_are_turned_upright(tmp_path: Path, orientation: int) -> None:
     exif[0x0112] = orientation
     Image.fromarray(np.ascontiguousarray(stored)).save(tmp_path / "a.png", exif=exif)
     assert np.array_equal(np.asarray(read_image(tmp_path / "a.png")), upright)
+
+
+def test_broken_exif_data_do_not_reject_sound_pixels(tmp_path: Path) -> None:
+    """As some cameras write it: Orientation, and XResolution as a text."""
+    entry = struct.Struct("<HHI4s")
+    text = entry.pack(0x011A, 2, 4, b"abc\0")
+    turned = entry.pack(0x0112, 3, 1, struct.pack("<I", 6))
+    exif = b"II*\0" + struct.pack("<IH", 8, 2) + turned + text + bytes(4)
+    upright = picture(1, 5, 3).rotate(90, expand=True)
+    upright.save(tmp_path / "a.png", exif=b"Exif\0\0" + exif)
+    assert read_image(tmp_path / "a.png").size == (5, 3)
+
+
+def test_an_image_with_too_many_pixels_says_what_allows_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    Image.new("L", (90, 40)).save(tmp_path / "large.png")
+    says = r"large\.png' cannot be read \(it has more pixels .*SCALEGRID_LARGEST_IMAGE"
+    with pytest.raises(UserError, match=says):
+        read_image(tmp_path / "large.png")
+    monkeypatch.setenv("SCALEGRID_LARGEST_IMAGE", "0.004")
+    assert read_image(tmp_path / "large.png").size == (90, 40)
+
+
+@pytest.mark.parametrize("text", ["many", "0", "-1", "nan", "inf"])
+def test_a_largest_image_that_is_no_size_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    monkeypatch.setenv("SCALEGRID_LARGEST_IMAGE", text)
+    with pytest.raises(UserError, match=f"^SCALEGRID_LARGEST_IMAGE is '{text}'"):
+        open_source(str(tmp_path))
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "gif", "webp", "tiff", "ppm", "tga", "jpg"])
@@ -161,3 +203,40 @@ def test_fit_averages_what_it_shrinks() -> None:
 def test_an_image_of_the_right_size_keeps_its_pixels() -> None:
     image = picture(2, 9, 9)
     assert fit(image, 9).tobytes() == image.tobytes()
+
+
+def wide(width: int = 160, height: int = 32) -> Image.Image:
+    """Red at the left end, blue at the right, green between."""
+    image = Image.new("RGB", (width, height), "lime")
+    image.paste("red", (0, 0, height // 2, height))
+    image.paste("blue", (width - height // 2, 0, width, height))
+    return image
+
+
+def test_a_crop_loses_the_ends_which_padding_and_stretching_keep() -> None:
+    crop, pad, stretch = (fit(wide(), 40, how) for how in ("crop", "pad", "stretch"))
+    assert (crop == [0, 255, 0]).all()
+    for kept in (pad, stretch):
+        assert kept[20, 0].tolist() == [255, 0, 0]
+        assert kept[20, -1].tolist() == [0, 0, 255]
+    assert not pad[:16].any()
+    assert not pad[24:].any()
+    assert pad[16:24].any(axis=2).all()
+    assert (stretch[0] == stretch[20]).all()
+
+
+@pytest.mark.parametrize("how", ["pad", "stretch"])
+def test_arrays_are_fitted_as_images_are(how: Fit) -> None:
+    image = picture(3, 30, 50)
+    assert np.array_equal(fit(np.asarray(image), 16, how), fit(image, 16, how))
+
+
+@pytest.mark.parametrize("how", ["crop", "pad", "stretch"])
+def test_squares_are_the_same_however_they_are_fitted(how: Fit) -> None:
+    image = picture(3, 30, 30)
+    assert np.array_equal(fit(image, 16, how), fit(image, 16))
+
+
+@pytest.mark.parametrize("how", ["pad", "stretch"])
+def test_a_thin_image_can_be_fitted(how: Fit) -> None:
+    assert fit(picture(3, 2, 900), 16, how).shape == (16, 16, 3)

@@ -2,14 +2,17 @@ from __future__ import annotations
 
 import os
 import shutil
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from data_helpers import make_classes, picture, source_digest
 
-from scalegrid.data import Source, folder
+from scalegrid.data import Source, folder, open_source
 from scalegrid.data.folder import FolderReader, open_folder
 from scalegrid.util.errors import UserError
 
@@ -98,6 +101,107 @@ def test_hidden_files_other_files_and_nested_folders(root: Path) -> None:
     source = opened(root)
     assert source.class_names == ("ant", "bee")
     assert source.num_train == expected + 1
+
+
+def test_files_that_are_passed_over_are_counted_and_named(root: Path) -> None:
+    before = opened(root)
+    assert before.notes == ()
+    for name in ("1.heic", "2.heic", "notes.txt", "data.h5", "Thumbs.db", ".hidden"):
+        (root / "train" / "ant" / name).write_bytes(b"\x89HDF\r\n\x1a\n")
+    after = opened(root)
+    assert after.fingerprint == before.fingerprint
+    (note,) = after.notes
+    said, _, which = note.partition(": ")
+    assert said == "files beside the images are passed over"
+    assert sorted(which.split(", ")) == ["1 .h5", "1 .txt", "2 .heic (pip install pillow-heif)"]
+
+
+@pytest.mark.parametrize("kept", [0, 7])
+def test_a_class_that_loses_more_than_half_of_its_files_is_refused(root: Path, kept: int) -> None:
+    for index in range(kept, 8):
+        path = root / "train" / "ant" / f"{index}.png"
+        path.rename(path.with_suffix(".HEIC"))
+        path.with_suffix(".xml").write_text("beside")
+    if not kept:
+        with pytest.raises(UserError, match=r"ant' has no images, beside .*: 8 \.heic \(pip inst"):
+            opened(root)
+        return
+    assert opened(root).num_train == 19
+    for index in range(7):
+        (root / "train" / "ant" / f"more{index}").write_text("no ending")
+    with pytest.raises(UserError, match=r"has only 7 images, .*: 7 without ending, 1 \.heic"):
+        opened(root)
+
+
+def test_folders_of_systems_are_no_classes(root: Path) -> None:
+    before = opened(root).fingerprint
+    for name in ("lost+found", "System Volume Information", "train/lost+found", "val/@eaDir"):
+        make_classes(root / name, {"x": 1})
+    assert opened(root).fingerprint == before
+
+
+def test_a_folder_that_cannot_be_read_is_named(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def scandir(folder: str) -> Any:
+        if str(folder).endswith("bee"):
+            raise PermissionError(13, "Permission denied", folder)
+        return real(folder)
+
+    real = os.scandir
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(UserError, match=r"folder '.*bee' cannot be read \(Permission denied\)"):
+        opened(root)
+
+
+def test_a_plugin_that_is_installed_opens_its_files(root: Path, tmp_path: Path) -> None:
+    """A stand-in for pillow-heif, which registers what it opens when it is asked to."""
+    (tmp_path / "pillow_heif.py").write_text(
+        "from PIL import Image, PngImagePlugin\n"
+        "def register_heif_opener():\n"
+        "    Image.register_open('HEIF', PngImagePlugin.PngImageFile)\n"
+        "    Image.register_extension('HEIF', '.heic')\n"
+    )
+    picture(1).save(root / "train" / "ant" / "x.heic", format="png")
+    code = (
+        f"import sys; sys.path[:0] = {[str(tmp_path), *sys.path]!r}; "
+        "from scalegrid.data import open_source; "
+        f"source = open_source({str(root)!r}); print(source.num_train, source.notes)"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert shown.stdout.strip() == "21 ()"
+
+
+@pytest.mark.parametrize(("width", "cut"), [(24, None), (25, "36%"), (80, "80%")])
+def test_a_note_says_how_much_of_the_images_is_cut_off(
+    root: Path, width: int, cut: str | None
+) -> None:
+    for file in root.rglob("*.png"):
+        picture(1, width, 16).save(file)
+    source = open_source(str(root))
+    assert source.notes == (
+        (
+            f"the central square of an image leaves out {cut} of its pixels, in the median; "
+            "--fit pad or stretch keeps all",
+        )
+        if cut
+        else ()
+    )
+    others = [open_source(str(root), fit=how) for how in ("pad", "stretch")]
+    assert len({source.fingerprint, *(other.fingerprint for other in others)}) == 3
+    assert [other.notes for other in others] == [(), ()]
+
+
+@pytest.mark.parametrize(("ants", "noted"), [(10, False), (11, True)])
+@pytest.mark.parametrize("split", ["train", "val"])
+def test_a_note_says_that_classes_are_uneven(
+    tmp_path: Path, split: str, ants: int, noted: bool
+) -> None:
+    for name in ("train", "val"):
+        make_classes(tmp_path / name, {"ant": ants if name == split else 2, "bee": 2})
+    kind = {"train": "training", "val": "validation"}[split]
+    notes = open_source(str(tmp_path)).notes
+    assert [note.partition(":")[0] for note in notes] == (
+        [f"class 'ant' has 11 {kind} images and 'bee' 2"] if noted else []
+    )
 
 
 def test_links_are_followed_but_not_in_circles(root: Path, tmp_path: Path) -> None:

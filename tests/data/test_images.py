@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from data_helpers import tiny_glyphs
+from data_helpers import make_classes, tiny_glyphs
 
 from scalegrid.data import (
     Augment,
@@ -13,9 +13,11 @@ from scalegrid.data import (
     batches,
     cache_bytes,
     load_split,
+    open_source,
     ordered_batches,
     prepare,
 )
+from scalegrid.util.errors import ImageError
 
 CPU = torch.device("cpu")
 
@@ -79,6 +81,21 @@ def test_evaluation_streams_every_image(cached: CachedData, streamed: CachedData
         for data in (cached, streamed)
     ]
     assert torch.equal(both[0], both[1])
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_stream_names_an_image_that_cannot_be_read_in_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    make_classes(tmp_path / "set", {"a": 5, "b": 5})
+    monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", "1e-9")
+    source = open_source(str(tmp_path / "set"))
+    data = prepare(source, [8], cache_dir=tmp_path)
+    for victim in (tmp_path / "set" / "a").iterdir():
+        victim.write_bytes(victim.read_bytes()[:-100])
+    images = load_split(data, "train", 8, loader_workers=workers)
+    with pytest.raises(ImageError, match=r"^image '.*/set/a/\d\.png' cannot be read \(.*\); mend"):
+        list(images.fetch(torch.arange(8), 4))
 
 
 @pytest.mark.parametrize("workers", [0, 1])

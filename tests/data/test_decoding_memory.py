@@ -21,7 +21,10 @@ print(1024 * int(status.split("VmHWM:")[1].split()[0]))
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
-@pytest.mark.parametrize(("name", "mode"), [("turned.jpg", "RGB"), ("clear.png", "LA")])
+@pytest.mark.parametrize(
+    ("name", "mode"),
+    [("turned.jpg", "RGB"), pytest.param("clear.png", "LA", marks=pytest.mark.slow)],
+)
 def test_a_gigabyte_is_enough_for_photographs_of_a_hundred_megapixels(
     tmp_path: Path, name: str, mode: str
 ) -> None:

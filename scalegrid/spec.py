@@ -11,9 +11,10 @@ import os
 from pathlib import Path
 from typing import Annotated, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 
 from scalegrid.coefficients import LIMIT, Bounds, DepthRule
+from scalegrid.metric import known_metric
 
 LARGEST_FACTOR = 16.0
 """The largest FLOPs factor of a brief sweep; the smallest is one over it."""
@@ -42,7 +43,9 @@ MOST_RUNGS = 8
 HELD_SCHEDULE = "wsd"
 """The schedule that holds its rate, so that a training can go on to a higher rung."""
 
-Metric = Literal["top1", "top5", "val_loss", "nas"]
+Metric = Annotated[str, AfterValidator(known_metric)]
+"""See `scalegrid.metric`."""
+
 Match = Literal["flops", "params", "activations", "latency"]
 Rates = Literal["same", "tune", "check"]
 TrackerName = Literal["tensorboard", "wandb", "trackio", "mlflow"]
@@ -252,12 +255,14 @@ class SweepSpec(Recipe):
     )
     metric: Metric = Field(
         "top1",
-        description="Criterion: an accuracy, the loss, or nas (accuracy times a power of FLOPs).",
+        description="Criterion: top1, top5, val_loss, nas (accuracy times a power of FLOPs), or a "
+        "trainer's figure, with --maximize or --minimize (in YAML: `maximize NAME`).",
     )
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None,
-        description="Differences of this many points of accuracy (nats for val_loss) do not "
-        f"matter; default: {INDIFFERENCE:g} points, {LOSS_INDIFFERENCE:g} nats.",
+        description="Differences of this many points of accuracy (nats for val_loss, the unit of a "
+        "trainer's figure) do not matter; "
+        f"default: {INDIFFERENCE:g} points, {LOSS_INDIFFERENCE:g} nats, 0.",
     )
     workers: Parallel | None = Field(
         None, description="Worker processes; default: one per core, or trials-per-device per GPU."

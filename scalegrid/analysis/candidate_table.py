@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scalegrid.analysis.candidates import (
-    METRICS,
     at_phi_one,
     others,
     raced,
@@ -28,6 +27,7 @@ from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.region import widened
 from scalegrid.analysis.sensor import Sensor, sense
 from scalegrid.analysis.surface import Fit, fit
+from scalegrid.metric import METRICS
 from scalegrid.spec import Match, Metric
 from scalegrid.util.errors import UserError
 

@@ -15,7 +15,7 @@ from matplotlib.transforms import offset_copy
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import is_cost
-from scalegrid.analysis.naming import network_name
+from scalegrid.analysis.naming import network_name, points
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out
 from scalegrid.figures.labels import fix_layout, label_ends
@@ -23,6 +23,7 @@ from scalegrid.figures.means import coefficients_text, pooled_means
 from scalegrid.figures.metric import unit_of
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import text_width
+from scalegrid.metric import measure
 from scalegrid.util.errors import UserError
 
 _SINGLE = ("depth", "width", "resolution", "baseline")
@@ -80,13 +81,13 @@ def _shown(subject: Subject, history: pd.DataFrame) -> Iterator[tuple[pd.DataFra
     metric, best = subject.found.metric, subject.found.best.variant
     metric = "top1" if metric == "nas" else metric
     unit = unit_of(metric)
-    values = unit.factor * history[metric]
+    values = unit.factor * history[measure(metric).column]
     means = _means(history, values, unit.bounds)
     yield means, unit.bounds, unit.label
     apart = _means(history, _minus(history, values, best), _UNBOUNDED)
     apart.loc[_unpaired(history, best), ["low", "high"]] = math.nan
     itself = means.loc[[best]].assign(mean=0.0, low=math.nan, high=math.nan)
-    label = f"Difference ({unit.points.split()[0]})"
+    label = f"Difference ({points(metric)})"
     yield pd.concat([apart, itself]).sort_index(), _UNBOUNDED, label
     bounds = (0.0, math.inf)
     yield _means(history, history["train_loss"], bounds), bounds, "Training loss (nats)"

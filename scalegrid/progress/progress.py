@@ -196,7 +196,8 @@ class Progress:
         if means:
             best = max(means, key=lambda one: sign(metric) * means[one])
             rows = self._compared[best]
-            top1 = fmean(row["top1"] for row in rows)
+            mean = fmean(row["top1"] for row in rows)
+            top1 = mean if isfinite(mean) else None
             self._best = Best(best, self._labels[best], top1, len(rows), metric, means[best])
 
     def _value(self, row: Mapping[str, Any]) -> float:

@@ -47,19 +47,19 @@ class Best:
     """The candidate with the best mean of the sweep's metric of those with a finished trial.
 
     ``value`` is that mean in the metric's own unit, None in a status of before, which knew top-1
-    alone; ``top1`` the mean accuracy, a share.
+    alone; ``top1`` the mean accuracy, a share, None where a trainer gives none.
     """
 
     variant: str
     label: str
-    top1: Share
+    top1: Share | None
     seeds: Count
     metric: Metric = "top1"
     value: Annotated[float, Field(allow_inf_nan=False)] | None = None
 
     def __str__(self) -> str:
         """``top-1 61.2 % (3 seeds)``."""
-        value = self.top1 if self.value is None else self.value
+        value = self.value if self.value is not None else self.top1 or 0.0
         return f"{with_name(value, self.metric)} ({plural(self.seeds, 'seed')})"
 
 

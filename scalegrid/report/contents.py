@@ -17,7 +17,7 @@ from scalegrid.analysis import (
 )
 from scalegrid.analysis.candidates import sign, trial_values
 from scalegrid.analysis.matched_cost import is_cost, matched_cost
-from scalegrid.analysis.naming import METRIC_NAMES, NAMED, role_name, value_text
+from scalegrid.analysis.naming import NAMED, metric_name, role_name, value_text
 from scalegrid.analysis.tables import brief_trials
 from scalegrid.figures.drawing import render
 from scalegrid.figures.published import hover_texts
@@ -93,7 +93,7 @@ def contents(tables: SweepTables) -> Contents:
         variants=variants,
         failures=_failures(tables),
         basis=basis(found) if found else [],
-        metric=METRIC_NAMES[metric] + (f" at {found.rung}×" if found and found.rung > 1 else ""),
+        metric=metric_name(metric) + (f" at {found.rung}×" if found and found.rung > 1 else ""),
         settings=_settings(tables.spec),
         facts=_facts(tables, found),
         command=going_on(tables.spec, tables.folder),
@@ -123,7 +123,7 @@ def _measured(tables: SweepTables, metric: Metric) -> dict[str, dict[str, str]]:
     for one in dict.fromkeys(wanted):
         trials = trial_values(tables.planned, brief, one, factor)
         means = sign(one) * trials.groupby("variant")["value"].mean()
-        texts[f"{METRIC_NAMES[one]}{at}"] = {
+        texts[f"{metric_name(one)}{at}"] = {
             str(v): value_text(mean, one) for v, mean in means.items()
         }
     return texts

@@ -9,9 +9,18 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
 from scalegrid.coefficients import LIMIT, Bounds, DepthRule
 from scalegrid.metric import known_metric
@@ -136,13 +145,20 @@ class SweepSpec(Recipe):
         None, description="Column of labels in parquet shards; default: the only one."
     )
     num_classes: PositiveInt | None = Field(
-        None, description="Classes of the classifier; default: those of the data."
+        None,
+        description="Classes of the classifier; default: those of the data (trainer: 10).",
     )
     train_images: PositiveInt | None = Field(
         None, description="Training images per epoch; default: all (leaves: 6,400)."
     )
     val_images: PositiveInt | None = Field(
         None, description="Validation images; default: the data's own, else a tenth of all."
+    )
+
+    trainer: str | None = Field(
+        None,
+        description="Train by a function of your own, package.module:function, in the place of the "
+        "recipe and its data (docs/trainer.md).",
     )
 
     # Recipe, beside the fields of Recipe
@@ -393,7 +409,7 @@ class SweepSpec(Recipe):
             raise ValueError("must be text without NUL characters and lone surrogates")
         return value
 
-    @field_validator("results", "data_dir", "baseline")
+    @field_validator("results", "data_dir", "baseline", "trainer")
     @classmethod
     def _path(cls, path: str | None) -> str | None:
         # A shell expands ~ only where a flag stands apart from its value.
@@ -405,6 +421,13 @@ class SweepSpec(Recipe):
         if name is not None:
             check_name(name)
         return name
+
+    @model_serializer(mode="wrap")
+    def _what_holds(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """All fields, less those that a trainer decides."""
+        fields: dict[str, Any] = write(self)
+        dropped = TRAINER_KEYS if self.trainer is not None else ()
+        return {key: value for key, value in fields.items() if key not in dropped}
 
     @property
     def matched_cost(self) -> Match:
@@ -484,6 +507,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Recipe": (
         *(
             "epochs",
+            "trainer",
             "batch_size",
             "learning_rate",
             "rates",
@@ -530,6 +554,16 @@ RUNTIME_KEYS = frozenset(
     }
 )
 """Keys that decide where and how trials run, not their numbers."""
+
+TRAINER_KEYS = frozenset(
+    {
+        *("data", "data_dir", "download", "image_column", "label_column"),
+        *("train_images", "val_images", "rates", "rate_exponents"),
+        *("fast_depthwise", "compile", "keep_checkpoints"),
+        *(key for key in Recipe.model_fields if key != "epochs"),
+    }
+)
+"""Keys that mean nothing where a trainer is given: it decides what they do."""
 
 IMAGE_KEYS = frozenset({"data", "channels", "image_column", "label_column"})
 """Keys that decide the images: two values may mean the same, so their fingerprint is compared."""

@@ -25,7 +25,7 @@ def test_more_or_less_is_better_as_the_metric_says():
 
 @pytest.mark.parametrize("metric", ["miou", "maximize", "minimize ", "maximize top1", "less mse"])
 def test_what_is_no_metric_is_refused(metric):
-    with pytest.raises(ValueError, match="must|is top1 as it is"):
+    with pytest.raises(ValueError, match=r"must|is top1 as it is"):
         measure(metric)
 
 

@@ -121,8 +121,11 @@ def trial_values(
         column = measure(metric).column
     except ValueError as error:
         raise UserError(f"the metric {metric!r} {error}.") from None
+    finished = trials[trials["status"] == "finished"]
+    if len(finished) and (column not in trials or finished[column].isna().all()):
+        raise UserError(f"no trial has a figure {column!r}; {_there_are(finished)}.")
     if column not in trials:
-        raise UserError(f"no trial has a figure {column!r}; {_there_are(trials)}.")
+        trials = trials.assign(**{column: math.nan})
     trials = trials if "rung" in trials else trials.assign(rung=1)
     joined: pd.DataFrame = trials.merge(variants[["variant", "flops_ratio"]], on="variant")
     joined["value"] = value(joined, metric, joined["flops_ratio"] / flops_factor).astype(float)
@@ -132,5 +135,7 @@ def trial_values(
 
 def _there_are(trials: pd.DataFrame) -> str:
     """What a trainer gives instead, as a clause."""
-    given = sorted({name for pairs in trials.get("figures", ()) for name in dict(pairs or ())})
+    pairs = trials["figures"].dropna() if "figures" in trials else ()
+    known = [n for n in ("top1", "top5", "train_loss", "val_loss") if trials[n].notna().any()]
+    given = [*known, *sorted({name for one in pairs for name in dict(one)})] if len(pairs) else []
     return f"there are {', '.join(given)}" if given else "it needs a sweep with a --trainer"

@@ -108,8 +108,10 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     if "baseline" in given:
         return spec
     # A definition or a factory that a file names may lie beside it.
-    baseline = locate(spec.baseline, spec_file.parent)
-    return spec.model_copy(update={"baseline": baseline})
+    near = {"baseline": locate(spec.baseline, spec_file.parent)}
+    if spec.trainer is not None and "trainer" not in given:
+        near["trainer"] = locate(spec.trainer, spec_file.parent)
+    return spec.model_copy(update=near)
 
 
 def given(keys: Collection[str]) -> list[str]:

@@ -60,11 +60,11 @@ def draw(tables: Tables) -> Drawing:
     labels = [line.label for line in lines]
     room = _GAP + max(text_width(label, style.SMALL) for label in labels)
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1 - room / (72 * style.COLUMN), 1))
-    figure = Figure(figsize=(style.COLUMN, 4.6), layout=layout)
-    panels = figure.subplots(3, 1, sharex=True)
+    shown = list(_shown(subject, history))
+    figure = Figure(figsize=(style.COLUMN, 1.0 + 1.2 * len(shown)), layout=layout)
+    panels = figure.subplots(len(shown), 1, sharex=True)
     ends = [
-        _draw_panel(panel, subject, lines, *shown)
-        for panel, shown in zip(panels, _shown(subject, history), strict=True)
+        _draw_panel(panel, subject, lines, *one) for panel, one in zip(panels, shown, strict=True)
     ]
     panels[-1].set_xlabel("Epoch")
     panels[-1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -90,7 +90,8 @@ def _shown(subject: Subject, history: pd.DataFrame) -> Iterator[tuple[pd.DataFra
     label = f"Difference ({points(metric)})"
     yield pd.concat([apart, itself]).sort_index(), _UNBOUNDED, label
     bounds = (0.0, math.inf)
-    yield _means(history, history["train_loss"], bounds), bounds, "Training loss (nats)"
+    if history["train_loss"].notna().any():  # a trainer may not give it
+        yield _means(history, history["train_loss"], bounds), bounds, "Training loss (nats)"
 
 
 def _minus(history: pd.DataFrame, values: pd.Series[float], other: str) -> pd.Series[float]:
@@ -244,9 +245,10 @@ def _caption(subject: Subject, lines: list[_Line], history: pd.DataFrame) -> lis
             f"Lines are plain means of {seeds} seeds. {shape} are 95 % t intervals, with the seed "
             "noise of an epoch pooled over variants."
         )
+    loss = " The training loss is the mean over an epoch, with the recipe's label smoothing."
     sentences.append(
-        "Differences are to the recommended network, of the same seeds. The training loss is the "
-        "mean over an epoch, with the recipe's label smoothing."
+        "Differences are to the recommended network, of the same seeds."
+        + ("" if subject.spec.get("trainer") else loss)
     )
     unpaired = set(_unpaired(history, ranking[0].variant))
     if apart := [line.label for line in lines if line.variant in unpaired]:

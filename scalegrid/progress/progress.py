@@ -129,6 +129,7 @@ class Progress:
         self._count(row)
         metric = self._plan.spec.metric
         worth = self._value(row) if row["status"] == "finished" else None
+        worth = worth if worth is not None and isfinite(worth) else None
         name, seed, rung = self._labels[row["variant"]], row["seed"], row["rung"]
         ended = Ended(name, seed, worth, row["error"], row["seconds"], metric, rung)
         self._display.ended(ended, self.status("running"))

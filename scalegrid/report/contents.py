@@ -118,10 +118,15 @@ def _measured(tables: SweepTables, metric: Metric) -> dict[str, dict[str, str]]:
     brief = brief_trials(tables.trials)
     at = " at 1×" if len(brief) < len(tables.trials) else ""
     factor = float(tables.spec.get("flops_factor", 2.0))
-    wanted: tuple[Metric, ...] = (metric, "top1")
+    wanted: tuple[Metric, ...] = (
+        (metric, "top1") if tables.spec.get("trainer") is None else (metric,)
+    )
     texts = {}
     for one in dict.fromkeys(wanted):
-        trials = trial_values(tables.planned, brief, one, factor)
+        try:
+            trials = trial_values(tables.planned, brief, one, factor)
+        except UserError:  # of a figure that a trainer does not give
+            continue
         means = sign(one) * trials.groupby("variant")["value"].mean()
         texts[f"{metric_name(one)}{at}"] = {
             str(v): value_text(mean, one) for v, mean in means.items()

@@ -269,7 +269,9 @@ def with_figures(table: pd.DataFrame) -> pd.DataFrame:
     """The table with a column for each further figure of a trainer; NaN where a row lacks it."""
     given = [dict(pairs) if pairs is not None else {} for pairs in table["figures"]]
     names = dict.fromkeys(name for figures in given for name in figures)
-    return table.assign(**{name: [one.get(name, math.nan) for one in given] for name in names})
+    columns = {name: [one.get(name, math.nan) for one in given] for name in names}
+    widened: pd.DataFrame = table.assign(**columns)
+    return widened
 
 
 def load_sweep_at(sweep: str, results: Path | str = "results") -> SweepTables:

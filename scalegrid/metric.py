@@ -67,9 +67,14 @@ def measure(metric: str) -> Measure:
         )
     if name in _OWN:
         raise ValueError(f"is {name} as it is, without --{goal}: it is known what is better")
-    if not name or name != name.strip() or not name.isprintable():
-        raise ValueError(f"must name a figure after {goal}, such as `{goal} miou`")
+    if not is_name(name):
+        raise ValueError(f"must name a figure after {goal}, such as `{goal} miou`, without $")
     return Measure(name, name, 1 if goal == "maximize" else -1, "own")
+
+
+def is_name(name: str) -> bool:
+    """Whether a figure may be called so: plain text, in which no ``$`` begins a formula."""
+    return bool(name) and name == name.strip() and name.isprintable() and "$" not in name
 
 
 def known_metric(metric: str) -> str:

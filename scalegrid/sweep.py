@@ -50,6 +50,9 @@ from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
 
+_GIVE_UP = 4
+"""Trials that all fail before a trainer is given up; the largest networks come first."""
+
 MakeExecutor = Callable[[Placement], Executor]
 
 
@@ -308,7 +311,7 @@ def _trainer_problem(spec: SweepSpec, made: Sequence[Row]) -> str | None:
                 "NAME, and --maximize or --minimize, to go on: what is trained is kept"
             )
     errors = [row["error"] for row in made if not was_killed(row["error"])]
-    if len(errors) < len(FIRST_SEEDS) or None in errors:
+    if len(errors) < _GIVE_UP or None in errors:
         return None
     return (
         f"{spec.trainer} has failed in all of its {len(errors)} trials ({errors[-1]}); mend it, "

@@ -152,8 +152,8 @@ def test_without_the_metric_the_sweep_stops_at_once_and_keeps_what_is_trained(mo
 
 def test_a_trainer_that_fails_each_time_stops_the_sweep(module: str) -> None:
     outcome, shown = run(spec(module, "broken"))
-    assert (outcome.exit_status, outcome.failed) == (4, 2)
-    assert "failed in all of its 2 trials (ValueError: no such file)" in shown.notes[-1]
+    assert (outcome.exit_status, outcome.failed) == (4, 4)
+    assert "failed in all of its 4 trials (ValueError: no such file)" in shown.notes[-1]
 
 
 def test_a_trainer_that_has_changed_is_not_gone_on_with(

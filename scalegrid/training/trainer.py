@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from scalegrid.metric import is_name
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
 
 if TYPE_CHECKING:
@@ -150,8 +151,10 @@ def _epoch(number: int, given: Any, seconds: float) -> Epoch:
 
 
 def _name(name: object) -> str:
-    if not isinstance(name, str) or not name.isprintable() or name != name.strip() or not name:
-        raise TrainerError(f"the trainer names a figure {_shown(name)}; a name must be plain text")
+    if not isinstance(name, str) or not is_name(name):
+        raise TrainerError(
+            f"the trainer names a figure {_shown(name)}; a name must be plain text without $"
+        )
     if name in TAKEN:
         raise TrainerError(f"the trainer names a figure {name!r}, which is a column of the tables")
     return name

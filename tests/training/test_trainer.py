@@ -95,6 +95,7 @@ def test_no_figure_may_take_the_name_of_a_column() -> None:
         ({"seconds": 1}, "'seconds', which is a column of the tables"),
         ({"trial": 1}, "'trial', which is a column of the tables"),
         ({3: 1}, "names a figure 3"),
+        ({"$x$": 1}, "names a figure '$x$'; a name must be plain text without $"),
         (lambda trial: 1 / 0, "ZeroDivisionError"),
         (lambda trial: (_ for _ in ()).throw(SystemExit(3)), "calls sys.exit(3)"),
     ],

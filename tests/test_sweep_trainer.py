@@ -40,6 +40,10 @@ def train(trial):
         yield {"mse": (1 + trial.seed / 100) * trial.depth * trial.resolution / epoch}
 
 
+def below_zero(trial):
+    return {"score": -(100 + trial.seed) * trial.depth * trial.resolution}
+
+
 def broken(trial):
     raise ValueError("no such file")
 """
@@ -133,6 +137,13 @@ def test_a_race_by_a_trainers_figure_ends_with_a_leader(module: str) -> None:
     outcome, _ = run(spec(module, max_trials=20, allocation="racing"))
     assert outcome.finished <= 20
     assert load_sweep("own").recommend().best.probability_best > 0.9
+
+
+def test_figures_may_lie_below_zero(module: str) -> None:
+    run(spec(module, "below_zero", metric="maximize score"))
+    best = load_sweep("own").recommend().best
+    assert best.role == "width"
+    assert best.low < best.accuracy < best.high < 0
 
 
 def test_rungs_from_scratch_train_for_so_many_epochs(module: str) -> None:

@@ -251,7 +251,7 @@ def _candidate(
     table: CandidateTable, i: int, expected: float, draws: Floats, best: float, within: float
 ) -> Candidate:
     row, sign, count = table.rows.iloc[i], table.sign, int(table.observations.counts[i])
-    low, high = interval(np.clip(sign * draws, 0.0, table.ceiling))
+    low, high = interval(np.clip(sign * draws, *table.bounds))
     return Candidate(
         variant=str(row["variant"]),
         role=str(row["role"]),

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from scalegrid.results import SweepTables, load_sweep
     from scalegrid.spec import Recipe, SweepSpec
     from scalegrid.sweep import SweepOutcome, run_sweep
+    from scalegrid.training import TrainerTrial
     from scalegrid.util.errors import UserError
 
 # The room of each name, and what it is called there if that differs.
@@ -44,6 +45,7 @@ _ROOMS = {
     "SweepOutcome": "sweep",
     "SweepSpec": "spec",
     "SweepTables": "results",
+    "TrainerTrial": "training",
     "UserError": "util.errors",
     "Variant": "plan",
     "compare": "analysis",
@@ -66,6 +68,7 @@ __all__ = [
     "SweepOutcome",
     "SweepSpec",
     "SweepTables",
+    "TrainerTrial",
     "UserError",
     "Variant",
     "__version__",

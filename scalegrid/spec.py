@@ -9,11 +9,21 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    ValidationInfo,
+    field_validator,
+    model_serializer,
+)
 
 from scalegrid.coefficients import LIMIT, Bounds, DepthRule
+from scalegrid.metric import known_metric
 
 LARGEST_FACTOR = 16.0
 """The largest FLOPs factor of a brief sweep; the smallest is one over it."""
@@ -42,8 +52,10 @@ MOST_RUNGS = 8
 HELD_SCHEDULE = "wsd"
 """The schedule that holds its rate, so that a training can go on to a higher rung."""
 
-Metric = Literal["top1", "top5", "val_loss", "nas"]
 Fit = Literal["crop", "pad", "stretch"]
+Metric = Annotated[str, AfterValidator(known_metric)]
+"""See `scalegrid.metric`."""
+
 Match = Literal["flops", "params", "activations", "latency"]
 Rates = Literal["same", "tune", "check"]
 TrackerName = Literal["tensorboard", "wandb", "trackio", "mlflow"]
@@ -142,13 +154,20 @@ class SweepSpec(Recipe):
         False, description="Leave out the images of a folder that cannot be read."
     )
     num_classes: PositiveInt | None = Field(
-        None, description="Classes of the classifier; default: those of the data."
+        None,
+        description="Classes of the classifier; default: those of the data (trainer: 10).",
     )
     train_images: PositiveInt | None = Field(
         None, description="Training images per epoch; default: all (leaves: 6,400)."
     )
     val_images: PositiveInt | None = Field(
         None, description="Validation images; default: the data's own, else a tenth of all."
+    )
+
+    trainer: str | None = Field(
+        None,
+        description="Train by a function of your own, package.module:function, in the place of the "
+        "recipe and its data (docs/trainer.md).",
     )
 
     # Recipe, beside the fields of Recipe
@@ -261,12 +280,14 @@ class SweepSpec(Recipe):
     )
     metric: Metric = Field(
         "top1",
-        description="Criterion: an accuracy, the loss, or nas (accuracy times a power of FLOPs).",
+        description="Criterion: top1, top5, val_loss, nas (accuracy times a power of FLOPs), or a "
+        "trainer's figure, with --maximize or --minimize (in YAML: `maximize NAME`).",
     )
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None,
-        description="Differences of this many points of accuracy (nats for val_loss) do not "
-        f"matter; default: {INDIFFERENCE:g} points, {LOSS_INDIFFERENCE:g} nats.",
+        description="Differences of this many points of accuracy (nats for val_loss, the unit of a "
+        "trainer's figure) do not matter; "
+        f"default: {INDIFFERENCE:g} points, {LOSS_INDIFFERENCE:g} nats, 0.",
     )
     workers: Parallel | None = Field(
         None, description="Worker processes; default: one per core, or trials-per-device per GPU."
@@ -397,7 +418,7 @@ class SweepSpec(Recipe):
             raise ValueError("must be text without NUL characters and lone surrogates")
         return value
 
-    @field_validator("results", "data_dir", "baseline")
+    @field_validator("results", "data_dir", "baseline", "trainer")
     @classmethod
     def _path(cls, path: str | None) -> str | None:
         # A shell expands ~ only where a flag stands apart from its value.
@@ -409,6 +430,13 @@ class SweepSpec(Recipe):
         if name is not None:
             check_name(name)
         return name
+
+    @model_serializer(mode="wrap")
+    def _what_holds(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """All fields, less those that a trainer decides."""
+        fields: dict[str, Any] = write(self)
+        dropped = TRAINER_KEYS if self.trainer is not None else ()
+        return {key: value for key, value in fields.items() if key not in dropped}
 
     @property
     def matched_cost(self) -> Match:
@@ -488,6 +516,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "Recipe": (
         *(
             "epochs",
+            "trainer",
             "batch_size",
             "learning_rate",
             "rates",
@@ -534,6 +563,17 @@ RUNTIME_KEYS = frozenset(
     }
 )
 """Keys that decide where and how trials run, not their numbers."""
+
+TRAINER_KEYS = frozenset(
+    {
+        *("data", "data_dir", "download", "image_column", "label_column"),
+        *("skip_bad_images", "fit"),
+        *("train_images", "val_images", "rates", "rate_exponents"),
+        *("fast_depthwise", "compile", "keep_checkpoints"),
+        *(key for key in Recipe.model_fields if key != "epochs"),
+    }
+)
+"""Keys that mean nothing where a trainer is given: it decides what they do."""
 
 IMAGE_KEYS = frozenset(
     {"data", "channels", "image_column", "label_column", "skip_bad_images", "fit"}

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import ceil
+from math import ceil, isfinite, nan
 from operator import itemgetter
 from pathlib import Path
 
@@ -27,6 +27,7 @@ from scalegrid.executors import (
     was_killed,
 )
 from scalegrid.figures import draw
+from scalegrid.metric import measure
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.progress import HEARTBEAT
@@ -43,10 +44,14 @@ from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant
 from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.track import Tracking
+from scalegrid.training.trainer import KNOWN
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.tuning import Tuning, stopped
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
+
+_GIVE_UP = 4
+"""Trials that all fail before a trainer is given up; the largest networks come first."""
 
 MakeExecutor = Callable[[Placement], Executor]
 
@@ -152,15 +157,11 @@ def _run(
         try:  # workers take seconds to start, and what is left to prepare is prepared meanwhile
             plan.check_costs()
             rate = rate_of(made, plan, placement)
+            measure_rate = measure_rate and spec.trainer is None  # the built-in training's
             if rate is None and measure_rate:
                 rate = machine_rate(plan, placement, executor)
             progress = Progress(plan, allocator, made, display, placement.workers, rate)
-            data = prepare(
-                plan.source,
-                [variant.resolution for variant in plan.variants],
-                workers=min(available_cores(), spec.workers or available_cores()),
-                progress=display.preparing,
-            )
+            data = _data(plan, display)
             progress.open(data.note)
             allocator.start()
             if spec.rates != "same" and store.stored is None:
@@ -172,6 +173,20 @@ def _run(
     if measure_rate and progress.pace.measured is not None:
         remember_rate(plan, placement, progress.pace.measured)
     return outcome
+
+
+def _data(plan: Plan, display: Display) -> CachedData:
+    """The images at the plan's resolutions; none where a trainer has its own."""
+    source = plan.source
+    if plan.spec.trainer is not None:
+        nothing = Path(), source.fingerprint, source.num_classes, ()
+        return CachedData(*nothing, channels=source.channels)
+    return prepare(
+        source,
+        [variant.resolution for variant in plan.variants],
+        workers=min(available_cores(), plan.spec.workers or available_cores()),
+        progress=display.preparing,
+    )
 
 
 def _train(
@@ -229,11 +244,11 @@ def _train(
                 trial_row(trial, variants[trial.variant], outcome, plan.source.num_train)
                 for trial, outcome in ended
             ]
-            for row, (_, outcome) in zip(rows, ended, strict=True):
-                flags = outcome.answers.flags if outcome.answers else None
-                _tell(allocator, row, spec, variants[row["variant"]].flops_ratio, flags)
             made += rows
             try:
+                for row, (_, outcome) in zip(rows, ended, strict=True):
+                    flags = outcome.answers.flags if outcome.answers else None
+                    _tell(allocator, row, spec, variants[row["variant"]].flops_ratio, flags)
                 fill()  # before writing, so that no worker waits for this process
             finally:
                 store.add(
@@ -275,6 +290,8 @@ def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
     Raises:
         UserError: the workers of all of them were killed.
     """
+    if plan.spec.trainer is not None:
+        return _trainer_problem(plan.spec, made)
     if not plan.spec.check_learning or not _alone(plan.variants[0].variant, made):
         return None
     made = [row for row in made if row["seed"] in FIRST_SEEDS and row["rung"] == 1]
@@ -295,6 +312,25 @@ def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
     return Learning(top1, guessing).problem
 
 
+def _trainer_problem(spec: SweepSpec, made: Sequence[Row]) -> str | None:
+    """Why nothing else is tried by a trainer: it lacks the metric, or fails every time."""
+    for row in made:
+        if row["status"] == "finished" and not isfinite(value(row, spec.metric, 1.0)):
+            own = [name for name in KNOWN if isfinite(row.get(name, nan))]
+            return (
+                f"{spec.trainer} gives {', '.join([*own, *dict(row['figures'] or ())])}, and no "
+                f"{measure(spec.metric).column} to compare by; run the same command with --metric "
+                "NAME, and --maximize or --minimize, to go on: what is trained is kept"
+            )
+    errors = [row["error"] for row in made if not was_killed(row["error"])]
+    if len(errors) < _GIVE_UP or None in errors:
+        return None
+    return (
+        f"{spec.trainer} has failed in all of its {len(errors)} trials ({errors[-1]}); mend it, "
+        f"and run it under another --name, or after deleting {spec.folder}"
+    )
+
+
 def _alone(baseline: str, made: Sequence[Row]) -> bool:
     """Whether the baseline has trials, and nothing else has."""
     return {row["variant"] for row in made} == {baseline}
@@ -310,7 +346,7 @@ def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOut
         UserError: settings, data or the network are not those of the stored sweep.
     """
     stored.check_settings(spec)
-    known = spec.data in EMBEDDED and _images(spec) == _images(stored.spec)
+    known = spec.trainer is None and spec.data in EMBEDDED and _images(spec) == _images(stored.spec)
     source = None if known else open_data(spec)
     changed: tuple[str, ...] = ()
     if source is not None:
@@ -403,6 +439,9 @@ def _tell(
     ask = Ask(row["variant"], row["seed"], row["rung"])
     if row["status"] == "finished":
         worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
+        if not isfinite(worth):  # of a trainer that does not give this figure
+            allocator.tell(ask, None)
+            return
         flags = flags if spec.metric == "top1" else None  # answers are top-1's, as in `recommend`
         allocator.tell(ask, Result(worth, others(row, spec.metric), flags, row["device"]))
     else:

@@ -46,6 +46,7 @@ def trial(variant: str, seed: int, **changes: Any) -> Row:
         "versions": "scalegrid 0",
         "error": None,
         "finished_at": datetime(2020, 1, 1, tzinfo=timezone.utc),
+        "figures": None,
     }
     return {**row, **changes}
 
@@ -61,7 +62,8 @@ def epochs(row: Row, count: int = 2) -> list[Row]:
     values = ("train_loss", "val_loss", "top1", "top5", "learning_rate")
     measured = ("images_per_second", "seconds")
     numbers = dict.fromkeys((*values, *measured), 0.25)
-    return [{"trial": row["trial"], "epoch": i, **numbers} for i in range(1, count + 1)]
+    whole = {"trial": row["trial"], **numbers, "figures": None}
+    return [{**whole, "epoch": i} for i in range(1, count + 1)]
 
 
 def answers(row: Row, images: int = 12) -> Row:

@@ -22,7 +22,7 @@ ROOMS = (  # top first: a room imports those further down alone
         "data",
         "spec",
     ),
-    *("coefficients", "util"),
+    *("coefficients", "metric", "util"),
 )
 MODULES = {
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalegrid.analysis.candidates import METRICS, others, raced, value, zone
+from scalegrid.analysis.candidates import others, raced, value, zone
 from scalegrid.analysis.compare import compare
 from scalegrid.analysis.comparison import Comparison
 from scalegrid.analysis.estimates import Estimates
@@ -33,7 +33,6 @@ from scalegrid.spec import Metric
 
 __all__ = [
     "DROPPED",
-    "METRICS",
     "RIVALS",
     "Candidate",
     "Comparison",

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from scalegrid.analysis.candidates import (
-    METRICS,
     at_phi_one,
     others,
     raced,
@@ -28,6 +27,7 @@ from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.region import widened
 from scalegrid.analysis.sensor import Sensor, sense
 from scalegrid.analysis.surface import Fit, fit
+from scalegrid.metric import METRICS, measure
 from scalegrid.spec import Match, Metric
 from scalegrid.util.errors import UserError
 
@@ -54,7 +54,8 @@ class CandidateTable:
     ``off`` are those of another cost than the candidates', ``placed`` those whose layers are placed
     otherwise, which are no candidates, and ``untried`` counts the candidates that have no trial.
     Rows of variants have a ``cost_ratio``, of the cost that is to be equal (``match``). ``sign`` is
-    -1 where less is better, and no value lies above ``ceiling``. ``notes`` are on the devices.
+    -1 where less is better, and values of the metric lie within ``bounds``. ``notes`` are on the
+    devices.
     """
 
     metric: Metric
@@ -73,7 +74,7 @@ class CandidateTable:
     observations: Observations
     shares: Floats
     sign: float
-    ceiling: float
+    bounds: tuple[float, float]
     notes: list[str]
 
     @classmethod
@@ -124,14 +125,15 @@ class CandidateTable:
         over = None
         if len(rungs) > 1:
             over = OverRungs.read(every, tried["variant"], rungs, Model(len(tried), shares))
-        ceiling = 1.0 if metric in ("top1", "top5") else math.inf
+        least = -math.inf if measure(metric).unit == "own" else 0.0
+        bounds = (least, 1.0 if metric in ("top1", "top5") else math.inf)
         untried = len(rows) - len(tried)
         off = scaled[~scaled["variant"].isin(rows["variant"])]
         placed = variants[variants["role"] == "stages"]
         values = values[values["rung"] == rung]
         return cls(
             *(metric, tried, number, variants, scaled, values, rung, every, over, off),
-            *(placed, untried, match, observations, shares, sign(metric), ceiling, notes),
+            *(placed, untried, match, observations, shares, sign(metric), bounds, notes),
         )
 
     def seeds(self, variant: str) -> pd.Series[float]:

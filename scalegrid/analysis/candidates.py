@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scalegrid.metric import measure
 from scalegrid.spec import INDIFFERENCE, LOSS_INDIFFERENCE, Metric
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
     import pandas as pd
-
-METRICS: tuple[Metric, ...] = get_args(Metric)
 
 NAS_EXPONENT = -0.07
 """w of the objective ACC·(FLOPs/T)^w (Tan & Le, 2019, section 5.1)."""
@@ -56,47 +55,56 @@ def zone(metric: Metric, given: float | None) -> float:
 
     Args:
         metric: what is compared.
-        given: the width in points of accuracy, or in nats for ``val_loss``; None for the default.
+        given: the width in points of accuracy, or in the unit of another metric; None for the
+            default, which for a trainer's figure, of an unknown unit, is none.
 
     Raises:
         UserError: the width is negative or not finite.
     """
     if given is not None and not 0 <= given < math.inf:
         raise UserError(f"the indifference {given:g} must be a finite number, 0 or above.")
-    if metric == "val_loss":
-        return LOSS_INDIFFERENCE if given is None else given
-    return (INDIFFERENCE if given is None else given) / 100
+    one = measure(metric)
+    default = {"share": INDIFFERENCE, "nats": LOSS_INDIFFERENCE, "own": 0.0}[one.unit]
+    return (default if given is None else given) / one.scale
 
 
 def sign(metric: Metric) -> int:
     """1, or -1 where less of the metric is better: its own unit is so many times `value`."""
-    return -1 if metric == "val_loss" else 1
+    return measure(metric).sign
 
 
 def value(trial: Any, metric: Metric, relative_cost: Any) -> Any:
     """What a finished trial is worth, more being better.
 
-    The accuracy as a share, minus the validation loss in nats, or for ``nas`` top-1 times
-    ``relative_cost`` to the power of w.
+    The accuracy as a share, minus the validation loss in nats, for ``nas`` top-1 times
+    ``relative_cost`` to the power of w, or a trainer's figure, minus it where less is better.
 
     Args:
-        trial: a mapping with ``top1``, ``top5`` and ``val_loss``: numbers, or columns of them.
+        trial: a mapping with ``top1``, ``top5``, ``val_loss`` and a trainer's figures, or with
+            these as ``figures``: numbers, or columns of them.
         metric: which of them counts.
         relative_cost: the variant's FLOPs over F times the baseline's; as ``trial``.
+
+    Raises:
+        UserError: a trainer gives no such figure.
     """
-    if metric == "val_loss":
-        return -trial["val_loss"]
-    if metric == "nas":
-        return trial["top1"] * relative_cost**NAS_EXPONENT
-    return trial[metric]
+    one = measure(metric)
+    if one.column in trial:
+        found = trial[one.column]
+    else:
+        given = dict(trial.get("figures") or ())
+        found = given.get(one.column, math.nan)
+    return one.sign * found * (relative_cost**NAS_EXPONENT if metric == "nas" else 1)
 
 
 def others(trial: Any, metric: Metric) -> list[float]:
     """The further metrics of a finished trial, more being better, which help to tell its value.
 
     The losses, in nats, or top-1 in the place of the loss that is the value itself. Those that an
-    older table lacks are left out.
+    older table lacks are left out; beside a trainer's figure there are none.
     """
+    if measure(metric).unit == "own":
+        return []
     helpers = ("top1" if metric == "val_loss" else "val_loss", "train_loss")
     return [float(trial[name]) * (1 if name == "top1" else -1) for name in helpers if name in trial]
 
@@ -107,12 +115,27 @@ def trial_values(
     """The finished trials of ``variants`` with columns ``value``, see `value`, and ``rung``.
 
     Raises:
-        UserError: the metric is unknown.
+        UserError: the metric is unknown, or no trial has it.
     """
-    if metric not in METRICS:
-        raise UserError(f"there is no metric {metric!r}; choose from {', '.join(METRICS)}.")
+    try:
+        column = measure(metric).column
+    except ValueError as error:
+        raise UserError(f"the metric {metric!r} {error}.") from None
+    finished = trials[trials["status"] == "finished"]
+    if len(finished) and (column not in trials or finished[column].isna().all()):
+        raise UserError(f"no trial has a figure {column!r}; {_there_are(finished)}.")
+    if column not in trials:
+        trials = trials.assign(**{column: math.nan})
     trials = trials if "rung" in trials else trials.assign(rung=1)
     joined: pd.DataFrame = trials.merge(variants[["variant", "flops_ratio"]], on="variant")
     joined["value"] = value(joined, metric, joined["flops_ratio"] / flops_factor).astype(float)
     usable: pd.DataFrame = joined[(joined["status"] == "finished") & np.isfinite(joined["value"])]
     return usable
+
+
+def _there_are(trials: pd.DataFrame) -> str:
+    """What a trainer gives instead, as a clause."""
+    pairs = trials["figures"].dropna() if "figures" in trials else ()
+    known = [n for n in ("top1", "top5", "train_loss", "val_loss") if trials[n].notna().any()]
+    given = [*known, *sorted({name for one in pairs for name in dict(one)})] if len(pairs) else []
+    return f"there are {', '.join(given)}" if given else "it needs a sweep with a --trainer"

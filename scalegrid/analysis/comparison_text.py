@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ import numpy as np
 from scalegrid.analysis.agreement import Agreement
 from scalegrid.analysis.comparison import Comparison, SharedCandidate, Side
 from scalegrid.analysis.differing import SameTrials
-from scalegrid.analysis.naming import role_phrase, with_unit
+from scalegrid.analysis.naming import role_phrase, signed, with_unit
+from scalegrid.metric import Measure, measure
 from scalegrid.spec import Metric
 from scalegrid.util.text import coefficient, percent, plural
 
@@ -103,9 +105,10 @@ def _on_the_baseline(found: Comparison) -> list[str]:
 
 def shared_rows(found: Comparison) -> Rows:
     """The shared candidates, best of A first, then the baseline: values, difference and ranks."""
-    scale, unit = (1.0, "nats") if found.metric == "val_loss" else (100.0, "%")
+    one = measure(found.metric)
+    scale, unit = one.scale, "%" if one.unit == "share" else one.points
     shared = [*found.shared, *filter(None, [found.baseline])]
-    digits = _digits(shared, scale) if shared else 0
+    digits = _digits(shared, one) if shared else 0
     return [
         {
             "α β γ": _triple(one),
@@ -180,22 +183,28 @@ def _network(side: Side) -> str:
 
 
 def _gap(mean: float, low: float | None, high: float | None, metric: Metric) -> str:
-    scale, unit, digits = (1.0, "nats", 4) if metric == "val_loss" else (100.0, "points", 2)
-    if low is None or high is None:
-        return f"{_signed(scale * mean, digits)} {unit}"
-    ends = f"{_signed(scale * low, digits)} to {_signed(scale * high, digits)}"
-    return f"{_signed(scale * mean, digits)} {unit} ({ends})"
+    one = measure(metric)
+
+    def text(value: float) -> str:
+        if one.unit == "own":
+            return signed(value, metric)
+        return _signed(one.scale * value, 4 if one.unit == "nats" else 2)
+
+    ends = "" if low is None or high is None else f" ({text(low)} to {text(high)})"
+    return f"{text(mean)} {one.points}{ends}"
 
 
 def _signed(value: float, digits: int) -> str:
     return f"{round(value, digits) + 0.0:+.{digits}f}"
 
 
-def _digits(shared: Sequence[SharedCandidate], scale: float) -> int:
-    """Decimals: one less where the intervals are wide."""
-    width = scale * float(np.median([one.high - one.low for one in shared]))
-    wide = 2.0 if scale == 100 else 0.02
-    return (1 if width > wide else 2) + (2 if scale == 1 else 0)
+def _digits(shared: Sequence[SharedCandidate], by: Measure) -> int:
+    """Decimals: one less where intervals are wide; of a trainer's figure two of the interval."""
+    width = by.scale * float(np.median([one.high - one.low for one in shared]))
+    if by.unit == "own":
+        return max(0, 1 - math.floor(math.log10(width))) if 0 < width < math.inf else 4
+    wide, digits = (2.0, 1) if by.unit == "share" else (0.02, 3)
+    return digits if width > wide else digits + 1
 
 
 def _shown(key: str, value: Any) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from scalegrid.analysis.candidates import trial_values
+from scalegrid.analysis.candidates import sign, trial_values
 from scalegrid.analysis.kinds import UNNAMED
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.tables import Tables, brief_trials
@@ -100,9 +100,7 @@ def same_trials(a: Compared, b: Compared, metric: Metric) -> SameTrials | None:
         for one in (a, b)
     )
     both = values_a.merge(values_b, on="trial", suffixes=("_a", "_b")).sort_values("trial")
-    apart = (both["value_b"] - both["value_a"]).to_numpy(dtype=np.float64) * (
-        -1 if metric == "val_loss" else 1
-    )
+    apart = sign(metric) * (both["value_b"] - both["value_a"]).to_numpy(dtype=np.float64)
     return SameTrials(number, len(apart), int((apart == 0).sum()), *_mean(apart))
 
 

@@ -5,15 +5,9 @@ from __future__ import annotations
 import math
 
 from scalegrid.coefficients import PAPER
+from scalegrid.metric import measure
 from scalegrid.spec import Metric
 from scalegrid.util.text import coefficient
-
-METRIC_NAMES: dict[Metric, str] = {
-    "top1": "top-1",
-    "top5": "top-5",
-    "val_loss": "validation loss",
-    "nas": "ACC·(FLOPs/T)^w",
-}
 
 NAMED = ("role", "alpha", "beta", "gamma", "placement")
 """What of a variant `role_name` and `network_name` take."""
@@ -86,35 +80,54 @@ def paper_power(alpha: float, beta: float, gamma: float) -> float | None:
     return 1.0 if abs(powers[0] - 1) < _SAME else powers[0]
 
 
+def metric_name(metric: Metric) -> str:
+    """What a metric is called in sentences: ``top-1``; a trainer's figure by its own name."""
+    return measure(metric).title
+
+
+def points(metric: Metric) -> str:
+    """What follows a difference of the metric: ``points``, ``nats``, or ``in miou``."""
+    return measure(metric).points
+
+
 def with_unit(difference: float, metric: Metric) -> str:
-    """A difference of the metric with its unit."""
+    """A difference of the metric with its unit; that of a trainer's figure has none."""
+    one = measure(metric)
+    if one.unit == "own":
+        return f"{difference:.4g}"
     if 0 < abs(difference) < _TINY:
-        return "< 0.00001 nats" if metric == "val_loss" else "< 0.001 points"
-    return f"{difference:.4g} nats" if metric == "val_loss" else f"{100 * difference:.3g} points"
+        return "< 0.00001 nats" if one.unit == "nats" else "< 0.001 points"
+    return f"{difference:.4g} nats" if one.unit == "nats" else f"{100 * difference:.3g} points"
 
 
 def signed(difference: float, metric: Metric) -> str:
     """The same with its sign and without its unit: ``+1.17``."""
-    return f"{difference:+.4f}" if metric == "val_loss" else f"{100 * difference:+.2f}"
+    one = measure(metric)
+    digits = {"share": ".2f", "nats": ".4f", "own": ".4g"}[one.unit]
+    return format(one.scale * difference, f"+{digits}")
 
 
 def value_text(value: float, metric: Metric, digits: int = 2) -> str:
     """A value of the metric: ``63.77 %``, or ``1.1730`` nats; with as many digits of per cent."""
-    return f"{value:.{digits + 2}f}" if metric == "val_loss" else f"{100 * value:.{digits}f} %"
+    one = measure(metric)
+    if one.unit == "own":
+        return f"{value:.{digits + 3}g}"
+    return f"{value:.{digits + 2}f}" if one.unit == "nats" else f"{100 * value:.{digits}f} %"
 
 
 def value_with_unit(value: float, metric: Metric, digits: int = 2) -> str:
     """The same with its unit: ``1.1730 nats``."""
-    return f"{value_text(value, metric, digits)}{' nats' if metric == 'val_loss' else ''}"
+    unit = " nats" if measure(metric).unit == "nats" else ""
+    return f"{value_text(value, metric, digits)}{unit}"
 
 
 def with_name(value: float, metric: Metric) -> str:
     """A value with its metric's name and unit: ``top-1 63.8 %``, ``validation loss 1.173 nats``."""
-    return f"{METRIC_NAMES[metric]} {value_with_unit(value, metric, 1)}"
+    return f"{metric_name(metric)} {value_with_unit(value, metric, 1)}"
 
 
 def range_text(low: float, high: float, metric: Metric) -> str:
     """An interval of values without its unit, to a tenth of a per cent: ``63.1–64.4``."""
-    if metric == "val_loss":
-        return f"{low:.3f}–{high:.3f}"
-    return f"{100 * low:.1f}–{100 * high:.1f}"
+    one = measure(metric)
+    digits = {"share": ".1f", "nats": ".3f", "own": ".4g"}[one.unit]
+    return f"{format(one.scale * low, digits)}–{format(one.scale * high, digits)}"

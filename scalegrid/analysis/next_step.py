@@ -11,6 +11,7 @@ from typing import Any
 from scalegrid.analysis.candidates import zone
 from scalegrid.analysis.recommendation import Recommendation
 from scalegrid.analysis.wording import LONGER, outlook
+from scalegrid.metric import measure, metric_flags
 from scalegrid.spec import CONFIDENCE
 from scalegrid.util.text import duration
 
@@ -76,9 +77,8 @@ def _more_trials(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:
 def _judged(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:
     """Flags for what was compared and which difference does not matter, if not the sweep's own."""
     metric, planned = found.metric, spec.get("metric", "top1")
-    flags = [] if metric == planned else ["--metric", metric]
+    flags = [] if metric == planned else metric_flags(metric)
     own = spec.get("indifference") if metric == planned else None
     if not math.isclose(found.indifference, zone(metric, own)):
-        unit = 1 if metric == "val_loss" else 100
-        flags += ["--indifference", f"{unit * found.indifference:.12g}"]
+        flags += ["--indifference", f"{measure(metric).scale * found.indifference:.12g}"]
     return flags

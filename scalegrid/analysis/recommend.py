@@ -26,6 +26,7 @@ from scalegrid.analysis.surface import Fit, optimum
 from scalegrid.analysis.tables import brief_trials
 from scalegrid.analysis.verdict import Verdict, verdict
 from scalegrid.coefficients import Coefficients, Shares, from_shares
+from scalegrid.metric import measure
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Match, Metric, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
@@ -250,7 +251,7 @@ def _candidate(
     table: CandidateTable, i: int, expected: float, draws: Floats, best: float, within: float
 ) -> Candidate:
     row, sign, count = table.rows.iloc[i], table.sign, int(table.observations.counts[i])
-    low, high = interval(np.clip(sign * draws, 0.0, table.ceiling))
+    low, high = interval(np.clip(sign * draws, *table.bounds))
     return Candidate(
         variant=str(row["variant"]),
         role=str(row["role"]),
@@ -381,7 +382,8 @@ def _notes(table: CandidateTable, metric: Metric, leader: str, checked: bool) ->
         )
     ratios, cost = table.rows["cost_ratio"], COUNTED[table.match]
     if metric != "nas" and not table.equal:
-        pays = "; the nas metric pays for it" if cost == "FLOPs" else ""
+        share = measure(metric).unit == "share"
+        pays = "; the nas metric pays for it" if cost == "FLOPs" and share else ""
         notes.append(
             f"The candidates' {cost} run from {ratios.min():.2f} to {ratios.max():.2f} times the "
             f"baseline's, so that the ranking is in part one of cost{pays}."

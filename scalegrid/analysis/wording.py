@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from scalegrid.analysis.candidates import sign
 from scalegrid.analysis.matched_cost import COSTS, COUNTED, cost_ratio_text, ratio_column
 from scalegrid.analysis.naming import (
-    METRIC_NAMES,
+    metric_name,
     network_name,
     placed_word,
+    points,
     range_text,
     role_name,
     signed,
@@ -18,10 +19,12 @@ from scalegrid.analysis.naming import (
     value_with_unit,
     with_unit,
 )
-from scalegrid.analysis.recommendation import Gain, Recommendation
+from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation
 from scalegrid.analysis.selection import MIN_REPEATS
 from scalegrid.analysis.sensor import POOR, Sensor
 from scalegrid.coefficients import LIMIT
+from scalegrid.metric import measure
+from scalegrid.spec import Metric
 from scalegrid.util.text import (
     coefficient,
     duration,
@@ -41,6 +44,7 @@ LONGER = 4
 """Times the epochs, where trials like these tell too little."""
 
 _SHOWN = 0.0005  # a difference of accuracies that is seen in a tenth of a per cent
+_SHOWN_PART = 0.1  # of the interval: the same of a figure of an unknown unit
 
 
 def to_text(recommendation: Recommendation, next_step: Sequence[str] = ()) -> str:
@@ -123,7 +127,7 @@ def rows(recommendation: Recommendation) -> list[dict[str, str]]:
             "px": str(one.resolution),
             ratio_column(recommendation.match): f"{one.cost_ratio:.3f}×",
             "seeds": str(one.trials),
-            METRIC_NAMES[metric]: "–" if one.mean is None else value_text(one.mean, metric),
+            metric_name(metric): "–" if one.mean is None else value_text(one.mean, metric),
             "estimate": value_text(one.accuracy, metric) if seen else "–",
             "95 %": range_text(one.low, one.high, metric) if seen else "–",
             "best": percent(one.probability_best),
@@ -167,7 +171,7 @@ def _remedy(sensor: Sensor) -> str:
     other = "on more images"
     if sensor.better is not None and sensor.better[1] > sensor.reliability + _CLEARLY:
         name, reliability = sensor.better
-        other = f"more images, or compare by {METRIC_NAMES[name]} (reliability {reliability:.2f})"
+        other = f"more images, or compare by {metric_name(name)} (reliability {reliability:.2f})"
     return (
         f"That is poor: below {POOR:g} a trial says more of its seed than of its candidate. The "
         f"noise would have to fall by {percent(1 - wanted / sensor.noise)}, to "
@@ -237,16 +241,25 @@ def _accuracy(recommendation: Recommendation) -> str:
     if best.mean is not None:
         seeds = plural(best.trials, "seed")
         measured = f"{value_with_unit(best.mean, metric)} measured ({seeds})"
-    said = f"Its {METRIC_NAMES[metric]}{_at(recommendation)}: {measured}"
+    said = f"Its {metric_name(metric)}{_at(recommendation)}: {measured}"
     if recommendation.repeats == 0:
         return f"{said}."
     estimate = (
         f"{value_with_unit(best.accuracy, metric)} estimated "
         f"({range_text(best.low, best.high, metric)})"
     )
-    if best.mean is None or sign(metric) * (best.mean - best.accuracy) < _SHOWN:
+    if not _lucky(best, metric):
         return f"{said}, {estimate}."
     return f"{said}, {estimate}: what is highest of several was lucky too."
+
+
+def _lucky(best: Candidate, metric: Metric) -> bool:
+    """Whether the measured mean is so much better than the estimate that it is seen."""
+    if best.mean is None:
+        return False
+    own = measure(metric).unit == "own"
+    shown = _SHOWN_PART * (best.high - best.low) if own else _SHOWN
+    return sign(metric) * (best.mean - best.accuracy) >= shown
 
 
 def _at(recommendation: Recommendation) -> str:
@@ -310,7 +323,7 @@ def _placements(recommendation: Recommendation) -> str:
         verdict = "matters"
     elif all(-zone <= one.low and one.high <= zone for one in found):
         verdict = f"does not matter (less than {with_unit(zone, metric)})"
-    unit = "nats" if metric == "val_loss" else "points"
+    unit = points(metric)
     change = "removed" if found[0].cost_ratio < 1 else "added"
     return (
         f"Whether layers are {change} early, evenly or late {verdict}: over evenly ({name}), "
@@ -334,7 +347,7 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     if gain is None or gain.variant == recommendation.best.variant:
         return ""
     metric = recommendation.metric
-    unit = "nats" if metric == "val_loss" else "points"
+    unit = points(metric)
     middle, low, high = (signed(v, metric) for v in (gain.gain, gain.low, gain.high))
     name = network_name(gain.role, gain.alpha, gain.beta, gain.gamma)
     at = f" at {gain.rung}×" if recommendation.rung > 1 else ""
@@ -353,7 +366,7 @@ def _advantage(recommendation: Recommendation) -> str:
     left_out = f"; left out: {few(found.left_out)}" if found.left_out else ""
     if not found.at:
         return f"The advantage of compound scaling ({name}) over single axes is open{left_out}."
-    unit = "nats" if metric == "val_loss" else "points"
+    unit = points(metric)
     phis = [
         f"{signed(one.advantage, metric)} {unit} at φ = {one.phi:g} "
         f"({signed(one.low, metric)} to {signed(one.high, metric)})"

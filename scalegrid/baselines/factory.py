@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import ast
 import inspect
 from collections.abc import Callable
 from contextlib import suppress
-from functools import cache, cached_property, partial
-from operator import attrgetter
-from pathlib import Path
+from functools import cache, cached_property
 from typing import Any
 
 from torch import nn
@@ -18,9 +15,8 @@ from scalegrid.baselines.base import Origin
 from scalegrid.baselines.construction import Call
 from scalegrid.baselines.introspection import structure
 from scalegrid.baselines.modules import ModuleBaseline
-from scalegrid.baselines.user_code import file_of, imported, split
+from scalegrid.baselines.user_code import attribute_of, source_digest
 from scalegrid.util.errors import UserError, one_line
-from scalegrid.util.files import digest
 from scalegrid.util.processes import staying
 
 Factory = Callable[..., Any]
@@ -67,7 +63,7 @@ class FactoryBaseline(ModuleBaseline):
         """The factory's name, its file without comments and layout, and what it builds unscaled."""
         return {
             "factory": self.name.rpartition("/")[2],
-            "source": _source(self._factory),
+            "source": source_digest(self._factory),
             "structure": structure(self._skeleton(1.0, 1.0)),
         }
 
@@ -149,30 +145,4 @@ def factory_baseline(name: str) -> FactoryBaseline:
     Raises:
         UserError: the module or the factory in it cannot be found or imported.
     """
-    _, module_name, attribute = split(name)
-    if not module_name or not attribute:
-        raise UserError(f"{name!r} is no factory: write package.module:factory.")
-    module = imported(name)
-    try:
-        factory = attrgetter(attribute)(module)
-    except AttributeError:
-        where = f"the module {module_name} ({file_of(module) or 'no file'})"
-        raise UserError(f"{name}: {where} has no {attribute!r}.") from None
-    if not callable(factory):
-        raise UserError(f"{name}: {attribute} is not callable, but a {type(factory).__name__}.")
-    return FactoryBaseline(name, factory)
-
-
-def _source(factory: Factory) -> str:
-    """A digest of the file that defines ``factory``, without comments and layout."""
-    target: Any = inspect.unwrap(factory)
-    while isinstance(target, partial):
-        target = target.func
-    if not (inspect.isroutine(target) or inspect.isclass(target)):
-        target = type(target)
-    try:
-        path = inspect.getsourcefile(target)
-        text = Path(path or "").read_text(encoding="utf-8")
-        return digest(ast.unparse(ast.parse(text)))
-    except (OSError, TypeError, ValueError, SyntaxError):
-        return ""
+    return FactoryBaseline(name, attribute_of(name, "factory"))

@@ -7,19 +7,23 @@ find the same factory in another process.
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
+import inspect
 import sys
 import sysconfig
 import time
-from collections.abc import Iterator
-from functools import cache
+from collections.abc import Callable, Iterator
+from functools import cache, partial
 from hashlib import sha256
 from importlib.machinery import PathFinder
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
 from scalegrid.util.errors import UserError, one_line
+from scalegrid.util.files import digest
 from scalegrid.util.processes import staying
 
 Loaded = dict[str, tuple[str, str]]
@@ -93,6 +97,42 @@ def imported(name: str) -> Any:
             f"{name}: another module called {module_name} is loaded already ({origin}); rename one."
         )
     return module
+
+
+def attribute_of(name: str, kind: str) -> Callable[..., Any]:
+    """The callable of a name; ``kind`` says what it should be, such as a ``factory``.
+
+    Raises:
+        UserError: the module or the callable in it cannot be found or imported.
+    """
+    _, module_name, attribute = split(name)
+    if not module_name or not attribute:
+        raise UserError(f"{name!r} is no {kind}: write package.module:{kind}.")
+    module = imported(name)
+    try:
+        found = attrgetter(attribute)(module)
+    except AttributeError:
+        where = f"the module {module_name} ({file_of(module) or 'no file'})"
+        raise UserError(f"{name}: {where} has no {attribute!r}.") from None
+    if not callable(found):
+        raise UserError(f"{name}: {attribute} is not callable, but a {type(found).__name__}.")
+    called: Callable[..., Any] = found
+    return called
+
+
+def source_digest(function: Callable[..., Any]) -> str:
+    """A digest of the file that defines a callable, without comments and layout."""
+    target: Any = inspect.unwrap(function)
+    while isinstance(target, partial):
+        target = target.func
+    if not (inspect.isroutine(target) or inspect.isclass(target)):
+        target = type(target)
+    try:
+        path = inspect.getsourcefile(target)
+        text = Path(path or "").read_text(encoding="utf-8")
+        return digest(ast.unparse(ast.parse(text)))
+    except (OSError, TypeError, ValueError, SyntaxError):
+        return ""
 
 
 def _searched(folder: Path) -> None:

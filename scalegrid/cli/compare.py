@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import sys
 from dataclasses import asdict, fields
-from typing import get_args
 
 import click
 
-from scalegrid.cli.options import format_option, results_option
+from scalegrid.cli.options import format_option, metric_options, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
-from scalegrid.spec import Metric
 
 
 @click.command()
@@ -18,8 +16,8 @@ from scalegrid.spec import Metric
 @click.argument("b", metavar="B")
 @results_option
 @format_option
-@click.option("--metric", type=click.Choice(get_args(Metric)), help="What to compare by.")
-def compare(a: str, b: str, results: str, form: Format, metric: Metric | None) -> None:
+@metric_options
+def compare(a: str, b: str, results: str, form: Format, metric: str | None) -> None:
     """Compare two sweeps: what they recommend, where they differ, and the networks of both.
 
     A and B are names, or paths of folders of sweeps. The metric is A's where none is given.

@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from scalegrid.baselines import locate
 from scalegrid.cli.output import FORMATS
+from scalegrid.metric import measure
 from scalegrid.spec import GROUPS, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
@@ -87,6 +88,7 @@ class SpecCommand(click.Command):
 
 def spec_options(command: Command) -> Command:
     """Give a command SPEC.yaml as an optional argument and every key of a spec as a flag."""
+    command = _goal_option(command)
     for key in reversed(list(SweepSpec.model_fields)):
         command = _option(key)(command)
     path = click.Path(path_type=Path, dir_okay=False)
@@ -106,8 +108,10 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     if "baseline" in given:
         return spec
     # A definition or a factory that a file names may lie beside it.
-    baseline = locate(spec.baseline, spec_file.parent)
-    return spec.model_copy(update={"baseline": baseline})
+    near = {"baseline": locate(spec.baseline, spec_file.parent)}
+    if spec.trainer is not None and "trainer" not in given:
+        near["trainer"] = locate(spec.trainer, spec_file.parent)
+    return spec.model_copy(update=near)
 
 
 def given(keys: Collection[str]) -> list[str]:
@@ -144,6 +148,8 @@ def _option(key: str) -> Callable[[Command], Command]:
     if get_origin(kind) is Literal:
         choice = click.Choice(get_args(kind))
         return click.option(flag, type=choice, default=None, help=help_text)
+    if key == "metric":
+        return click.option(flag, default=None, help=help_text, callback=_metric)
     if key == "track":
         return click.option(
             flag, multiple=True, metavar="LIST", help=help_text, callback=_joined_by_commas
@@ -162,6 +168,40 @@ def _option(key: str) -> Callable[[Command], Command]:
             help=help_text,
         )
     return click.option(flag, type=kind, default=None, help=help_text)
+
+
+def metric_options(command: Command) -> Command:
+    """``--metric``, and whether more or less of a trainer's figure is better."""
+    command = click.option("--metric", help="What to compare by.", callback=_metric)(command)
+    return _goal_option(command)
+
+
+def _goal_option(command: Command) -> Command:
+    return click.option(
+        "--maximize/--minimize",
+        default=None,
+        is_eager=True,  # before --metric, which it is a part of
+        expose_value=False,
+        callback=lambda context, _, more: context.meta.update(more=more),
+        help="With --metric: whether more or less of a trainer's figure is better.",
+    )(command)
+
+
+def _metric(context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
+    """The metric of a name and a goal, as a specification has it."""
+    more = context.meta.get("more")
+    if more is None:
+        metric = name
+    elif name is None:
+        raise UserError(f"--{'max' if more else 'min'}imize needs --metric, the name of a figure.")
+    else:
+        metric = f"{'max' if more else 'min'}imize {name}"
+    if metric is not None:
+        try:
+            measure(metric)
+        except ValueError as error:
+            raise UserError(f"--metric {name} {error}.") from None
+    return metric
 
 
 def _joined_by_commas(

@@ -139,7 +139,9 @@ def _trials(plan: Plan) -> str:
 
     spec, estimate = plan.spec, estimate_seconds(plan)
     how = (
-        "on this machine"
+        "by a trainer whose speed the sweep shows"
+        if estimate.seconds is None
+        else "on this machine"
         if estimate.measured
         else "by a typical CPU's speed; a sweep measures yours"
     )
@@ -148,13 +150,17 @@ def _trials(plan: Plan) -> str:
         first = f"At rung 1× {first}"
         over = f" over {enumerated([f'{rung}×' for rung in spec.rungs])}"
         more = sum(len(later_trials(plan, rung)) for rung in spec.rungs)
-        most = f"at most {planned_trials(plan) + more} trials, about {duration(estimate.most)}"
+        most = f"at most {planned_trials(plan) + more} trials{_about(estimate.most)}"
         limit = f", of {spec.max_trials} trials at most in all" if spec.max_trials else ""
         then = f", then a race{over}{limit}" if spec.racing else f";{over} {most}"
     elif spec.racing:
         first = f"{'At most' if spec.max_trials else 'At first'} {first}"
         then = "" if spec.max_trials else ", then a race"
-    return f"{first}, about {duration(estimate.seconds)} ({how}){then}."
+    return f"{first}{_about(estimate.seconds)} ({how}){then}."
+
+
+def _about(seconds: float | None) -> str:
+    return "" if seconds is None else f", about {duration(seconds)}"
 
 
 def _off_cost(plan: Plan) -> list[str]:

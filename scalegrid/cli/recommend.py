@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import sys
-from typing import get_args
 
 import click
 
-from scalegrid.cli.options import format_option, name_argument, results_option
+from scalegrid.cli.options import format_option, metric_options, name_argument, results_option
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
-from scalegrid.spec import Metric
 
 
 @click.command()
 @name_argument
 @results_option
 @format_option
-@click.option("--metric", type=click.Choice(get_args(Metric)), help="What to compare by.")
+@metric_options
 @click.option("--indifference", type=float, help="Points (nats for val_loss) that do not matter.")
 @click.option("--confidence", type=float, help="Probability that counts as clear.")
 def recommend(
     name: str | None,
     results: str,
     form: Format,
-    metric: Metric | None,
+    metric: str | None,
     indifference: float | None,
     confidence: float | None,
 ) -> None:

@@ -11,6 +11,7 @@ from scalegrid.coefficients import Coefficients
 from scalegrid.cost.table import Costs
 from scalegrid.family.intervals import Interval, interval
 from scalegrid.family.start import Start
+from scalegrid.plan.trainer import OUTPUTS
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -45,29 +46,34 @@ def swept(tables: SweepTables) -> Swept:
     costs = _costs(tables, str(found.best.depth_rounding))
     px, step = int(tables.planned["resolution"].iloc[0]), int(spec["resolution_step"])
     first = Start(costs, px, step, 0 if spec["grid"] == "classic" else px % step)
+    trainer = spec.get("trainer")
+    by = f"by {trainer}" if trainer else f"on {spec['data']}"
     return Swept(
         first,
         coefficients,
         interval(first, coefficients),
         float(spec["flops_factor"]),
-        int(spec["batch_size"]),
+        int(spec.get("batch_size", 16)),
         undecided(found, tables.folder.name),
-        f"the sweep {tables.folder.name} on {spec['data']}",
+        f"the sweep {tables.folder.name} {by}",
     )
 
 
 def _costs(tables: SweepTables, rounding: Any) -> Costs:
     """The costs of the sweep's networks: with the classifier that its baseline has.
 
-    The tables do not say how many classes the data have; the baseline's parameters do.
+    The tables do not say how many classes the data have; the baseline's parameters do. A trainer's
+    networks have the outputs that the specification says.
     """
     spec = tables.spec
     baseline = baselines.get(spec["baseline"])
     in_chans = int(spec["channels"] or 3)
     row = tables.planned.iloc[0]
     px = int(row["resolution"])
-    one, two = (Costs(baseline, n, in_chans).of(1.0, 1.0, px).params for n in (1, 2))
-    classes = 1 + round((int(row["params"]) - one) / (two - one))
+    classes = int(spec.get("num_classes") or OUTPUTS)
+    if spec.get("trainer") is None:
+        one, two = (Costs(baseline, n, in_chans).of(1.0, 1.0, px).params for n in (1, 2))
+        classes = 1 + round((int(row["params"]) - one) / (two - one))
     costs = Costs(baseline, max(1, classes), in_chans).rounded(rounding)
     now = costs.of(1.0, 1.0, px)
     if (now.flops, now.params) != (int(row["flops"]), int(row["params"])):

@@ -49,8 +49,9 @@ def draw(tables: Tables) -> Drawing:
     for (role, rows), panel in zip(shown.items(), panels, strict=True):
         _draw_line(panel, subject, role, rows)
     low, high = panels[0].get_ylim()
-    panels[0].set_ylim(max(low, 0.0), min(high, 100.0))
-    figure.supylabel("Top-1 accuracy (%)", fontsize=style.TEXT)
+    least, most = means.unit.bounds
+    panels[0].set_ylim(max(low, least), min(high, most))
+    figure.supylabel(means.unit.label, fontsize=style.TEXT)
     fix_layout(figure)
     for (role, rows), panel in zip(shown.items(), panels, strict=True):
         points = list(zip(_multipliers(rows, subject, role), rows["accuracy"], strict=True))
@@ -82,7 +83,7 @@ def _caption(subject: Subject, shown: list[str]) -> list[str]:
     base = subject.baseline
     missing = [role for role in AXES if role not in shown]
     sentences = [
-        f"Accuracy against {', '.join(shown)} alone, on one scale of accuracy.",
+        f"{subject.means.word} against {', '.join(shown)} alone, on one scale.",
         f"At the points: FLOPs over the baseline's (1× = {flops_text(base['flops'])} multiply-adds "
         f"at {base['resolution']} px).",
     ]

@@ -15,7 +15,7 @@ from matplotlib.transforms import offset_copy
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import is_cost
-from scalegrid.analysis.naming import network_name
+from scalegrid.analysis.naming import network_name, points
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out
 from scalegrid.figures.labels import fix_layout, label_ends
@@ -23,6 +23,7 @@ from scalegrid.figures.means import coefficients_text, pooled_means
 from scalegrid.figures.metric import unit_of
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import text_width
+from scalegrid.metric import measure
 from scalegrid.util.errors import UserError
 
 _SINGLE = ("depth", "width", "resolution", "baseline")
@@ -59,11 +60,11 @@ def draw(tables: Tables) -> Drawing:
     labels = [line.label for line in lines]
     room = _GAP + max(text_width(label, style.SMALL) for label in labels)
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1 - room / (72 * style.COLUMN), 1))
-    figure = Figure(figsize=(style.COLUMN, 4.6), layout=layout)
-    panels = figure.subplots(3, 1, sharex=True)
+    shown = list(_shown(subject, history))
+    figure = Figure(figsize=(style.COLUMN, 1.0 + 1.2 * len(shown)), layout=layout)
+    panels = figure.subplots(len(shown), 1, sharex=True)
     ends = [
-        _draw_panel(panel, subject, lines, *shown)
-        for panel, shown in zip(panels, _shown(subject, history), strict=True)
+        _draw_panel(panel, subject, lines, *one) for panel, one in zip(panels, shown, strict=True)
     ]
     panels[-1].set_xlabel("Epoch")
     panels[-1].xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -80,16 +81,17 @@ def _shown(subject: Subject, history: pd.DataFrame) -> Iterator[tuple[pd.DataFra
     metric, best = subject.found.metric, subject.found.best.variant
     metric = "top1" if metric == "nas" else metric
     unit = unit_of(metric)
-    values = unit.factor * history[metric]
+    values = unit.factor * history[measure(metric).column]
     means = _means(history, values, unit.bounds)
     yield means, unit.bounds, unit.label
     apart = _means(history, _minus(history, values, best), _UNBOUNDED)
     apart.loc[_unpaired(history, best), ["low", "high"]] = math.nan
     itself = means.loc[[best]].assign(mean=0.0, low=math.nan, high=math.nan)
-    label = f"Difference ({unit.points.split()[0]})"
+    label = f"Difference ({points(metric)})"
     yield pd.concat([apart, itself]).sort_index(), _UNBOUNDED, label
     bounds = (0.0, math.inf)
-    yield _means(history, history["train_loss"], bounds), bounds, "Training loss (nats)"
+    if history["train_loss"].notna().any():  # a trainer may not give it
+        yield _means(history, history["train_loss"], bounds), bounds, "Training loss (nats)"
 
 
 def _minus(history: pd.DataFrame, values: pd.Series[float], other: str) -> pd.Series[float]:
@@ -243,9 +245,10 @@ def _caption(subject: Subject, lines: list[_Line], history: pd.DataFrame) -> lis
             f"Lines are plain means of {seeds} seeds. {shape} are 95 % t intervals, with the seed "
             "noise of an epoch pooled over variants."
         )
+    loss = " The training loss is the mean over an epoch, with the recipe's label smoothing."
     sentences.append(
-        "Differences are to the recommended network, of the same seeds. The training loss is the "
-        "mean over an epoch, with the recipe's label smoothing."
+        "Differences are to the recommended network, of the same seeds."
+        + ("" if subject.spec.get("trainer") else loss)
     )
     unpaired = set(_unpaired(history, ranking[0].variant))
     if apart := [line.label for line in lines if line.variant in unpaired]:

@@ -29,6 +29,7 @@ from scalegrid.figures.metric import unit_of
 from scalegrid.figures.rows import fit_values
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import ratio_text
+from scalegrid.metric import measure
 from scalegrid.spec import Metric
 from scalegrid.util.errors import UserError
 
@@ -81,11 +82,17 @@ def draw(tables: Tables) -> Drawing:
         shares = 100 * edf(true, places).mean(0)
         axes.plot(places, shares, "--", color=style.ink(), linewidth=1.0, gid="true")
     _draw_marks(axes, subject, means[list(marked)], marked)
-    axes.set_xlabel(_LABELS[subject.found.metric])
+    axes.set_xlabel(_label(subject.found.metric))
     axes.set_ylabel("Share of candidates (%)")
     _add_legend(figure, subject, marked)
     fix_layout(figure)
     return Drawing(figure, _caption(subject, marked))
+
+
+def _label(metric: Metric) -> str:
+    """What is drawn along x; of a figure of which more is better, that is minus it."""
+    one = measure(metric)
+    return _LABELS.get(metric) or f"{'−' if one.sign > 0 else ''}{one.title}"
 
 
 def edf(errors: Floats, places: Floats) -> Floats:

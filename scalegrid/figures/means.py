@@ -20,6 +20,9 @@ import numpy as np
 import pandas as pd
 
 from scalegrid.analysis.tables import brief_trials
+from scalegrid.figures.metric import Unit, unit_of
+from scalegrid.metric import measure
+from scalegrid.spec import Metric
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import plural
 
@@ -33,12 +36,19 @@ class MeanAccuracies:
     and ``low`` to ``high``, the 95 % interval in %, which ends at 0 and 100 (NaN for a variant with
     one trial). ``degrees`` are the degrees of freedom of the pooled noise. ``failed`` and
     ``longer`` are the numbers of failed trials and of those at higher rungs, which are left out.
+    ``unit`` is how a trainer's figure is drawn, where that is compared in the place of top-1.
     """
 
     table: pd.DataFrame
     degrees: int
     failed: int
     longer: int
+    unit: Unit
+
+    @property
+    def word(self) -> str:
+        """What begins a caption: ``Accuracy``, or the name of a trainer's figure."""
+        return "Accuracy" if self.unit.factor == 100 else self.unit.label
 
     def of(self, role: str) -> pd.DataFrame:
         """The variants of a role, in plan order."""
@@ -54,28 +64,34 @@ class MeanAccuracies:
         return ordered
 
 
-def mean_accuracies(variants: pd.DataFrame, trials: pd.DataFrame) -> MeanAccuracies:
+def mean_accuracies(
+    variants: pd.DataFrame, trials: pd.DataFrame, metric: Metric = "top1"
+) -> MeanAccuracies:
     """Average the finished trials of each variant at the first rung.
 
     Raises:
-        UserError: no trial has finished.
+        UserError: no trial has finished, or none has a value of the metric.
     """
+    column, unit = measure(metric).column, unit_of(metric)
     trials = trials[trials["variant"].isin(variants["variant"])]
     longer, trials = len(trials), brief_trials(trials)
     longer -= len(trials)
-    finished = trials[(trials["status"] == "finished") & trials["top1"].notna()]
+    finished = trials[trials["status"] == "finished"]
+    if len(finished) and (column not in trials or finished[column].isna().all()):
+        raise UserError(f"no trial has a figure {column!r}.")
     if finished.empty:
         raise UserError(
             "no trial has finished; run `scalegrid sweep` again to train what is missing."
         )
-    per_variant, degrees = pooled_means(100 * finished["top1"], finished["variant"])
+    finished = finished[finished[column].notna()]
+    per_variant, degrees = pooled_means(unit.factor * finished[column], finished["variant"])
     table = variants.sort_values("order", kind="stable").merge(
         per_variant.rename(columns={"mean": "accuracy"}), left_on="variant", right_index=True
     )
-    table["low"] = (table["accuracy"] - table["half"]).clip(lower=0.0)
-    table["high"] = (table["accuracy"] + table.pop("half")).clip(upper=100.0)
+    table["low"] = (table["accuracy"] - table["half"]).clip(lower=unit.bounds[0])
+    table["high"] = (table["accuracy"] + table.pop("half")).clip(upper=unit.bounds[1])
     failed = len(trials) - len(finished)
-    return MeanAccuracies(table.reset_index(drop=True), degrees, failed, longer)
+    return MeanAccuracies(table.reset_index(drop=True), degrees, failed, longer, unit)
 
 
 def pooled_means(values: pd.Series[float], variants: pd.Series[str]) -> tuple[pd.DataFrame, int]:
@@ -104,12 +120,12 @@ def _t_point(degrees: int) -> float:
     return float(stdtrit(degrees, 0.975))
 
 
-def accuracy_limits(rows: pd.DataFrame) -> tuple[float, float]:
-    """Limits of an axis that holds means and intervals with a margin, within 0 and 100 %."""
+def accuracy_limits(rows: pd.DataFrame, bounds: tuple[float, float]) -> tuple[float, float]:
+    """Limits of an axis that holds means and intervals with a margin, within ``bounds``."""
     ends = rows[["accuracy", "low", "high"]].to_numpy()
     low, high = float(np.nanmin(ends)), float(np.nanmax(ends))
     margin = 0.06 * (high - low) or 0.5
-    return max(low - margin, 0.0), min(high + margin, 100.0)
+    return max(low - margin, bounds[0]), min(high + margin, bounds[1])
 
 
 def coefficients_text(row: pd.Series[Any] | Mapping[str, float]) -> str:

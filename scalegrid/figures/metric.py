@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+from scalegrid.metric import measure
 from scalegrid.spec import Metric
 
 
@@ -29,4 +30,7 @@ _UNITS: dict[Metric, Unit] = {
 
 def unit_of(metric: Metric) -> Unit:
     """The unit of a metric; values of the model, more being better, have ``sign`` of its own."""
-    return _UNITS[metric]
+    if metric in _UNITS:
+        return _UNITS[metric]
+    one = measure(metric)
+    return Unit(1, one.sign, (-math.inf, math.inf), one.title, one.points)

@@ -12,7 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, StrMethodFormatter
 
 from scalegrid.analysis import Tables, amount, sensor_sentences
-from scalegrid.analysis.naming import METRIC_NAMES
+from scalegrid.analysis.naming import metric_name
 from scalegrid.analysis.sensor import JOINT, POOR, Reading, Span, readings
 from scalegrid.figures import style
 from scalegrid.figures.captions import describe_left_out, describe_paper, describe_rung
@@ -20,6 +20,7 @@ from scalegrid.figures.metric import unit_of
 from scalegrid.figures.rows import fit_values
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import text_width
+from scalegrid.metric import METRICS
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ _LINE = 8.0  # below the rows: of an estimate, of what seeds share
 _METRIC = 9.0  # a row of the reliability
 
 _NAMES: dict[str, str] = {
-    **dict(METRIC_NAMES.items()),
+    **{metric: metric_name(metric) for metric in METRICS},
     "train_loss": "training loss",
     JOINT: "with the losses",
 }
@@ -215,7 +216,7 @@ def _draw_reliability(axes: Axes, read: Mapping[str, Reading]) -> None:
     axes.set_xlim(0, 1)
     axes.xaxis.set_major_locator(FixedLocator([0, 0.25, 0.5, 0.75, 1]))
     axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
-    axes.set_yticks(places, [_NAMES[name] for name in read])
+    axes.set_yticks(places, [_NAMES.get(name) or metric_name(name) for name in read])
     axes.tick_params(axis="y", length=0, pad=2, labelsize=style.FINE)
 
 

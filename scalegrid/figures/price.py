@@ -71,8 +71,8 @@ def draw(tables: Tables) -> Drawing:
     panels = figure.subplots(lines, 2, sharey=True, squeeze=False).flatten().tolist()
     for axes, price in zip(panels, shown, strict=False):
         _draw_panel(axes, subject, rows, price)
-    panels[0].set_ylim(accuracy_limits(rows))
-    figure.supylabel("Top-1 accuracy (%)", fontsize=style.TEXT)
+    panels[0].set_ylim(accuracy_limits(rows, subject.means.unit.bounds))
+    figure.supylabel(subject.means.unit.label, fontsize=style.TEXT)
     _add_legend(figure, panels[len(shown) :], subject, rows)
     fix_layout(figure)
     return Drawing(figure, _caption(subject, rows, shown))
@@ -106,10 +106,10 @@ def _networks(subject: Subject) -> pd.DataFrame:
     return rows
 
 
-def _on_front(rows: pd.DataFrame, price: Price) -> pd.DataFrame:
+def _on_front(rows: pd.DataFrame, price: Price, sign: float) -> pd.DataFrame:
     """The networks on the front of a measure, the cheapest first."""
     known = rows[rows[price.column].notna()]
-    front = pareto_front(known[price.column].tolist(), known["accuracy"].tolist())
+    front = pareto_front(known[price.column].tolist(), (sign * known["accuracy"]).tolist())
     chosen: pd.DataFrame = known.iloc[front]
     return chosen
 
@@ -119,7 +119,7 @@ def _draw_panel(axes: Axes, subject: Subject, rows: pd.DataFrame, price: Price) 
     unit, word = price.unit(costs.min(), costs.max())
     _, high = _set_scale(axes, costs.min() / unit, costs.max() / unit)
     axes.set_xlabel(f"{price.name[0].upper()}{price.name[1:]} ({word})")
-    front = _on_front(rows, price)
+    front = _on_front(rows, price, subject.means.unit.sign)
     x, y = [*(front[price.column] / unit), high], [*front["accuracy"], front["accuracy"].iloc[-1]]
     axes.plot(x, y, drawstyle="steps-post", zorder=1.5, gid="front", **_front_look())
     many = len(rows) > _MANY
@@ -179,7 +179,7 @@ def _add_legend(figure: Figure, free: Sequence[Axes], subject: Subject, rows: pd
 def _caption(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> list[str]:
     names = [price.name for price in shown]
     sentences = [
-        f"Accuracy against {enumerated(names)}: who wins depends on what one pays for.",
+        f"{subject.means.word} against {enumerated(names)}: who wins depends on what one pays for.",
         "On the Pareto front (line), no network that costs no more is as accurate. It is one of "
         "means: a step that is smaller than the bars may be luck.",
     ]
@@ -201,7 +201,8 @@ def _caption(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> li
 
 
 def _where_recommended(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> str:
-    on = [p for p in shown if subject.best in set(_on_front(rows, p)["variant"])]
+    sign = subject.means.unit.sign
+    on = [p for p in shown if subject.best in set(_on_front(rows, p, sign)["variant"])]
     off = [price.name for price in shown if price not in on]
     by = f"on the front by {enumerated([price.name for price in on])}" if on else "on no front"
     but = f", not by {enumerated(off)}" if on and off else ""

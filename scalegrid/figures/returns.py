@@ -55,6 +55,8 @@ def of_sweep(subject: Subject, threshold: float = THRESHOLD) -> tuple[list[Retur
         UserError: the threshold is not above 0, or there is no line.
     """
     means, found, reasons, few = subject.means, [], [], []
+    if subject.mean_metric != "top1":
+        raise UserError(f"diminishing returns are of top-1, and this sweep is of {means.word}.")
     lines = lines_of(subject)
     for role, rows in lines.items():
         line = means.line(rows)

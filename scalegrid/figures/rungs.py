@@ -13,7 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator
 
 from scalegrid.analysis import Tables
-from scalegrid.analysis.naming import network_name
+from scalegrid.analysis.naming import network_name, points
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.verdict import Verdict
 from scalegrid.analysis.wording import brief_and_long
@@ -23,6 +23,7 @@ from scalegrid.figures.labels import fix_layout, label_ends
 from scalegrid.figures.metric import unit_of
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import text_width
+from scalegrid.metric import measure
 from scalegrid.util.errors import UserError
 
 _GAP = 6.0  # points between the axes and a label
@@ -123,7 +124,7 @@ def _draw_slopes(
     axes.xaxis.set_major_locator(FixedLocator(places.tolist()))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{verdict.rungs[round(x)]}×"))
     axes.set_xlabel("Length of training, over the brief one")
-    axes.set_ylabel(f"From the mean ({unit.points.split()[0]})")
+    axes.set_ylabel(f"From the mean ({points(subject.found.metric)})")
     ends = middle[:, -1].tolist()
     return dict(zip(verdict.variants, ends, strict=True))
 
@@ -134,7 +135,9 @@ def _draw_curves(axes: Axes, subject: Subject, lines: Sequence[_Line]) -> dict[s
     unit = unit_of(metric)
     trials = subject.trials[subject.trials["status"] == "finished"]
     history = subject.history.merge(trials[["trial", "variant", "rung"]], on="trial")
-    means = unit.factor * history.groupby(["variant", "rung", "epoch"])[metric].mean()
+    means = (
+        unit.factor * history.groupby(["variant", "rung", "epoch"])[measure(metric).column].mean()
+    )
     ends = {}
     for line in lines:
         own: pd.Series[float] = means.xs(line.variant)

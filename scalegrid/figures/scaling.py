@@ -68,7 +68,7 @@ def draw(tables: Tables) -> Drawing:
     label_axes(axes, subject, _unit(subject), narrow=len(others) > 0)
     if len(others):
         _draw_strip(figure.add_subplot(grid[0, 1], sharey=axes), subject, others)
-    axes.set_ylim(accuracy_limits(means.table))
+    axes.set_ylim(accuracy_limits(means.table, means.unit.bounds))
     _add_legend(figure, subject, lines, best, len(others) > 0)
     fix_layout(figure)
     return Drawing(figure, _caption(subject, means, best, others))
@@ -158,7 +158,7 @@ def label_axes(
     axes.set_xscale("log")
     axes.margins(x=0.07, y=0.06)
     axes.set_xlabel(f"FLOPs ({word} multiply-adds)")
-    axes.set_ylabel("Top-1 accuracy (%)")
+    axes.set_ylabel(subject.means.unit.label)
     base = float(subject.baseline["flops"]) / unit
 
     def to_ratio(flops: Any) -> Any:
@@ -216,7 +216,7 @@ def _add_legend(
 
 
 def _caption(subject: Subject, means: MeanAccuracies, best: str, others: pd.DataFrame) -> list[str]:
-    sentences = ["Accuracy against FLOPs for each way of scaling the baseline."]
+    sentences = [f"{means.word} against FLOPs for each way of scaling the baseline."]
     if best:
         triple = coefficients_text(subject.row(best))
         sentences.append(f"Thick, with a ring: the recommended network, {triple}.")

@@ -24,7 +24,8 @@ from scalegrid.analysis.tables import brief_trials
 from scalegrid.coefficients import Coefficients
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
-from scalegrid.spec import Match
+from scalegrid.metric import measure
+from scalegrid.spec import Match, Metric
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -65,7 +66,13 @@ class Subject:
     @cached_property
     def means(self) -> MeanAccuracies:
         """The mean accuracy of each variant; UserError where no trial has finished."""
-        return mean_accuracies(self.variants, self.trials)
+        return mean_accuracies(self.variants, self.trials, self.mean_metric)
+
+    @property
+    def mean_metric(self) -> Metric:
+        """What ``means`` are of: top-1, or the figure of a trainer that the sweep compares by."""
+        metric = str(self.spec.get("metric", "top1"))
+        return metric if measure(metric).unit == "own" else "top1"
 
     @cached_property
     def found(self) -> Recommendation:

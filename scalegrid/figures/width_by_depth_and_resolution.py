@@ -55,7 +55,7 @@ def draw(tables: Tables) -> Drawing:
         UserError: there are not two such lines.
     """
     subject = Subject.of(tables)
-    means = mean_accuracies(subject.planned, subject.trials)
+    means = mean_accuracies(subject.planned, subject.trials, subject.mean_metric)
     lines = _lines(subject, means.table)
     if len(lines) < 2:
         raise UserError(
@@ -70,7 +70,8 @@ def draw(tables: Tables) -> Drawing:
         _draw_line(axes, line, unit[0])
     label_axes(axes, subject, unit)
     low, high = axes.get_ylim()
-    axes.set_ylim(max(low, 0.0), min(high, 100.0))
+    least, most = means.unit.bounds
+    axes.set_ylim(max(low, least), min(high, most))
     style.legend_outside(
         figure,
         [
@@ -128,7 +129,7 @@ def _caption(subject: Subject, means: MeanAccuracies, lines: list[_Line]) -> lis
         for line in lines
     )
     sentences = [
-        "Accuracy against FLOPs as width grows, at several depths and resolutions.",
+        f"{means.word} against FLOPs as width grows, at several depths and resolutions.",
         "d and r are depth and resolution over the baseline's. The points of a line are networks "
         f"of growing width: {widths}.",
     ]

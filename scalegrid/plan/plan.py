@@ -181,6 +181,8 @@ def _plan(spec: SweepSpec, source: Source, costs: Costs, by_files: bool, checked
         if settings[key] == SweepSpec.model_fields[key].default:
             del settings[key]
     content = [_FORMAT, settings, costs.num_classes, costs.in_chans, checked]
+    if spec.trainer is not None:  # networks need not be classifiers
+        content.append("trainer")
 
     def find() -> dict[str, Any]:
         return _found(spec, costs, checked)
@@ -213,7 +215,8 @@ def _found(spec: SweepSpec, costs: Costs, checked: bool) -> dict[str, Any]:
     """What is computed of a plan, as JSON; a network that is ``checked`` is sound."""
     rounded = costs.rounded(spec.depth_rounding or "authors")
     resolution = _resolution(spec, costs.baseline)
-    notes = check(costs, resolution, spec.resolution_step or 1) if checked else []
+    classifies = spec.trainer is None
+    notes = check(costs, resolution, spec.resolution_step or 1, classifies) if checked else []
     placed = stage_picks(spec, rounded, resolution)
     if spec.grid == "classic":
         picks = classic_picks(spec, rounded, resolution)
@@ -226,7 +229,9 @@ def _found(spec: SweepSpec, costs: Costs, checked: bool) -> dict[str, Any]:
         chosen = [pick for pick in picks if pick.role not in (*APART, "paper") and pick.phi == 1]
         notes += more
     notes += placed.notes
-    kept = kept_per_activation(rounded, resolution) * BYTES * spec.batch_size
+    kept = math.nan  # of a step of a trainer nothing is known
+    if spec.trainer is None:
+        kept = kept_per_activation(rounded, resolution) * BYTES * spec.batch_size
     named = variants_of(picks, spec, costs.in_chans, kept)
     distinct = {variant.variant: variant for variant in reversed(named.values())}
     variants = sorted(distinct.values(), key=plan_order)
@@ -293,7 +298,7 @@ def _limit_notes(spec: SweepSpec, source: Source, variants: int) -> list[str]:
             f"--max-trials {spec.max_trials} leaves some of the {variants} variants untrained"
         )
     updates = spec.epochs * (source.num_train // spec.batch_size)
-    if updates < FEW_UPDATES:
+    if updates < FEW_UPDATES and spec.trainer is None:
         notes.append(
             f"a trial makes {updates} updates only; after fewer than {FEW_UPDATES} accuracy often "
             "jumps, and seeds differ by when it does: take more --epochs or a smaller --batch-size"

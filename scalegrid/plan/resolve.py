@@ -14,6 +14,7 @@ from scalegrid.baselines import BUILT_IN, Baseline, brief_rate
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import EMBEDDED, Source, open_source
 from scalegrid.plan.kept import kept
+from scalegrid.plan.trainer import check_trainer, trainer_source
 from scalegrid.spec import BRIEF_IMAGES, HELD_SCHEDULE, SMALL, Recipe, SweepSpec
 from scalegrid.training.held import DECAY
 from scalegrid.util.errors import UserError
@@ -34,7 +35,8 @@ def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
     Raises:
         UserError: the baseline is unknown, or trials cannot go on by the schedule given.
     """
-    recipe = {**_learning_rate(spec), **_schedule(spec)}
+    check_trainer(spec)
+    recipe = {**_learning_rate(spec), **_schedule(spec), **_switched_off(spec)}
     if all((spec.resolution, spec.resolution_step, spec.name, spec.depth_rounding, spec.rates)):
         return spec.model_copy(update=recipe) if recipe else spec
     resolution, step = _sides(spec, by_files)
@@ -51,8 +53,8 @@ def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
 
 
 def default_name(spec: SweepSpec) -> str:
-    """``b0-leaves-36``: baseline, data and resolution in px; of a path, its last part."""
-    return f"{_slug(spec.baseline)}-{_slug(spec.data)}-{spec.resolution}"
+    """``b0-leaves-36``: baseline, data or trainer, and px; of a path, its last part."""
+    return f"{_slug(spec.baseline)}-{_slug(spec.trainer or spec.data)}-{spec.resolution}"
 
 
 def check_training(spec: SweepSpec) -> None:
@@ -78,6 +80,8 @@ def open_data(spec: SweepSpec) -> Source:
         UserError: there is no such data, it is bad, a batch is larger than all of it, or it has too
             few classes for the metric.
     """
+    if spec.trainer is not None:
+        return trainer_source(spec, spec.trainer)
     source = open_source(
         spec.data,
         train_images=spec.train_images,
@@ -170,11 +174,16 @@ def _rates(spec: SweepSpec) -> Literal["same", "tune"]:
 
 def _learning_rate(spec: SweepSpec) -> dict[str, float]:
     """Where none is given: that of adaptive optimisers if it is one, or of the network's family."""
-    if "learning_rate" in spec.model_fields_set:
+    if "learning_rate" in spec.model_fields_set or spec.trainer is not None:
         return {}
     plain = spec.optimizer.lower() in _PLAIN
     rate = brief_rate(spec.baseline) if plain else ADAPTIVE_RATE
     return {} if rate is None else {"learning_rate": rate}
+
+
+def _switched_off(spec: SweepSpec) -> dict[str, object]:
+    """What is not searched and not checked where a trainer is given."""
+    return {} if spec.trainer is None else {"rates": "same", "check_learning": False}
 
 
 def _schedule(spec: SweepSpec) -> dict[str, str]:
@@ -183,7 +192,7 @@ def _schedule(spec: SweepSpec) -> dict[str, str]:
     Raises:
         UserError: another one is given.
     """
-    if not spec.continues or spec.schedule.lower() == HELD_SCHEDULE:
+    if spec.trainer is not None or not spec.continues or spec.schedule.lower() == HELD_SCHEDULE:
         return {}
     if "schedule" in spec.model_fields_set:
         raise UserError(

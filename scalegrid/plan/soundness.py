@@ -18,13 +18,14 @@ _PROBES = ((1.0, 1.0), (2.0, 1.0), (1.0, 2.0), (1.3, 1.3))
 """Depth and width of the networks that are tried; the last finds channels that do not divide."""
 
 
-def check(costs: Costs, resolution: int, step: int) -> list[str]:
+def check(costs: Costs, resolution: int, step: int, classifies: bool = True) -> list[str]:
     """Build and run a baseline unscaled, deeper, wider, and on larger images.
 
     Args:
         costs: of its networks; built-in ones are known to be sound and are not tried.
         resolution: of the sweep's baseline, in px; a larger one is tried too.
         step: px between resolutions.
+        classifies: whether the output must be (N, num_classes).
 
     Returns:
         Notes for the user, a sentence each: an axis on which the network does not scale;
@@ -46,9 +47,10 @@ def check(costs: Costs, resolution: int, step: int) -> list[str]:
     networks = _Networks(baseline, costs.num_classes, costs.in_chans)
     for depth, width in _PROBES:
         networks.check_repeatable(depth, width, resolution)
-        networks.check_output(depth, width, resolution)
+        networks.check_output(depth, width, resolution, classifies)
     own = baseline.resolution_step
-    networks.check_output(1.0, 1.0, resolution + own * math.ceil(0.5 * resolution / own))
+    larger = resolution + own * math.ceil(0.5 * resolution / own)
+    networks.check_output(1.0, 1.0, larger, classifies)
     _check_step(baseline, resolution, step)
     return networks.uncounted(resolution) + _idle_axes(baseline)
 
@@ -96,8 +98,8 @@ class _Networks:
                 f"{depth:g}, width {width:g}; what it builds must depend on its arguments alone."
             )
 
-    def check_output(self, depth: float, width: float, resolution: int) -> None:
-        """Raise UserError if it does not run, or returns something else than (N, num_classes)."""
+    def check_output(self, depth: float, width: float, resolution: int, classifies: bool) -> None:
+        """Raise UserError if it does not run, or ``classifies`` and returns another shape."""
         import torch
 
         from scalegrid.baselines.introspection import run
@@ -113,6 +115,8 @@ class _Networks:
                 f"{which} does not run on images of {resolution} px{channels} "
                 f"({one_line(error)}){rule}."
             ) from error
+        if not classifies:
+            return
         if output is None:
             raise UserError(f"{which} returns nothing; its forward must end in return.")
         if not isinstance(output, torch.Tensor):

@@ -39,6 +39,7 @@ def make_trial(
         depth_rounding=variant.depth_rounding,
         placement=variant.placement,
         threads=spec.threads,
+        trainer=spec.trainer,
         rung=rung,
     )
 

@@ -160,7 +160,9 @@ def label(variant: Variant | pd.Series[Any]) -> str:
 def line(trial: Ended, status: Status) -> str:
     """One line about a trial that has ended."""
     parts = [f"trial {status.ended}/{status.total}", trial.label, _which(trial)]
-    if trial.value is not None:
+    if trial.value is None and trial.error is None:  # a trainer's, without the figure compared
+        parts.append(duration(trial.seconds))
+    elif trial.value is not None:
         parts += [with_name(trial.value, trial.metric), duration(trial.seconds)]
     else:
         parts.append(f"failed: {trial.error}")
@@ -213,6 +215,8 @@ def stopping_note(
     ``seconds_left`` is the time for what it has not trained, ``search`` the least and the most time
     for finding a learning rate; None where the speed is unknown.
     """
+    if spec.trainer is not None:
+        return f"{status.name} stops: {problem}."
     before = "" if search is None else f" ({' to '.join(map(duration, search))} before the sweep)"
     advice = "another --batch-size or --optimizer" if spec.rates != "same" else "--rates tune"
     whole = "" if seconds_left is None else f", about {duration(2 * seconds_left)} in all"

@@ -31,12 +31,13 @@ TYPICAL_RATE = 5.6e-9
 class Estimate(NamedTuple):
     """How long a sweep takes; ``measured`` on this machine, or by a processor's typical speed.
 
-    ``seconds`` are those of the first rung, ``most`` those of all if all candidates go on.
+    ``seconds`` are those of the first rung, ``most`` those of all if all candidates go on; None
+    where a trainer's own training has not been seen yet.
     """
 
-    seconds: float
+    seconds: float | None
     measured: bool
-    most: float
+    most: float | None
 
 
 def estimate_seconds(plan: Plan) -> Estimate:
@@ -48,6 +49,8 @@ def estimate_seconds(plan: Plan) -> Estimate:
         UserError: the device is unknown or not there.
     """
     placement = placement_for(plan.spec)
+    if plan.spec.trainer is not None:
+        return Estimate(None, measured=False, most=None)
     rate = stored_rate(plan, placement)
     works = {v: (rate or TYPICAL_RATE) * work for v, work in trial_works(plan).items()}
     first = makespan(islice(cycle(works.values()), planned_trials(plan)), placement.workers)

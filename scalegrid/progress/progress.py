@@ -129,6 +129,7 @@ class Progress:
         self._count(row)
         metric = self._plan.spec.metric
         worth = self._value(row) if row["status"] == "finished" else None
+        worth = worth if worth is not None and isfinite(worth) else None
         name, seed, rung = self._labels[row["variant"]], row["seed"], row["rung"]
         ended = Ended(name, seed, worth, row["error"], row["seconds"], metric, rung)
         self._display.ended(ended, self.status("running"))
@@ -197,7 +198,8 @@ class Progress:
         if means:
             best = max(means, key=lambda one: sign(metric) * means[one])
             rows = compared[best]
-            top1 = fmean(row["top1"] for row in rows)
+            mean = fmean(row["top1"] for row in rows)
+            top1 = mean if isfinite(mean) else None
             self._best = Best(best, self._labels[best], top1, len(rows), metric, means[best], rung)
 
     def _value(self, row: Mapping[str, Any]) -> float:

@@ -48,12 +48,12 @@ class Best:
 
     It is that at the highest ``rung`` with trials of two candidates. ``value`` is that mean in the
     metric's own unit, None in a status of before, which knew top-1 alone; ``top1`` the mean
-    accuracy, a share.
+    accuracy, a share, None where a trainer gives none.
     """
 
     variant: str
     label: str
-    top1: Share
+    top1: Share | None
     seeds: Count
     metric: Metric = "top1"
     value: Annotated[float, Field(allow_inf_nan=False)] | None = None
@@ -61,7 +61,7 @@ class Best:
 
     def __str__(self) -> str:
         """``top-1 61.2 % (3 seeds)``; ``(3 seeds at 9×)`` at a higher rung."""
-        value = self.top1 if self.value is None else self.value
+        value = self.value if self.value is not None else self.top1 or 0.0
         at = f" at {self.rung}×" if self.rung > 1 else ""
         return f"{with_name(value, self.metric)} ({plural(self.seeds, 'seed')}{at})"
 

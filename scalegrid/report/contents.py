@@ -17,7 +17,7 @@ from scalegrid.analysis import (
 )
 from scalegrid.analysis.candidates import sign, trial_values
 from scalegrid.analysis.matched_cost import is_cost, matched_cost
-from scalegrid.analysis.naming import METRIC_NAMES, NAMED, role_name, value_text
+from scalegrid.analysis.naming import NAMED, metric_name, role_name, value_text
 from scalegrid.analysis.tables import brief_trials
 from scalegrid.figures.drawing import render
 from scalegrid.figures.published import hover_texts
@@ -93,7 +93,7 @@ def contents(tables: SweepTables) -> Contents:
         variants=variants,
         failures=_failures(tables),
         basis=basis(found) if found else [],
-        metric=METRIC_NAMES[metric] + (f" at {found.rung}×" if found and found.rung > 1 else ""),
+        metric=metric_name(metric) + (f" at {found.rung}×" if found and found.rung > 1 else ""),
         settings=_settings(tables.spec),
         facts=_facts(tables, found),
         command=going_on(tables.spec, tables.folder),
@@ -118,12 +118,17 @@ def _measured(tables: SweepTables, metric: Metric) -> dict[str, dict[str, str]]:
     brief = brief_trials(tables.trials)
     at = " at 1×" if len(brief) < len(tables.trials) else ""
     factor = float(tables.spec.get("flops_factor", 2.0))
-    wanted: tuple[Metric, ...] = (metric, "top1")
+    wanted: tuple[Metric, ...] = (
+        (metric, "top1") if tables.spec.get("trainer") is None else (metric,)
+    )
     texts = {}
     for one in dict.fromkeys(wanted):
-        trials = trial_values(tables.planned, brief, one, factor)
+        try:
+            trials = trial_values(tables.planned, brief, one, factor)
+        except UserError:  # of a figure that a trainer does not give
+            continue
         means = sign(one) * trials.groupby("variant")["value"].mean()
-        texts[f"{METRIC_NAMES[one]}{at}"] = {
+        texts[f"{metric_name(one)}{at}"] = {
             str(v): value_text(mean, one) for v, mean in means.items()
         }
     return texts

@@ -88,11 +88,14 @@ _HISTORY: dict[str, Callable[[float], bool]] = dict.fromkeys(("top1", "top5"), _
 def _check_numbers(
     path: Path, key: str, table: Table, may_be: dict[str, Callable[[float], bool]]
 ) -> None:
-    """Raise UserError for a number that no sweep writes; null is none."""
-    for row in table.select([key, *may_be]).to_pylist():
+    """Raise UserError for a number that no sweep writes; null is none, nor NaN by a trainer."""
+    others = [name for name in ("figures",) if name in table.column_names]
+    for row in table.select([key, *may_be, *others]).to_pylist():
+        trainer = row.get("figures") is not None
         for name, right in may_be.items():
             value = row[name]
-            if value is not None and not right(value):
+            missing = value is None or (trainer and value != value)
+            if not missing and not right(value):
                 raise UserError(f"{path} has {name} {value:g} for {row[key]}; restore it.")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -61,7 +62,8 @@ class SweepTables:
     then of rungs. ``planned`` are the variants of the plan last run, the others of ``variants`` of
     earlier ones.
     ``answers`` lacks trials that failed or were made by a scalegrid that did not keep them.
-    ``data`` is the fingerprint of the data.
+    ``data`` is the fingerprint of the data. The figures of a trainer are columns of trials and
+    history too.
     """
 
     folder: Path
@@ -181,6 +183,11 @@ class Stored:
                 old, new = getattr(self.spec, key), getattr(spec, key)
                 if old != new:
                     raise self._other_settings(key, old, new)
+            if spec.trainer is not None:
+                raise UserError(
+                    f"{spec.trainer} has changed since the sweep in {self.folder} was started; "
+                    "choose another --name, or undo the change."
+                )
             which = f" ({few(list(changed), 10)})" if changed else ""
             raise UserError(
                 f"the images of {spec.data} have changed since the sweep in {self.folder} was "
@@ -271,8 +278,18 @@ def load_sweep(name: str | None, results: Path | str = "results") -> SweepTables
     spec = stored.spec.model_dump(mode="json")
     tables = (stored.variants, stored.trials, stored.history, stored.answers)
     variants, trials, history, answers = (table.to_pandas() for table in tables)
+    trials, history = with_figures(trials), with_figures(history)
     planned = variants.head(stored.planned_count)
     return SweepTables(folder, spec, stored.data, variants, trials, history, answers, planned)
+
+
+def with_figures(table: pd.DataFrame) -> pd.DataFrame:
+    """The table with a column for each further figure of a trainer; NaN where a row lacks it."""
+    given = [dict(pairs) if pairs is not None else {} for pairs in table["figures"]]
+    names = dict.fromkeys(name for figures in given for name in figures)
+    columns = {name: [one.get(name, math.nan) for one in given] for name in names}
+    widened: pd.DataFrame = table.assign(**columns)
+    return widened
 
 
 def load_sweep_at(sweep: str, results: Path | str = "results") -> SweepTables:

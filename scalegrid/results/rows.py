@@ -36,7 +36,7 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
         "variant": trial.variant,
         "seed": trial.seed,
         "rung": trial.rung,
-        "learning_rate": trial.recipe.learning_rate,
+        "learning_rate": math.nan if trial.trainer else trial.recipe.learning_rate,
         "status": outcome.status,
         "top1": last.top1 if last else math.nan,
         "top5": last.top5 if last else math.nan,
@@ -45,7 +45,7 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
         "flops": variant.flops,
         "params": variant.params,
         "epochs": len(epochs),
-        "images": len(epochs) * per_epoch,
+        "images": 0 if trial.trainer else len(epochs) * per_epoch,
         # Epochs have equal numbers of images, so the whole's speed is the harmonic mean.
         "images_per_second": statistics.harmonic_mean(speeds) if speeds else math.nan,
         "seconds": outcome.seconds,
@@ -54,13 +54,17 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
         "versions": outcome.versions,
         "error": outcome.error,
         "finished_at": datetime.now(timezone.utc),
+        "figures": list((last.figures or {} if last else {}).items()) if trial.trainer else None,
     }
 
 
 def history_rows(outcome: Outcome) -> list[RowDict]:
     """The rows of ``history.parquet`` for a trial, one an epoch."""
     rows = [{"trial": outcome.trial, **asdict(epoch)} for epoch in outcome.history]
-    return [{key: value for key, value in row.items() if key != "own"} for row in rows]
+    for row in rows:
+        del row["own"]
+        row["figures"] = None if row["figures"] is None else list(row["figures"].items())
+    return rows
 
 
 def answer_rows(outcome: Outcome) -> list[RowDict]:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 """Raised whenever a column is added, removed, or changes its type or meaning."""
 
 Table: TypeAlias = Any  # pyarrow ships no types
@@ -28,16 +28,18 @@ _ADDED = {
     "learning_rate": math.nan,
     "placement": 0.0,
     "rung": 1,
+    "figures": None,
 }
 """Columns that tables of earlier versions lack, and their values there."""
 
-_NULLABLE = ("error", "memory")
+_NULLABLE = ("error", "memory", "figures")
 
 _VERSION_KEY = b"scalegrid.schema"
 _NAME_KEY = b"scalegrid.table"
 
 _TEXT, _WHOLE, _REAL = pa.string(), pa.int64(), pa.float64()
 _TRUTH, _MOMENT, _BITS = pa.bool_(), pa.timestamp("us", "UTC"), pa.binary()
+_FIGURES = pa.map_(pa.string(), pa.float64())
 _KINDS: dict[Any, Callable[[object], bool]] = {
     _TEXT: lambda value: isinstance(value, str),
     _WHOLE: lambda value: isinstance(value, Integral) and not isinstance(value, bool),
@@ -45,6 +47,7 @@ _KINDS: dict[Any, Callable[[object], bool]] = {
     _TRUTH: lambda value: isinstance(value, bool),
     _MOMENT: lambda value: isinstance(value, datetime) and value.tzinfo is not None,
     _BITS: lambda value: isinstance(value, bytes),
+    _FIGURES: lambda value: isinstance(value, list) and all(isinstance(n, str) for n, _ in value),
 }
 
 
@@ -123,6 +126,7 @@ TRIALS = _schema(
     versions=(_TEXT, "of scalegrid and the libraries that decide the numbers"),
     error=(_TEXT, "why the trial failed; null if it did not"),
     finished_at=(_MOMENT, "when the trial ended; measured"),
+    figures=(_FIGURES, "further figures of a --trainer after the last epoch; null without one"),
 )
 RATES = TRIALS.with_metadata({_NAME_KEY: "rates", _VERSION_KEY: str(SCHEMA_VERSION)})
 HISTORY = _schema(
@@ -136,6 +140,7 @@ HISTORY = _schema(
     learning_rate=(_REAL, "at the end of the epoch"),
     images_per_second=(_REAL, "training images over training seconds; measured"),
     seconds=(_REAL, "wall time of the epoch, evaluation included; measured"),
+    figures=(_FIGURES, "further figures of a --trainer, by name; null without one"),
 )
 ANSWERS = _schema(
     "answers",

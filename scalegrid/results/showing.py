@@ -24,7 +24,7 @@ def about(tables: SweepTables) -> dict[str, str]:
     finished = int((status == "finished").sum())
     return {
         "baseline": f"{tables.spec['baseline']}, {planned['resolution'].iloc[0]} px",
-        "data": str(tables.spec["data"]),
+        **{key: str(tables.spec[key]) for key in ("trainer", "data") if tables.spec.get(key)},
         "variants": f"{len(planned)}, {left}",
         "trials": f"{finished} finished, {len(status) - finished} failed",
     }

@@ -16,6 +16,7 @@ import pyarrow.compute as pc
 from scalegrid.progress.display import label
 from scalegrid.results import Stored
 from scalegrid.results.schema import Row
+from scalegrid.spec import SweepSpec
 from scalegrid.util.files import digest
 
 Setting = str | int | float | bool
@@ -27,7 +28,7 @@ _VARIANT = (
 _TRIAL = ("trial", "seed", "rung", "learning_rate", "device", "threads", "versions")
 _FINAL = (
     *("top1", "top5", "train_loss", "val_loss"),
-    *("epochs", "images", "images_per_second", "seconds"),
+    *("epochs", "images", "images_per_second", "seconds", "figures"),
 )
 
 
@@ -92,12 +93,18 @@ def trial_runs(stored: Stored, wanted: Collection[str]) -> Iterator[Run]:
     common = _settings(
         {
             "baseline": stored.spec.baseline,
-            "data": stored.spec.data,
-            **stored.spec.recipe.model_dump(mode="json"),
+            **_what_trains(stored.spec),
         }
     )
     for row in trials.to_pylist():
         yield _trial_run(row, variants[row["variant"]], epochs.get(row["trial"], []), common)
+
+
+def _what_trains(spec: SweepSpec) -> dict[str, Any]:
+    """The data and the recipe, or the trainer."""
+    if spec.trainer is not None:
+        return {"trainer": spec.trainer, "epochs": spec.epochs}
+    return {"data": spec.data, **spec.recipe.model_dump(mode="json")}
 
 
 def sweep_run(stored: Stored, figures: Sequence[Path]) -> Run:
@@ -151,7 +158,9 @@ def _taken(row: Row, keys: Sequence[str]) -> dict[str, Any]:
 
 def _numbers(row: Row, leave_out: Sequence[str] = ()) -> dict[str, float]:
     """The numbers that there are."""
-    return {k: v for k, v in row.items() if k not in leave_out and math.isfinite(v)}
+    numbers = {**row, **dict(row.get("figures") or ())}
+    leave_out = (*leave_out, "figures")
+    return {k: v for k, v in numbers.items() if k not in leave_out and math.isfinite(v)}
 
 
 def _settings(values: Row) -> dict[str, Setting]:

@@ -9,6 +9,7 @@ from typing import TypeAlias
 
 from scalegrid.training.answers import Answers
 from scalegrid.training.devices import device_name, versions
+from scalegrid.training.trainer import TrainerError
 from scalegrid.training.trial import DivergenceError, Epoch, Outcome, Trial
 from scalegrid.util.errors import ImageError, one_line
 
@@ -20,6 +21,9 @@ Returns which validation images it gets right at the end; None if it does not kn
 
 TRAIN = "scalegrid.training.loop:train"
 """The training itself as ``module:function``, which names it without importing torch."""
+
+TRAINER = "scalegrid.training.trainer:train"
+"""The same by a user's own trainer, for trials that have one."""
 
 
 def find(function: str) -> Train:
@@ -41,10 +45,12 @@ def attempt(
         history.append(epoch)
         report(epoch)
 
+    if trial.trainer is not None:
+        train = find(TRAINER)
     try:
         answers = train(trial, record, device)
-    except DivergenceError as divergence:
-        error = str(divergence)
+    except (DivergenceError, TrainerError) as reason:
+        error = str(reason)
     except ImageError as unreadable:
         error, image = str(unreadable), unreadable.name
     except Exception as exception:  # of a model, a library, the data: a row, not a crash

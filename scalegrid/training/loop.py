@@ -46,7 +46,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
     """
     on = torch.device(device)
     torch.set_num_threads(trial.threads)
-    with _seeded(trial.seed, on):
+    with seeded(trial.seed, on):
         decoders = trial.threads if on.type == "cuda" else 0  # on a CPU all threads compute
         images, held_out = (
             load_split(trial.data, split, trial.resolution, loader_workers=decoders).to(on)
@@ -223,21 +223,26 @@ class _Branch:
 
 def build_model(trial: Trial, device: torch.device) -> nn.Module:
     """The trial's network as training starts: zero-initialised, channels last, on ``device``."""
+    model = unprepared_model(trial)
+    zero_initialise(model)
+    model.to(device).to(memory_format=torch.channels_last)
+    if trial.fast_depthwise and device.type == "cpu":
+        cpu.accelerate(model)
+    return model
+
+
+def unprepared_model(trial: Trial) -> nn.Module:
+    """The trial's network as its baseline builds it, on the CPU."""
     found = baselines.get(trial.baseline)
     baseline = found.rounded(trial.depth_rounding).placed(trial.placement)
     data = trial.data
-    model = baseline.build(
+    return baseline.build(
         trial.depth,
         trial.width,
         data.num_classes,
         resolution=trial.resolution,
         in_chans=data.channels,
     )
-    zero_initialise(model)
-    model.to(device).to(memory_format=torch.channels_last)
-    if trial.fast_depthwise and device.type == "cpu":
-        cpu.accelerate(model)
-    return model
 
 
 def _compiled(model: nn.Module) -> Callable[[Tensor], Tensor]:
@@ -257,7 +262,7 @@ def _check_finite(what: str, value: float, epoch: int) -> None:
 
 
 @contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators and restore them; cuDNN chooses its algorithms by rule."""
     devices = [device] if device.type == "cuda" else []
     cudnn = torch.backends.cudnn.flags(benchmark=False, deterministic=True)

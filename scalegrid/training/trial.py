@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
@@ -22,7 +23,8 @@ class Trial:
     ``depth_rounding`` and added to stages by ``placement``; ``resolution`` is in px. At a ``rung``
     it trains for that many times the recipe's epochs. By a schedule that holds its rate it goes on
     from the checkpoint of an earlier rung in the folder ``checkpoints``, and leaves one for a later
-    rung if it is to be kept (``keep``); neither changes its numbers.
+    rung if it is to be kept (``keep``); neither changes its numbers. A ``trainer``, a
+    user's own function, trains in the place of the recipe.
     """
 
     trial: str
@@ -42,6 +44,7 @@ class Trial:
     rung: int = 1
     checkpoints: str | None = None
     keep: bool = False
+    trainer: str | None = None
 
     @property
     def line(self) -> str:
@@ -61,7 +64,8 @@ class Epoch:
     Accuracies are shares in [0, 1]; losses are cross-entropies in nats (the training loss includes
     label smoothing, the validation loss does not); ``images_per_second`` is of training alone.
     ``own`` is the share of the epoch that this trial trained itself: the rest of it, or all, was
-    recalled from a checkpoint, with the times of then.
+    recalled from a checkpoint, with the times of then. ``figures`` are those of a user's own
+    trainer, which may leave out the others (NaN); None of the built-in training.
     """
 
     epoch: int
@@ -73,6 +77,7 @@ class Epoch:
     images_per_second: float
     seconds: float
     own: float = field(default=1.0, compare=False)
+    figures: Mapping[str, float] | None = None
 
 
 @dataclass(frozen=True)

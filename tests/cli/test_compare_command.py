@@ -111,7 +111,7 @@ def test_sweeps_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> Non
         (("nano-leaves-32",), "Missing argument 'B'"),
         (("nano-leaves-32", "nano-leaves-23"), "did you mean 'nano-leaves-32'"),
         (("nano-leaves-32", "no/such"), "there are no results called 'such' in"),
-        (("nano-leaves-32", "b0-leaves-36", "--metric", "f1"), "'f1' is not one of"),
+        (("nano-leaves-32", "b0-leaves-36", "--metric", "f1"), "f1 must be one of top1, top5"),
     ],
 )
 def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], message: str) -> None:

@@ -11,7 +11,7 @@ import pytest
 from analysis_tables import noisy_trials, spread_shares, trials_table, variants_table
 
 from scalegrid.analysis import next_step, recommend, rows, to_text
-from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.observations import Flags, Floats
 
 SHARES = spread_shares(10)
 VARIANTS = variants_table(SHARES)
@@ -114,6 +114,24 @@ def test_variants_of_another_cost_are_compared_at_1x_and_that_is_said() -> None:
     assert other is not None
     assert other.rung == 9
     assert "as measured at 1×)" in to_text(found)
+
+
+def test_the_brief_leader_is_judged_as_the_ranking_judges_it() -> None:
+    trials = swept(AGREES, seeds=3, noise=0.01)
+    trials["trial"] = [str(i) for i in range(len(trials))]
+    generator = np.random.default_rng(0)
+    hard = {variant: 0.25 * generator.standard_normal(400) for variant in VARIANTS["variant"]}
+    answers: dict[str, Flags] = {
+        row["trial"]: generator.random(400) < row["top1"] + hard[row["variant"]]
+        for row in trials.to_dict("records")
+    }
+    found = recommend(VARIANTS, trials, answers=answers)
+    assert found.luck is not None
+    assert found.verdict is not None
+    assert found.luck.variance > 0.005**2
+    good = {one.variant: one.probability_within_indifference for one in found.ranking}
+    assert found.verdict.good == good[found.verdict.variants[found.verdict.brief]]
+    assert found.verdict.variants[found.verdict.late] == found.best.variant
 
 
 def test_more_trials_are_counted_at_every_rung() -> None:

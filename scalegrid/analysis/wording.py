@@ -254,6 +254,11 @@ def _at(recommendation: Recommendation) -> str:
     return f" at {recommendation.rung}×" if recommendation.rung > 1 else ""
 
 
+def _briefly(recommendation: Recommendation) -> str:
+    """For what is compared at the first rung, where the others are not."""
+    return " at 1×" if recommendation.rung > 1 else ""
+
+
 def brief_and_long(recommendation: Recommendation) -> list[str]:
     """Whether the order of brief trainings is that of long ones, and what that means."""
     found = recommendation.verdict
@@ -313,8 +318,8 @@ def _placements(recommendation: Recommendation) -> str:
     unit = "nats" if metric == "val_loss" else "points"
     change = "removed" if found[0].cost_ratio < 1 else "added"
     return (
-        f"Whether layers are {change} early, evenly or late {verdict}: over evenly ({name}), "
-        f"{' and '.join(said)}, in {unit}."
+        f"Whether layers are {change} early, evenly or late{_briefly(recommendation)} {verdict}: "
+        f"over evenly ({name}), {' and '.join(said)}, in {unit}."
     )
 
 
@@ -337,8 +342,7 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     unit = "nats" if metric == "val_loss" else "points"
     middle, low, high = (signed(v, metric) for v in (gain.gain, gain.low, gain.high))
     name = network_name(gain.role, gain.alpha, gain.beta, gain.gamma)
-    at = f" at {gain.rung}×" if recommendation.rung > 1 else ""
-    how = f", as measured{at}" if gain.measured else ""
+    how = f", as measured{_briefly(recommendation)}" if gain.measured else ""
     cost = cost_ratio_text(gain.cost_ratio, recommendation.match)
     return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
 
@@ -368,8 +372,8 @@ def _advantage(recommendation: Recommendation) -> str:
             f"probability {percent(slope.probability)}):"
         )
     return (
-        f"The advantage of compound scaling ({name}) over the best single axis{grows} "
-        f"{', '.join(phis)}{left_out}."
+        f"The advantage of compound scaling ({name}) over the best single "
+        f"axis{_briefly(recommendation)}{grows} {', '.join(phis)}{left_out}."
     )
 
 

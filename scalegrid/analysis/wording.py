@@ -274,13 +274,15 @@ def brief_and_long(recommendation: Recommendation) -> list[str]:
     between = "".join(f"; from {one.rung}× {one.mean:.2f}" for one in found.taus[1:])
     zone = with_unit(recommendation.indifference, recommendation.metric)
     name = _named(recommendation, found.variants[found.brief])
-    even_so = "Even so the" if found.held and found.good < 0.5 else "The"
+    enough = found.good >= recommendation.confidence
+    surprising = found.good < 0.5 if found.held else found.held is False and enough
+    even_so = "Even so the" if surprising else "The"
     lines = [
         f"{said}: Kendall's τ {tau.mean:.2f} ({tau.low:.2f} to {tau.high:.2f}){between}. "
         f"{even_so} brief leader, {name}, is within {zone} of the best at {last}× with probability "
         f"{percent(found.good)}."
     ]
-    if found.held is False:
+    if found.held is False and not enough:
         lines.append(
             f"Brief trainings mislead here: choose by trainings of {last}× or longer, and do not "
             f"take the order of {first}× for that of longer ones."

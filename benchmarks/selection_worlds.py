@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,8 +16,10 @@ from scalegrid.analysis.region import mesh
 from scalegrid.analysis.repeat import most_worth_repeating
 from scalegrid.analysis.selection import chances
 from scalegrid.analysis.surface import fit
+from scalegrid.analysis.tables import brief_trials
 from scalegrid.results import SweepTables
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import enumerated
 
 NOISE = 0.7
 INDIFFERENCE = 0.3
@@ -114,15 +116,15 @@ def candidates_of(tables: SweepTables) -> pd.DataFrame:
 
 
 def table_world(tables: SweepTables) -> World:
-    """A real table as if its means were the truth, of brief trials: `rung_worlds` at rung 1."""
-    return rung_worlds(tables)[1]
+    """A real table as if its means were the truth, of brief trials: `rung_worlds` of these."""
+    return rung_worlds(replace(tables, trials=brief_trials(tables.trials)))[1]
 
 
 def rung_worlds(tables: SweepTables) -> dict[int, World]:
     """A real table by rungs, rising, as if its means were the truth.
 
-    Values are top-1 in points, of the candidates at equal cost and the seeds that all of them have;
-    ``others`` are the validation and the training loss in nats, less being worse.
+    Values are top-1 in points, of the candidates at equal cost and the seeds that all of them have
+    at all rungs; ``others`` are the validation and the training loss in nats, less being worse.
 
     Raises:
         UserError: there are no two such seeds.
@@ -130,20 +132,22 @@ def rung_worlds(tables: SweepTables) -> dict[int, World]:
     candidates = candidates_of(tables)
     shares = candidates[["share_depth", "share_width", "share_resolution"]].to_numpy(np.float64)
     finished = tables.trials[tables.trials["status"] == "finished"]
-    worlds = {}
-    for rung, trials in finished.groupby("rung"):
-        wide = trials.pivot_table(
-            index="variant", columns="seed", values=["top1", "val_loss", "train_loss"]
+    metrics = ["top1", "val_loss", "train_loss"]
+    rungs = sorted(finished["rung"].unique().tolist()) or [1]
+    wide = finished.pivot_table(index="variant", columns=["rung", "seed"], values=metrics)
+    wide = wide.reindex(candidates["variant"])
+    whole = wide.notna().all().groupby(level="seed").sum() == len(metrics) * len(rungs)
+    seeds = whole.index[whole]
+    if len(seeds) < 2:
+        raise UserError(
+            f"{tables.folder} does not have two seeds that every candidate has finished at "
+            f"{enumerated([f'{rung}×' for rung in rungs])}; run more."
         )
-        wide = wide.reindex(candidates["variant"]).dropna(axis=1)
-        if wide["top1"].shape[1] < 2:
-            raise UserError(
-                f"{tables.folder} does not have two seeds that every candidate has finished at "
-                f"{rung}×; run more."
-            )
-        values = 100 * wide["top1"].to_numpy(np.float64)
-        losses = [-wide[name].to_numpy(np.float64) for name in ("val_loss", "train_loss")]
-        worlds[int(str(rung))] = World(shares, values.mean(1), values, tuple(losses))
+    worlds = {}
+    for rung in rungs:
+        top1, *losses = (wide[name][rung][seeds].to_numpy(np.float64) for name in metrics)
+        values = 100 * top1
+        worlds[rung] = World(shares, values.mean(1), values, tuple(-loss for loss in losses))
     return worlds
 
 

@@ -127,9 +127,13 @@ class RungStanding:
         return float(self._chances.within[self._leader])
 
     def clear(self, confidence: float) -> bool:
-        """Whether that is enough, and the leader itself has been at the highest rung."""
-        been = self._lines.counts[self._leader, -1] > 0
-        return bool(been) and is_clear(self.repeats, self.certainty, confidence)
+        """Whether that is enough, and the leader and another have been at the highest rung.
+
+        Of a rung that one alone has been at `recommend` says nothing.
+        """
+        been = self._lines.counts[:, -1] > 0
+        compared = bool(been[self._leader]) and been.sum() > 1
+        return compared and is_clear(self.repeats, self.certainty, confidence)
 
     def worth_most(
         self,

@@ -92,22 +92,25 @@ def difference(
 ) -> Difference | None:
     """How much better ``these`` trials are than ``those``; None if the trials cannot say.
 
-    By least squares, value = variant at a rung + kind + noise, on those with trials of both; of
-    these there are to be two, and a trial more than there are unknowns.
+    By least squares, value = variant at a rung + kind + noise, on those with trials of both; there
+    are to be two such variants, and a line (a variant and seed) more than unknowns at one rung. The
+    trials of a line may share all of their noise, so that they tell no more than one of them.
     """
     from scipy.special import stdtrit
 
     either = values[these | those].assign(kind=these.astype(float))
     grouped = either.groupby(_ALIKE)
     common = either[grouped["kind"].transform("nunique") == 2]
-    variants, groups = common["variant"].nunique(), common.groupby(_ALIKE).ngroups
-    degrees = len(common) - groups - 1
-    if groups < 2 or degrees < 1:
+    line, variants = common.groupby(["variant", "seed"]).ngroup(), common["variant"].nunique()
+    degrees = line.nunique() - variants - 1
+    if variants < 2 or degrees < 1:
         return None
     of_variant = common.groupby(_ALIKE)[["kind", "value"]]
     kind, value = (common[["kind", "value"]] - of_variant.transform("mean")).to_numpy().T
     mean = float(kind @ value / (kind @ kind))
-    error = float(np.sqrt(((value - mean * kind) ** 2).sum() / degrees / (kind @ kind)))
+    variance = ((value - mean * kind) ** 2).mean() * line.nunique() / degrees
+    weight = np.bincount(line, np.abs(kind))
+    error = float(np.sqrt(variance * (weight @ weight)) / (kind @ kind))
     half = float(stdtrit(degrees, 0.975)) * error
     return Difference(mean, mean - half, mean + half, variants)
 

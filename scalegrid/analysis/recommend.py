@@ -140,7 +140,7 @@ def recommend(
         placements=placements(brief, briefly),
         advantage=None if compound is None else advantage(brief, briefly, compound),
         rung=table.rung,
-        verdict=_verdict(table, brief, briefly, indifference),
+        verdict=_verdict(table, fitted, brief, briefly, indifference),
         notes=tuple(_notes(table, metric, best, rates_checked)),
     )
 
@@ -327,13 +327,13 @@ def _gain_of(
 
 
 def _verdict(
-    table: CandidateTable, brief: CandidateTable, briefly: Fit, indifference: float
+    table: CandidateTable, fitted: Fit, brief: CandidateTable, briefly: Fit, indifference: float
 ) -> Verdict | None:
     """Whether the brief answer holds at the highest rung; None where there is one rung."""
     if table.over is None:
         return None
     leader = str(brief.rows["variant"][int(briefly.posterior.expected.argmax())])
-    return verdict(table.over, table.number[leader], indifference)
+    return verdict(table.over, fitted, table.number[leader], indifference)
 
 
 def _optimum(fitted: Fit, table: CandidateTable, flops_factor: float) -> SurfaceOptimum | None:

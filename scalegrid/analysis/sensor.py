@@ -121,7 +121,8 @@ def readings(estimates: Estimates) -> dict[str, Reading]:
     """Noise, spread and reliability by the metric that is compared, and by the others there are.
 
     The first is by the metric alone, `JOINT` the same with the others' help, where they help. The
-    rest are ``top1``, ``top5``, ``val_loss`` and ``train_loss``, as far as all trials have them.
+    rest are ``top1``, ``top5``, ``val_loss`` and ``train_loss``, as far as all trials have them; at
+    a higher rung only if there are two seeds of a candidate there.
     Empty where there is one seed each, or one candidate.
     """
     number = {variant: i for i, variant in enumerate(estimates.variants)}
@@ -137,7 +138,8 @@ def readings(estimates: Estimates) -> dict[str, Reading]:
         if name != estimates.metric and name in own and np.isfinite(own[name]).all():
             trials = zip(own["variant"].map(number), own["seed"], sign * own[name], strict=True)
             alone = Observations.collect(len(number), trials)
-            found[name] = _reading(Model(len(number)).posterior(alone), 1.0)
+            if alone.repeats:
+                found[name] = _reading(Model(len(number)).posterior(alone), 1.0)
     return found
 
 

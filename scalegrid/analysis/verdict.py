@@ -11,6 +11,7 @@ from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.over_rungs import OverRungs
 from scalegrid.analysis.rungs import Lines
 from scalegrid.analysis.selection import chances, interval
+from scalegrid.analysis.surface import Fit
 
 _DRAWS = 4_000
 
@@ -41,8 +42,9 @@ class Verdict:
     ``taus`` are of every rung but the highest. ``brief`` is the number of the candidate that the
     trials of the first rung alone would choose, ``late`` of the one that all trials choose for the
     highest; ``good`` is the probability that ``brief`` is within the zone of the best at the
-    highest rung. ``variants`` are the ids by number. ``expected``, ``low`` and ``high`` are the
-    true values at each rung, (n, K).
+    highest rung; the luck with the images counts. ``variants`` are the ids by number. ``expected``,
+    ``low`` and ``high`` are the true values at each rung, (n, K), on the images there are, of which
+    ``taus`` are as well.
     """
 
     variants: tuple[str, ...]
@@ -76,16 +78,16 @@ class Verdict:
         }
 
 
-def verdict(over: OverRungs, brief: int, indifference: float) -> Verdict:
+def verdict(over: OverRungs, fitted: Fit, brief: int, indifference: float) -> Verdict:
     """Whether the brief answer holds at the highest rung.
 
     Args:
         over: the candidates at all rungs.
+        fitted: of these at the highest, which the recommendation goes by.
         brief: the number of the candidate that the trials of the first rung alone would choose.
         indifference: the zone, in the values' unit.
     """
     draws = over.posterior.sample(_DRAWS, np.random.default_rng(0))
-    expected = over.posterior.expected
     low, high = np.quantile(draws, [0.025, 0.975], axis=0)
     return Verdict(
         variants=over.variants,
@@ -94,9 +96,9 @@ def verdict(over: OverRungs, brief: int, indifference: float) -> Verdict:
             _tau(rung, draws[:, :, k], draws[:, :, -1]) for k, rung in enumerate(over.rungs[:-1])
         ),
         brief=brief,
-        late=int(expected[:, -1].argmax()),
-        good=float(chances(draws[:, :, -1], indifference).within[brief]),
-        expected=expected,
+        late=int(fitted.posterior.expected.argmax()),
+        good=float(chances(fitted.samples.values, indifference).within[brief]),
+        expected=over.posterior.expected,
         low=low,
         high=high,
         lines=over.lines,

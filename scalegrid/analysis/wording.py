@@ -267,6 +267,11 @@ def _at(recommendation: Recommendation) -> str:
     return f" at {recommendation.rung}×" if recommendation.rung > 1 else ""
 
 
+def _briefly(recommendation: Recommendation) -> str:
+    """For what is compared at the first rung, where the others are not."""
+    return " at 1×" if recommendation.rung > 1 else ""
+
+
 def brief_and_long(recommendation: Recommendation) -> list[str]:
     """Whether the order of brief trainings is that of long ones, and what that means."""
     found = recommendation.verdict
@@ -282,13 +287,15 @@ def brief_and_long(recommendation: Recommendation) -> list[str]:
     between = "".join(f"; from {one.rung}× {one.mean:.2f}" for one in found.taus[1:])
     zone = with_unit(recommendation.indifference, recommendation.metric)
     name = _named(recommendation, found.variants[found.brief])
-    even_so = "Even so the" if found.held and found.good < 0.5 else "The"
+    enough = found.good >= recommendation.confidence
+    surprising = found.good < 0.5 if found.held else found.held is False and enough
+    even_so = "Even so the" if surprising else "The"
     lines = [
         f"{said}: Kendall's τ {tau.mean:.2f} ({tau.low:.2f} to {tau.high:.2f}){between}. "
         f"{even_so} brief leader, {name}, is within {zone} of the best at {last}× with probability "
         f"{percent(found.good)}."
     ]
-    if found.held is False:
+    if found.held is False and not enough:
         lines.append(
             f"Brief trainings mislead here: choose by trainings of {last}× or longer, and do not "
             f"take the order of {first}× for that of longer ones."
@@ -326,8 +333,8 @@ def _placements(recommendation: Recommendation) -> str:
     unit = points(metric)
     change = "removed" if found[0].cost_ratio < 1 else "added"
     return (
-        f"Whether layers are {change} early, evenly or late {verdict}: over evenly ({name}), "
-        f"{' and '.join(said)}, in {unit}."
+        f"Whether layers are {change} early, evenly or late{_briefly(recommendation)} {verdict}: "
+        f"over evenly ({name}), {' and '.join(said)}, in {unit}."
     )
 
 
@@ -350,8 +357,7 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     unit = points(metric)
     middle, low, high = (signed(v, metric) for v in (gain.gain, gain.low, gain.high))
     name = network_name(gain.role, gain.alpha, gain.beta, gain.gamma)
-    at = f" at {gain.rung}×" if recommendation.rung > 1 else ""
-    how = f", as measured{at}" if gain.measured else ""
+    how = f", as measured{_briefly(recommendation)}" if gain.measured else ""
     cost = cost_ratio_text(gain.cost_ratio, recommendation.match)
     return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
 
@@ -381,8 +387,8 @@ def _advantage(recommendation: Recommendation) -> str:
             f"probability {percent(slope.probability)}):"
         )
     return (
-        f"The advantage of compound scaling ({name}) over the best single axis{grows} "
-        f"{', '.join(phis)}{left_out}."
+        f"The advantage of compound scaling ({name}) over the best single "
+        f"axis{_briefly(recommendation)}{grows} {', '.join(phis)}{left_out}."
     )
 
 

@@ -98,7 +98,7 @@ def describe_left_out(subject: Subject) -> list[str]:
         for number, thing in (
             (failed, "failed trial"),
             (untried, "untried variant"),
-            (brief, "variant at 1× alone"),
+            (brief, "briefly trained variant"),
             (subject.earlier, "earlier variant"),
         )
         if number

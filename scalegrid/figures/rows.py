@@ -76,17 +76,19 @@ def candidate_rows(
         ruled_out: whether candidates without a label that are ruled out have a row.
         others: whether single axes and the paper's have one that are no candidates, since their
             cost is off.
-        placed: whether networks whose layers are placed otherwise have one, below all.
+        placed: whether networks whose layers are placed otherwise have one, below all,
+            which brief trainings alone compare.
     """
     found = subject.found
     ranking = [one.variant for one in found.ranking]
     ties = {one.variant for one in found.tie_set}
     roles = dict(zip(subject.variants["variant"], subject.variants["role"], strict=True))
     off = [v for v in other_cost(subject) if roles[v] in RIVALS] if others else []
-    elsewhere = [one.variant for one in found.placements] if placed else []
+    placements = found.placements if placed and found.rung == 1 else ()
+    elsewhere = [one.variant for one in placements]
     apart = [*off, *elsewhere]
     labelled = {v for v in [*ranking, *apart] if roles[v] != "grid"} | {ranking[0]}
-    labelled |= {one.even for one in found.placements if placed and one.even in ranking}
+    labelled |= {one.even for one in placements if one.even in ranking}
     if len(ranking) <= LABELLED + 4:
         labelled |= set(ranking)
     else:

@@ -167,9 +167,10 @@ def _caption(subject: Subject, verdict: Verdict) -> list[str]:
     name = network_name(best.role, best.alpha, best.beta, best.gamma)
     size, reached = len(verdict.variants), int((verdict.lines.counts[:, -1] > 0).sum())
     others = ", the others are judged by what these show" if reached < size else ""
+    images = " on these validation images" if found.luck and found.luck.variance else ""
     sentences = [
         "Whether brief trainings foretell long ones.",
-        "Above: the candidates' estimates at each rung around their mean there, with 95 % "
+        f"Above: the candidates' estimates{images} at each rung around their mean there, with 95 % "
         f"intervals; {reached} of {size} candidates have trials at {verdict.rungs[-1]}×{others}. "
         "Lines that do not cross keep their order.",
         "Below: learning curves, means over seeds. A longer training goes on where the rate of the "

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from scalegrid.allocation.base import Ask, Result
 from scalegrid.allocation.racing import Racing
+from scalegrid.analysis import recommend
 
 IDS = ["a", "b", "c", "d", "e", "f"]
 SHARES = dict(zip(IDS, np.random.default_rng(0).dirichlet([1.0] * 3, 6).tolist(), strict=True))
@@ -87,6 +89,26 @@ def test_it_finds_what_is_best_late_where_the_rungs_disagree() -> None:
     racing = made(max_trials=70)
     race(racing, agree=False)
     assert (racing.leading() or ("",))[0] == "f"
+
+
+@pytest.mark.parametrize("ahead", [0.54, 0.80])
+def test_it_stops_where_recommend_says_the_same_of_the_highest_rung(
+    ahead: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Also where one is so far ahead that it alone would have had to be at the highest."""
+    monkeypatch.setitem(BRIEF, "c", ahead)
+    racing = made(replicates=2)
+    rows = [{**ask._asdict(), "status": "finished", "top1": outcome(ask)} for ask in race(racing)]
+    plan = [
+        {"variant": v, "role": "grid", "phi": 1.0, "flops_ratio": 2.0, "resolution": 64}
+        | dict.fromkeys(("alpha", "beta", "gamma"), 1.0)
+        | dict(zip(("share_depth", "share_width", "share_resolution"), shares, strict=True))
+        for v, shares in SHARES.items()
+    ]
+    said = recommend(pd.DataFrame(plan), pd.DataFrame(rows))
+    assert (said.rung, said.trials_needed) == (9, 0)
+    best = said.best
+    assert (best.variant, best.probability_within_indifference) == racing.leading()
 
 
 def test_told_the_same_it_asks_the_same() -> None:

@@ -89,6 +89,18 @@ def test_it_is_a_sentence_and_plain_data() -> None:
     assert "advantage" not in to_text(plain)
 
 
+def test_beside_longer_trainings_it_is_that_of_the_brief_ones_and_that_is_said() -> None:
+    variants, values = swept()
+    brief = trials_table(values)
+    long = brief[brief["variant"].isin(SHARES)].assign(rung=3)
+    said = recommend(
+        variants, pd.concat([brief.assign(rung=1), long], ignore_index=True), compound=COMPOUND
+    )
+    assert said.rung == 3
+    assert said.advantage == recommend(variants, brief, compound=COMPOUND).advantage
+    assert "over the best single axis at 1× changes by" in to_text(said)
+
+
 def test_what_is_compared_is_of_equal_cost_and_the_rest_is_named() -> None:
     variants, values = swept()
     at = variants.set_index("variant")

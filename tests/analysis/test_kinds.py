@@ -105,7 +105,7 @@ def test_the_difference_is_that_of_least_squares_and_its_interval_holds_the_trut
         generator = np.random.default_rng(seed)
         frame = pd.DataFrame({"variant": generator.integers(0, 4, 40).astype(str)})
         kind = pd.Series(generator.random(40) < 0.4)
-        frame["rung"] = 1
+        frame["rung"], frame["seed"] = 1, range(40)
         frame["value"] = 0.3 * kind + frame["variant"].astype(float) + generator.normal(0, 1, 40)
         found = difference(frame, kind, ~kind)
         design = np.column_stack([kind, pd.get_dummies(frame["variant"])]).astype(float)
@@ -114,3 +114,22 @@ def test_the_difference_is_that_of_least_squares_and_its_interval_holds_the_trut
         assert found.mean == pytest.approx(fitted[0])
         held.append(found.low < 0.3 < found.high)
     assert np.mean(held) == pytest.approx(0.95, abs=0.05)
+
+
+def test_a_line_at_several_rungs_is_luck_of_one_seed() -> None:
+    clear = []
+    for number in range(100):
+        generator = np.random.default_rng(number)
+        lines = generator.normal(0, 1, (4, 2))  # a seed on each kind; what it has stays with it
+        frame = pd.DataFrame(
+            (str(i), seed, rung, line + 0.3 * generator.normal())
+            for (i, seed), line in np.ndenumerate(lines)
+            for rung in (1, 3, 9)
+        ).set_axis(["variant", "seed", "rung", "value"], axis=1)
+        kind = frame["seed"] == 1
+        found = difference(frame, kind, ~kind)
+        assert found is not None
+        clear.append(found.clear)
+        one = frame["variant"] == "0"
+        assert difference(frame[one], kind[one], ~kind[one]) is None
+    assert np.mean(clear) < 0.08

@@ -72,6 +72,16 @@ def test_they_are_no_candidates_even_if_better_than_all() -> None:
     assert (one.best, one.notes) == (plain.best, plain.notes)
 
 
+def test_beside_longer_trainings_they_are_compared_at_1x_and_that_is_said() -> None:
+    values = noisy_trials(TRUTH, 6, 0.002)
+    brief = trials_table(values | {"early": [0.5, 0.5], "late": [0.8, 0.8]}).assign(rung=1)
+    long = trials_table(noisy_trials(TRUTH + 0.1, 6, 0.002, 1)).assign(rung=3)
+    one = recommend(placed(), pd.concat([brief, long], ignore_index=True))
+    assert one.rung == 3
+    assert [placement.gain < 0 for placement in one.placements] == [True, False]
+    assert said(one).startswith("Whether layers are added early, evenly or late at 1× matters: ")
+
+
 @pytest.mark.parametrize(
     ("gains", "verdict"),
     [

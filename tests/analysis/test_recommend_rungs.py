@@ -11,7 +11,9 @@ import pytest
 from analysis_tables import noisy_trials, spread_shares, trials_table, variants_table
 
 from scalegrid.analysis import next_step, recommend, rows, to_text
-from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.observations import Flags, Floats
+from scalegrid.analysis.recommend import estimates_as_planned
+from scalegrid.analysis.sensor import readings
 
 SHARES = spread_shares(10)
 VARIANTS = variants_table(SHARES)
@@ -114,6 +116,41 @@ def test_variants_of_another_cost_are_compared_at_1x_and_that_is_said() -> None:
     assert other is not None
     assert other.rung == 9
     assert "as measured at 1×)" in to_text(found)
+
+
+def test_the_brief_leader_is_judged_as_the_ranking_judges_it() -> None:
+    trials = swept(AGREES, seeds=3, noise=0.01)
+    trials["trial"] = [str(i) for i in range(len(trials))]
+    generator = np.random.default_rng(0)
+    hard = {variant: 0.25 * generator.standard_normal(400) for variant in VARIANTS["variant"]}
+    answers: dict[str, Flags] = {
+        row["trial"]: generator.random(400) < row["top1"] + hard[row["variant"]]
+        for row in trials.to_dict("records")
+    }
+    found = recommend(VARIANTS, trials, answers=answers)
+    assert found.luck is not None
+    assert found.verdict is not None
+    assert found.luck.variance > 0.005**2
+    good = {one.variant: one.probability_within_indifference for one in found.ranking}
+    assert found.verdict.good == good[found.verdict.variants[found.verdict.brief]]
+    assert found.verdict.variants[found.verdict.late] == found.best.variant
+
+
+def test_another_order_of_candidates_that_hardly_differ_misleads_nobody() -> None:
+    alike = 0.7 + 0.01 * (BRIEF.max() - BRIEF)
+    found = recommend(VARIANTS, swept(alike, seeds=8, noise=0.001))
+    assert found.verdict is not None
+    assert found.verdict.held is False
+    assert found.verdict.good > 0.95
+    assert "Even so the brief leader" in to_text(found)
+    assert "mislead" not in to_text(found)
+
+
+def test_noise_that_is_not_seen_at_the_highest_rung_is_not_read_there() -> None:
+    trials = swept(AGREES, seeds=3, noise=0.01)
+    once = trials[(trials["rung"] == 1) | (trials["seed"] == 0)]
+    read = [set(readings(estimates_as_planned(VARIANTS, one, {}))) for one in (trials, once)]
+    assert read == [{"top1", "top5", "val_loss"}, {"top1"}]
 
 
 def test_more_trials_are_counted_at_every_rung() -> None:

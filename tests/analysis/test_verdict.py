@@ -38,9 +38,8 @@ def verdict(number: int, correlation: float, reached: list[int], noise: float = 
 
 def of(lines: Lines, brief: Floats) -> Verdict:
     model = Model(SIZE, np.full((SIZE, 3), 1 / 3))
-    return judge(
-        OverRungs([str(i) for i in range(SIZE)], RUNGS, lines, model), int(brief.argmax()), 0.3
-    )
+    over = OverRungs([str(i) for i in range(SIZE)], RUNGS, lines, model)
+    return judge(over, over.fit(), int(brief.argmax()), 0.3)
 
 
 def test_kendall_is_scipys() -> None:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
+import pytest
 from light_sweep import light_spec, run_light_sweep
 from scipy.stats import kendalltau
 
 from benchmarks.fidelity import between, kept_from, measure, parser
-from benchmarks.selection_worlds import World
-from scalegrid.results import load_sweep
+from benchmarks.selection_worlds import World, candidates_of, rung_worlds, table_world
+from scalegrid.results import SweepTables, load_sweep
 
 SIZE, SEEDS = 12, 4
 
@@ -54,19 +55,37 @@ def test_more_is_lost_where_the_order_is_another() -> None:
     assert lost[1] > 0.8
 
 
-def test_every_metric_of_a_brief_training_has_a_row(tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def light(tmp_path_factory: pytest.TempPathFactory) -> SweepTables:
+    folder = tmp_path_factory.mktemp("results")
     run_light_sweep(
-        light_spec(
-            tmp_path, candidates=5, seeds=2, rungs=(1, 2), allocation="uniform", name="light"
-        )
+        light_spec(folder, candidates=5, seeds=3, rungs=(1, 2), allocation="uniform", name="light")
     )
-    rows = measure("made", load_sweep("light", tmp_path))
+    return load_sweep("light", folder)
+
+
+def test_every_metric_of_a_brief_training_has_a_row(light: SweepTables) -> None:
+    rows = measure("made", light)
     assert [row["metric"] for row in rows] == ["top1", "val_loss", "train_loss", "joint"]
     assert {row["rung"] for row in rows} == {1}
     for row in rows:
         assert float(str(row["lost"])) >= 0
         assert (row["metric"] == "joint") == np.isnan(float(str(row["tau"])))
     assert kept_from("made", rows).startswith("made: τ of top-1")
+
+
+def test_lines_are_those_that_all_candidates_have_at_all_rungs(light: SweepTables) -> None:
+    """A line that failed late is left out early too: its place is not taken by another seed."""
+    trials = light.trials.copy()
+    late = candidates_of(light)["variant"].iloc[0], 0, 2
+    trials.loc[trials.set_index(["variant", "seed", "rung"]).index == late, "status"] = "failed"
+    lines = rung_worlds(replace(light, trials=trials))
+    whole = rung_worlds(light)
+    for rung in (1, 2):
+        np.testing.assert_array_equal(lines[rung].values, whole[rung].values[:, 1:])
+    np.testing.assert_array_equal(
+        table_world(replace(light, trials=trials)).values, whole[1].values
+    )
 
 
 def test_three_seeds_unless_told_otherwise() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from figure_tables import FakeTables, plan, train, with_placed
+from figure_tables import FakeTables, over_rungs, plan, train, with_placed
 from figure_texts import assert_legible, drawn_texts
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -237,3 +237,14 @@ def test_placed_networks_have_rows_below_that_are_no_candidates() -> None:
     own = tables.trials.loc[tables.trials["variant"] == "late", "top1"]
     assert markers(figure)["late"][0] == pytest.approx(100 * own.mean())
     assert_legible(draw("price", tables).figure)
+
+
+def test_placed_networks_of_brief_trainings_have_no_rows_among_longer_ones() -> None:
+    trained = over_rungs(train(with_placed(plan(grid=3)), seeds=3), (1, 3))
+    placed = trained.trials["variant"].isin(["early", "late"])
+    tables = replace(trained, trials=trained.trials[~placed | (trained.trials["rung"] == 1)])
+    assert len(Subject(tables).found.placements) == 2
+    figure, caption = draw("equal-cost", tables)
+    assert not {"early", "late"} & markers(figure).keys()
+    assert caption[-1] == "Left out: 3 briefly trained variants."
+    assert_legible(figure)

@@ -13,7 +13,7 @@ from scalegrid.allocation.rung_standing import RungStanding
 from scalegrid.allocation.standing import Standing, TrialStanding
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE
 
-_SPARE_FAILURES = 2  # a variant whose failures exceed its successes by this is not tried again
+_SPARE_FAILURES = 2  # a variant that fails at a rung so many times more is not tried again
 
 
 class Racing:
@@ -108,7 +108,7 @@ class Racing:
             return True
         if self._running or self._missing():
             return False
-        return self._clear or not self._rivals()
+        return self._clear or self._worth_most() is None
 
     @property
     def certainty(self) -> float | None:
@@ -193,7 +193,8 @@ class Racing:
     def _rivals(self) -> list[str]:
         """The candidates that may be tried again; none where there is nothing to compare."""
         hopeful = self._hopeful(self._shares)
-        compared = {ask.variant for ask in self._finished} & self._shares.keys()
+        at_top = {ask.variant for ask in self._finished if ask.rung == self._top}
+        compared = at_top & self._shares.keys()
         return hopeful if len(compared.union(hopeful)) > 1 else []
 
     def _foreseen(self) -> dict[str, float]:
@@ -203,10 +204,11 @@ class Racing:
         return standing.foreseen(self._confidence or CONFIDENCE)
 
     def _hopeful(self, variants: Iterable[str]) -> list[str]:
-        """Those that do not keep failing."""
-        failures = Counter(ask.variant for ask in self._failed)
-        successes = Counter(ask.variant for ask in self._finished)
-        return [v for v in variants if failures[v] < successes[v] + _SPARE_FAILURES]
+        """Those that do not keep failing, at any rung."""
+        failures = Counter((ask.variant, ask.rung) for ask in self._failed)
+        successes = Counter((ask.variant, ask.rung) for ask in self._finished)
+        failing = {at[0] for at in failures if failures[at] >= successes[at] + _SPARE_FAILURES}
+        return [variant for variant in variants if variant not in failing]
 
     def _next_seed(self, variant: str) -> int:
         used = {*self._finished, *self._failed, *self._running}

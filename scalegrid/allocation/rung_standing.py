@@ -131,9 +131,13 @@ class RungStanding:
 
         Of a rung that one alone has been at `recommend` says nothing.
         """
-        been = self._lines.counts[:, -1] > 0
-        compared = bool(been[self._leader]) and been.sum() > 1
-        return compared and is_clear(self.repeats, self.certainty, confidence)
+        been = bool(self._lines.counts[self._leader, -1] > 0)
+        return been and self._compared and is_clear(self.repeats, self.certainty, confidence)
+
+    @property
+    def _compared(self) -> bool:
+        """Whether two candidates have been at the highest rung."""
+        return int((self._lines.counts[:, -1] > 0).sum()) > 1
 
     def worth_most(
         self,
@@ -142,7 +146,12 @@ class RungStanding:
         failed: Set[Ask],
         next_seed: Callable[[str], int],
     ) -> Ask | None:
-        """The new line, or the line a rung higher, that says most per unit of work."""
+        """The new line, or the line a rung higher, that says most per unit of work.
+
+        None where the leader keeps failing, and so will never have been at the highest rung.
+        """
+        if self.leader not in hopeful and self._lines.counts[self._leader, -1] == 0:
+            return None
         covariance = self._covariance(running)
         mean, top = self.posterior.expected[:, -1], len(self._rungs) - 1
         leader, challenger = rivals(mean, covariance[:, top, :, top], self._indifference)
@@ -189,11 +198,17 @@ class RungStanding:
         ):
             has = tuple(np.flatnonzero(known).tolist())
             gets = tuple(range(has[-1] + 1, count))
-            if not gets or (self._tried[candidate], seed) in busy or (candidate, has) in seen:
+            variant = self._tried[candidate]
+            if not gets or variant not in hopeful or (variant, seed) in busy:
+                continue
+            if (candidate, has) in seen:
                 continue
             seen.add((candidate, has))  # lines of one candidate that have the same rungs are alike
             steps.append(_Step(candidate, seed, has, gets))
-        return steps
+        last = [step for step in steps if step.gets == (count - 1,)]
+        failing = any(ask.rung == self._rungs[-1] for ask in failed)
+        # One alone at the highest rung tells nothing, so none would be tried there again.
+        return last if last and failing and not self._compared else steps
 
     def _covariance(self, running: Set[Ask]) -> Floats:
         """That of the posterior, as if the running trials had ended, (n, K, n, K)."""

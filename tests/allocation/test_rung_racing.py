@@ -129,6 +129,17 @@ def test_workers_do_not_all_train_the_same() -> None:
     assert len(set(lines)) == 4
 
 
+@pytest.mark.parametrize("able", [frozenset(), frozenset("a"), frozenset("ab")])
+def test_candidates_that_keep_failing_at_the_top_do_not_keep_a_race_going(
+    able: frozenset[str],
+) -> None:
+    late = frozenset(Ask(v, seed, 9) for v in IDS if v not in able for seed in range(300))
+    asks = race(made(), fail=late)
+    failed = Counter(ask.variant for ask in asks if ask in late)
+    assert max(failed.values()) <= 2
+    assert len(asks) < 150
+
+
 def test_a_line_that_failed_does_not_go_on() -> None:
     racing = made(max_trials=40)
     failing = frozenset(Ask(v, seed, 3) for v in IDS for seed in range(2))

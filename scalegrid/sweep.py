@@ -23,6 +23,7 @@ from scalegrid.executors import (
     Executor,
     LocalExecutor,
     Placement,
+    decoders,
     placement_for,
     was_killed,
 )
@@ -48,7 +49,7 @@ from scalegrid.training.trainer import KNOWN
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.tuning import Tuning, stopped
 from scalegrid.util.errors import UserError
-from scalegrid.util.processes import available_cores, ignore_interruptions, stoppable
+from scalegrid.util.processes import ignore_interruptions, stoppable
 
 _GIVE_UP = 4
 """Trials that all fail before a trainer is given up; the largest networks come first."""
@@ -184,7 +185,7 @@ def _data(plan: Plan, display: Display) -> CachedData:
     return prepare(
         source,
         [variant.resolution for variant in plan.variants],
-        workers=min(available_cores(), plan.spec.workers or available_cores()),
+        workers=decoders(plan.spec),
         progress=display.preparing,
     )
 

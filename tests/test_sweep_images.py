@@ -35,7 +35,7 @@ def test_no_more_processes_decode_than_there_are_workers_or_cores(
         return prepare(*arguments, **{**settings, "workers": 1})
 
     monkeypatch.setattr(scalegrid.sweep, "prepare", recorded)
-    monkeypatch.setattr(scalegrid.sweep, "available_cores", lambda: 4)
+    monkeypatch.setattr("scalegrid.executors.placement.available_cores", lambda: 4)
     run_light_sweep(light_spec(tmp_path / "results", workers=workers))
     assert decoders == [expected]
 

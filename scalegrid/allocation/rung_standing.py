@@ -9,8 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalegrid.allocation.base import Ask, Result
-from scalegrid.allocation.standing import levels
-from scalegrid.analysis.luck import luck
+from scalegrid.allocation.standing import levels, luck_with_images
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.over_rungs import OverRungs
@@ -87,12 +86,12 @@ class RungStanding:
         )
         model = Model(len(tried), np.array([shares[v] for v in tried], dtype=np.float64))
         self._over = OverRungs(tried, rungs, self._lines, model)
-        answers = {
-            (self._number[ask.variant], ask.seed): result.answers
+        at_top = {
+            (self._number[ask.variant], ask.seed): result
             for ask, result in finished.items()
             if ask.variant in self._number and ask.rung == rungs[-1]
         }
-        self._luck = luck({at: flags for at, flags in answers.items() if flags is not None})
+        self._luck = luck_with_images(at_top)
 
     @property
     def repeats(self) -> int:

@@ -13,7 +13,7 @@ from scalegrid.allocation.base import Ask, Result
 from scalegrid.analysis import joint
 from scalegrid.analysis.foresight import HORIZON, trials_needed
 from scalegrid.analysis.kinds import levelled
-from scalegrid.analysis.luck import luck
+from scalegrid.analysis.luck import Luck, luck
 from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Observations
 from scalegrid.analysis.repeat import most_worth_repeating
@@ -81,8 +81,7 @@ class TrialStanding:
             len(tried), ((*at, values[ask], *finished[ask].others) for at, ask in own.items())
         )
         self._model = Model(len(tried), np.array([shares[v] for v in tried], dtype=np.float64))
-        answers = {at: finished[ask].answers for at, ask in own.items()}
-        self._luck = luck({at: flags for at, flags in answers.items() if flags is not None})
+        self._luck = luck_with_images({at: finished[ask] for at, ask in own.items()})
         self._foresight: int | None = None
 
     @property
@@ -153,6 +152,12 @@ class TrialStanding:
             )
             self._foresight = HORIZON * len(self._tried) if needed is None else needed
         return dict(zip(self._tried, (self._foresight * self._chances.best).tolist(), strict=True))
+
+
+def luck_with_images(results: Mapping[tuple[int, int], Result]) -> Luck | None:
+    """The luck of candidates, by number and seed, as far as their trials' answers are known."""
+    answers = {at: result.answers for at, result in results.items()}
+    return luck({at: flags for at, flags in answers.items() if flags is not None})
 
 
 def levels(finished: Mapping[Ask, Result]) -> dict[Ask, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from scalegrid.analysis.tables import with_rungs
 from scalegrid.metric import measure
 from scalegrid.spec import INDIFFERENCE, LOSS_INDIFFERENCE, Metric
 from scalegrid.util.errors import UserError
@@ -126,8 +127,9 @@ def trial_values(
         raise UserError(f"no trial has a figure {column!r}; {_there_are(finished)}.")
     if column not in trials:
         trials = trials.assign(**{column: math.nan})
-    trials = trials if "rung" in trials else trials.assign(rung=1)
-    joined: pd.DataFrame = trials.merge(variants[["variant", "flops_ratio"]], on="variant")
+    joined: pd.DataFrame = with_rungs(trials).merge(
+        variants[["variant", "flops_ratio"]], on="variant"
+    )
     joined["value"] = value(joined, metric, joined["flops_ratio"] / flops_factor).astype(float)
     usable: pd.DataFrame = joined[(joined["status"] == "finished") & np.isfinite(joined["value"])]
     return usable

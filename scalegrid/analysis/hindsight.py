@@ -14,7 +14,7 @@ from scalegrid.analysis.observations import Flags
 from scalegrid.analysis.recommend import estimates_as_planned
 from scalegrid.analysis.selection import MIN_REPEATS, chances
 from scalegrid.analysis.surface import Fit
-from scalegrid.analysis.tables import Tables
+from scalegrid.analysis.tables import Tables, with_rungs
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -165,7 +165,7 @@ def _in_order(tables: Tables) -> pd.Series[str]:
             "the tables do not say when each trial ended; run the sweep again under another --name "
             "to know."
         )
-    by = ["finished_at", "seed", "variant", *(["rung"] if "rung" in trials else [])]
-    ordered = trials.sort_values(by, kind="stable")
+    by = ["finished_at", "seed", "variant", "rung"]
+    ordered = with_rungs(trials).sort_values(by, kind="stable")
     ids: pd.Series[str] = ordered["trial"].reset_index(drop=True)
     return ids

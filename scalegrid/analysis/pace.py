@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from scalegrid.analysis.tables import with_rungs
+
 if TYPE_CHECKING:
     from collections.abc import Collection
 
@@ -40,8 +42,8 @@ class Pace:
         before = np.concatenate([[-np.inf], np.maximum.accumulate(ends)[:-1]])
         busy = float((ends - np.clip(starts, before, ends)).sum())
         at_once = max(1.0, float(seconds.sum()) / busy) if busy else 1.0
-        rung = own["rung"] if "rung" in own else np.ones(len(own))
-        return cls(len(trials), busy, float(own.groupby(rung)["seconds"].mean().sum()) / at_once)
+        line = float(with_rungs(own).groupby("rung")["seconds"].mean().sum())
+        return cls(len(trials), busy, line / at_once)
 
     def seconds(self, trials: float) -> float | None:
         """How long so many more trials of candidates take."""

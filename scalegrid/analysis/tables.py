@@ -13,7 +13,13 @@ if TYPE_CHECKING:
 
 def brief_trials(trials: pd.DataFrame) -> pd.DataFrame:
     """Those of the first rung, which all variants have: those of one length are compared."""
-    return trials[trials["rung"] == 1] if "rung" in trials else trials
+    brief: pd.DataFrame = trials[with_rungs(trials)["rung"] == 1]
+    return brief
+
+
+def with_rungs(trials: pd.DataFrame) -> pd.DataFrame:
+    """The trials with their ``rung``: where a table lacks that, all are of the first."""
+    return trials if "rung" in trials else trials.assign(rung=1)
 
 
 class Tables(Protocol):

@@ -7,7 +7,7 @@ imports torch; the workers do.
 from scalegrid.executors.base import Event, Executor
 from scalegrid.executors.inline import InlineExecutor
 from scalegrid.executors.local import KILLED, LocalExecutor, was_killed
-from scalegrid.executors.placement import Placement, placement_for
+from scalegrid.executors.placement import Placement, decoders, placement_for
 
 __all__ = [
     "KILLED",
@@ -16,6 +16,7 @@ __all__ = [
     "InlineExecutor",
     "LocalExecutor",
     "Placement",
+    "decoders",
     "placement_for",
     "was_killed",
 ]

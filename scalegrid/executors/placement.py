@@ -42,13 +42,19 @@ def placement_for(spec: SweepSpec) -> Placement:
     if devices == ["cpu"]:
         cores = available_cores()
         _check_crowd(spec, cores)
-        default = max(1, min(cores // spec.threads, room_for_workers()))
+        default = max(1, min(cores // spec.threads, _room_for_workers()))
     else:
         default = len(devices) * spec.trials_per_device
     return Placement(spec.workers or default, tuple(devices), spec.threads)
 
 
-def room_for_workers() -> int:
+def decoders(spec: SweepSpec) -> int:
+    """How many processes, or threads, decode images: as many as workers, and no more than cores."""
+    cores = available_cores()
+    return min(cores, spec.workers or cores)
+
+
+def _room_for_workers() -> int:
     """How many workers there is memory for, beside the process that they belong to."""
     return device_memory("cpu") // _PROCESS - 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -55,7 +55,7 @@ def draw(tables: Tables) -> Drawing:
             "fewer than two candidates have finished a trial longer than the brief ones; "
             "`scalegrid sweep --rungs 1,3` trains some."
         )
-    lines = list(_lines(subject, verdict))
+    lines = _lines(subject, verdict)
     labels = [line.label for line in lines if line.label]
     room = _GAP + max(text_width(label, style.SMALL) for label in labels)
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1 - room / (72 * style.COLUMN), 1))
@@ -77,7 +77,7 @@ def draw(tables: Tables) -> Drawing:
     return Drawing(figure, _caption(subject, verdict))
 
 
-def _lines(subject: Subject, verdict: Verdict) -> Iterator[_Line]:
+def _lines(subject: Subject, verdict: Verdict) -> list[_Line]:
     """The candidates, those with a label last, so that they are drawn above the others."""
     labels = {verdict.variants[verdict.brief]: "best at 1×", verdict.variants[verdict.late]: "best"}
     if verdict.brief != verdict.late:
@@ -88,7 +88,7 @@ def _lines(subject: Subject, verdict: Verdict) -> Iterator[_Line]:
         single = "" if role in ("grid", "compound") else subject.label(role)
         label = ", ".join(filter(None, [single, labels.get(variant)]))
         rows.append(_Line(number, variant, role, label[:1].upper() + label[1:]))
-    return iter(sorted(rows, key=lambda one: (bool(one.label), one.variant in labels)))
+    return sorted(rows, key=lambda one: (bool(one.label), one.variant in labels))
 
 
 def _around_mean(values: Floats, verdict: Verdict) -> Floats:

@@ -13,13 +13,13 @@ from scalegrid import baselines
 from scalegrid.baselines import BUILT_IN, Baseline, brief_rate
 from scalegrid.coefficients import DepthRule
 from scalegrid.data import EMBEDDED, Source, open_source
+from scalegrid.executors import decoders
 from scalegrid.plan.kept import kept
 from scalegrid.plan.trainer import check_trainer, trainer_source
 from scalegrid.spec import BRIEF_IMAGES, HELD_SCHEDULE, SMALL, Recipe, SweepSpec
 from scalegrid.training.held import DECAY
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
-from scalegrid.util.processes import available_cores
 
 _ALL_RIGHT = 5  # classes, of which the right one is always among the first five
 _PLAIN = ("sgd", "momentum")
@@ -93,7 +93,7 @@ def open_data(spec: SweepSpec) -> Source:
         label_column=spec.label_column,
         skip_bad_images=spec.skip_bad_images,
         fit=spec.fit,
-        workers=min(available_cores(), spec.workers or available_cores()),
+        workers=decoders(spec),
     )
     if source.num_train < spec.batch_size:
         raise UserError(

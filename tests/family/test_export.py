@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import json
 import os
@@ -113,9 +114,10 @@ def families(folder: Path) -> dict[str, Family]:
                     size.depth, size.width, 10, resolution=size.resolution
                 )
                 image = torch.rand(1, 3, size.resolution, size.resolution)
+                weights = copy.deepcopy(network.state_dict())
                 with torch.no_grad():
-                    logits = network.eval()(image)
-                saved = {"weights": network.state_dict(), "image": image, "logits": logits}
+                    logits = network.eval().double()(image.double())
+                saved = {"weights": weights, "image": image, "logits": logits}
                 torch.save(saved, folder / f"{model}.pt")
     (folder / "train.py").write_text(TRAIN)
     write_example(folder)

@@ -24,9 +24,9 @@ BLOCKS = re.findall(
     r"^```(console|python|text)\n(.*?)^```", README + TABLES, re.MULTILINE | re.DOTALL
 )
 BRIEF: dict[str, Any] = {
-    "train_images": 48,
-    "val_images": 24,
-    "batch_size": 16,
+    "train_images": 24,
+    "val_images": 20,
+    "batch_size": 24,
     "epochs": 1,
     "candidates": 4,
     "resolution": 32,

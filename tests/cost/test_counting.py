@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import timm
 import torch
+from breadth import some
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -92,9 +93,7 @@ def test_a_baseline_costs_what_fvcore_counts(name: str) -> None:
     assert cost.measure(model, px).flops == fvcore_count(model, px)
 
 
-@pytest.mark.parametrize(
-    "name", [*OTHERS[::2], *(pytest.param(name, marks=pytest.mark.slow) for name in OTHERS[1::2])]
-)
+@pytest.mark.parametrize("name", some(OTHERS, 3))
 def test_another_network_costs_what_fvcore_counts(name: str, monkeypatch: Any) -> None:
     monkeypatch.setattr("timm.layers.config._USE_FUSED_ATTN", 0)  # fvcore does not know it
     with torch.random.fork_rng(devices=[]):
@@ -102,7 +101,7 @@ def test_another_network_costs_what_fvcore_counts(name: str, monkeypatch: Any) -
     assert cost.measure(model, 64).flops == fvcore_count(model, 64)
 
 
-@pytest.mark.parametrize("name", [*OTHERS, *TORCH_ALONE])
+@pytest.mark.parametrize("name", some([*OTHERS, *TORCH_ALONE], 4))
 def test_another_network_costs_what_torch_counts(name: str) -> None:
     """Attention by a fused operator is counted too, which torch has other formulas for."""
     with torch.device("meta"):

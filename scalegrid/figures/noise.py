@@ -56,8 +56,8 @@ def draw(tables: Tables) -> Drawing:
     read = readings(subject.estimates)
     if not read:
         raise UserError(
-            "every candidate has one seed, so that noise cannot be separated from difference; run "
-            "`scalegrid sweep` again with more --seeds."
+            "every candidate has one seed, so that noise cannot be separated from difference; "
+            + subject.adding("--seeds 2")
         )
     own = read[subject.found.metric]
     rows = min(max(_PITCH * len(subject.trained), _LEAST), _MOST)

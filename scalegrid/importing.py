@@ -98,21 +98,24 @@ def import_trials(
         spec = _specification({**at.model_dump(include={"name", "results"}), **given}, store.stored)
         wanted = measure(spec.metric).column
         trainings, notes = read_trainings(Path(path), int(spec.resolution or 0), wanted)
-        had = _had(store.stored)
-        networks = [_unscaled(spec, had), *had, *(one.network for one in trainings)]
+        unscaled = Given("baseline", 0.0, Scaling(1.0, 1.0, 1.0), int(spec.resolution or 0))
+        had = [unscaled] if store.stored is None else _had(store.stored)
+        networks = [*had, *(one.network for one in trainings)]
         every = given_variants(networks, spec)
-        own = every[len(networks) - len(trainings) :]
+        own = every[len(had) :]
+        _check_unchanged(every, store.stored)
         notes += _check_costs(trainings, own, spec)
         spec = _with_networks(spec, every, fixed="flops_factor" in spec.model_fields_set)
         variants = _named(every, spec.flops_factor)
         data = store.stored.data if store.stored else digest([IMPORTED, name])
-        before = store.stored.trials.to_pylist() if store.stored else []
+        before = _with_costs(store.stored, variants)
         new = _new_rows(trainings, own, before, data)
         made = {row["trial"]: row for row in (*before, *new)}
         spec = _with_trials(spec, list(made.values()))
-        notes += _notes(variants, list(made.values()), spec)
+        notes += _notes(variants, list(made.values()), spec, networks)
         store.start(spec, [variant_row(one, at) for at, one in enumerate(variants)], data)
-        store.add(new, [])
+        if new:
+            store.add(list(made.values()), [])
         total, now = len(made), time.time()
         status = Status(name, "finished", total, 0, total, started_at=now, updated_at=now)
         write_status(spec.folder, status)
@@ -148,17 +151,11 @@ def _specification(given: Mapping[str, Any], stored: Stored | None) -> SweepSpec
     return yaml.build(SweepSpec, {**settings, "trainer": IMPORTED})
 
 
-def _had(stored: Stored | None) -> list[Given]:
-    """The networks that are stored, with the costs that were given for them."""
-    if stored is None:
-        return []
+def _had(stored: Stored) -> list[Given]:
+    """The networks that are stored, the baseline first, with the costs that were given for them."""
     tried, found = set(stored.trials["variant"].to_pylist()), []
     for row in stored.planned:
-        px = stored.planned[0]["resolution"]
-        gamma = row["gamma"] ** row["phi"]
-        scaling = Scaling(
-            row["depth"], row["width"], gamma if row["phi"] else row["resolution"] / px
-        )
+        scaling = Scaling(row["depth"], row["width"], row["gamma"] ** row["phi"])
         one = Given(row["role"], row["phi"], scaling, row["resolution"])
         if row["variant"] in tried and not stored.spec.network_known:
             one = one._replace(flops=row["flops"], params=row["params"] or None)
@@ -168,10 +165,22 @@ def _had(stored: Stored | None) -> list[Given]:
     return found
 
 
-def _unscaled(spec: SweepSpec, had: Sequence[Given]) -> Given:
-    return (
-        had[0] if had else Given("baseline", 0.0, Scaling(1.0, 1.0, 1.0), int(spec.resolution or 0))
-    )
+def _check_unchanged(variants: Sequence[Variant], stored: Stored | None) -> None:
+    """Raise UserError where the networks that are stored are not built now."""
+    now = {one.variant for one in variants}
+    if stored is not None and not now.issuperset(row["variant"] for row in stored.planned):
+        raise UserError(
+            f"{stored.spec.baseline} has changed since {stored.folder} was imported; choose "
+            "another --name, or undo the change."
+        )
+
+
+def _with_costs(stored: Stored | None, variants: Sequence[Variant]) -> list[Row]:
+    """The trials that are stored, with the costs of their networks as they are known now."""
+    if stored is None:
+        return []
+    costs = {one.variant: {"flops": one.flops, "params": one.params} for one in variants}
+    return [row | costs[row["variant"]] for row in stored.trials.to_pylist()]
 
 
 def _check_costs(
@@ -335,12 +344,14 @@ def _with_trials(spec: SweepSpec, rows: Sequence[Row]) -> SweepSpec:
     return yaml.build(SweepSpec, {**spec.model_dump(exclude_none=True), "rungs": rungs})
 
 
-def _notes(variants: Sequence[Variant], rows: Sequence[Row], spec: SweepSpec) -> list[str]:
+def _notes(
+    variants: Sequence[Variant], rows: Sequence[Row], spec: SweepSpec, networks: Sequence[Given]
+) -> list[str]:
     """Sentences on what is assumed, and on what cannot be drawn."""
     notes = []
     base, tried = variants[0], {row["variant"] for row in rows}
     ratios = [one.flops_ratio for one in _candidates(variants)]
-    if not spec.network_known and base.flops == FORMULA_FLOPS:
+    if not spec.network_known and all(one.flops is None for one in networks):
         notes.append(
             "FLOPs are not given: they are taken to grow by α·β²·γ², from "
             f"{count(FORMULA_FLOPS)} of the baseline"

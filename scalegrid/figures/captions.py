@@ -12,7 +12,6 @@ from scalegrid.figures.rows import Row, other_cost
 from scalegrid.figures.subject import Subject
 from scalegrid.util.text import plural
 
-
 NO_EPOCHS = "no training that was made elsewhere has epochs, so there is no curve."
 
 

@@ -92,13 +92,13 @@ def read_trainings(path: Path, resolution: int, wanted: str) -> tuple[list[Train
     is_parquet = path.suffix.lower() in (".parquet", ".pq")
     columns, rows = _parquet(path) if is_parquet else _text(path)
     _check_columns(path, columns)
-    failed = [row for _, row in rows if str(row.get("status", "finished")) != "finished"]
-    rows = [one for one in rows if one[1] not in failed]
+    every = len(rows)
+    rows = [one for one in rows if _finished(one[1])]
     if not rows:
         raise UserError(f"{path} has no row of a finished training.")
     own, notes = _own_figures(columns, [row for _, row in rows])
-    if failed:
-        notes.append(f"{plural(len(failed), 'row')} whose status is not finished are left out")
+    if left := every - len(rows):
+        notes.append(f"rows whose status is not finished are left out: {left}")
     each = (_figures_of(f"{path}: {at}", row, own, wanted) for at, row in rows)
     return [
         _training(f"{path}: {at}", row, figures, resolution)
@@ -176,8 +176,12 @@ def _own_figures(columns: Sequence[str], rows: Sequence[Row]) -> tuple[list[str]
     return own, [said] if dropped else []
 
 
+def _finished(row: Row) -> bool:
+    return _empty(row.get("status")) or str(row["status"]).strip() == "finished"
+
+
 def _empty(cell: object) -> bool:
-    return cell is None or (isinstance(cell, str) and not cell.strip())
+    return cell is None or cell != cell or (isinstance(cell, str) and not cell.strip())
 
 
 def _is_number(cell: object) -> bool:

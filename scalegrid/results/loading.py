@@ -325,7 +325,7 @@ def read_stored(folder: Path) -> Stored | None:
         return None
     spec = yaml.load(SweepSpec, folder / SPEC_FILE, "specification")
     for key, value in _ONCE.items():  # of a scalegrid that had no choice
-        if key not in spec.model_fields_set:
+        if key not in spec.model_fields_set and not spec.imported:
             spec = spec.model_copy(update={key: value})
     # In the reverse of the order of writing: what a row refers to is there when it is read.
     trials = read_table(folder / TRIALS_FILE, TRIALS)

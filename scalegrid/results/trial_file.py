@@ -99,11 +99,8 @@ def read_trainings(path: Path, resolution: int, wanted: str) -> tuple[list[Train
     own, notes = _own_figures(columns, [row for _, row in rows])
     if left := every - len(rows):
         notes.append(f"rows whose status is not finished are left out: {left}")
-    each = (_figures_of(f"{path}: {at}", row, own, wanted) for at, row in rows)
-    return [
-        _training(f"{path}: {at}", row, figures, resolution)
-        for (at, row), figures in zip(rows, each, strict=True)
-    ], notes
+    found = [_training(f"{path}: {at}", row, own, wanted, resolution) for at, row in rows]
+    return found, notes
 
 
 def _text(path: Path) -> tuple[list[str], list[tuple[str, Row]]]:
@@ -210,15 +207,12 @@ def _number(where: str, row: Row, name: str) -> float:
     raise UserError(f"{where}: {name} {said}, and must be {kind.words}{comma}.")
 
 
-def _figures_of(where: str, row: Row, own: Sequence[str], wanted: str) -> dict[str, float]:
-    return {
+def _training(where: str, row: Row, own: Sequence[str], wanted: str, resolution: int) -> Training:
+    figures = {
         name: _number(where, row, name)
         for name in (*_COLUMNS, *own)
         if name in row and (name == wanted or not _empty(row[name]))
     }
-
-
-def _training(where: str, row: Row, figures: dict[str, float], resolution: int) -> Training:
     rung = _number(where, row, "rung")
     device = row.get("device")
     return Training(

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from scalegrid.coefficients import Coefficients
     from scalegrid.family import make_family
     from scalegrid.figures import draw
+    from scalegrid.importing import import_trials
     from scalegrid.plan import Plan, Variant, make_plan
     from scalegrid.results import SweepTables, load_sweep
     from scalegrid.spec import Recipe, SweepSpec
@@ -51,6 +52,7 @@ _ROOMS = {
     "compare": "analysis",
     "draw": "figures",
     "get_baseline": "baselines:get",
+    "import_trials": "importing",
     "load_sweep": "results",
     "make_family": "family",
     "make_plan": "plan",
@@ -75,6 +77,7 @@ __all__ = [
     "compare",
     "draw",
     "get_baseline",
+    "import_trials",
     "load_sweep",
     "make_family",
     "make_plan",

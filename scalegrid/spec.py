@@ -49,6 +49,12 @@ INDIFFERENCE, LOSS_INDIFFERENCE = 0.3, 0.01
 MOST_RUNGS = 8
 """Rungs that a sweep may have."""
 
+IMPORTED = "imported"
+"""The trainer of a sweep whose trainings were made elsewhere."""
+
+UNKNOWN = "unknown"
+"""The baseline of such a sweep where its networks are not known."""
+
 HELD_SCHEDULE = "wsd"
 """The schedule that holds its rate, so that a training can go on to a higher rung."""
 
@@ -433,10 +439,22 @@ class SweepSpec(Recipe):
 
     @model_serializer(mode="wrap")
     def _what_holds(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """All fields, less those that a trainer decides."""
+        """All fields, less those that a trainer decides, or that trainings elsewhere lack."""
         fields: dict[str, Any] = write(self)
+        if self.imported:
+            return {key: value for key, value in fields.items() if key in IMPORTED_KEYS}
         dropped = TRAINER_KEYS if self.trainer is not None else ()
         return {key: value for key, value in fields.items() if key not in dropped}
+
+    @property
+    def imported(self) -> bool:
+        """Whether the trainings were made elsewhere."""
+        return self.trainer == IMPORTED
+
+    @property
+    def network_known(self) -> bool:
+        """Whether the networks can be built; of trainings made elsewhere they need not be."""
+        return not self.imported or self.baseline != UNKNOWN
 
     @property
     def matched_cost(self) -> Match:
@@ -574,6 +592,15 @@ TRAINER_KEYS = frozenset(
     }
 )
 """Keys that mean nothing where a trainer is given: it decides what they do."""
+
+IMPORTED_KEYS = frozenset(
+    {
+        *("baseline", "resolution", "resolution_step", "channels", "num_classes", "trainer"),
+        *("flops_factor", "depth_rounding", "curves", "compound", "rungs"),
+        *("metric", "indifference", "confidence", "name", "results"),
+    }
+)
+"""Keys that mean something where trainings were made elsewhere."""
 
 IMAGE_KEYS = frozenset(
     {"data", "channels", "image_column", "label_column", "skip_bad_images", "fit"}

@@ -9,7 +9,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "scalegrid"
 ROOMS = (  # top first: a room imports those further down alone
-    *("__main__", "cli", "sweep", "tuning", "report", "figures", "track", "family", "progress"),
+    *(
+        "__main__",
+        "cli",
+        "sweep",
+        "tuning",
+        "importing",
+        "report",
+        "figures",
+        "track",
+        "family",
+        "progress",
+    ),
     *(
         "results",
         "plan",

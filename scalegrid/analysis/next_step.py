@@ -12,7 +12,7 @@ from scalegrid.analysis.candidates import zone
 from scalegrid.analysis.recommendation import Recommendation
 from scalegrid.analysis.wording import LONGER, outlook
 from scalegrid.metric import measure, metric_flags
-from scalegrid.spec import CONFIDENCE
+from scalegrid.spec import CONFIDENCE, IMPORTED
 from scalegrid.util.text import duration
 
 
@@ -26,6 +26,8 @@ def next_step(found: Recommendation, spec: Mapping[str, Any], folder: Path) -> l
     """
     if found.trials_needed == 0:
         return []
+    if spec.get("trainer") == IMPORTED:
+        return [outlook(found), f"  {going_on(spec, folder)}"]
     from scalegrid.data import EMBEDDED  # late, since what reads tables does without the data
 
     judged = _judged(found, spec)
@@ -50,7 +52,13 @@ def next_step(found: Recommendation, spec: Mapping[str, Any], folder: Path) -> l
 
 
 def going_on(spec: Mapping[str, Any], folder: Path, flags: Sequence[str] = ()) -> str:
-    """The command that goes on with the sweep in ``folder``, to be pasted into a shell."""
+    """The command that goes on with the sweep in ``folder``, to be pasted into a shell.
+
+    Trainings that are made elsewhere are added, from a table that only the user knows.
+    """
+    if spec.get("trainer") == IMPORTED:
+        results = [] if folder.parent == Path("results") else ["--results", str(folder.parent)]
+        return shlex.join(["scalegrid", "import", "TRIALS.csv", "--name", folder.name, *results])
     words = ["scalegrid", "sweep", str(folder / "sweep.yaml")]
     if Path(spec.get("results", "results")) != folder.parent:
         words += ["--results", str(folder.parent)]

@@ -37,6 +37,8 @@ class Pace:
             return cls(len(trials), None, None)
         seconds = finished["seconds"].to_numpy(dtype=np.float64)
         ends = finished["finished_at"].to_numpy(dtype="datetime64[us]").astype(np.float64) / 1e6
+        if not ends.max() > 0:  # made elsewhere, at times that are not known
+            return cls(len(trials), None, None)
         order = np.argsort(ends, kind="stable")
         ends, starts = ends[order], (ends - seconds)[order]
         before = np.concatenate([[-np.inf], np.maximum.accumulate(ends)[:-1]])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -17,7 +18,8 @@ from scalegrid.util.text import did_you_mean, sentence
 from scalegrid.util.version import __version__
 
 COMMANDS = (
-    *("sweep", "plan", "status", "recommend", "compare", "plot", "report", "family", "baselines"),
+    *("sweep", "plan", "import", "status", "recommend", "compare", "plot", "report", "family"),
+    "baselines",
 )
 
 
@@ -30,8 +32,9 @@ class _Group(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in COMMANDS:
             return None
-        module = importlib.import_module(f"scalegrid.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
+        module = importlib.import_module(f"scalegrid.cli.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def resolve_command(

@@ -16,6 +16,7 @@ from scalegrid.metric import measure
 from scalegrid.spec import GROUPS, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import sentence
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -200,7 +201,7 @@ def _metric(context: click.Context, _option: click.Parameter, name: str | None) 
         try:
             measure(metric)
         except ValueError as error:
-            raise UserError(f"--metric {name} {error}.") from None
+            raise UserError(sentence(f"--metric {name} {error}")) from None
     return metric
 
 

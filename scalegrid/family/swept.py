@@ -12,6 +12,7 @@ from scalegrid.cost.table import Costs
 from scalegrid.family.intervals import Interval, interval
 from scalegrid.family.start import Start
 from scalegrid.plan.trainer import OUTPUTS
+from scalegrid.spec import IMPORTED, UNKNOWN
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,13 +42,19 @@ def swept(tables: SweepTables) -> Swept:
         UserError: no candidate has a finished trial, or the baseline has changed since.
     """
     spec = tables.spec
+    if spec["baseline"] == UNKNOWN:
+        raise UserError(
+            f"which network was scaled in {tables.folder.name} is not known, as it was imported "
+            "without --baseline; give --baseline with --alpha, --beta and --gamma."
+        )
     found = recommend_as_planned(tables.planned, tables.trials, spec, answers=tables.answered)
     coefficients = coefficients_of(found.best)
     costs = _costs(tables, str(found.best.depth_rounding))
     px, step = int(tables.planned["resolution"].iloc[0]), int(spec["resolution_step"])
-    first = Start(costs, px, step, 0 if spec["grid"] == "classic" else px % step)
+    first = Start(costs, px, step, 0 if spec.get("grid") == "classic" else px % step)
     trainer = spec.get("trainer")
     by = f"by {trainer}" if trainer else f"on {spec['data']}"
+    by = "of trainings made elsewhere" if trainer == IMPORTED else by
     return Swept(
         first,
         coefficients,
@@ -67,7 +74,7 @@ def _costs(tables: SweepTables, rounding: Any) -> Costs:
     """
     spec = tables.spec
     baseline = baselines.get(spec["baseline"])
-    in_chans = int(spec["channels"] or 3)
+    in_chans = int(spec.get("channels") or 3)
     row = tables.planned.iloc[0]
     px = int(row["resolution"])
     classes = int(spec.get("num_classes") or OUTPUTS)

@@ -66,7 +66,7 @@ def draw(tables: Tables) -> Drawing:
     single axes; where nothing is recommended yet, that of the paper's coefficients takes its place.
 
     Raises:
-        UserError: the sweep has no variant but the baseline.
+        UserError: the sweep has no variant but the baseline, or its layers are not known.
     """
     subject = Subject.of(tables)
     variants = subject.variants.sort_values("order", kind="stable")
@@ -95,6 +95,10 @@ def draw(tables: Tables) -> Drawing:
             "the sweep has no variant to compare with its baseline; plan one with a grid."
         )
     base = baseline.iloc[0]
+    if base["layout"] == "[]":
+        raise UserError(
+            "the layers of the networks are not known; import their trainings with --baseline."
+        )
     networks = [_network("baseline", base, base)]
     networks += [_network(name, row, base) for name, row in zip(names, chosen, strict=True)]
     figure, caption = draw_networks(networks)

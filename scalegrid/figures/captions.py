@@ -12,6 +12,8 @@ from scalegrid.figures.rows import Row, other_cost
 from scalegrid.figures.subject import Subject
 from scalegrid.util.text import plural
 
+NO_EPOCHS = "no training that was made elsewhere has epochs, so there is no curve."
+
 
 def describe_rows(subject: Subject, rows: Sequence[Row]) -> list[str]:
     """What labels, thick rows and rows without a label are."""
@@ -109,4 +111,4 @@ def describe_left_out(subject: Subject) -> list[str]:
 def more_points(subject: Subject) -> str:
     """How lines of depth, width and resolution get more points, as the end of a sentence."""
     factors = "1,1.5,2,3" if subject.spec.get("flops_factor", 2.0) > 1 else "0.25,0.5,0.75,1"
-    return f"`scalegrid sweep --curves {factors}` adds some."
+    return subject.adding(f"--curves {factors}")

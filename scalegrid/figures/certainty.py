@@ -171,9 +171,10 @@ def _entries(subject: Subject, past: Hindsight) -> list[Line2D]:
 def _caption(subject: Subject, past: Hindsight) -> list[str]:
     found, last = subject.found, past.looks[-1]
     further = outlook(found)
+    order = "seed by seed" if subject.imported else "in the order in which they ended"
     sentences = [
-        "How sure the answer was after so many trials, in the order in which they ended: the "
-        "leader's probabilities of being the best and good enough, within "
+        f"How sure the answer was after so many trials, {order}: the leader's probabilities of "
+        "being the best and good enough, within "
         f"{amount(found, found.indifference)} of the best.",
         f"After all {last.trials} (ring) they are {percent(last.best)} and {percent(last.within)}; "
         f"{100 * found.confidence:g} % is asked (dashed).",

@@ -17,7 +17,7 @@ from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import is_cost
 from scalegrid.analysis.naming import network_name, points
 from scalegrid.figures import style
-from scalegrid.figures.captions import describe_left_out
+from scalegrid.figures.captions import NO_EPOCHS, describe_left_out
 from scalegrid.figures.labels import fix_layout, label_ends
 from scalegrid.figures.means import coefficients_text, pooled_means
 from scalegrid.figures.metric import unit_of
@@ -136,6 +136,8 @@ def _history(subject: Subject) -> pd.DataFrame:
     Raises:
         UserError: no trial has two.
     """
+    if subject.imported:
+        raise UserError(NO_EPOCHS)
     trials = subject.brief[subject.brief["variant"].isin(subject.variants["variant"])]
     finished = trials[trials["status"] == "finished"]
     history: pd.DataFrame = subject.history.merge(

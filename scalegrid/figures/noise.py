@@ -55,9 +55,10 @@ def draw(tables: Tables) -> Drawing:
         raise UserError("only one candidate has a finished trial, so there is no spread.")
     read = readings(subject.estimates)
     if not read:
+        more = "run `scalegrid sweep` again with more --seeds"
         raise UserError(
-            "every candidate has one seed, so that noise cannot be separated from difference; run "
-            "`scalegrid sweep` again with more --seeds."
+            "every candidate has one seed, so that noise cannot be separated from difference; "
+            f"{'import trainings with more seeds' if subject.imported else more}."
         )
     own = read[subject.found.metric]
     rows = min(max(_PITCH * len(subject.trained), _LEAST), _MOST)

@@ -94,6 +94,8 @@ def pareto_front(costs: Sequence[float], accuracies: Sequence[float]) -> list[in
 def _networks(subject: Subject) -> pd.DataFrame:
     """The means of the networks, with ``seconds`` a trial and the role that each is drawn in."""
     rows: pd.DataFrame = subject.means.table.copy()
+    uncounted = [price.column for price in PRICES if price.column in rows]
+    rows[uncounted] = rows[uncounted].mask(rows[uncounted] == 0)  # of networks that are not known
     if len(rows) < 2:
         raise UserError(
             "only one network has a finished trial; run `scalegrid sweep` again to train what is "

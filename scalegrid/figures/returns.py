@@ -81,7 +81,7 @@ def _too_few(few: Sequence[str], subject: Subject, other: bool) -> str:
     hint = more_points(subject)
     if list(few) == ["compound"]:
         direction = " --compound ALPHA BETA GAMMA" if other else ""
-        hint = f"`scalegrid sweep --extend NAME --phi 0.5,1.5,2{direction}` adds some."
+        hint = subject.adding(f"--extend NAME --phi 0.5,1.5,2{direction}")
     some = f"fewer than {FEWEST} sizes, the baseline included,"
     return f"{some} are on the lines of {enumerated(names)}; {hint}"
 

@@ -140,7 +140,7 @@ def _labels(subject: Subject, variants: Sequence[str]) -> dict[str, tuple[str, .
         alike = [c[1:] for c, row in zip(cells, rows, strict=True) if row["role"] != "stages"]
         if len(set(alike)) == len(alike):
             return dict(zip(variants, cells, strict=True))
-    layers = [str(sum(int(n) for n in row["layers"].split("-"))) for row in rows]
+    layers = [str(sum(int(n) for n in row["layers"].split("-") if n) or "–") for row in rows]
     return {v: (*c, n) for v, c, n in zip(variants, cells, layers, strict=True)}
 
 

@@ -18,7 +18,7 @@ from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.verdict import Verdict
 from scalegrid.analysis.wording import brief_and_long
 from scalegrid.figures import style
-from scalegrid.figures.captions import describe_left_out
+from scalegrid.figures.captions import NO_EPOCHS, describe_left_out
 from scalegrid.figures.labels import fix_layout, label_ends
 from scalegrid.figures.metric import unit_of
 from scalegrid.figures.subject import Drawing, Subject
@@ -46,15 +46,17 @@ def draw(tables: Tables) -> Drawing:
     mean over a candidate's trials of one rung.
 
     Raises:
-        UserError: fewer than two candidates have finished trials at a second rung.
+        UserError: fewer than two candidates have finished trials at a second rung, or no epoch.
     """
     subject = Subject.of(tables)
     verdict = subject.found.verdict
     if verdict is None:
         raise UserError(
             "fewer than two candidates have finished a trial longer than the brief ones; "
-            "`scalegrid sweep --rungs 1,3` trains some."
+            + subject.adding("--rungs 1,3")
         )
+    if subject.imported:
+        raise UserError(NO_EPOCHS)
     lines = _lines(subject, verdict)
     labels = [line.label for line in lines if line.label]
     room = _GAP + max(text_width(label, style.SMALL) for label in labels)

@@ -25,7 +25,7 @@ from scalegrid.coefficients import Coefficients
 from scalegrid.figures import style
 from scalegrid.figures.means import MeanAccuracies, mean_accuracies
 from scalegrid.metric import measure
-from scalegrid.spec import Match, Metric
+from scalegrid.spec import IMPORTED, Match, Metric
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
@@ -131,6 +131,17 @@ class Subject:
         near = np.array(at_phi_one(roles, self.variants["phi"]), dtype=bool)
         rows: pd.DataFrame = self.variants[near | (roles == "baseline")]
         return rows
+
+    @property
+    def imported(self) -> bool:
+        """Whether its trainings were made elsewhere."""
+        return self.spec.get("trainer") == IMPORTED
+
+    def adding(self, flags: str) -> str:
+        """What adds the trials that a figure lacks, as the end of a sentence."""
+        if self.imported:
+            return "import trainings of such networks to draw it."
+        return f"`scalegrid sweep {flags}` adds some."
 
     def label(self, role: str) -> str:
         """The label of a role: ``≈ Paper`` for what is only near the paper's, see `role_name`."""

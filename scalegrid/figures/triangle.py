@@ -165,12 +165,14 @@ def _caption(subject: Subject, drawn: Sequence[pd.Series[Any]], others: Sequence
     found = subject.found
     top = found.surface_optimum
     best = coefficients_text(subject.row(found.best.variant))
+    unknown = subject.baseline.get("layout") == "[]"  # of networks that were trained elsewhere
+    shares = "budget shares" if unknown else "measured budget shares"
     sentences = [
-        "The candidates on the triangle of measured budget shares, coloured by their estimates.",
+        f"The candidates on the triangle of {shares}, coloured by their estimates.",
         "Each side is a share of log₂ FLOPs; the corners are depth, width and resolution alone.",
         f"Rings: the recommended network ({best}), and dotted the second best by estimate.",
-        "Cross: the paper's coefficients at their nominal shares. Networks are at their measured "
-        "ones.",
+        "Cross: the paper's coefficients at their nominal shares. Networks are at "
+        f"{'those too' if unknown else 'their measured ones'}.",
     ]
     sentences += beyond_sentences([pd.DataFrame(drawn)])
     if top is None:

@@ -59,8 +59,8 @@ def draw(tables: Tables) -> Drawing:
     lines = _lines(subject, means.table)
     if len(lines) < 2:
         raise UserError(
-            "no two depths and resolutions have three widths each; `scalegrid sweep --width-curves "
-            "1,1.5,2` adds some."
+            "no two depths and resolutions have three widths each; "
+            + subject.adding("--width-curves 1,1.5,2")
         )
     shown = pd.concat([line.rows for line in lines])
     unit = flops_unit(subject.baseline["flops"], shown["flops"].max())
@@ -90,12 +90,13 @@ def _lines(subject: Subject, table: pd.DataFrame) -> list[_Line]:
     All widths of a line have the same layers and pixels.
     """
     base, found = subject.baseline, dict[str, _Line]()
-    for (layers, pixels), rows in table.groupby(["layers", "resolution"]):
+    depths = table["layers"].where(table["layers"] != "", table["depth"])  # layers, where known
+    for (layers, pixels), rows in table.groupby([depths, "resolution"]):
         rows = rows.sort_values("flops", kind="stable")
         if len(rows) < _FEWEST or _span(rows) < _SPAN:
             continue
         planned = rows[rows["role"] == "curve"] if _asked(rows) else rows
-        depth = 1.0 if layers == base["layers"] else float(planned["depth"].min())
+        depth = 1.0 if layers in (base["layers"], 1.0) else float(planned["depth"].min())
         line = _Line(depth, float(pixels / base["resolution"]), rows)
         other = found.get(line.role)
         if other is None or (_asked(rows), _span(rows)) > (_asked(other.rows), _span(other.rows)):

@@ -21,8 +21,14 @@ def check_trainer(spec: SweepSpec) -> None:
     """Refuse what a trainer would not heed, and its metrics where there is none.
 
     Raises:
-        UserError: naming the first such setting; or the epochs are not given.
+        UserError: naming the first such setting; or the epochs are not given; or the trainings
+            were made elsewhere.
     """
+    if spec.imported:
+        raise UserError(
+            f"the trainings of {spec.name or 'a sweep'} were made elsewhere, by a recipe that is "
+            "not known, so none can be trained here; `scalegrid import` adds more."
+        )
     if spec.trainer is None:
         if measure(spec.metric).unit == "own":
             raise UserError(

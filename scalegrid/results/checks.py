@@ -31,13 +31,20 @@ def of_trials(table: Table, trials: Table) -> Table:
     return table.filter(pc.is_in(table["trial"], value_set=trials["trial"].combine_chunks()))
 
 
-def check(folder: Path, variants: Table, trials: Table, history: Table, answers: Table) -> None:
+def check(
+    folder: Path,
+    variants: Table,
+    trials: Table,
+    history: Table,
+    answers: Table,
+    network_known: bool = True,
+) -> None:
     """Raise UserError unless the tables of a sweep fit each other and hold what a sweep writes.
 
-    ``answers`` are those of finished trials.
+    ``answers`` are those of finished trials. Where no network is known, layouts are empty.
     """
     _check_once(folder / VARIANTS_FILE, "variant", variants)
-    _check_variants(folder / VARIANTS_FILE, variants)
+    _check_variants(folder / VARIANTS_FILE, variants, network_known)
     _check_once(folder / TRIALS_FILE, "trial", trials)
     unknown = set(trials["variant"].to_pylist()) - set(variants["variant"].to_pylist())
     if unknown:
@@ -55,6 +62,10 @@ def check(folder: Path, variants: Table, trials: Table, history: Table, answers:
 
 def _positive(value: float) -> bool:
     return 0 < value < math.inf
+
+
+def _none_below_zero(value: float) -> bool:
+    return value >= 0
 
 
 def _positive_or_nan(value: float) -> bool:
@@ -105,9 +116,14 @@ def _check_words(path: Path, table: Table, name: str, known: Sequence[str]) -> N
             raise UserError(f"{path} has {name} {row[name]!r} for {row['variant']}; restore it.")
 
 
-def _check_variants(path: Path, variants: Table) -> None:
+def _check_variants(path: Path, variants: Table, network_known: bool) -> None:
     """Raise UserError unless each is a network that can be compared."""
+    may_be = _VARIANTS
+    if not network_known:
+        may_be = {**may_be, **dict.fromkeys(("params", "activations"), _none_below_zero)}
     for row in variants.select(["variant", "layout", "layers", "channels"]).to_pylist():
+        if not network_known and (row["layout"], row["layers"]) == ("[]", ""):
+            continue
         try:
             layout = _LAYOUT.validate_json(row["layout"])
         except ValueError:
@@ -116,7 +132,7 @@ def _check_variants(path: Path, variants: Table) -> None:
             numbers = [getattr(one, name) for one in layout]
             if min(numbers, default=0) < 1 or "-".join(map(str, numbers)) != row[name]:
                 raise UserError(f"{path} has a broken layout of {row['variant']}; restore it.")
-    _check_numbers(path, "variant", variants, _VARIANTS)
+    _check_numbers(path, "variant", variants, may_be)
     _check_words(path, variants, "role", ROLES)
     _check_words(path, variants, "depth_rounding", get_args(DepthRule))
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from scalegrid.analysis.direction import direction, undecided
 from scalegrid.results.loading import SweepTables, load_sweep_at
-from scalegrid.spec import SweepSpec, factors_allowed
+from scalegrid.spec import IMPORTED, SweepSpec, factors_allowed
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import coefficient
@@ -47,12 +47,17 @@ def extend(
         given: settings to be used instead of the stored ones, such as seeds, or where the data are.
 
     Raises:
-        UserError: there is no such sweep, it has nothing to recommend, a φ is out of range, another
-            baseline or name is given, or the limits of a race leave no room.
+        UserError: there is no such sweep, it was trained elsewhere or has nothing to recommend, a φ
+            is out of range, another baseline or name is given, or a race's limits leave no room.
     """
     given = dict(given or {})
     tables = load_sweep_at(sweep, results)
     name = tables.folder.name
+    if tables.spec.get("trainer") == IMPORTED:
+        raise UserError(
+            f"the trainings of {name} were made elsewhere, so it cannot be trained further; "
+            "train more there, and `scalegrid import` them."
+        )
     for key, own in (("baseline", tables.spec["baseline"]), ("name", name)):
         if given.get(key, own) != own:
             raise UserError(

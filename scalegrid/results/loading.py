@@ -208,6 +208,11 @@ class Stored:
             UserError: naming the first such setting; or trials are to continue at a higher rung,
                 and the schedule of this sweep does not allow it.
         """
+        if self.spec.imported:
+            raise UserError(
+                f"{self.folder} holds trainings made elsewhere, which are no trials of a sweep; "
+                "choose another --name."
+            )
         if spec.continues and spec.schedule == self.spec.schedule != HELD_SCHEDULE:
             raise UserError(
                 f"{self.folder} holds trainings by the schedule {spec.schedule!r}, which does not "
@@ -320,7 +325,7 @@ def read_stored(folder: Path) -> Stored | None:
         return None
     spec = yaml.load(SweepSpec, folder / SPEC_FILE, "specification")
     for key, value in _ONCE.items():  # of a scalegrid that had no choice
-        if key not in spec.model_fields_set:
+        if key not in spec.model_fields_set and not spec.imported:
             spec = spec.model_copy(update={key: value})
     # In the reverse of the order of writing: what a row refers to is there when it is read.
     trials = read_table(folder / TRIALS_FILE, TRIALS)
@@ -343,7 +348,7 @@ def read_stored(folder: Path) -> Stored | None:
             f"{folder / VARIANTS_FILE} is damaged; restore it or choose another --name."
         )
     answers = of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
-    check(folder, variants, trials, history, answers)
+    check(folder, variants, trials, history, answers, spec.network_known)
     return Stored(folder, spec, variants, trials, of_trials(history, trials), answers)
 
 

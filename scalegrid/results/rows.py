@@ -10,14 +10,17 @@ from datetime import datetime, timezone
 from typing import Any
 
 from scalegrid.plan import Plan, Variant
+from scalegrid.results.trial_file import Training
+from scalegrid.training.trainer import KNOWN
 from scalegrid.training.trial import Outcome, Trial
+from scalegrid.util.files import digest
 
 RowDict = dict[str, Any]
 
 
 def variant_rows(plan: Plan) -> list[RowDict]:
     """The rows of ``variants.parquet`` for a plan, in its order."""
-    return [_variant_row(variant, order) for order, variant in enumerate(plan.variants)]
+    return [variant_row(variant, order) for order, variant in enumerate(plan.variants)]
 
 
 def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) -> RowDict:
@@ -58,6 +61,35 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
     }
 
 
+def imported_row(training: Training, variant: Variant, data: str) -> RowDict:
+    """The row of a training that was made elsewhere; what is not known of it is NaN, 0 or 1970.
+
+    ``data`` stands for the data that it was trained on.
+    """
+    own = {name: value for name, value in training.figures.items() if name not in KNOWN}
+    known = {name: training.figures.get(name, math.nan) for name in KNOWN}
+    return {
+        "trial": digest(["imported", data, variant.variant, training.seed, training.rung]),
+        "variant": variant.variant,
+        "seed": training.seed,
+        "rung": training.rung,
+        "status": "finished",
+        **known,
+        "flops": variant.flops,
+        "params": variant.params,
+        "epochs": 0,
+        "images": 0,
+        "images_per_second": math.nan,
+        "seconds": training.seconds,
+        "device": training.device,
+        "threads": 0,
+        "versions": "unknown",
+        "error": None,
+        "finished_at": datetime.fromtimestamp(0, timezone.utc),
+        "figures": list(own.items()),
+    }
+
+
 def history_rows(outcome: Outcome) -> list[RowDict]:
     """The rows of ``history.parquet`` for a trial, one an epoch."""
     rows = [{"trial": outcome.trial, **asdict(epoch)} for epoch in outcome.history]
@@ -72,7 +104,8 @@ def answer_rows(outcome: Outcome) -> list[RowDict]:
     return [{"trial": outcome.trial, **asdict(outcome.answers)}] if outcome.answers else []
 
 
-def _variant_row(variant: Variant, order: int) -> RowDict:
+def variant_row(variant: Variant, order: int) -> RowDict:
+    """The row of ``variants.parquet`` for a variant at a position of the plan."""
     row = {field.name: getattr(variant, field.name) for field in fields(variant)}
     del row["shares"], row["nominal"]
     for prefix, shares in (("share", variant.shares), ("nominal", variant.nominal)):

@@ -33,7 +33,8 @@ _PATTERN = "journal-*.jsonl"
 def rows_on_disk(path: Path) -> int:
     """How many rows the table in a file has, by its footer; 0 without a file."""
     try:
-        return int(pq.read_metadata(path).num_rows)
+        with path.open("rb") as file:
+            return int(pq.read_metadata(file).num_rows)
     except FileNotFoundError:
         return 0
 

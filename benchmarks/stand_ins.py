@@ -20,11 +20,11 @@ from scalegrid.plan import Plan, make_plan
 from scalegrid.plan.resolve import resolve
 from scalegrid.progress.status import Status, write_status
 from scalegrid.results import Store
-from scalegrid.results.rows import variant_rows
+from scalegrid.results.rows import history_rows, variant_rows
 from scalegrid.spec import SweepSpec
-from scalegrid.sweep import run_sweep
+from scalegrid.sweep import MakeExecutor, run_sweep
 from scalegrid.training.answers import Answers
-from scalegrid.training.trial import Epoch, Trial
+from scalegrid.training.trial import Epoch, Outcome, Trial
 
 SECONDS = "STAND_IN_SECONDS"
 """The environment variable with the computing time of a trial in seconds."""
@@ -44,23 +44,31 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
         report(_epoch(number, draw))
 
 
-def run(results: Path, variants: int, seeds: int) -> None:
+def pause(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+    """As `train`, but leave the core to others meanwhile."""
+    time.sleep(float(os.environ.get(SECONDS, "0")))
+    report(_epoch(1, np.random.default_rng(trial.seed).random()))
+
+
+def in_workers(placement: Placement) -> LocalExecutor:
+    """Worker processes that `train`."""
+    return LocalExecutor(
+        placement.workers, placement.devices, placement.threads, f"{__name__}:train"
+    )
+
+
+def run(results: Path, variants: int, seeds: int, make_executor: MakeExecutor = in_workers) -> None:
     """Run a sweep of the first ``variants`` of nano as the command does, without training."""
 
     def first(spec: SweepSpec) -> Plan:
         made = make_plan(spec)
         return replace(made, variants=made.variants[:variants])
 
-    def in_workers(placement: Placement) -> LocalExecutor:
-        return LocalExecutor(
-            placement.workers, placement.devices, placement.threads, f"{__name__}:train"
-        )
-
     spec = SweepSpec(
         baseline="nano", results=str(results), device="cpu", seeds=seeds, epochs=_EPOCHS
     )
     with mock.patch("scalegrid.sweep.make_plan", first):
-        run_sweep(spec, make_executor=in_workers, measure_rate=False)
+        run_sweep(spec, make_executor=make_executor, measure_rate=False)
 
 
 def write_large_sweep(results: Path, variants: int, trials: int) -> str:
@@ -113,15 +121,14 @@ def trial_rows(plan: Plan, count: int) -> Iterator[dict[str, Any]]:
             "versions": "stand-in",
             "error": None,
             "finished_at": datetime(2020, 1, 1, tzinfo=timezone.utc),
+            "figures": None,
         }
 
 
 def epoch_rows(trial: dict[str, Any]) -> list[dict[str, Any]]:
     """The history of a trial, from its row."""
-    return [
-        {"trial": trial["trial"], **vars(_epoch(number, trial["top1"]))}
-        for number in range(1, trial["epochs"] + 1)
-    ]
+    epochs = tuple(_epoch(number, trial["top1"]) for number in range(1, trial["epochs"] + 1))
+    return history_rows(Outcome(trial["trial"], "finished", epochs))
 
 
 def answer_row(trial: dict[str, Any]) -> dict[str, Any]:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from math import ceil, isfinite, nan
+from math import ceil, isfinite
 from operator import itemgetter
 from pathlib import Path
 
 from scalegrid import baselines
-from scalegrid.allocation import FIRST_SEEDS, Allocator, Ask, Result, make_allocator
-from scalegrid.analysis import Learning, others, value
+from scalegrid.allocation import Allocator, Ask, Result, make_allocator
+from scalegrid.analysis import others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import EMBEDDED, CachedData, prepare, since
 from scalegrid.executors import (
@@ -28,9 +28,9 @@ from scalegrid.executors import (
     was_killed,
 )
 from scalegrid.figures import draw
-from scalegrid.metric import measure
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
+from scalegrid.progress.first_trials import FirstTrials
 from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
 from scalegrid.progress.status import State
@@ -45,14 +45,10 @@ from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant
 from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.track import Tracking
-from scalegrid.training.trainer import KNOWN
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.tuning import Tuning, stopped
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import ignore_interruptions, stoppable
-
-_GIVE_UP = 4
-"""Trials that all fail before a trainer is given up; the largest networks come first."""
 
 MakeExecutor = Callable[[Placement], Executor]
 
@@ -202,17 +198,17 @@ def _train(
 ) -> SweepOutcome:
     """Ask, submit, collect, tell and store, to the end, an interruption, or a poor baseline."""
     spec = plan.spec
-    made = list(made)
     checkpoints = KeptCheckpoints(plan, data.fingerprint)
     checkpoints.tidy(allocator.wanted)
     variants = {variant.variant: variant for variant in plan.variants}
     running: dict[str, Trial] = {}
+    first = FirstTrials(plan, made)
     unusable: list[Outcome] = []  # trials that met an image which cannot be read
     trained = 0
 
     def fill() -> None:
         """Give every idle worker a trial, unless the baseline shows that there is no use."""
-        if unusable or _problem(plan, made):
+        if unusable or first.problem:
             return
         while len(running) < executor.capacity and (ask := allocator.ask()) is not None:
             variant = variants[ask.variant]
@@ -245,9 +241,9 @@ def _train(
                 trial_row(trial, variants[trial.variant], outcome, plan.source.num_train)
                 for trial, outcome in ended
             ]
-            made += rows
             try:
                 for row, (_, outcome) in zip(rows, ended, strict=True):
+                    first.take(row)
                     flags = outcome.answers.flags if outcome.answers else None
                     _tell(allocator, row, spec, variants[row["variant"]].flops_ratio, flags)
                 fill()  # before writing, so that no worker waits for this process
@@ -273,7 +269,7 @@ def _train(
         else:
             progress.close("stopped", str(error))
         raise
-    problem = None if interrupted else _problem(plan, made)
+    problem = None if interrupted else first.problem
     state: State = "interrupted" if interrupted else "stopped" if problem else "finished"
     if state == "finished":
         remove_checkpoints(spec.folder)
@@ -281,60 +277,6 @@ def _train(
     return SweepOutcome(
         status.name, spec.folder, trained, status.finished, status.failed, interrupted, problem
     )
-
-
-def _problem(plan: Plan, made: Sequence[Row]) -> str | None:
-    """Why no other variant need be trained, once the baseline has its first trials.
-
-    One that diverged counts as guessing; a killed worker says nothing.
-
-    Raises:
-        UserError: the workers of all of them were killed.
-    """
-    if plan.spec.trainer is not None:
-        return _trainer_problem(plan.spec, made)
-    if not plan.spec.check_learning or not _alone(plan.variants[0].variant, made):
-        return None
-    made = [row for row in made if row["seed"] in FIRST_SEEDS and row["rung"] == 1]
-    if len(made) < len(FIRST_SEEDS):
-        return None
-    guessing = plan.source.guessing
-    top1 = [
-        row["top1"] if row["status"] == "finished" else guessing
-        for row in made
-        if not was_killed(row["error"])
-    ]
-    if not top1:
-        raise UserError(
-            "the baseline's first trials failed, and nothing else was trained: "
-            f"{made[-1]['error']}; run the same command to try them "
-            "again, with fewer --workers if memory is short."
-        )
-    return Learning(top1, guessing).problem
-
-
-def _trainer_problem(spec: SweepSpec, made: Sequence[Row]) -> str | None:
-    """Why nothing else is tried by a trainer: it lacks the metric, or fails every time."""
-    for row in made:
-        if row["status"] == "finished" and not isfinite(value(row, spec.metric, 1.0)):
-            own = [name for name in KNOWN if isfinite(row.get(name, nan))]
-            return (
-                f"{spec.trainer} gives {', '.join([*own, *dict(row['figures'] or ())])}, and no "
-                f"{measure(spec.metric).column} to compare by; run the same command with --metric "
-                "NAME, and --maximize or --minimize, to go on: what is trained is kept"
-            )
-    errors = [row["error"] for row in made if not was_killed(row["error"])]
-    if len(errors) < _GIVE_UP or None in errors:
-        return None
-    return (
-        f"{spec.trainer} has failed in all of its {len(errors)} trials ({errors[-1]}); mend it, "
-        f"and run it under another --name, or after deleting {spec.folder}"
-    )
-
-
-def _alone(baseline: str, made: Sequence[Row]) -> bool:
-    """Whether the baseline has trials, and nothing else has."""
-    return {row["variant"] for row in made} == {baseline}
 
 
 def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOutcome | None:
@@ -376,7 +318,7 @@ def _finished_already(
     None if only the baseline has trials and is checked: then its data say whether it has learnt.
     """
     made = _trials_made(planned, stored)
-    if spec.check_learning and _alone(planned[0]["variant"], made):
+    if spec.check_learning and {row["variant"] for row in made} == {planned[0]["variant"]}:
         return None
     if not _replay(spec, planned, made, stored).done:
         return None

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
-from statistics import fmean
 from typing import Any
 
 from scalegrid.allocation import Allocator, At, RateSearch
@@ -42,6 +41,20 @@ class _Underway:
     since: float
 
 
+@dataclass
+class _Mean:
+    """Of the trials of a candidate at a rung: the sweep's metric, and top-1."""
+
+    count: int = 0
+    value: float = 0.0
+    top1: float = 0.0
+
+    def add(self, value: float, top1: float) -> None:
+        self.count += 1
+        self.value += (value - self.value) / self.count
+        self.top1 += (top1 - self.top1) / self.count
+
+
 class Progress:
     """Counts trials, times epochs, remembers the best; shows it all once a second.
 
@@ -72,7 +85,7 @@ class Progress:
         self.pace = Pace(rate)
         self._running: dict[str, _Underway] = {}
         self._finished = self._failed = 0
-        self._compared: dict[int, dict[str, list[Mapping[str, Any]]]] = {}  # by rung and candidate
+        self._compared: dict[int, dict[str, _Mean]] = {}  # by rung and candidate
         self._lost = False  # whether a trial lacked its checkpoint
         self._best: Best | None = None
         self._started_at = time.time()
@@ -188,19 +201,19 @@ class Progress:
             return
         self._finished += 1
         if row["variant"] in self._raced:
-            self._compared.setdefault(row["rung"], {}).setdefault(row["variant"], []).append(row)
+            at = self._compared.setdefault(row["rung"], {})
+            at.setdefault(row["variant"], _Mean()).add(self._value(row), row["top1"])
         several = [rung for rung, found in self._compared.items() if len(found) > 1]
         rung = max(several, default=1)  # trials of one length are compared
         compared = self._compared.get(rung, {})
         metric = self._plan.spec.metric
-        means = {one: fmean(map(self._value, compared[one])) for one in sorted(compared)}
-        means = {one: mean for one, mean in means.items() if isfinite(mean)}
-        if means:
-            best = max(means, key=lambda one: sign(metric) * means[one])
-            rows = compared[best]
-            mean = fmean(row["top1"] for row in rows)
-            top1 = mean if isfinite(mean) else None
-            self._best = Best(best, self._labels[best], top1, len(rows), metric, means[best], rung)
+        known = [one for one in sorted(compared) if isfinite(compared[one].value)]
+        if known:
+            best = max(known, key=lambda one: sign(metric) * compared[one].value)
+            mean = compared[best]
+            top1 = mean.top1 if isfinite(mean.top1) else None
+            named = best, self._labels[best]
+            self._best = Best(*named, top1, mean.count, metric, mean.value, rung)
 
     def _value(self, row: Mapping[str, Any]) -> float:
         """What a finished trial has of the sweep's metric, in its own unit."""

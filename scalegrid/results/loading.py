@@ -19,6 +19,8 @@ from scalegrid.results.checks import (
     check,
     of_trials,
 )
+from scalegrid.results.gathered import Rows, gathered
+from scalegrid.results.journal import Journal, rows_on_disk
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, VARIANTS, Table, read_table
 from scalegrid.spec import (
     EXTENDABLE_KEYS,
@@ -327,10 +329,8 @@ def read_stored(folder: Path) -> Stored | None:
     for key, value in _ONCE.items():  # of a scalegrid that had no choice
         if key not in spec.model_fields_set and not spec.imported:
             spec = spec.model_copy(update={key: value})
-    # In the reverse of the order of writing: what a row refers to is there when it is read.
-    trials = read_table(folder / TRIALS_FILE, TRIALS)
-    answers = read_table(folder / ANSWERS_FILE, ANSWERS)
-    history = read_table(folder / HISTORY_FILE, HISTORY)
+    parts = read_parts(folder)
+    (trials, history, answers), commits = parts[0], parts[1:]
     if history.num_rows and not (folder / TRIALS_FILE).exists():
         lost = plural(len(set(history["trial"].to_pylist())), "trial")
         raise UserError(
@@ -347,9 +347,28 @@ def read_stored(folder: Path) -> Stored | None:
         raise UserError(
             f"{folder / VARIANTS_FILE} is damaged; restore it or choose another --name."
         )
+    if commits:
+        positions = {v: i for i, v in enumerate(variants["variant"].to_pylist())}
+        trials, history, answers = gathered(positions, parts)
     answers = of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
     check(folder, variants, trials, history, answers, spec.network_known)
     return Stored(folder, spec, variants, trials, of_trials(history, trials), answers)
+
+
+def read_parts(folder: Path) -> list[Rows]:
+    """The tables of trials, and after them the commits of their journal.
+
+    Raises:
+        UserError: a file cannot be read, is corrupt, or is of something else.
+    """
+    # In the reverse of the order of writing: what a row refers to is there when it is read.
+    trials = read_table(folder / TRIALS_FILE, TRIALS)
+    commits = Journal(folder, len(trials)).read()
+    if not commits and rows_on_disk(folder / TRIALS_FILE) != len(trials):
+        return read_parts(folder)  # the journal has gone into a new table meanwhile
+    answers = read_table(folder / ANSWERS_FILE, ANSWERS)
+    history = read_table(folder / HISTORY_FILE, HISTORY)
+    return [Rows(trials, history, answers), *commits]
 
 
 def _sweeps(root: Path, files: Sequence[str]) -> list[Path]:

@@ -201,7 +201,8 @@ def read_table(path: Path, schema: Any) -> Table:
             newer scalegrid.
     """
     try:
-        table = pq.read_table(path, partitioning=None, memory_map=False)
+        with path.open("rb") as file:  # arrow, given the path, looks twice, and may find two files
+            table = pq.read_table(file)
     except FileNotFoundError:
         return schema.empty_table()
     except (OSError, pa.ArrowException) as error:

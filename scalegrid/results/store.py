@@ -2,7 +2,8 @@
 
 A finished trial is durable as soon as `Store.add` returns. Its history and answers are written
 first and its row in ``trials.parquet`` last, so that row decides whether the trial has been
-trained; history and answers without it are left over from a kill and are dropped.
+trained; history and answers without it are left over from a kill and are dropped. Those of long
+sweeps go to a journal first.
 """
 
 from __future__ import annotations
@@ -10,12 +11,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
 
 from scalegrid.results.checks import ANSWERS_FILE, HISTORY_FILE, TRIALS_FILE, VARIANTS_FILE
+from scalegrid.results.gathered import Rows, gathered
+from scalegrid.results.journal import Journal, journals, rows_on_disk
 from scalegrid.results.loading import (
     DATA_KEY,
     PLANNED_KEY,
@@ -23,6 +25,7 @@ from scalegrid.results.loading import (
     SKIPPED_KEY,
     SPEC_FILE,
     Stored,
+    read_parts,
     read_stored,
 )
 from scalegrid.results.schema import (
@@ -42,14 +45,11 @@ from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import remove_partial_files, replace_file
 
+_SHORT = 1000
+"""Trials up to which the tables are written for each, so that any reader of parquet sees them."""
 
-class _Held(NamedTuple):
-    """Where a trial is sorted (position of its variant, seed, rung), and which rows hold it."""
-
-    order: tuple[int, int, int]
-    row: int
-    epochs: list[int]
-    answers: list[int]  # one row or none
+_SHARE = 4
+"""Longer ones are written once the journal has more than this part of their trials: a quarter."""
 
 
 class Store:
@@ -66,10 +66,9 @@ class Store:
         self.rates: list[Row] = []
         self._lock = FileLock(folder / ".lock")
         self._positions: dict[str, int] = {}  # of each variant in the table
-        self._trials: Table = TRIALS.empty_table()
-        self._history: Table = HISTORY.empty_table()
-        self._answers: Table = ANSWERS.empty_table()
-        self._held: dict[str, _Held] = {}
+        self._journal = Journal(folder, 0)
+        self._written = self._journalled = 0  # trials in the tables, and in the journal
+        self._known: Rows | None = None  # what is in short tables
         self._made: list[Path] = []  # folders that were not there before, outermost first
 
     def __enter__(self) -> Store:
@@ -106,7 +105,10 @@ class Store:
         return self
 
     def __exit__(self, *_exception: object) -> None:
-        """Unlock the folder; remove it if no sweep was started in it and it was not there."""
+        """Unlock the folder, with all in its tables; remove it if no sweep was started in it."""
+        if self._journalled:
+            with suppress(UserError):  # then it stays in the journal
+                self._write()
         if self.folder in self._made and not (self.folder / SPEC_FILE).exists():
             with suppress(OSError):
                 Path(self._lock.lock_file).unlink(missing_ok=True)
@@ -153,16 +155,16 @@ class Store:
             metadata[SKIPPED_KEY] = str(skipped)
         table = table.replace_schema_metadata({**VARIANTS.metadata, **metadata})
         self._positions = {v: i for i, v in enumerate(table["variant"].to_pylist())}
-        if stored is not None:
-            self._hold(stored.trials, stored.history, stored.answers)
         if stored is None or not _same(table, stored.variants):
             write_table(self.folder / VARIANTS_FILE, table)
         keys = EXTENDABLE_KEYS | {"data"}
         if stored is None or any(getattr(stored.spec, k) != getattr(spec, k) for k in keys):
             # Last: a folder with this file in it is a sweep.
             _write_spec(self.folder / SPEC_FILE, yaml.dump(spec).encode())
-        if not (self.folder / TRIALS_FILE).exists():  # from now on its absence is a loss
-            write_table(self.folder / TRIALS_FILE, self._trials)
+        self._written = rows_on_disk(self.folder / TRIALS_FILE)
+        self._journal = Journal(self.folder, self._written)
+        if journals(self.folder) or not (self.folder / TRIALS_FILE).exists():
+            self._write()  # from now on the absence of the table is a loss
 
     def add(
         self, trials: Sequence[Row], history: Sequence[Row], answers: Sequence[Row] = ()
@@ -176,31 +178,34 @@ class Store:
         """
         if not trials:
             return
-        self._hold(
-            make_table(TRIALS, trials), make_table(HISTORY, history), make_table(ANSWERS, answers)
-        )
-        ordered = sorted(self._held.values(), key=lambda held: held.order)
-        epochs = [epoch for held in ordered for epoch in held.epochs]
-        bits = [row for held in ordered for row in held.answers]
-        write_table(self.folder / HISTORY_FILE, _taken(self._history, epochs))
-        write_table(self.folder / ANSWERS_FILE, _taken(self._answers, bits))
-        write_table(self.folder / TRIALS_FILE, _taken(self._trials, [one.row for one in ordered]))
+        tables = zip((TRIALS, HISTORY, ANSWERS), (trials, history, answers), strict=True)
+        rows = Rows(*(make_table(schema, rows) for schema, rows in tables))
+        if self._long_enough(self._journalled + len(trials)):
+            self._write(rows)
+        else:
+            self._journal.append(rows)
+            self._journalled += len(trials)
 
-    def _hold(self, trials: Table, history: Table, answers: Table) -> None:
-        """Append rows, and remember by trial which they are; rows that are replaced stay unused."""
-        first_row, first_epoch = self._trials.num_rows, self._history.num_rows
-        first_answer = self._answers.num_rows
-        self._trials = _joined(self._trials, trials)
-        self._history = _joined(self._history, history)
-        self._answers = _joined(self._answers, answers)
-        columns = (trials[name].to_pylist() for name in ("trial", "variant", "seed", "rung"))
-        for row, (trial, variant, *own) in enumerate(zip(*columns, strict=True), start=first_row):
-            self._held[trial] = _Held((self._positions[variant], *own), row, [], [])
-        owners, epochs = (history[name].to_pylist() for name in ("trial", "epoch"))
-        for row in sorted(range(len(epochs)), key=epochs.__getitem__):
-            self._held[owners[row]].epochs.append(first_epoch + row)
-        for row, trial in enumerate(answers["trial"].to_pylist(), start=first_answer):
-            self._held[trial].answers.append(row)
+    def _long_enough(self, journalled: int) -> bool:
+        """Whether the tables are to be written again rather than have a journal so long."""
+        return self._written < _SHORT or _SHARE * journalled > self._written
+
+    def _write(self, *more: Rows) -> None:
+        """Write the tables: what they and the journal hold, and ``more``. A new journal begins.
+
+        Of long ones nothing is kept here, so that this process does not grow with the sweep.
+        """
+        before = [self._known] if self._known else read_parts(self.folder)
+        old = journals(self.folder)
+        rows = gathered(self._positions, [*before, *more])
+        write_table(self.folder / HISTORY_FILE, rows.history)
+        write_table(self.folder / ANSWERS_FILE, rows.answers)
+        write_table(self.folder / TRIALS_FILE, rows.trials)
+        for path in old:
+            path.unlink(missing_ok=True)
+        self._written, self._journalled = len(rows.trials), 0
+        self._journal = Journal(self.folder, self._written)
+        self._known = rows if self._written < _SHORT else None
 
 
 def _same(one: Table, other: Table) -> bool:
@@ -222,11 +227,3 @@ def _write_spec(path: Path, text: bytes) -> None:
         replace_file(path, lambda file: file.write(text))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
-
-
-def _joined(table: Table, more: Table) -> Table:
-    return pa.concat_tables([table, more]).combine_chunks()
-
-
-def _taken(table: Table, rows: Sequence[int]) -> Table:
-    return table.take(pa.array(rows, pa.int64()))

@@ -1,0 +1,117 @@
+"""The journal: trials that have ended since the tables were last written, a line for each commit.
+
+Writing a table again for every trial costs more the longer the table is. So those of a long sweep
+are written from time to time only, and in between a commit appends a line here. A line is its
+checksum and the rows in JSON; one that a kill has cut short, which can only be the last, is none.
+A journal is named after the number of trials in the table that it goes on from, so that of an
+earlier table is no part of the sweep.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow.parquet as pq
+
+from scalegrid.results.gathered import Rows
+from scalegrid.results.rows import RowDict
+from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, make_table
+from scalegrid.util.errors import UserError
+from scalegrid.util.files import sync_folder
+
+_PATTERN = "journal-*.jsonl"
+
+
+def rows_on_disk(path: Path) -> int:
+    """How many rows the table in a file has, by its footer; 0 without a file."""
+    try:
+        with path.open("rb") as file:
+            return int(pq.read_metadata(file).num_rows)
+    except FileNotFoundError:
+        return 0
+
+
+def journals(folder: Path) -> list[Path]:
+    """Those in ``folder``: the present one, and what a kill has left of the one before."""
+    return sorted(folder.glob(_PATTERN))
+
+
+class Journal:
+    """The journal that goes on from a table of so many ``trials``."""
+
+    def __init__(self, folder: Path, trials: int) -> None:
+        self._path = folder / _PATTERN.replace("*", str(trials))
+
+    def append(self, rows: Rows) -> None:
+        """Add a commit, durably.
+
+        Raises:
+            UserError: it cannot be written; then it is as it was.
+        """
+        new = not self._path.exists()
+        try:
+            with self._path.open("ab") as file:
+                end = file.tell()
+                try:
+                    file.write(_line(rows))
+                    file.flush()
+                    os.fsync(file.fileno())
+                except BaseException:
+                    with suppress(OSError):
+                        os.ftruncate(file.fileno(), end)
+                    raise
+            if new:
+                sync_folder(self._path.parent)
+        except OSError as error:
+            raise UserError(
+                f"cannot write {self._path}: {error.strerror or error}; mend that and run the same "
+                "command again to go on where it was."
+            ) from error
+
+    def read(self) -> list[Rows]:
+        """Its commits, oldest first; none if there is no such journal (any more)."""
+        try:
+            text = self._path.read_bytes()
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise UserError(f"cannot read {self._path}: {error.strerror or error}.") from None
+        return list(_commits(self._path, text))
+
+
+def _line(rows: Rows) -> bytes:
+    text = json.dumps([table.to_pylist() for table in rows], default=_plain).encode()
+    return b"%08x %s\n" % (zlib.crc32(text), text)
+
+
+def _commits(path: Path, text: bytes) -> Iterator[Rows]:
+    lines = text.split(b"\n")[:-1]  # what follows the last line feed is cut short
+    for i, line in enumerate(lines, start=1):
+        checksum, _, rows = line.partition(b" ")
+        if b"%08x" % zlib.crc32(rows) == checksum:
+            yield _rows(*json.loads(rows))
+        elif i < len(lines):
+            raise UserError(f"{path} is damaged in line {i}; restore it or delete it.")
+
+
+def _rows(trials: list[RowDict], history: list[RowDict], answers: list[RowDict]) -> Rows:
+    for row in trials:
+        row["finished_at"] = datetime.fromisoformat(row["finished_at"])
+    for row in (*trials, *history):
+        row["figures"] = row["figures"] and [tuple(pair) for pair in row["figures"]]
+    for row in answers:
+        row["correct"] = b64decode(row["correct"])
+    tables = zip((TRIALS, HISTORY, ANSWERS), (trials, history, answers), strict=True)
+    return Rows(*(make_table(schema, rows) for schema, rows in tables))
+
+
+def _plain(value: Any) -> str:
+    return value.isoformat() if isinstance(value, datetime) else b64encode(value).decode()

@@ -20,7 +20,7 @@ from scalegrid.results.checks import (
     of_trials,
 )
 from scalegrid.results.gathered import Rows, gathered
-from scalegrid.results.journal import Journal, rows_on_disk
+from scalegrid.results.journal import Journal, journals, rows_on_disk
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, VARIANTS, Table, read_table
 from scalegrid.spec import (
     EXTENDABLE_KEYS,
@@ -377,5 +377,5 @@ def _sweeps(root: Path, files: Sequence[str]) -> list[Path]:
 
 
 def _last_written(folder: Path, files: Sequence[str]) -> float:
-    paths = [folder / file for file in (*files, TRIALS_FILE, RATES_FILE)]
+    paths = [folder / file for file in (*files, TRIALS_FILE, RATES_FILE)] + journals(folder)
     return max(path.stat().st_mtime for path in paths if path.exists())

@@ -36,6 +36,7 @@ SPREAD = (1.0, 0.9, 0.8)  # standard deviations between candidates at each rung,
 NOISE = (0.9, 0.8, 0.7)
 KEPT = 0.5  # correlation of a line's noise from rung to rung
 SEEDS = 60
+MORE_SEEDS = 540  # which only a race at the first rung may use
 GRID = 10  # work between looks
 REDUCTION = 3
 
@@ -60,8 +61,12 @@ def draw_world(number: int, candidates: int, tau: float) -> World:
     step = math.sin(math.pi * tau / 2) ** (1 / (len(RUNGS) - 1))
     between, within = (_covariance(*pair) for pair in ((SPREAD, step), (NOISE, KEPT)))
     truth = generator.multivariate_normal(np.zeros(len(RUNGS)), between, candidates)
-    noise = generator.multivariate_normal(np.zeros(len(RUNGS)), within, (candidates, SEEDS))
-    return World(spread_out(candidates), truth, truth[:, None] + noise)
+    noise = [
+        generator.multivariate_normal(np.zeros(len(RUNGS)), within, (candidates, seeds))
+        for seeds in (SEEDS, MORE_SEEDS)
+    ]
+    values = truth[:, None] + np.concatenate(noise, axis=1)
+    return World(spread_out(candidates), truth, values)
 
 
 def _covariance(deviations: Sequence[float], correlation: float) -> Floats:

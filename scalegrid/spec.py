@@ -280,8 +280,9 @@ class SweepSpec(Recipe):
     )
     metric: Metric = Field(
         "top1",
-        description="Criterion: top1, top5, val_loss, nas (accuracy times a power of FLOPs), or a "
-        "trainer's figure, with --maximize or --minimize (in YAML: `maximize NAME`).",
+        description="Criterion: top1, top5, balanced (mean over classes of the accuracy within "
+        "each), val_loss, nas (accuracy times a power of FLOPs), or a trainer's figure, with "
+        "--maximize or --minimize (in YAML: `maximize NAME`).",
     )
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None,

@@ -107,8 +107,8 @@ def _uneven(source: Source) -> list[str]:
         if counts[most] > _UNEVEN * counts[least]:
             return [
                 f"class {source.class_names[most]!r} has {counts[most]:,} {kind} images and "
-                f"{source.class_names[least]!r} {counts[least]:,}: accuracies count images, so "
-                "they are mostly those of the large classes"
+                f"{source.class_names[least]!r} {counts[least]:,}: top-1 counts images, so it is "
+                "mostly that of the large classes; --metric balanced counts classes"
             ]
     return []
 

@@ -103,7 +103,7 @@ def open_data(spec: SweepSpec) -> Source:
     if spec.metric == "top5" and source.num_classes <= _ALL_RIGHT:
         raise UserError(
             f"--metric top5 is always 100 % of the {source.num_classes} classes of {spec.data}; "
-            "use top1 or val_loss."
+            "use top1, balanced or val_loss."
         )
     return source if spec.num_classes is None else _with_classes(source, spec.num_classes)
 

@@ -202,6 +202,7 @@ def test_a_note_says_that_classes_are_uneven(
     assert [note.partition(":")[0] for note in notes] == (
         [f"class 'ant' has 11 {kind} images and 'bee' 2"] if noted else []
     )
+    assert all("--metric balanced" in note for note in notes)
 
 
 def test_links_are_followed_but_not_in_circles(root: Path, tmp_path: Path) -> None:

@@ -204,7 +204,7 @@ def _schedule(spec: SweepSpec) -> dict[str, str]:
 
 def _slug(text: str) -> str:
     path = Path(os.path.expanduser(text))
-    is_file = path.suffix in (".yaml", ".yml", ".py")
+    is_file = path.suffix in (".yaml", ".yml", ".py", ".csv", ".tsv")
     is_path = is_file or "/" in text or "\\" in text or path.is_dir()
     name = path.stem if is_file else path.resolve().name if is_path else text
     return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "data"

@@ -11,8 +11,9 @@ import csv
 import io
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 from scalegrid.data.folder import Entry, Found, Search, source_of
 from scalegrid.data.other_files import pillow_suffixes
@@ -32,8 +33,7 @@ _KINDS = {name: kind for kind, names in SPLIT_NAMES.items() for name in names}
 _DELIMITERS = ",;\t"
 
 
-@dataclass(frozen=True)
-class Row:
+class Row(NamedTuple):
     """An image: the line of the table (from 1), its path, its class and its split, as given."""
 
     line: int
@@ -106,7 +106,7 @@ def _entries(
     classes = {row.path: row.label for row in rows}
     below = os.path.commonpath(list(classes))
     root = table.parent / below
-    relative = {os.path.relpath(path, below or "."): name for path, name in classes.items()}
+    relative = {path[len(below) :].lstrip("/"): name for path, name in classes.items()}
     return root, search.listed(root, relative, names)
 
 
@@ -133,50 +133,46 @@ def _read(table: Path, path: str, label: str) -> list[Row]:
     """The rows of a table; paths are below its folder, with forward slashes.
 
     Raises:
-        UserError: it cannot be read, has no such columns, or a row lacks a field.
+        UserError: it cannot be read, has no such columns, or a row lacks a field, has an unknown
+            split or leads out of the folder.
     """
     names, lines = _fields(table)
     if not names:
         raise UserError(f"{str(table)!r} is empty; give it the columns {path!r} and {label!r}")
-    split = SPLIT if SPLIT in names else None
+    keys, path, label = [name.lower() for name in names], path.lower(), label.lower()
     for column, flag in ((path, "image"), (label, "label")):
-        if (number := names.count(column)) != 1:
+        if (number := keys.count(column)) != 1:
             has = "no column" if not number else f"{number} columns"
             raise UserError(
                 f"{str(table)!r} has {has} {column!r}, but {few(list(map(repr, names)), 8)}; give "
                 f"it a header with {path!r} and {label!r}, or name the column by --{flag}-column"
             )
-    rows = []
+    rows, folder = [], os.path.join(table.parent, "")
     for number, fields in lines:
-        values = dict(zip(names, fields, strict=True))
-        row = Row(number, values[path], values[label], values[split] if split else None)
-        for column, value in ((path, row.path), (label, row.label)):
-            if not value:
-                raise _bad(table, number, f"has no {column}", "fill it in, or remove the line")
+        values = dict(zip(keys, fields, strict=True))
+        row = Row(number, values[path], values[label], values.get(SPLIT))
+        if not (row.path and row.label):
+            problem = f"has no {label if row.path else path}"
+            raise _bad(table, number, problem, "fill it in, or remove the line")
         if not row.kind:
             remedy = "use train, val or test, or remove the column"
             raise _bad(table, number, f"has the split {row.split!r}", remedy)
-        rows.append(replace(row, path=_below(table, row)))
+        below = _below(folder, row.path)
+        if below is None:
+            remedy = "move the table to a folder that holds all images, or link them there"
+            raise _bad(table, number, f"names {row.path!r}, which is not below {folder!r}", remedy)
+        rows.append(row._replace(path=below))
     if not rows:
         raise UserError(f"{str(table)!r} lists no images; add a row for each")
     return rows
 
 
-def _below(table: Path, row: Row) -> str:
-    """A path from the table's folder on, also one that is written from the root or for Windows.
-
-    Raises:
-        UserError: it leads out of that folder.
-    """
-    path, root = row.path, str(table.parent)
-    if "\\" in path and not os.path.exists(os.path.join(root, path)):
+def _below(folder: str, path: str) -> str | None:
+    """A path from a folder on, also of one written from the root or for Windows; None outside."""
+    if "\\" in path and not os.path.exists(folder + path):
         path = path.replace("\\", "/")
-    full = os.path.normpath(os.path.join(root, path))
-    relative = os.path.relpath(full, root)
-    if relative.split(os.sep)[0] in (os.curdir, os.pardir):
-        remedy = "move the table to a folder that holds all images, or link them there"
-        raise _bad(table, row.line, f"names {row.path!r}, which is not below {root!r}", remedy)
-    return Path(relative).as_posix()
+    full = os.path.normpath(os.path.join(folder, path))
+    return full[len(folder) :].replace(os.sep, "/") if full.startswith(folder) else None
 
 
 def _fields(table: Path) -> tuple[list[str], list[tuple[int, list[str]]]]:

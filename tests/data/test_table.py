@@ -87,7 +87,7 @@ def test_what_spreadsheets_write_is_read(root: Path, text: str, separator: str) 
     expected = open_source(str(root)).fingerprint
     lines = [
         *("", separator * 2),  # what is empty does not count
-        separator.join(("split ", "path", "label")),
+        separator.join(("split ", "Path", "LABEL")),
         *(separator.join((split, f'"{path}"', f" {name} ")) for path, name, split in rows_of(root)),
         separator * 2,
     ]

@@ -44,7 +44,7 @@ from scalegrid.data.convert import (
 )
 from scalegrid.data.depth import depth_of
 from scalegrid.data.multiband import in_bands
-from scalegrid.data.other_files import SYSTEM, described, lost, note, pillow_suffixes
+from scalegrid.data.other_files import SYSTEM, closed, described, lost, note, pillow_suffixes
 from scalegrid.data.selection import check_same_classes, hold_out, subset
 from scalegrid.data.sources import Content, Labels, Source, Split
 from scalegrid.util.errors import ImageError, UserError, unusable
@@ -381,7 +381,7 @@ class Search:
         """The same of images that a list names, by their paths below `root` with their classes.
 
         Raises:
-            UserError: some are missing; or of a class none can be read.
+            UserError: some are missing or need a plugin; or of a class none can be read.
         """
         labels = {name: label for label, name in enumerate(names)}
         order = sorted(classes, key=lambda path: (labels[classes[path]], path.split("/")))
@@ -396,6 +396,12 @@ class Search:
                 )
         elif missing := [file for file in files if not os.path.isfile(file)]:
             raise unusable([ImageError(repr(file), "is missing", _LISTED) for file in missing])
+        elif others := closed(os.path.splitext(file)[1].lower() for file in files):
+            raise UserError(
+                f"below {str(root)!r} are listed files that Pillow does not open: "
+                f"{described(others)}; install what opens them, convert them to PNG, or leave them "
+                "out with --skip-bad-images"
+            )
         return [Entry(path, labels[classes[path]]) for path in order]
 
     def _found(self, folder: Path) -> list[str]:

@@ -209,6 +209,15 @@ def test_all_missing_files_are_named(table: Path) -> None:
         open_source(str(table), skip_bad_images=True)
 
 
+def test_what_opens_a_listed_file_is_named(table: Path) -> None:
+    (table.parent / "x.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    with table.open("a") as file:
+        file.write("x.HEIC,ant\n")
+    with pytest.raises(UserError, match=r"1 \.heic \(pip install pillow-heif\); install what"):
+        open_source(str(table))
+    assert open_source(str(table), skip_bad_images=True).skipped == 1
+
+
 def test_a_table_that_cannot_be_read_or_is_none(root: Path) -> None:
     (root / "t.csv").mkdir()
     with pytest.raises(UserError, match="has no folders of images"):

@@ -3,12 +3,11 @@
 Layouts, the first that fits:
 
 - `train/` beside `val/`, `valid/` or `validation/` (the first of these that exists), which holds
-  the validation images; a `test/` beside them is never read.
+  the validation images, in classes or, as TinyImageNet's, in `images/` beside a list of their
+  classes; a `test/` beside them is never read.
 - `train/` beside `test/` alone: `test/` holds the validation images.
 - `train/` alone, or classes directly in the folder: a tenth of each class, or `val_images`, is
   held out for validation.
-
-A validation folder may also be flat, as TinyImageNet's: `images/` beside a list of their classes.
 
 Classes are sorted by name. Images are also found in nested folders, by the suffixes of the formats
 that Pillow can open. Where there are none, NumPy files (`.npy`) are the images. Hidden files and

@@ -33,7 +33,7 @@ Row = dict[str, Any]
 _EQUAL = 1.1  # largest ratio of the costs of candidates that goes without a note
 _COUNTED = 0.01  # relative difference of FLOPs that does
 _AXES = Scaling._fields
-_MEASURED = ("top1", "top5", "train_loss", "val_loss")
+_MEASURED = ("top1", "top5", "balanced", "train_loss", "val_loss")
 
 
 @dataclass(frozen=True)

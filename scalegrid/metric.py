@@ -1,7 +1,8 @@
 """What trials are compared by: scalegrid's own metrics, and figures that a trainer gives.
 
-A metric is a text: ``top1``, ``top5``, ``val_loss`` or ``nas``; or ``maximize NAME`` or ``minimize
-NAME``, of a figure of a user's own training, whose unit is not known.
+A metric is a text: ``top1``, ``top5``, ``balanced`` (the mean over classes of the top-1 within
+each), ``val_loss`` or ``nas``; or ``maximize NAME`` or ``minimize NAME``, of a figure of a user's
+own training, whose unit is not known.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from typing import Literal, NamedTuple
 
 from scalegrid.util.text import did_you_mean
 
-METRICS = ("top1", "top5", "val_loss", "nas")
+METRICS = ("top1", "top5", "balanced", "val_loss", "nas")
 """Those that need no trainer."""
 
 GOALS = ("maximize", "minimize")
@@ -44,6 +45,7 @@ class Measure(NamedTuple):
 _OWN = {
     "top1": Measure("top1", "top-1", 1, "share"),
     "top5": Measure("top5", "top-5", 1, "share"),
+    "balanced": Measure("balanced", "balanced accuracy", 1, "share"),
     "val_loss": Measure("val_loss", "validation loss", -1, "nats"),
     "nas": Measure("top1", "ACC·(FLOPs/T)^w", 1, "share"),
 }

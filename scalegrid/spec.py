@@ -134,8 +134,8 @@ class SweepSpec(Recipe):
     data: str = Field(
         "leaves",
         description="Data set: leaves or glyphs, which are drawn; a folder of images or parquet "
-        "shards; or a torchvision name "
-        "such as cifar10.",
+        "shards; a CSV table with columns path, label and, if it has one, split; or a torchvision "
+        "name such as cifar10.",
     )
     data_dir: str | None = Field(
         None, description="Folder of torchvision data sets; default: in the cache."
@@ -146,19 +146,21 @@ class SweepSpec(Recipe):
         description="Channels of the images, 1 for grey; default: 3, or those of multi-band files.",
     )
     image_column: str | None = Field(
-        None, description="Column of images in parquet shards; default: the only one."
+        None,
+        description="Column of images in parquet shards, by default the only one; or of paths in a "
+        "CSV table, by default path.",
     )
     label_column: str | None = Field(
-        None, description="Column of labels in parquet shards; default: the only one."
+        None,
+        description="Column of labels in parquet shards, by default the only one; or in a CSV "
+        "table, by default label.",
     )
     fit: Fit = Field(
         "crop",
         description="How images become squares: crop keeps the middle, pad adds black, stretch "
         "scales each side alone.",
     )
-    skip_bad_images: bool = Field(
-        False, description="Leave out the images of a folder that cannot be read."
-    )
+    skip_bad_images: bool = Field(False, description="Leave out image files that cannot be read.")
     num_classes: PositiveInt | None = Field(
         None,
         description="Classes of the classifier; default: those of the data (trainer: 10).",
@@ -286,8 +288,9 @@ class SweepSpec(Recipe):
     )
     metric: Metric = Field(
         "top1",
-        description="Criterion: top1, top5, val_loss, nas (accuracy times a power of FLOPs), or a "
-        "trainer's figure, with --maximize or --minimize (in YAML: `maximize NAME`).",
+        description="Criterion: top1, top5, balanced (mean over classes of the accuracy within "
+        "each), val_loss, nas (accuracy times a power of FLOPs), or a trainer's figure, with "
+        "--maximize or --minimize (in YAML: `maximize NAME`).",
     )
     indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
         None,

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from scalegrid import baselines
 from scalegrid.allocation import Allocator, Ask, Result, make_allocator
-from scalegrid.analysis import others, value
+from scalegrid.analysis import not_measured, others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import EMBEDDED, CachedData, prepare, since
 from scalegrid.executors import (
@@ -378,10 +378,16 @@ def _replay(
 def _tell(
     allocator: Allocator, row: Row, spec: SweepSpec, flops_ratio: float, flags: Flags | None
 ) -> None:
-    """Tell an allocator a trial: its value, other metrics and answers; or that it failed."""
+    """Tell an allocator a trial: its value, other metrics and answers; or that it failed.
+
+    Raises:
+        UserError: a trial of before lacks the metric.
+    """
     ask = Ask(row["variant"], row["seed"], row["rung"])
     if row["status"] == "finished":
         worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
+        if not isfinite(worth) and spec.trainer is None:
+            raise UserError(not_measured(spec.metric))
         if not isfinite(worth):  # of a trainer that does not give this figure
             allocator.tell(ask, None)
             return

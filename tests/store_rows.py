@@ -33,6 +33,7 @@ def trial(variant: str, seed: int, **changes: Any) -> Row:
         "status": "finished",
         "top1": 0.5,
         "top5": 0.75,
+        "balanced": 0.5,
         "train_loss": 1.0,
         "val_loss": 2.0,
         "flops": 100,
@@ -53,13 +54,13 @@ def trial(variant: str, seed: int, **changes: Any) -> Row:
 
 def failure(variant: str, seed: int, error: str = "the loss became nan in epoch 2") -> Row:
     """A failed trial without epochs."""
-    missing = dict.fromkeys(("top1", "top5", "train_loss", "val_loss"), math.nan)
+    missing = dict.fromkeys(("top1", "top5", "balanced", "train_loss", "val_loss"), math.nan)
     return trial(variant, seed, status="failed", epochs=0, error=error, **missing)
 
 
 def epochs(row: Row, count: int = 2) -> list[Row]:
     """The history of a trial."""
-    values = ("train_loss", "val_loss", "top1", "top5", "learning_rate")
+    values = ("train_loss", "val_loss", "top1", "top5", "balanced", "learning_rate")
     measured = ("images_per_second", "seconds")
     numbers = dict.fromkeys((*values, *measured), 0.25)
     whole = {"trial": row["trial"], **numbers, "figures": None}

@@ -9,7 +9,9 @@ from scalegrid.metric import METRICS, measure, metric_flags
 
 
 def test_known_metrics_have_units_and_a_trainers_figure_has_none() -> None:
-    assert [measure(metric).unit for metric in METRICS] == ["share", "share", "nats", "share"]
+    assert [measure(metric).unit for metric in METRICS] == [
+        *("share", "share", "share", "nats", "share")
+    ]
     assert with_name(0.612, "top1") == "top-1 61.2 %"
     assert with_name(0.612, "maximize miou") == "miou 0.612"
     assert value_with_unit(1234.5678, "minimize mse") == "1234.6"

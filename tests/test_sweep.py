@@ -552,7 +552,13 @@ def test_a_race_stops_when_its_time_is_up_earlier_runs_included(results: Path) -
 
 @pytest.mark.parametrize(
     ("metric", "worth"),
-    [("top1", 0.6), ("top5", 0.9), ("val_loss", -1.5), ("nas", 0.6 * 0.5**-0.07)],
+    [
+        ("top1", 0.6),
+        ("top5", 0.9),
+        ("balanced", 0.7),
+        ("val_loss", -1.5),
+        ("nas", 0.6 * 0.5**-0.07),
+    ],
 )
 def test_the_metric_decides_what_a_race_is_told(
     results: Path, monkeypatch: pytest.MonkeyPatch, metric: str, worth: float
@@ -569,7 +575,7 @@ def test_the_metric_decides_what_a_race_is_told(
     )
     monkeypatch.setattr(
         "light_training.train",
-        lambda trial, report, _: report(Epoch(1, 1, 1.5, 0.6, 0.9, 0, 1, 1)),
+        lambda trial, report, _: report(Epoch(1, 1, 1.5, 0.6, 0.9, 0, 1, 1, balanced=0.7)),
     )
     # The stand-ins cost about as much as the baseline, half of what nas pays for.
     spec = light_spec(results, metric=metric)

@@ -126,7 +126,7 @@ def test_what_was_left_out_is_said(folder: Path) -> None:
 
 @pytest.mark.parametrize("data", ["leaves", "cifar10"])
 def test_only_files_can_be_left_out(tmp_path: Path, data: str) -> None:
-    with pytest.raises(UserError, match="--skip-bad-images is for folders of image files"):
+    with pytest.raises(UserError, match="--skip-bad-images is for image files"):
         run_light_sweep(light_spec(tmp_path / "results", data=data, skip_bad_images=True))
 
 
@@ -213,3 +213,15 @@ def test_another_fit_is_another_sweep(folder: Path) -> None:
 def test_top_5_of_five_classes_is_refused(folder: Path) -> None:
     with pytest.raises(UserError, match=r"top5 is always 100 % of the 2 classes of .*; use top1"):
         sweep(folder, metric="top5")
+
+
+def test_a_sweep_goes_on_with_a_table_of_the_same_images(folder: Path) -> None:
+    sweep(folder)
+    root = folder.parent
+    rows = [(p.relative_to(root), p.parts[-2], p.parts[-3]) for p in folder.rglob("*.png")]
+    lines = ["path,label,split", *(",".join(map(str, row)) for row in rows)]
+    (root / "table.csv").write_text("\n".join(lines))
+    assert sweep(root / "table.csv", seeds=2).trained == 5
+    picture(6).save(folder / "val" / "bee" / "1.png")
+    with pytest.raises(UserError, match=r"have changed .* \(val/bee/1\.png\)"):
+        sweep(root / "table.csv", seeds=3)

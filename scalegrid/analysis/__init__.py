@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalegrid.analysis.candidates import others, raced, value, zone
+from scalegrid.analysis.candidates import not_measured, others, raced, value, zone
 from scalegrid.analysis.compare import compare
 from scalegrid.analysis.comparison import Comparison
 from scalegrid.analysis.estimates import Estimates
@@ -52,6 +52,7 @@ __all__ = [
     "going_on",
     "network_name",
     "next_step",
+    "not_measured",
     "others",
     "raced",
     "recommend",

@@ -25,7 +25,7 @@ from scalegrid.analysis.observations import Flags, Floats, Observations
 from scalegrid.analysis.over_rungs import OverRungs
 from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.region import widened
-from scalegrid.analysis.sensor import Sensor, sense
+from scalegrid.analysis.sensor import Sensor, sense, tells_more
 from scalegrid.analysis.surface import Fit, fit
 from scalegrid.metric import METRICS, measure
 from scalegrid.spec import Match, Metric
@@ -126,7 +126,7 @@ class CandidateTable:
         if len(rungs) > 1:
             over = OverRungs.read(every, tried["variant"], rungs, Model(len(tried), shares))
         least = -math.inf if measure(metric).unit == "own" else 0.0
-        bounds = (least, 1.0 if metric in ("top1", "top5") else math.inf)
+        bounds = (least, 1.0 if metric in ("top1", "top5", "balanced") else math.inf)
         untried = len(rows) - len(tried)
         off = scaled[~scaled["variant"].isin(rows["variant"])]
         placed = variants[variants["role"] == "stages"]
@@ -174,7 +174,7 @@ class CandidateTable:
         rivals = {
             metric: observed(own.assign(value=value(own, metric, 1.0)), self.number, metric)
             for metric in METRICS
-            if metric in own and metric != self.metric and np.isfinite(own[metric]).all()
+            if tells_more(own, metric, self.metric)
         }
         pace = Pace.of(self.values, self.number)
         return sense(fitted.on_images, self.observations, self.metric, rivals, pace.each)

@@ -81,8 +81,8 @@ def value(trial: Any, metric: Metric, relative_cost: Any) -> Any:
     ``relative_cost`` to the power of w, or a trainer's figure, minus it where less is better.
 
     Args:
-        trial: a mapping with ``top1``, ``top5``, ``val_loss`` and a trainer's figures, or with
-            these as ``figures``: numbers, or columns of them.
+        trial: a mapping with ``top1``, ``top5``, ``balanced``, ``val_loss`` and a trainer's
+            figures, or with these as ``figures``: numbers, or columns of them.
         metric: which of them counts.
         relative_cost: the variant's FLOPs over F times the baseline's; as ``trial``.
 
@@ -116,15 +116,22 @@ def trial_values(
     """The finished trials of ``variants`` with columns ``value``, see `value`, and ``rung``.
 
     Raises:
-        UserError: the metric is unknown, or no trial has it.
+        UserError: the metric is unknown, some trials of before or no trial have it, or it is top-5
+            of so few classes that all answers count as right.
     """
     try:
         column = measure(metric).column
     except ValueError as error:
         raise UserError(f"the metric {metric!r} {error}.") from None
     finished = trials[trials["status"] == "finished"]
+    _check_measured(finished, metric)
     if len(finished) and (column not in trials or finished[column].isna().all()):
         raise UserError(f"no trial has a figure {column!r}; {_there_are(finished)}.")
+    if metric == "top5" and len(finished) and (finished["top5"] == 1).all():
+        raise UserError(
+            "--metric top5 is 100 % in all trials, as it always is of five classes or fewer; use "
+            "top1, balanced or val_loss."
+        )
     if column not in trials:
         trials = trials.assign(**{column: math.nan})
     joined: pd.DataFrame = with_rungs(trials).merge(
@@ -135,9 +142,30 @@ def trial_values(
     return usable
 
 
+def not_measured(metric: Metric) -> str:
+    """The sentence where trials of before lack what scalegrid's own training now measures."""
+    return (
+        f"some trials were made by a scalegrid that did not measure {measure(metric).title}; use "
+        "another --metric, or train them again under another --name."
+    )
+
+
+def _check_measured(finished: pd.DataFrame, metric: Metric) -> None:
+    """Raise UserError where a trial lacks the metric that is not by a trainer, which may."""
+    one = measure(metric)
+    if one.unit == "own":
+        return
+    lacking = finished[finished[one.column].isna()] if one.column in finished else finished
+    if "figures" in lacking:
+        lacking = lacking[lacking["figures"].isna()]
+    if len(lacking):
+        raise UserError(not_measured(metric))
+
+
 def _there_are(trials: pd.DataFrame) -> str:
     """What a trainer gives instead, as a clause."""
     pairs = trials["figures"].dropna() if "figures" in trials else ()
-    known = [n for n in ("top1", "top5", "train_loss", "val_loss") if trials[n].notna().any()]
+    names = ("top1", "top5", "balanced", "train_loss", "val_loss")
+    known = [n for n in names if n in trials and trials[n].notna().any()]
     given = [*known, *sorted({name for one in pairs for name in dict(one)})] if len(pairs) else []
     return f"there are {', '.join(given)}" if given else "it needs a sweep with a --trainer"

@@ -69,8 +69,8 @@ def recommend(
         variants: one row a variant, columns as in ``variants.parquet``.
         trials: one row a trial, columns as in ``trials.parquet``; failed ones count as not run,
             and those on another kind of device are shifted, see `without_kinds`.
-        metric: ``top1``, ``top5``, ``val_loss``, or the paper's ``nas`` objective for plans whose
-            costs are not matched.
+        metric: ``top1``, ``top5``, ``balanced``, ``val_loss``, or the paper's ``nas`` objective for
+            plans whose costs are not matched.
         indifference: a loss of this much does not matter, in the unit of the metric: 0.003 is
             0.3 points of accuracy.
         confidence: probability of being within the indifference zone that counts as clear.

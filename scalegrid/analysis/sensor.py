@@ -13,6 +13,8 @@ from scalegrid.analysis.selection import SAMPLES, interval
 from scalegrid.spec import Metric
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from scalegrid.analysis.estimates import Estimates
 
 POOR = 0.5
@@ -121,8 +123,8 @@ def readings(estimates: Estimates) -> dict[str, Reading]:
     """Noise, spread and reliability by the metric that is compared, and by the others there are.
 
     The first is by the metric alone, `JOINT` the same with the others' help, where they help. The
-    rest are ``top1``, ``top5``, ``val_loss`` and ``train_loss``, as far as all trials have them; at
-    a higher rung only if there are two seeds of a candidate there.
+    rest are ``top1``, ``top5``, ``balanced``, ``val_loss`` and ``train_loss``, as far as all trials
+    have them; at a higher rung only if there are two seeds of a candidate there.
     Empty where there is one seed each, or one candidate.
     """
     number = {variant: i for i, variant in enumerate(estimates.variants)}
@@ -134,13 +136,26 @@ def readings(estimates: Estimates) -> dict[str, Reading]:
     first = posterior.noise_first / posterior.noise
     if first < 1 - 1e-9:
         found[JOINT] = _reading(posterior, first)
-    for name, sign in (("top1", 1), ("top5", 1), ("val_loss", -1), ("train_loss", -1)):
-        if name != estimates.metric and name in own and np.isfinite(own[name]).all():
+    for name in ("top1", "top5", "balanced", "val_loss", "train_loss"):
+        sign = -1 if name.endswith("loss") else 1
+        if tells_more(own, name, estimates.metric):
             trials = zip(own["variant"].map(number), own["seed"], sign * own[name], strict=True)
             alone = Observations.collect(len(number), trials)
             if alone.repeats:
                 found[name] = _reading(Model(len(number)).posterior(alone), 1.0)
     return found
+
+
+def tells_more(trials: pd.DataFrame, name: str, metric: Metric) -> bool:
+    """Whether a figure, which all trials have, is another one than the metric.
+
+    Of classes with equally many images, balanced accuracy is top-1, and only one of them counts.
+    """
+    if name == metric or name not in trials or not np.isfinite(trials[name]).all():
+        return False
+    if name == "balanced" or (name, metric) == ("top1", "balanced"):
+        return not np.allclose(trials["balanced"], trials["top1"], rtol=0, atol=1e-9)
+    return True
 
 
 def _reading(posterior: Posterior, part: float) -> Reading:

@@ -3,7 +3,8 @@
 Layouts, the first that fits:
 
 - `train/` beside `val/`, `valid/` or `validation/` (the first of these that exists), which holds
-  the validation images; a `test/` beside them is never read.
+  the validation images, in classes or, as TinyImageNet's, in `images/` beside a list of their
+  classes; a `test/` beside them is never read.
 - `train/` beside `test/` alone: `test/` holds the validation images.
 - `train/` alone, or classes directly in the folder: a tenth of each class, or `val_images`, is
   held out for validation.
@@ -20,7 +21,7 @@ import json
 import os
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -42,7 +43,7 @@ from scalegrid.data.convert import (
 )
 from scalegrid.data.depth import depth_of
 from scalegrid.data.multiband import in_bands
-from scalegrid.data.other_files import SYSTEM, described, lost, note, pillow_suffixes
+from scalegrid.data.other_files import SYSTEM, closed, described, lost, note, pillow_suffixes
 from scalegrid.data.selection import check_same_classes, hold_out, subset
 from scalegrid.data.sources import Content, Labels, Source, Split
 from scalegrid.util.errors import ImageError, UserError, unusable
@@ -57,6 +58,10 @@ HASHED_BYTES = 2 * 2**30
 SAMPLED = 64
 """Images whose headers are read for the native resolution."""
 
+ANNOTATIONS = "val_annotations.txt"
+"""Of each image of TinyImageNet's `val/images/` the name, the class, and a box."""
+
+_LISTED = "put such files there, or take them from the list, whose paths start at its own folder"
 _BLOCK = 2**22  # bytes hashed at a time
 _SAMPLES = 277  # of a TIFF file's tags: channels
 
@@ -133,27 +138,54 @@ def open_folder(
         UserError: no folder, no images, one class, an empty class, classes that differ between
             the splits, numbers of images or channels that do not fit, an unreadable file.
     """
-    root = root.absolute()
-    train_root, val_root = _split_roots(root)
+    train_root, val_root = _split_roots(root.absolute())
     names = _class_names(train_root)
-    suffixes = _suffixes(train_root)
-    search = _Search(suffixes, skip_bad_images, channels, workers)
-    found = search.entries(train_root, names)
-    if val_root is None:
-        chosen = hold_out(_labels(found), train_images, val_images, names)
-        train, val = ([found[index] for index in indices] for indices in chosen)
-        val_root = train_root
-    else:
-        check_same_classes((str(train_root), names), (str(val_root), _folders(val_root)))
-        found_val = search.entries(val_root, names)
-        train = [found[i] for i in subset(_labels(found), train_images, "train_images")]
+    search = Search(_suffixes(train_root), skip_bad_images, channels, workers)
+    found = Found(names, train_root, search.entries(train_root, names))
+    if val_root is not None:
         pool = (
             f", or pool them with those of {str(train_root)!r}, without {val_root.name}/, to hold "
             "more out of all"
         )
-        chosen_val = subset(_labels(found_val), val_images, "val_images", pool)
-        val = [found_val[index] for index in chosen_val]
-    reader = FolderReader(_files(train_root, train), _files(val_root, val))
+        found = replace(found, val_root=val_root, pool=pool, val=_val(val_root, found, search))
+    return source_of(found, search, train_images, val_images)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The images of a data set to choose from, below a folder for each split.
+
+    Attributes:
+        names: of the classes.
+        train_root: what the paths of training images are below.
+        train: the training images, by class.
+        val_root: what the paths of validation images are below.
+        val: the validation images; None if they are to be held out of `train`.
+        pool: how there can be more of them, for an error.
+    """
+
+    names: Sequence[str]
+    train_root: Path
+    train: list[Entry]
+    val_root: Path | None = None
+    val: list[Entry] | None = None
+    pool: str = ""
+
+
+def source_of(
+    found: Found, search: Search, train_images: int | None, val_images: int | None
+) -> Source:
+    """The source `folder` of images that a search has found; errors as of `open_folder`."""
+    names, channels = found.names, search.channels
+    if found.val is None:
+        chosen = hold_out(_labels(found.train), train_images, val_images, names)
+        train, val = ([found.train[index] for index in indices] for indices in chosen)
+    else:
+        of_train = subset(_labels(found.train), train_images, "train_images")
+        of_val = subset(_labels(found.val), val_images, "val_images", found.pool)
+        train, val = [found.train[i] for i in of_train], [found.val[i] for i in of_val]
+    files = _files(found.train_root, train), _files(found.val_root or found.train_root, val)
+    reader = FolderReader(*files)
     fingerprint = _fingerprint(names, train, val, reader)
     deep: tuple[str, ...] = ()
     if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
@@ -201,11 +233,41 @@ def _split_roots(root: Path) -> tuple[Path, Path | None]:
     return root, None
 
 
+def _val(root: Path, found: Found, search: Search) -> list[Entry]:
+    """The validation images: of folders of classes, or as TinyImageNet's annotations say."""
+    names, listed = found.names, root / ANNOTATIONS
+    flat = listed.is_file() and not set(names) & set(_folders(root))
+    classes = _annotated(listed) if flat else {}
+    there = sorted(set(classes.values())) if flat else _folders(root)
+    check_same_classes((str(found.train_root), names), (str(listed if flat else root), there))
+    return search.listed(root, classes, names) if flat else search.entries(root, names)
+
+
+def _annotated(file: Path) -> dict[str, str]:
+    """Of each image beside the file, which lie in `images/`, its class.
+
+    Raises:
+        UserError: a line does not name both.
+    """
+    classes = {}
+    for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), start=1):
+        image, _, rest = line.partition("\t")
+        name = rest.partition("\t")[0].strip()
+        if not (image and name):
+            raise UserError(
+                f"line {number} of {str(file)!r} does not begin with a file and a class with a tab "
+                "between; mend it"
+            )
+        classes[f"images/{image}"] = name
+    return classes
+
+
 def _class_names(root: Path) -> list[str]:
     names = _folders(root)
     if len(names) == 1:
         raise UserError(
             f"{str(root)!r} has one class, {names[0]!r}; two or more are needed, one folder each"
+            f"{_tables_near(root)}"
         )
     return names
 
@@ -215,9 +277,16 @@ def _folders(root: Path) -> list[str]:
     if not names:
         raise UserError(
             f"{str(root)!r} has no folders of images; put the images of each class in a folder "
-            "named after it"
+            f"named after it{_tables_near(root)}"
         )
     return names
+
+
+def _tables_near(root: Path) -> str:
+    """That a table may be meant, where there is one in a folder without classes or beside it."""
+    places = (root, root.parent) if root.name == "train" else (root,)
+    tables = [one for place in places for one in sorted(place.glob("*.csv"))]
+    return f", or give --data {str(tables[0])!r} if it lists paths and labels" if tables else ""
 
 
 def _listed(folder: str) -> list[os.DirEntry[str]]:
@@ -272,14 +341,14 @@ def _readable(entry: os.DirEntry[str]) -> bool:
     return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
 
 
-class _Search:
+class Search:
     """Finds the images of a data set, and keeps which of them cannot be read."""
 
     def __init__(
         self, suffixes: frozenset[str], skip_bad: bool, channels: int | None, workers: int
     ) -> None:
         self._suffixes, self._skip_bad = suffixes, skip_bad
-        self._channels, self._workers = channels, workers
+        self.channels, self._workers = channels, workers
         self.bad: list[ImageError] = []
         self._passed_over: Counter[str] = Counter()
 
@@ -306,6 +375,33 @@ class _Search:
                     )
             entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
         return entries
+
+    def listed(self, root: Path, classes: Mapping[str, str], names: Sequence[str]) -> list[Entry]:
+        """The same of images that a list names, by their paths below `root` with their classes.
+
+        Raises:
+            UserError: some are missing or need a plugin; or of a class none can be read.
+        """
+        labels = {name: label for label, name in enumerate(names)}
+        order = sorted(classes, key=lambda path: (labels[classes[path]], path.split("/")))
+        files = [str(root / path) for path in order]
+        if self._skip_bad:
+            sound = set(self._sound(files))
+            order = [path for path, file in zip(order, files, strict=True) if file in sound]
+            if lost_all := sorted(set(names) - {classes[path] for path in order}):
+                raise UserError(
+                    f"no image of class {lost_all[0]!r} below {str(root)!r} can be read; mend some "
+                    "or remove the class"
+                )
+        elif missing := [file for file in files if not os.path.isfile(file)]:
+            raise unusable([ImageError(repr(file), "is missing", _LISTED) for file in missing])
+        elif others := closed(os.path.splitext(file)[1].lower() for file in files):
+            raise UserError(
+                f"below {str(root)!r} are listed files that Pillow does not open: "
+                f"{described(others)}; install what opens them, convert them to PNG, or leave them "
+                "out with --skip-bad-images"
+            )
+        return [Entry(path, labels[classes[path]]) for path in order]
 
     def _found(self, folder: Path) -> list[str]:
         """The images of a class.
@@ -339,7 +435,7 @@ class _Search:
                 return [[*one.args] for one in problems if one is not None]
 
         try:
-            content = [*_sizes_and_contents(paths), self._channels, largest_image()]
+            content = [*_sizes_and_contents(paths), self.channels, largest_image()]
             found = recalled("bad-images", [list(paths), *content], find)
         except UserError:  # there are broken links
             found = find()
@@ -351,10 +447,10 @@ class _Search:
     def _problem(self, path: str) -> ImageError | None:
         """Why a file cannot be read; None if it can."""
         try:
-            if self._channels in (None, 3) and not needs_bands(Path(path)):
+            if self.channels in (None, 3) and not needs_bands(Path(path)):
                 read_image(Path(path), depth=Depth(real=(0.0, 1.0)))
             else:
-                read_bands(Path(path), self._channels)
+                read_bands(Path(path), self.channels)
         except ImageError as error:
             return error
         return None

@@ -16,6 +16,7 @@ from scalegrid.data.glyphs import open_glyphs
 from scalegrid.data.leaves import open_leaves
 from scalegrid.data.shards import find_shards
 from scalegrid.data.sources import SPLITS, Fit, Picture, Source, Split
+from scalegrid.data.table import SUFFIXES, open_table
 from scalegrid.data.torchvision import NAMES, open_torchvision
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import cache_root, digest
@@ -53,16 +54,16 @@ def open_source(
     Args:
         data: `leaves` or `glyphs`; a name that timm's data set factory takes (`cifar10`, `mnist`,
             ..., with or without its `torch/`); or the path of a folder of images or of parquet
-            shards (`./cifar10` for a folder with the name of a data set).
+            shards (`./cifar10` for a folder with the name of a data set), or of a CSV table.
         train_images: number of training images; None for all.
         val_images: number of images to measure accuracy on; None for all of a folder's own
             validation set, else a tenth of the training images, held out.
         download: whether a named data set may be downloaded.
         data_dir: where named data sets are kept; None for `data_root`.
         channels: of each image; None for those of a folder's multi-band files, else three.
-        image_column: of parquet shards; None for the only column of images.
-        label_column: of parquet shards; None for the only column of labels.
-        skip_bad_images: leave out the images of a folder that cannot be read.
+        image_column: of parquet shards; None for the only column of images; of a table `path`.
+        label_column: of parquet shards; None for the only column of labels; of a table `label`.
+        skip_bad_images: leave out image files that cannot be read.
         fit: how images become squares.
         workers: threads that look for images that cannot be read.
 
@@ -107,8 +108,8 @@ def _uneven(source: Source) -> list[str]:
         if counts[most] > _UNEVEN * counts[least]:
             return [
                 f"class {source.class_names[most]!r} has {counts[most]:,} {kind} images and "
-                f"{source.class_names[least]!r} {counts[least]:,}: accuracies count images, so "
-                "they are mostly those of the large classes"
+                f"{source.class_names[least]!r} {counts[least]:,}: top-1 counts images, so it is "
+                "mostly that of the large classes; --metric balanced counts classes"
             ]
     return []
 
@@ -132,9 +133,22 @@ def _opened(
     named = name in (*EMBEDDED, *NAMES)
     of_files = not named and path.is_dir()
     shards = find_shards(path.absolute()) if of_files else None
-    if skip_bad_images and (shards or not of_files):
+    table = not named and not of_files and path.suffix.lower() in SUFFIXES and path.is_file()
+    if skip_bad_images and (shards or not (of_files or table)):
         raise UserError(
-            f"--skip-bad-images is for folders of image files, which {data!r} is not; leave it out"
+            f"--skip-bad-images is for image files, in folders or a table, and {data!r} is none of "
+            "these; leave it out"
+        )
+    if table:
+        return open_table(
+            path,
+            train_images=train_images,
+            val_images=val_images,
+            image_column=image_column,
+            label_column=label_column,
+            channels=channels,
+            skip_bad_images=skip_bad_images,
+            workers=workers,
         )
     if shards:
         from scalegrid.data.parquet import open_parquet  # here, since others do without pyarrow
@@ -150,7 +164,8 @@ def _opened(
     for key, column in (("image", image_column), ("label", label_column)):
         if column is not None:
             raise UserError(
-                f"--{key}-column is {column!r}, but {data} has no parquet shards; leave it out"
+                f"--{key}-column is {column!r}, but {data} has no parquet shards and is no table; "
+                "leave it out"
             )
     if name in EMBEDDED:
         return _in_channels(EMBEDDED[name](train_images, val_images), channels)
@@ -209,6 +224,6 @@ def data_root() -> Path:
 
 def _unknown(data: str, path: Path, names: tuple[str, ...]) -> str:
     if path.exists():
-        return f"data {data!r} is a file; give a folder of images or of parquet shards"
+        return f"data {data!r} is a file; give a folder of images or parquet shards, or a CSV table"
     hint = did_you_mean(data, names, f"give a folder, or one of {', '.join(names)}")
     return f"data {data!r} is neither a folder nor the name of a data set; {hint}"

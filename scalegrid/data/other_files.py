@@ -6,7 +6,7 @@ import importlib
 import importlib.util
 import sys
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from PIL import Image
@@ -71,6 +71,12 @@ def _only_identified(kind: str) -> bool:
 def lost(passed_over: Mapping[str, int]) -> int:
     """How many files that may be images were passed over, of their number by ending."""
     return sum(number for suffix, number in passed_over.items() if suffix not in BESIDE)
+
+
+def closed(suffixes: Iterable[str]) -> Counter[str]:
+    """How often endings occur for which a plugin is missing."""
+    opened = pillow_suffixes()
+    return Counter(suffix for suffix in suffixes if _opener(suffix) and suffix not in opened)
 
 
 def described(passed_over: Mapping[str, int]) -> str:

@@ -41,6 +41,7 @@ SAMPLES = 1000
 _LABELS: dict[Metric, str] = {
     "top1": "Top-1 error (%)",
     "top5": "Top-5 error (%)",
+    "balanced": "Balanced error (%)",
     "val_loss": "Validation loss (nats)",
     "nas": "100 − top-1 · (FLOPs / T)^−0.07 (%)",
 }

@@ -23,6 +23,7 @@ _SHARES = (0.0, 100.0)
 _UNITS: dict[Metric, Unit] = {
     "top1": Unit(100, 1, _SHARES, "Top-1 accuracy (%)", "points of top-1"),
     "top5": Unit(100, 1, _SHARES, "Top-5 accuracy (%)", "points of top-5"),
+    "balanced": Unit(100, 1, _SHARES, "Balanced accuracy (%)", "points of balanced accuracy"),
     "val_loss": Unit(1, -1, (0.0, math.inf), "Validation loss (nats)", "nats"),
     "nas": Unit(100, 1, (0.0, math.inf), "Top-1 · (FLOPs / T)^−0.07 (%)", "points"),
 }

@@ -103,7 +103,7 @@ def open_data(spec: SweepSpec) -> Source:
     if spec.metric == "top5" and source.num_classes <= _ALL_RIGHT:
         raise UserError(
             f"--metric top5 is always 100 % of the {source.num_classes} classes of {spec.data}; "
-            "use top1 or val_loss."
+            "use top1, balanced or val_loss."
         )
     return source if spec.num_classes is None else _with_classes(source, spec.num_classes)
 
@@ -204,7 +204,7 @@ def _schedule(spec: SweepSpec) -> dict[str, str]:
 
 def _slug(text: str) -> str:
     path = Path(os.path.expanduser(text))
-    is_file = path.suffix in (".yaml", ".yml", ".py")
+    is_file = path.suffix in (".yaml", ".yml", ".py", ".csv", ".tsv")
     is_path = is_file or "/" in text or "\\" in text or path.is_dir()
     name = path.stem if is_file else path.resolve().name if is_path else text
     return re.sub(r"[^\w.+-]+", "-", name).strip("-.") or "data"

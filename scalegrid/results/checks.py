@@ -76,6 +76,10 @@ def _share(value: float) -> bool:
     return 0 <= value <= 1
 
 
+def _share_or_nan(value: float) -> bool:
+    return value != value or _share(value)
+
+
 _VARIANTS: dict[str, Callable[[float], bool]] = {
     **dict.fromkeys(
         ("gamma", "depth", "width", "resolution", "flops", "flops_ratio", "params", "activations"),
@@ -87,12 +91,13 @@ _VARIANTS: dict[str, Callable[[float], bool]] = {
     ),
     "phi": math.isfinite,
 }
+_SHARES = {"top1": _share, "top5": _share, "balanced": _share_or_nan}
 _TRIALS: dict[str, Callable[[float], bool]] = {
-    **dict.fromkeys(("top1", "top5"), _share),
+    **_SHARES,
     **dict.fromkeys(("train_loss", "val_loss"), math.isfinite),
     **dict.fromkeys(("seconds", "images_per_second", "rung"), _positive),
 }
-_HISTORY: dict[str, Callable[[float], bool]] = dict.fromkeys(("top1", "top5"), _share)
+_HISTORY: dict[str, Callable[[float], bool]] = dict(_SHARES)
 """What the numbers of each table may be."""
 
 

@@ -43,6 +43,7 @@ def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) 
         "status": outcome.status,
         "top1": last.top1 if last else math.nan,
         "top5": last.top5 if last else math.nan,
+        "balanced": last.balanced if last else math.nan,
         "train_loss": last.train_loss if last else math.nan,
         "val_loss": last.val_loss if last else math.nan,
         "flops": variant.flops,

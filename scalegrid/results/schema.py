@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 
-SCHEMA_VERSION = 5
+SCHEMA_VERSION = 6
 """Raised whenever a column is added, removed, or changes its type or meaning."""
 
 Table: TypeAlias = Any  # pyarrow ships no types
@@ -29,6 +29,7 @@ _ADDED = {
     "placement": 0.0,
     "rung": 1,
     "figures": None,
+    "balanced": math.nan,
 }
 """Columns that tables of earlier versions lack, and their values there."""
 
@@ -110,6 +111,7 @@ TRIALS = _schema(
     status=(_TEXT, "finished or failed"),
     top1=(_REAL, "top-1 accuracy after the last epoch, a share in [0, 1]; NaN if failed"),
     top5=(_REAL, "top-5 accuracy after the last epoch, a share in [0, 1]; NaN if failed"),
+    balanced=(_REAL, "mean over classes of the top-1 within each, likewise; NaN before schema 6"),
     train_loss=(_REAL, "mean training loss of the last epoch, nats; NaN if failed"),
     val_loss=(_REAL, "validation cross-entropy after the last epoch, nats; NaN if failed"),
     flops=(_WHOLE, "multiply-adds of one image"),
@@ -137,6 +139,7 @@ HISTORY = _schema(
     val_loss=(_REAL, "validation cross-entropy, nats"),
     top1=(_REAL, "top-1 accuracy, a share in [0, 1]"),
     top5=(_REAL, "top-5 accuracy, a share in [0, 1]"),
+    balanced=(_REAL, "mean over classes of the top-1 within each; NaN before schema 6"),
     learning_rate=(_REAL, "at the end of the epoch"),
     images_per_second=(_REAL, "training images over training seconds; measured"),
     seconds=(_REAL, "wall time of the epoch, evaluation included; measured"),

@@ -27,7 +27,7 @@ _VARIANT = (
 )
 _TRIAL = ("trial", "seed", "rung", "learning_rate", "device", "threads", "versions")
 _FINAL = (
-    *("top1", "top5", "train_loss", "val_loss"),
+    *("top1", "top5", "balanced", "train_loss", "val_loss"),
     *("epochs", "images", "images_per_second", "seconds", "figures"),
 )
 

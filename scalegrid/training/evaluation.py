@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -11,15 +12,24 @@ from scalegrid.data.batching import ordered_batches
 from scalegrid.data.images import Images
 from scalegrid.training.answers import Answers
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from scalegrid.training.answers import Flags
+
 BATCH = 125
 """Images of a batch; it decides the speed and, through rounding, the last digits."""
 
 
 class Evaluation(NamedTuple):
-    """Shares of right answers in [0, 1], the mean cross-entropy in nats, and top-1 by image."""
+    """Shares of right answers in [0, 1], the mean cross-entropy in nats, and top-1 by image.
+
+    ``balanced`` is the mean of top-1 within each class that has images.
+    """
 
     top1: float
     top5: float
+    balanced: float
     loss: float
     answers: Answers
 
@@ -46,4 +56,22 @@ def evaluate(model: nn.Module, images: Images, device: torch.device) -> Evaluati
     count = len(images.labels)
     first = torch.cat(right).cpu().numpy()
     top1 = int(first.sum()) / count
-    return Evaluation(top1, hits.item() / count, loss.item() / count, Answers.pack(first))
+    return Evaluation(
+        top1,
+        hits.item() / count,
+        balanced(first, images.labels.numpy()),
+        loss.item() / count,
+        Answers.pack(first),
+    )
+
+
+def balanced(right: Flags, labels: NDArray[np.int64]) -> float:
+    """The mean over classes of the share of their images that are right.
+
+    Args:
+        right: one flag an image, (images,).
+        labels: the class of each; a class without images does not count.
+    """
+    images = np.bincount(labels)
+    hits = np.bincount(labels, weights=right)
+    return float(np.mean(hits[images > 0] / images[images > 0]))

@@ -69,6 +69,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
                     val_loss=result.loss,
                     top1=result.top1,
                     top5=result.top5,
+                    balanced=result.balanced,
                     learning_rate=training.rate,
                     images_per_second=updates * training.batch / train_seconds,
                     seconds=time.perf_counter() - start,

@@ -18,7 +18,7 @@ from scalegrid.training.trial import DivergenceError, Epoch, Trial
 if TYPE_CHECKING:
     from torch import nn
 
-KNOWN = ("top1", "top5", "train_loss", "val_loss", "learning_rate")
+KNOWN = ("top1", "top5", "balanced", "train_loss", "val_loss", "learning_rate")
 """Figures that have columns of their own: accuracies as shares in [0, 1], and losses in nats."""
 
 TAKEN = frozenset(
@@ -138,7 +138,7 @@ def _epoch(number: int, given: Any, seconds: float) -> Epoch:
             "to numbers"
         )
     figures = {_name(name): _number(name, value, number) for name, value in given.items()}
-    for name in ("top1", "top5"):
+    for name in ("top1", "top5", "balanced"):
         if not 0 <= figures.get(name, 0) <= 1:
             raise TrainerError(
                 f"the trainer gives {name} {figures[name]:g} in epoch {number}; it must be a share "

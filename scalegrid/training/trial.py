@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
@@ -61,8 +62,9 @@ class Trial:
 class Epoch:
     """One row of the history: training and validation figures after one epoch.
 
-    Accuracies are shares in [0, 1]; losses are cross-entropies in nats (the training loss includes
-    label smoothing, the validation loss does not); ``images_per_second`` is of training alone.
+    Accuracies are shares in [0, 1], ``balanced`` the mean over classes of top-1 within each; losses
+    are cross-entropies in nats (the training loss includes label smoothing, the validation loss
+    does not); ``images_per_second`` is of training alone.
     ``own`` is the share of the epoch that this trial trained itself: the rest of it, or all, was
     recalled from a checkpoint, with the times of then. ``figures`` are those of a user's own
     trainer, which may leave out the others (NaN); None of the built-in training.
@@ -78,6 +80,7 @@ class Epoch:
     seconds: float
     own: float = field(default=1.0, compare=False)
     figures: Mapping[str, float] | None = None
+    balanced: float = math.nan
 
 
 @dataclass(frozen=True)

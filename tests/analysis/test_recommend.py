@@ -215,6 +215,30 @@ def test_top5_is_read_from_its_own_column() -> None:
     )
 
 
+def test_balanced_accuracy_is_read_from_its_own_column() -> None:
+    trials = swept()
+    said = recommend(VARIANTS, trials.assign(balanced=trials["top1"] / 2), metric="balanced")
+    assert said.best.variant == BEST
+    assert said.best.accuracy == pytest.approx(TRUTH.max() / 2, abs=0.002)
+    assert "Its balanced accuracy: " in to_text(said)
+
+
+@pytest.mark.parametrize("some", [False, True])
+def test_what_trials_of_before_did_not_measure_is_refused(some: bool) -> None:
+    trials = swept()
+    if some:
+        trials = trials.assign(balanced=trials["top1"].where(trials["seed"] > 0))
+    with pytest.raises(UserError, match="did not measure balanced accuracy; use another --metric"):
+        recommend(VARIANTS, trials, metric="balanced")
+
+
+def test_top5_that_is_always_all_is_refused() -> None:
+    trials = swept().assign(top5=1.0)
+    with pytest.raises(UserError, match=r"top5 is 100 % in all trials, .* five classes or fewer"):
+        recommend(VARIANTS, trials, metric="top5")
+    assert recommend(VARIANTS, trials).best.variant == BEST
+
+
 def test_a_single_candidate_is_the_best() -> None:
     said = recommend(VARIANTS[:2], trials_table({"v00": [0.5, 0.6]}))
     assert said.best.probability_best == 1

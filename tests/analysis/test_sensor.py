@@ -81,6 +81,22 @@ def test_a_metric_that_tells_more_is_named() -> None:
     assert sensor.helped > sensor.reliability
 
 
+def test_balanced_accuracy_that_is_top1_is_no_other_metric() -> None:
+    trials = trials_table(noisy_trials(TRUTH, 4, 0.06))
+    same = trials.assign(balanced=trials["top1"])
+    plain, sensor = (sensor_as_planned(VARIANTS, one, {}) for one in (trials, same))
+    assert sensor == plain
+    better = np.concatenate(list(noisy_trials(TRUTH, 4, 0.004, seed=1).values()))
+    other = sensor_as_planned(VARIANTS, trials.assign(balanced=better), {})
+    assert other is not None
+    assert other.better is not None
+    assert other.better[0] == "balanced"
+    assert "balanced accuracy" in sensor_sentences(other)[1]
+    for metric in ("top1", "balanced", "val_loss"):
+        read = readings(estimates_as_planned(VARIANTS, same, {"metric": metric}))
+        assert len({"top1", "balanced"} & set(read)) == 1, metric
+
+
 def test_one_seed_each_shows_no_noise() -> None:
     trials = trials_table(noisy_trials(TRUTH, 1, 0.02))
     assert sensor_as_planned(VARIANTS, trials, {}) is None

@@ -65,6 +65,66 @@ def test_each_name_of_a_validation_folder_is_known(root: Path, name: str) -> Non
     assert val == {str(path) for path in (root / name).glob("*/*")}
 
 
+def as_in_tiny_imagenet(root: Path) -> dict[str, str]:
+    """Lay a folder out like TinyImageNet; the classes of its validation images."""
+    classes: dict[str, str] = {}
+    for name in ("ant", "bee"):
+        for path in sorted((root / "val" / name).iterdir()):
+            new = f"val_{len(classes)}.png"
+            classes[new] = name
+            (root / "val" / "images").mkdir(exist_ok=True)
+            path.rename(root / "val" / "images" / new)
+        (root / "val" / name).rmdir()
+    lines = [f"{name}\t{label}\t0\t0\t15\t15\n" for name, label in classes.items()]
+    (root / "val" / "val_annotations.txt").write_text("".join(reversed(lines)))
+    for name in ("ant", "bee"):
+        (root / "train" / name).rename(root / "images")
+        (root / "train" / name).mkdir()
+        (root / "images").rename(root / "train" / name / "images")
+        (root / "train" / name / f"{name}_boxes.txt").write_text("0.png\t0\t0\t15\t15\n")
+    (root / "test" / "images").mkdir(parents=True)
+    picture(1).save(root / "test" / "images" / "test_0.png")
+    (root / "wnids.txt").write_text("bee\nant\n")
+    return classes
+
+
+def test_a_flat_validation_folder_with_annotations_is_read_by_these(root: Path) -> None:
+    pixels = {source_digest(opened(root))}
+    classes = as_in_tiny_imagenet(root)
+    source = opened(root)
+    reader = source.read
+    assert isinstance(reader, FolderReader)
+    found = {
+        Path(file).name: source.class_names[i]
+        for file, i in zip(reader.val_files, source.val_labels, strict=True)
+    }
+    assert found == classes
+    assert (source.num_train, source.num_val) == (20, 5)
+    assert source.notes == ("files beside the images are passed over: 2 .txt",)
+    assert source_digest(source) in pixels  # the order is by class, then by name, as before
+
+
+def test_a_validation_folder_with_classes_needs_no_annotations(root: Path) -> None:
+    before = opened(root).fingerprint
+    (root / "val" / "val_annotations.txt").write_text("left over from tidying up")
+    assert opened(root).fingerprint == before
+
+
+@pytest.mark.parametrize(
+    ("lines", "message"),
+    [
+        ("val_0.png\tant\nval_1.png bee\n", r"line 2 of '.*val_annotations\.txt' does not begin"),
+        ("val_0.png\tant\n", r"class 'bee' of '.*train' is missing from '.*_annotations\.txt'"),
+        ("val_0.png\tant\nx.png\tbee\n", r"image '.*val/images/x\.png' is missing; put such"),
+    ],
+)
+def test_bad_annotations_are_refused(root: Path, lines: str, message: str) -> None:
+    as_in_tiny_imagenet(root)
+    (root / "val" / "val_annotations.txt").write_text(lines)
+    with pytest.raises(UserError, match=message):
+        opened(root)
+
+
 def test_a_test_folder_beside_a_validation_folder_is_not_read(root: Path) -> None:
     before = opened(root)
     make_classes(root / "test", {"wasp": 3})
@@ -202,6 +262,7 @@ def test_a_note_says_that_classes_are_uneven(
     assert [note.partition(":")[0] for note in notes] == (
         [f"class 'ant' has 11 {kind} images and 'bee' 2"] if noted else []
     )
+    assert all("--metric balanced" in note for note in notes)
 
 
 def test_links_are_followed_but_not_in_circles(root: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from scalegrid.util.errors import UserError
         ("package.module:factory", "torch/mnist", "package.module-factory-mnist-48"),
         ("b0", "été", "b0-été-48"),
         ("b0", "/", "b0-data-48"),
+        ("b0", "sets/birds.csv", "b0-birds-48"),
     ],
 )
 def test_the_default_name_is_made_of_baseline_data_and_resolution(

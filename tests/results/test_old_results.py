@@ -19,6 +19,7 @@ from scalegrid.analysis import recommend, recommend_as_planned
 from scalegrid.data import EMBEDDED
 from scalegrid.results import Store, load_sweep, read_stored
 from scalegrid.results.schema import ANSWERS, HISTORY, SCHEMA_VERSION, TRIALS, VARIANTS
+from scalegrid.sweep import run_sweep
 from scalegrid.util.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -71,6 +72,21 @@ def test_sweeps_of_before_used_one_rate_and_the_authors_rounding(version: str) -
     stored = read_stored(FIXTURES / version)
     assert stored is not None
     stored.check_settings(stored.spec.model_copy(update={"rates": "same"}))
+
+
+def test_balanced_accuracy_needs_trials_that_measured_it(tmp_path: Path) -> None:
+    newest = load_sweep(VERSIONS[-1], FIXTURES)
+    assert newest.trials["balanced"].notna().all()
+    assert recommend(newest.planned, newest.trials, metric="balanced").metric == "balanced"
+    shutil.copytree(FIXTURES / "v5", tmp_path / "v5")
+    with pytest.raises(UserError, match="did not measure balanced accuracy"):
+        load_sweep("v5", tmp_path).recommend(metric="balanced")
+    stored = read_stored(tmp_path / "v5")
+    assert stored is not None
+    spec = stored.spec.model_copy(update={"results": str(tmp_path), "metric": "balanced"})
+    with pytest.raises(UserError, match="did not measure balanced accuracy"):
+        run_sweep(spec)
+    assert load_sweep("v5", tmp_path).spec["metric"] == "top1"
 
 
 def test_the_values_of_the_first_version_are_those_written() -> None:

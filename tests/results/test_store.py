@@ -441,6 +441,7 @@ def spoil_metadata(folder: Path) -> None:
         (change("variants", role=["grid"]), r"variants\.parquet has no baseline; restore it"),
         (change("trials", seconds=[0.0]), r"trials\.parquet has seconds 0 for v000-0; restore it"),
         (change("trials", top5=[math.nan]), "has top5 nan for v000-0; restore it"),
+        (change("trials", balanced=[1.5]), "has balanced 1.5 for v000-0; restore it"),
         (change("history", top1=[math.nan]), r"history\.parquet has top1 nan for v000-0"),
         (lose_variants, r"variants\.parquet"),
         (lose_trials, r"trials\.parquet is missing, though there are epochs of \d trials?"),

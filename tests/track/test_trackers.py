@@ -223,7 +223,10 @@ def _same(runs: dict[str, Found], folder: Path) -> None:
     trials, variants, history = (
         pd.read_parquet(folder / f"{table}.parquet") for table in ("trials", "variants", "history")
     )
-    numbers = ("top1", "top5", "train_loss", "val_loss", "images_per_second", "seconds")
+    numbers = (
+        *("top1", "top5", "balanced", "train_loss", "val_loss"),
+        *("images_per_second", "seconds"),
+    )
     for _, row in trials.iterrows():
         found = runs.pop(row["trial"])
         assert found.status == row["status"]

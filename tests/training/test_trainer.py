@@ -92,6 +92,7 @@ def test_no_figure_may_take_the_name_of_a_column() -> None:
         ({"miou": math.nan}, "miou became nan in epoch 1"),
         ([{"a": 1}, {"a": math.inf}], "a became infinite in epoch 2"),
         ({"top1": 63.0}, "top1 63 in epoch 1; it must be a share from 0 to 1"),
+        ({"balanced": 1.5}, "balanced 1.5 in epoch 1; it must be a share from 0 to 1"),
         ({"seconds": 1}, "'seconds', which is a column of the tables"),
         ({"trial": 1}, "'trial', which is a column of the tables"),
         ({3: 1}, "names a figure 3"),

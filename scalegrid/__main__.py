@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import signal
 import sys
 
@@ -20,6 +21,7 @@ def run() -> None:
         for stream in (sys.stdout, sys.stderr):
             if isinstance(stream, io.TextIOWrapper):
                 stream.reconfigure(errors="replace")  # a Greek letter on an ASCII terminal
+        os.environ["MPLBACKEND"] = "agg"  # another's may not be there, and stops matplotlib
         from scalegrid.cli.main import main
 
         main()

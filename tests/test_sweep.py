@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -101,6 +102,29 @@ def frames(results: Path, name: str = "light-leaves-32") -> dict[str, pd.DataFra
 def assert_equal(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> None:
     for name, frame in one.items():
         pd.testing.assert_frame_equal(frame, other[name])
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock")
+def test_a_folder_without_locks_is_locked_by_a_link_and_that_is_said(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    shown = Recorder()
+    spec = light_spec(results, name="s")
+    assert run_light_sweep(spec, display=shown).exit_status == 0
+    assert [note for note in shown.notes if "has no locks" in note] == [
+        f"Note: the file system of {results / 's'} has no locks, so that the link .lock.held in it "
+        "is one."
+    ]
+    assert not (results / "s" / ".lock.held").is_symlink()
+    (results / "s" / ".lock.held").symlink_to("node7 12")
+    with pytest.raises(UserError, match=r"process 12 on node7 .*another --name"):
+        run_light_sweep(spec.model_copy(update={"seeds": 2}))
 
 
 def test_a_sweep_trains_every_variant_with_every_seed(results: Path) -> None:

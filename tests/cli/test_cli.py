@@ -163,6 +163,29 @@ def test_plan_draws_the_triangle() -> None:
     assert "pictures/plan.png" in result.stderr
 
 
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "missing"])
+def test_figures_need_no_backend_of_the_shell(backend: str) -> None:
+    """A shell inside a notebook has the first, which may not be installed beside scalegrid."""
+    report = ("report", "nano-cifar10-32", "--results", "published", "--output", "page.html")
+    shutil.copytree(FIXTURES.parents[2] / "results" / "published", "published")
+    for arguments in ((*PLAN, "--plot", "pictures"), report):
+        code = (
+            f"import sys; sys.argv[1:] = {arguments!r}\nfrom scalegrid.__main__ import run\n"
+            "try:\n    run()\n"
+            "finally:\n    assert 'matplotlib' in sys.modules\n"
+            "    assert 'matplotlib.pyplot' not in sys.modules"
+        )
+        drawn = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"MPLBACKEND": backend},
+            capture_output=True,
+            text=True,
+        )
+        assert drawn.returncode == 0, drawn.stderr
+    assert Path("pictures/plan.png").exists()
+    assert Path("page.html").exists()
+
+
 def test_a_spec_and_the_same_flags_give_the_same_plan() -> None:
     Path("sweep.yaml").write_text("baseline: b0\nresolution: 64\ncandidates: 5\n")
     by_file = run("plan", "sweep.yaml", "--format", "json").stdout

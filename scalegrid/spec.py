@@ -418,6 +418,13 @@ class SweepSpec(Recipe):
             raise ValueError("must be text without NUL characters and lone surrogates")
         return value
 
+    @field_validator("results", "data", "data_dir", "baseline", "trainer")
+    @classmethod
+    def _named(cls, path: str | None) -> str | None:
+        if path is not None and (not path.strip() or "\0" in path):
+            raise ValueError("must be a name; perhaps a variable of the shell is unset")
+        return path
+
     @field_validator("results", "data_dir", "baseline", "trainer")
     @classmethod
     def _path(cls, path: str | None) -> str | None:

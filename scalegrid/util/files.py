@@ -68,6 +68,11 @@ def remove_partial_files(folder: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; a link in a circle is none."""
+    return entry.is_dir(follow_symlinks=False) or os.path.isdir(entry.path)
+
+
 def digest(content: Any) -> str:
     """Twelve hex digits that identify ``content``, a JSON value, whatever the order of keys."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True)

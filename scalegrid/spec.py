@@ -296,7 +296,7 @@ class SweepSpec(Recipe):
         1, description="CPU threads per worker; on a GPU, decoders of images that are not cached."
     )
     trials_per_device: Parallel = Field(1, description="Simultaneous trials per GPU.")
-    device: str = Field("auto", description="Device: auto, cpu, cuda, or cuda:N.")
+    device: str = Field("auto", description="Device: auto, cpu, cuda, cuda:N, or mps.")
     fast_depthwise: bool = Field(
         True, description="Faster CPU kernels, mainly for depthwise convolutions."
     )

@@ -10,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ from light_sweep import (
 from PIL import Image
 
 from scalegrid.allocation import Ask, Result, Uniform
+from scalegrid.analysis.pace import Pace
 from scalegrid.baselines import network_id
 from scalegrid.executors import InlineExecutor
 from scalegrid.progress.display import Ended, Silence
@@ -102,6 +105,38 @@ def frames(results: Path, name: str = "light-leaves-32") -> dict[str, pd.DataFra
 def assert_equal(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> None:
     for name, frame in one.items():
         pd.testing.assert_frame_equal(frame, other[name])
+
+
+def test_a_clock_that_jumps_back_changes_no_duration_and_no_order(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at the clock shows a day less than the one before."""
+    spec = light_spec(results, name="before", seeds=2)
+    run_light_sweep(spec)
+    today = time.time()
+    days = count(1)
+    shown = Recorder()
+
+    class Backwards(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.fromtimestamp(time.time(), tz)
+
+    monkeypatch.setattr(time, "time", lambda: today - 86400 * next(days))
+    monkeypatch.setattr("scalegrid.results.rows.datetime", Backwards)
+    run_light_sweep(spec.model_copy(update={"name": "jumps"}), display=shown, measure_rate=False)
+    tables = {name: load_sweep(name, results).trials for name in ("before", "jumps")}
+    assert list(tables["jumps"]["trial"]) == list(tables["before"]["trial"])
+    assert tables["jumps"]["seconds"].between(0, 60).all()
+    assert not tables["jumps"]["finished_at"].is_monotonic_increasing
+    pace = Pace.of(tables["jumps"], tables["jumps"]["variant"])
+    assert pace.busy is not None
+    assert 0 <= pace.busy <= tables["jumps"]["seconds"].sum()
+    left = [status.seconds_left for _, status in shown.trials if status.seconds_left is not None]
+    assert all(0 <= seconds < 60 for seconds in left)
+    last = read_status(results / "jumps")
+    assert last is not None
+    assert last.state == "finished"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="flock")

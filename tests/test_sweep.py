@@ -469,7 +469,7 @@ def test_other_settings_are_refused_before_anything_else(results: Path) -> None:
 
 def test_two_runs_of_one_sweep_do_not_meet(results: Path) -> None:
     def meet(_place: object) -> Any:
-        with pytest.raises(UserError, match="in use by another running sweep"):
+        with pytest.raises(UserError, match="in use by another process"):
             run_light_sweep(light_spec(results, seeds=2))
         raise UserError("met")
 

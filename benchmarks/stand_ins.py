@@ -108,6 +108,7 @@ def trial_rows(plan: Plan, count: int) -> Iterator[dict[str, Any]]:
             "status": "finished",
             "top1": top1,
             "top5": (1 + top1) / 2,
+            "balanced": top1,
             "train_loss": 1.0,
             "val_loss": 1.0,
             "flops": variant.flops,

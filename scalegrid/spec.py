@@ -305,7 +305,7 @@ class SweepSpec(Recipe):
         1, description="CPU threads per worker; on a GPU, decoders of images that are not cached."
     )
     trials_per_device: Parallel = Field(1, description="Simultaneous trials per GPU.")
-    device: str = Field("auto", description="Device: auto, cpu, cuda, or cuda:N.")
+    device: str = Field("auto", description="Device: auto, cpu, cuda, cuda:N, or mps.")
     fast_depthwise: bool = Field(
         True, description="Faster CPU kernels, mainly for depthwise convolutions."
     )
@@ -426,6 +426,13 @@ class SweepSpec(Recipe):
         if isinstance(value, str) and ("\0" in value or not _encodes(value)):
             raise ValueError("must be text without NUL characters and lone surrogates")
         return value
+
+    @field_validator("results", "data", "data_dir", "baseline", "trainer")
+    @classmethod
+    def _named(cls, path: str | None) -> str | None:
+        if path is not None and (not path.strip() or "\0" in path):
+            raise ValueError("must be a name; perhaps a variable of the shell is unset")
+        return path
 
     @field_validator("results", "data_dir", "baseline", "trainer")
     @classmethod

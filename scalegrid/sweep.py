@@ -159,7 +159,7 @@ def _run(
                 rate = machine_rate(plan, placement, executor)
             progress = Progress(plan, allocator, made, display, placement.workers, rate)
             data = _data(plan, display)
-            progress.open(data.note)
+            progress.open(store.lock.note, data.note)
             allocator.start()
             if spec.rates != "same" and store.stored is None:
                 plan = Tuning(plan, data, store, executor, display).tuned()

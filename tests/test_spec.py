@@ -192,3 +192,9 @@ def test_other_trackers_are_refused(track: str, complaint: str, tmp_path: Path) 
 
 def test_every_field_is_in_one_group() -> None:
     assert sorted(key for keys in GROUPS.values() for key in keys) == sorted(SweepSpec.model_fields)
+
+
+@pytest.mark.parametrize("key", ["data", "results", "baseline", "data_dir"])
+def test_a_name_that_an_unset_variable_left_empty_is_refused(key: str) -> None:
+    with pytest.raises(ValueError, match="variable of the shell is unset"):
+        SweepSpec.model_validate({key: ""})

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import os
 import signal
@@ -9,7 +10,9 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +33,7 @@ from light_sweep import (
 from PIL import Image
 
 from scalegrid.allocation import Ask, Result, Uniform
+from scalegrid.analysis.pace import Pace
 from scalegrid.baselines import network_id
 from scalegrid.executors import InlineExecutor
 from scalegrid.progress.display import Ended, Silence
@@ -101,6 +105,61 @@ def frames(results: Path, name: str = "light-leaves-32") -> dict[str, pd.DataFra
 def assert_equal(one: dict[str, pd.DataFrame], other: dict[str, pd.DataFrame]) -> None:
     for name, frame in one.items():
         pd.testing.assert_frame_equal(frame, other[name])
+
+
+def test_a_clock_that_jumps_back_changes_no_duration_and_no_order(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each look at the clock shows a day less than the one before."""
+    spec = light_spec(results, name="before", seeds=2)
+    run_light_sweep(spec)
+    today = time.time()
+    days = count(1)
+    shown = Recorder()
+
+    class Backwards(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return datetime.fromtimestamp(time.time(), tz)
+
+    monkeypatch.setattr(time, "time", lambda: today - 86400 * next(days))
+    monkeypatch.setattr("scalegrid.results.rows.datetime", Backwards)
+    run_light_sweep(spec.model_copy(update={"name": "jumps"}), display=shown, measure_rate=False)
+    tables = {name: load_sweep(name, results).trials for name in ("before", "jumps")}
+    assert list(tables["jumps"]["trial"]) == list(tables["before"]["trial"])
+    assert tables["jumps"]["seconds"].between(0, 60).all()
+    assert not tables["jumps"]["finished_at"].is_monotonic_increasing
+    pace = Pace.of(tables["jumps"], tables["jumps"]["variant"])
+    assert pace.busy is not None
+    assert 0 <= pace.busy <= tables["jumps"]["seconds"].sum()
+    left = [status.seconds_left for _, status in shown.trials if status.seconds_left is not None]
+    assert all(0 <= seconds < 60 for seconds in left)
+    last = read_status(results / "jumps")
+    assert last is not None
+    assert last.state == "finished"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="flock")
+def test_a_folder_without_locks_is_locked_by_a_link_and_that_is_said(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fcntl
+
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    shown = Recorder()
+    spec = light_spec(results, name="s")
+    assert run_light_sweep(spec, display=shown).exit_status == 0
+    assert [note for note in shown.notes if "has no locks" in note] == [
+        f"Note: the file system of {results / 's'} has no locks, so that the link .lock.held in it "
+        "is one."
+    ]
+    assert not (results / "s" / ".lock.held").is_symlink()
+    (results / "s" / ".lock.held").symlink_to("node7 12")
+    with pytest.raises(UserError, match=r"process 12 on node7 .*another --name"):
+        run_light_sweep(spec.model_copy(update={"seeds": 2}))
 
 
 def test_a_sweep_trains_every_variant_with_every_seed(results: Path) -> None:
@@ -410,7 +469,7 @@ def test_other_settings_are_refused_before_anything_else(results: Path) -> None:
 
 def test_two_runs_of_one_sweep_do_not_meet(results: Path) -> None:
     def meet(_place: object) -> Any:
-        with pytest.raises(UserError, match="in use by another running sweep"):
+        with pytest.raises(UserError, match="in use by another process"):
             run_light_sweep(light_spec(results, seeds=2))
         raise UserError("met")
 

@@ -35,6 +35,11 @@ def skeleton(
             )
     except UserError:
         raise
+    except (ImportError, MemoryError, OSError) as error:  # of no depth or width
+        raise UserError(
+            f"{baseline.name} cannot be built ({one_line(error)}); install what is missing, or "
+            "allow this process more memory."
+        ) from error
     except Exception as error:  # of timm or torch, for numbers that make no network
         raise UserError(
             f"{baseline.name} cannot be built at depth {depth:.4g}, width {width:.4g} "

@@ -13,7 +13,7 @@ from typing import Any
 
 import click
 
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.text import did_you_mean, sentence
 from scalegrid.util.version import __version__
 
@@ -76,7 +76,10 @@ class _Group(click.Group):
             ctx.exit(1)
         except OSError as error:
             where = f" {error.filename}" if error.filename else ""
-            click.echo(f"scalegrid: cannot read or write{where}: {error.strerror}.", err=True)
+            _report(f"cannot read or write{where}: {error.strerror or error}")
+            ctx.exit(2)
+        except (ImportError, MemoryError) as error:
+            _report(f"{one_line(error)}; install what is missing, or allow more memory")
             ctx.exit(2)
         except KeyboardInterrupt:
             ctx.exit(130)

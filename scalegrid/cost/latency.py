@@ -29,7 +29,7 @@ def seconds(
     Args:
         models: in eval mode and on the device afterwards.
         shapes: of each model's image: channels and px.
-        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        device: ``cpu``, ``cuda``, ``cuda:N`` or ``mps``.
         threads: CPU threads.
     """
     import torch
@@ -61,7 +61,7 @@ def check_threads(threads: int) -> None:
 
 def machine(device: str) -> str:
     """What latencies on ``device`` depend on: the host's name, or that of the GPU."""
-    if device == "cpu":
+    if not device.startswith("cuda"):
         return platform.node()
     import torch
 
@@ -83,5 +83,7 @@ def _threads(count: int) -> Iterator[None]:
 def _synchronise(device: str) -> None:
     import torch
 
-    if device != "cpu":
+    if device == "mps":
+        torch.mps.synchronize()
+    elif device != "cpu":
         torch.cuda.synchronize(device)

@@ -26,13 +26,13 @@ from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
-from filelock import FileLock
 
 from scalegrid.data.changes import folder_of, remember
 from scalegrid.data.decoding import Chunk, decode
 from scalegrid.data.sources import SPLITS, Source, Split, Statistics
 from scalegrid.util.errors import ImageError, UserError, unusable
 from scalegrid.util.files import cache_root
+from scalegrid.util.locks import Lock
 
 _RECORD = "record.json"
 _UNFINISHED = "building-"
@@ -116,7 +116,7 @@ def prepare(
         return replace(ready, source=source, note=note)
     with _writable(root):
         directory.mkdir(parents=True, exist_ok=True)
-        with FileLock(directory / "lock"):
+        with Lock(directory / "lock"):
             missing = [side for side in missing if not _is_whole(directory / str(side))]
             if missing:
                 _build(source, directory, missing, workers, progress)

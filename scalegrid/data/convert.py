@@ -143,7 +143,8 @@ def unreadable(
     file: File, error: Exception, name: str | None = None, remedy: str = REMEDY
 ) -> ImageError:
     """The error that names a file which cannot be decoded; arguments as of `read_image`."""
-    reason = str(error).replace(str(file), "the file") or type(error).__name__
+    said = getattr(error, "strerror", None) or str(error)
+    reason = said.replace(str(file), "the file") or type(error).__name__
     if "imagecodecs" in reason:
         remedy = "pip install imagecodecs, or save the file uncompressed"
     if isinstance(error, Image.DecompressionBombError):

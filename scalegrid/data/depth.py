@@ -15,7 +15,6 @@ from PIL import Image
 from PIL.TiffImagePlugin import TiffImageFile
 
 from scalegrid.data.convert import SIXTEEN_BITS, Depth, File, high_bytes_only, is_deep, quiet
-from scalegrid.util.text import plural
 
 SAMPLED_IMAGES = 128
 
@@ -104,8 +103,10 @@ def _said(image: Image.Image) -> float:
 
 
 def _note(kind: str, seen: _Seen, span: tuple[float, float]) -> str:
-    why = f"the first {plural(seen.images, 'such training image')} hold {seen.low:g} to "
-    why += f"{seen.high:g}"
+    first = f"the first {seen.images} such training images hold"
+    if seen.images == 1:
+        first = "the first such training image holds"
+    why = f"{first} {seen.low:g} to {seen.high:g}"
     if seen.said == span[1]:
         why = "by what the files say"
     return f"{kind} of more than 8 bits: {span[0]:g} to {span[1]:g} become 0 to 255 ({why})"

@@ -9,9 +9,10 @@ Layouts, the first that fits:
 - `train/` alone, or classes directly in the folder: a tenth of each class, or `val_images`, is
   held out for validation.
 
-Classes are sorted by name. Images are also found in nested folders, by the suffixes of the formats
-that Pillow can open. Where there are none, NumPy files (`.npy`) are the images. Hidden files and
-folders, and those of systems, are ignored; other files are counted (see `other_files`).
+Names of splits may have capitals. Classes are sorted by name. Images are also found in nested
+folders, by the suffixes of the formats that Pillow can open. Where there are none, NumPy files
+(`.npy`) are the images. Hidden files and folders, and those of systems, are ignored; other files
+are counted (see `other_files`).
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ from scalegrid.data.other_files import SYSTEM, closed, described, lost, note, pi
 from scalegrid.data.selection import check_same_classes, hold_out, subset
 from scalegrid.data.sources import Content, Labels, Source, Split
 from scalegrid.util.errors import ImageError, UserError, unusable
-from scalegrid.util.files import digest, recalled
+from scalegrid.util.files import digest, is_folder, recalled
 from scalegrid.util.text import few, plural
 
 VAL_NAMES = ("val", "valid", "validation", "test")
@@ -222,9 +223,10 @@ def _split_roots(root: Path) -> tuple[Path, Path | None]:
     """The folders of training and of validation classes; None: hold out of the former."""
     if not root.is_dir():
         raise UserError(f"data {str(root)!r} is not a folder; give a folder of images")
-    val_root = next((root / name for name in VAL_NAMES if (root / name).is_dir()), None)
-    if (root / "train").is_dir():
-        return root / "train", val_root
+    splits = {one.name.lower(): Path(one.path) for one in _listed(str(root)) if is_folder(one)}
+    val_root = next((splits[name] for name in VAL_NAMES if name in splits), None)
+    if "train" in splits:
+        return splits["train"], val_root
     if val_root is not None:
         raise UserError(
             f"{str(root)!r} has {val_root.name}/ but no train/; "
@@ -273,7 +275,7 @@ def _class_names(root: Path) -> list[str]:
 
 
 def _folders(root: Path) -> list[str]:
-    names = [entry.name for entry in _listed(str(root)) if entry.is_dir()]
+    names = [entry.name for entry in _listed(str(root)) if is_folder(entry)]
     if not names:
         raise UserError(
             f"{str(root)!r} has no folders of images; put the images of each class in a folder "
@@ -326,7 +328,7 @@ def _walk(
     seen |= {(status.st_dev, status.st_ino)}
     for entry in _listed(folder):
         suffix = os.path.splitext(entry.name)[1].lower()
-        if entry.is_dir():
+        if is_folder(entry):
             inner = entry.stat()
             if (inner.st_dev, inner.st_ino) not in seen:
                 yield from _walk(entry.path, suffixes, passed_over, seen)
@@ -338,7 +340,7 @@ def _walk(
 
 def _readable(entry: os.DirEntry[str]) -> bool:
     """Whether it is a file and no device or pipe; a broken link stays, and decoding names it."""
-    return entry.is_file() or (entry.is_symlink() and not os.path.exists(entry.path))
+    return os.path.isfile(entry.path) or (entry.is_symlink() and not os.path.exists(entry.path))
 
 
 class Search:

@@ -6,6 +6,7 @@ choice of at least as many images as classes holds an image of each class.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -97,13 +98,20 @@ def hold_out(
     return rest[subset(labels[rest], train_images, "train_images")], held
 
 
+def _plain(name: str) -> str:
+    """A name without its case, and with accents written in one way (macOS has its own)."""
+    return unicodedata.normalize("NFC", name).casefold()
+
+
 def check_same_classes(train: tuple[str, Sequence[str]], val: tuple[str, Sequence[str]]) -> None:
     """Raise UserError unless the classes of both sets are the same; each has a name and classes."""
     for (here, wanted), (there, present) in ((train, val), (val, train)):
         missing = sorted(set(wanted) - set(present))
         if missing:
+            alike = [name for name in present if _plain(name) == _plain(missing[0])]
+            written = f"; there it is written {alike[0]!a}" if alike else ""
             raise UserError(
-                f"class {missing[0]!r} of {here!r} is missing from {there!r}; "
+                f"class {missing[0]!r} of {here!r} is missing from {there!r}{written}; "
                 "both need images of every class"
             )
 

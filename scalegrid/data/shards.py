@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from scalegrid.util.errors import UserError
+from scalegrid.util.files import is_folder
 
 SPLIT_NAMES = {
     "train": ("train", "training"),
@@ -138,13 +139,12 @@ def _tables(folder: Path) -> list[str]:
 
 
 def _folders(root: Path) -> list[Path]:
-    return sorted(Path(entry.path) for entry in _visible(root) if entry.is_dir())
+    return sorted(Path(entry.path) for entry in _visible(root) if is_folder(entry))
 
 
 def _visible(folder: Path) -> list[os.DirEntry[str]]:
-    """What a folder holds; nothing if there is no such folder, or it is not for this user."""
-    unseen = FileNotFoundError, NotADirectoryError, PermissionError
-    with suppress(*unseen), os.scandir(folder) as entries:
+    """What a folder holds; nothing if it cannot be read."""
+    with suppress(OSError), os.scandir(folder) as entries:
         return [entry for entry in entries if not entry.name.startswith(".")]
     return []
 

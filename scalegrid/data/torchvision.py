@@ -17,13 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from filelock import FileLock
 from PIL import Image
 
 from scalegrid.data.convert import to_rgb
 from scalegrid.data.selection import hold_out
 from scalegrid.data.sources import Labels, Source, Split
 from scalegrid.util.errors import ImageError, UserError, one_line
+from scalegrid.util.locks import Lock
 
 NAMES = (
     "cifar10",
@@ -140,7 +140,7 @@ def _download(name: str, root: Path) -> None:
         return
     try:
         root.mkdir(parents=True, exist_ok=True)
-        with FileLock(root / f"{name}.lock"):
+        with Lock(root / f"{name}.lock"):
             _create(name, str(root), download=True)
     except _FAILURES as error:
         raise UserError(

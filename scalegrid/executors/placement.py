@@ -34,9 +34,9 @@ def placement_for(spec: SweepSpec) -> Placement:
         UserError: the device is unknown or missing, or cannot do what is asked.
     """
     devices = find_devices(spec.device)
-    if devices == ["cpu"] and spec.compile:
+    if spec.compile and not devices[0].startswith("cuda"):
         raise UserError(
-            "--compile is for CUDA devices: on a CPU, compiling a network takes longer than its "
+            "--compile is for CUDA devices: elsewhere, compiling a network takes longer than its "
             "brief training; leave it out."
         )
     if devices == ["cpu"]:

@@ -93,9 +93,9 @@ class Progress:
         for row in trials:
             self._count(row)
 
-    def open(self, data_note: str | None = None) -> None:
-        """Show the notes of the plan and of the data, how much there is to train, and how long."""
-        for note in filter(None, (*self._plan.notes, data_note)):
+    def open(self, *notes: str | None) -> None:
+        """Show the notes of the plan and these, how much there is to train, and how long."""
+        for note in filter(None, (*self._plan.notes, *notes)):
             self._display.note(f"Note: {sentence(note)}")
         spec = self._plan.spec
         extent: Extent = "at first" if spec.racing else "at most" if len(spec.rungs) > 1 else ""

@@ -16,6 +16,7 @@ from pydantic import Field, TypeAdapter
 from scalegrid.analysis.naming import with_name
 from scalegrid.spec import Metric
 from scalegrid.util.files import replace_file
+from scalegrid.util.processes import runs
 from scalegrid.util.text import plural
 
 STATUS_FILE = "status.json"
@@ -130,12 +131,4 @@ def read_status(folder: Path) -> Status | None:
 def _alive(status: Status) -> bool:
     if time.time() - status.updated_at > _SILENCE:
         return False
-    if status.host != platform.node():
-        return True
-    try:
-        os.kill(status.pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
+    return status.host != platform.node() or runs(status.pid)

@@ -122,7 +122,7 @@ TRIALS = _schema(
     seconds=(_REAL, "wall time of the trial, without what it continues from; measured"),
     device=(
         _TEXT,
-        "cpu, its model and widest vector instructions; or cuda, the GPU",
+        "cpu, its model and widest vector instructions; or cuda, the GPU; or mps, the chip",
     ),
     threads=(_WHOLE, "CPU threads"),
     versions=(_TEXT, "of scalegrid and the libraries that decide the numbers"),

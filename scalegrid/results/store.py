@@ -13,7 +13,6 @@ from contextlib import suppress
 from pathlib import Path
 
 import pyarrow as pa
-from filelock import FileLock, Timeout
 
 from scalegrid.results.checks import ANSWERS_FILE, HISTORY_FILE, TRIALS_FILE, VARIANTS_FILE
 from scalegrid.results.gathered import Rows, gathered
@@ -44,6 +43,7 @@ from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import remove_partial_files, replace_file
+from scalegrid.util.locks import HeldError, Lock
 
 _SHORT = 1000
 """Trials up to which the tables are written for each, so that any reader of parquet sees them."""
@@ -56,15 +56,15 @@ class Store:
     """The tables of one sweep, open for writing by this process alone.
 
     A context manager: entering makes the folder, locks it and reads what is there into ``stored``,
-    and into ``rates`` the trainings that tried a learning rate; leaving unlocks it. The lock goes
-    with the process, however that ends.
+    and into ``rates`` the trainings that tried a learning rate; leaving unlocks it. ``lock.note``
+    says where the lock is not the operating system's.
     """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stored: Stored | None = None
         self.rates: list[Row] = []
-        self._lock = FileLock(folder / ".lock")
+        self.lock = Lock(folder / ".lock")
         self._positions: dict[str, int] = {}  # of each variant in the table
         self._journal = Journal(folder, 0)
         self._written = self._journalled = 0  # trials in the tables, and in the journal
@@ -83,13 +83,10 @@ class Store:
                 p for p in (*reversed(self.folder.parents), self.folder) if not p.exists()
             ]
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._lock.acquire(timeout=0)
+            self.lock.acquire()
             remove_partial_files(self.folder)
-        except Timeout:
-            raise UserError(
-                f"{self.folder} is in use by another running sweep; wait for it, or choose "
-                "another --name."
-            ) from None
+        except HeldError as held:
+            raise UserError(f"{held}, or choose another --name.") from None
         except OSError as error:
             self._remove_made()
             raise UserError(
@@ -100,7 +97,7 @@ class Store:
             self.stored = read_stored(self.folder)
             self.rates = read_table(self.folder / RATES_FILE, RATES).to_pylist()
         except BaseException:
-            self._lock.release()
+            self.lock.release()
             raise
         return self
 
@@ -109,11 +106,13 @@ class Store:
         if self._journalled:
             with suppress(UserError):  # then it stays in the journal
                 self._write()
-        if self.folder in self._made and not (self.folder / SPEC_FILE).exists():
+        unused = self.folder in self._made and not (self.folder / SPEC_FILE).exists()
+        if unused:
             with suppress(OSError):
-                Path(self._lock.lock_file).unlink(missing_ok=True)
+                self.lock.path.unlink(missing_ok=True)
+        self.lock.release()
+        if unused:
             self._remove_made()
-        self._lock.release()
 
     def _remove_made(self) -> None:
         """Remove the folders that were not there before, as far as they are empty."""

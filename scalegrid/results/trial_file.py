@@ -65,7 +65,7 @@ _FIGURE = _Kind(math.isfinite, "a finite number")
 _KINDS = {
     **dict.fromkeys(("alpha", "beta", "gamma", "depth", "width"), _MULTIPLIER),
     **dict.fromkeys(("flops", "params"), _COST),
-    **dict.fromkeys(("top1", "top5"), _SHARE),
+    **dict.fromkeys(("top1", "top5", "balanced"), _SHARE),
     "resolution": _Kind(lambda v: v % 1 == 0 and 1 <= v <= 4096, "whole px, from 1 to 4096"),
     "phi": _Kind(lambda v: 0 <= v < 100, "a number of 0 or above"),
     "seed": _Kind(lambda v: v % 1 == 0 and 0 <= v < 2**62, "a whole number of 0 or above"),

@@ -1,4 +1,4 @@
-"""The devices to train on, and what an outcome notes of a device. Imports torch only for CUDA."""
+"""The devices to train on, and what an outcome notes of a device. Imports torch only for GPUs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ _DRIVER_FILES = ("/proc/driver/nvidia/version", "/dev/nvidiactl", "/dev/dxg", "/
 
 
 def find_devices(device: str) -> list[str]:
-    """The devices that ``auto``, ``cpu``, ``cuda`` (all of them) or ``cuda:N`` stands for.
+    """The devices that ``auto``, ``cpu``, ``cuda`` (all of them), ``cuda:N`` or ``mps`` is.
+
+    ``auto`` is all CUDA devices, or the CPU.
 
     Raises:
         UserError: it is none of these, or there is no such device.
@@ -29,9 +31,15 @@ def find_devices(device: str) -> list[str]:
         return ["cpu"]
     if device == "auto":
         return [f"cuda:{i}" for i in range(cuda_devices())] or ["cpu"]
+    if device == "mps":
+        if not _has_mps():
+            raise UserError(
+                "--device mps: torch finds no GPU of Apple's here; use --device cpu, or auto."
+            )
+        return ["mps"]
     match = re.fullmatch(r"cuda(?::(\d+))?", device)
     if match is None:
-        raise UserError(f"the device {device!r} is unknown; use auto, cpu, cuda, or cuda:N.")
+        raise UserError(f"the device {device!r} is unknown; use auto, cpu, cuda, cuda:N, or mps.")
     count = cuda_devices()
     if count == 0:
         raise UserError(f"--device {device}: torch finds no CUDA device; use --device cpu.")
@@ -51,9 +59,18 @@ def cuda_devices() -> int:
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
+def _has_mps() -> bool:
+    """Whether torch can use the GPU of an Apple processor."""
+    if sys.platform != "darwin":
+        return False
+    import torch
+
+    return torch.backends.mps.is_available()
+
+
 def device_memory(device: str) -> int:
     """Bytes of memory of a CUDA device, or of this machine, or what a container may use of it."""
-    if device == "cpu":
+    if device in ("cpu", "mps"):  # which share their memory
         machine = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         return min(machine, memory_limit() or machine)
     import torch
@@ -64,16 +81,16 @@ def device_memory(device: str) -> int:
 def device_name(device: str) -> str:
     """The kind of a device, which numbers depend on.
 
-    ``cuda, NVIDIA H100 80GB``; or ``cpu, AMD EPYC 7B13, avx2``: the processor, and the widest
-    vector instructions that torch uses. They are left out where nothing has imported torch, and
-    nothing has been computed.
+    ``cuda, NVIDIA H100 80GB``; ``mps, Apple M2``; or ``cpu, AMD EPYC 7B13, avx2``: the processor,
+    and the widest vector instructions that torch uses. They are left out where nothing has imported
+    torch, and nothing has been computed.
     """
     kind = device.partition(":")[0]
     if kind == "cpu":
         widest = vector_instructions()
         return ", ".join(["cpu", processor(), *([widest] if widest else [])])
     if kind != "cuda":
-        return kind
+        return f"{kind}, {processor()}"
     import torch
 
     try:

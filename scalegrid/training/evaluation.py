@@ -11,6 +11,7 @@ from torch import nn
 from scalegrid.data.batching import ordered_batches
 from scalegrid.data.images import Images
 from scalegrid.training.answers import Answers
+from scalegrid.training.precision import total
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -45,7 +46,7 @@ def evaluate(model: nn.Module, images: Images, device: torch.device) -> Evaluati
     model.eval()
     hits = torch.zeros((), dtype=torch.int64, device=device)  # of the five
     right = []
-    loss = torch.zeros((), dtype=torch.float64, device=device)
+    loss = total(device)
     for pixels, labels in ordered_batches(images, BATCH, device=device):
         outputs = model(pixels).float()
         best = outputs.topk(min(5, outputs.shape[1])).indices == labels[:, None]

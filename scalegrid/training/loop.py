@@ -26,7 +26,7 @@ from scalegrid.training.evaluation import Evaluation, evaluate
 from scalegrid.training.held import held_updates
 from scalegrid.training.initialisation import zero_initialise
 from scalegrid.training.precise_batchnorm import set_precise_statistics
-from scalegrid.training.precision import Precision
+from scalegrid.training.precision import Precision, total
 from scalegrid.training.recipe import make_optimizer, make_schedule
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
 
@@ -34,7 +34,7 @@ _CHECK_EVERY = 20  # updates between two checks of the loss; a check waits for t
 
 
 def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") -> Answers:
-    """Train as described on ``cpu``, ``cuda`` or ``cuda:N``, and report after each epoch.
+    """Train as described on ``cpu``, ``cuda``, ``cuda:N`` or ``mps``, and report after each epoch.
 
     Returns which validation images the trained network gets right.
 
@@ -47,7 +47,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
     on = torch.device(device)
     torch.set_num_threads(trial.threads)
     with seeded(trial.seed, on):
-        decoders = trial.threads if on.type == "cuda" else 0  # on a CPU all threads compute
+        decoders = trial.threads if on.type != "cpu" else 0  # on a CPU all threads compute
         images, held_out = (
             load_split(trial.data, split, trial.resolution, loader_workers=decoders).to(on)
             for split in ("train", "val")
@@ -103,7 +103,7 @@ class _Training:
         self.batch = min(recipe.batch_size, len(images.labels))
         self.per_epoch = steps_per_epoch(len(images.labels), recipe.batch_size)
         self.step, self.steps = 0, trial.epochs * self.per_epoch
-        self.total = torch.zeros((), dtype=torch.float64, device=device)  # of losses, this epoch
+        self.total = total(device)  # of losses, this epoch
         self.done: list[Epoch] = []
         self.branch = _Branch.of(trial, device, self.steps)
         if self.branch and (state := self.branch.latest()) is not None:

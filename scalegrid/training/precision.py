@@ -1,8 +1,8 @@
-"""The number formats of a training: float32 on a CPU, mixed on CUDA."""
+"""The number formats of a training: float32, mixed on CUDA."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -10,22 +10,27 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 
+def total(device: torch.device) -> Tensor:
+    """A sum that begins with 0, in float64 where the device has it."""
+    kind = torch.float32 if device.type == "mps" else torch.float64
+    return torch.zeros((), dtype=kind, device=device)
+
+
 class Precision:
     """Autocast to bfloat16 where the device computes in it, else to float16 with scaled losses.
 
-    On a CPU everything stays in float32, in which most CPUs convolve as fast as in any format.
+    Elsewhere everything stays in float32, in which most CPUs convolve as fast as in any format.
     """
 
     def __init__(self, device: torch.device) -> None:
-        self._device = device.type
         self._mixed = device.type == "cuda"
         half = not self._mixed or not torch.cuda.is_bf16_supported(including_emulation=False)
         self._format = torch.float16 if half else torch.bfloat16
-        self._scaler = torch.amp.GradScaler(self._device, enabled=self._mixed and half)
+        self._scaler = torch.amp.GradScaler(enabled=self._mixed and half)
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context of forward passes."""
-        return torch.autocast(self._device, self._format, enabled=self._mixed)
+        return torch.autocast("cuda", self._format) if self._mixed else nullcontext()
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients of ``loss``, scaled where float16 would lose them."""

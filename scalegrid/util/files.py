@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PREFIX, _SUFFIX = ".", ".partial"
+_NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF}
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], object], *, durable: bool = True) -> None:
@@ -44,12 +46,18 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object], *, durable: bo
 
 
 def sync_folder(folder: Path) -> None:
-    """Make the names of the files in ``folder`` durable (fsync of a directory, POSIX only)."""
+    """Make the names of the files in ``folder`` durable (fsync of a directory, POSIX only).
+
+    Some file systems of networks refuse that, and keep names by their own rules.
+    """
     if os.name != "posix":
         return
     descriptor = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _NO_SYNC:
+            raise
     finally:
         os.close(descriptor)
 
@@ -58,6 +66,11 @@ def remove_partial_files(folder: Path) -> None:
     """Delete the unfinished files of killed processes in ``folder``."""
     for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
         path.unlink(missing_ok=True)
+
+
+def is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether it is a folder, or a link to one; a link in a circle is none."""
+    return entry.is_dir(follow_symlinks=False) or os.path.isdir(entry.path)
 
 
 def digest(content: Any) -> str:

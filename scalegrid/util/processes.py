@@ -79,6 +79,19 @@ def staying() -> Iterator[None]:
         os._exit = before
 
 
+def runs(pid: int) -> bool:
+    """Whether a process of this machine has this number; True where that cannot be asked."""
+    if sys.platform == "win32":  # where signal 0 would end it
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
+
+
 def available_cores() -> int:
     """The cores that this process may use, by its affinity and its container's quota."""
     affine = hasattr(os, "sched_getaffinity")

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -161,6 +162,57 @@ def test_plan_draws_the_triangle() -> None:
     assert result.exit_code == 0
     assert Path("pictures/plan.png").stat().st_size > 10_000
     assert "pictures/plan.png" in result.stderr
+
+
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "missing"])
+def test_figures_need_no_backend_of_the_shell(backend: str) -> None:
+    """A shell inside a notebook has the first, which may not be installed beside scalegrid."""
+    report = ("report", "nano-cifar10-32", "--results", "published", "--output", "page.html")
+    shutil.copytree(FIXTURES.parents[2] / "results" / "published", "published")
+    for arguments in ((*PLAN, "--plot", "pictures"), report):
+        code = (
+            f"import sys; sys.argv[1:] = {arguments!r}\nfrom scalegrid.__main__ import run\n"
+            "try:\n    run()\n"
+            "finally:\n    assert 'matplotlib' in sys.modules\n"
+            "    assert 'matplotlib.pyplot' not in sys.modules"
+        )
+        drawn = subprocess.run(
+            [sys.executable, "-c", code],
+            env=os.environ | {"MPLBACKEND": backend},
+            capture_output=True,
+            text=True,
+        )
+        assert drawn.returncode == 0, drawn.stderr
+    assert Path("pictures/plan.png").exists()
+    assert Path("page.html").exists()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="descriptors")
+def test_closed_streams_are_no_failure_but_where_the_answer_would_go() -> None:
+    """A file that got the number of a closed stream would be written to by libraries."""
+    for closed, status in ((0, 0), (1, 2), (2, 0)):
+        ended = subprocess.run(
+            [sys.executable, "-m", "scalegrid", "baselines"],
+            preexec_fn=partial(os.close, closed),
+            capture_output=True,
+            text=True,
+        )
+        assert ended.returncode == status, ended.stderr
+        assert bool(ended.stdout) == (closed != 1)
+        assert ended.stderr == ("scalegrid: standard output is closed; open it.\n" * (closed == 1))
+
+
+@pytest.mark.parametrize(
+    "error", [ImportError("libtorch.so: failed to map segment"), MemoryError(), OSError("odd")]
+)
+def test_what_the_machine_refuses_is_one_sentence(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr("scalegrid.plan.make_plan", refuse)
+    assert (str(error) or "MemoryError") in refused(*PLAN)
 
 
 def test_a_spec_and_the_same_flags_give_the_same_plan() -> None:

@@ -265,6 +265,32 @@ def test_a_note_says_that_classes_are_uneven(
     assert all("--metric balanced" in note for note in notes)
 
 
+def test_a_link_to_itself_is_no_folder_and_no_image(root: Path) -> None:
+    before = files(opened(root))
+    for loop in (root / "loop", root / "train" / "loop", root / "train" / "ant" / "loop"):
+        loop.symlink_to(loop)
+    assert files(opened(root)) == before
+
+
+def test_names_of_splits_may_have_capitals(root: Path) -> None:
+    (root / "train").rename(root / "Train")
+    (root / "val").rename(root / "Validation")
+    source = opened(root)
+    assert (source.num_train, source.num_val, source.num_classes) == (20, 5, 2)
+
+
+@pytest.mark.parametrize(("one", "other"), [("ant", "Ant"), ("caf\u00e9", "cafe\u0301")])
+def test_a_class_that_is_written_in_two_ways_is_shown_in_both(
+    root: Path, one: str, other: str
+) -> None:
+    (root / "train" / "ant").rename(root / "train" / one)
+    (root / "val" / "ant").rename(root / "val" / other)
+    with pytest.raises(UserError) as refused:
+        opened(root)
+    assert repr(one) in str(refused.value)
+    assert f"there it is written {other!a}; both need" in str(refused.value)
+
+
 def test_links_are_followed_but_not_in_circles(root: Path, tmp_path: Path) -> None:
     expected = opened(root).num_train
     make_classes(tmp_path, {"more": 2})

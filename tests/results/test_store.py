@@ -238,7 +238,10 @@ def test_one_process_at_a_time_and_a_killed_one_does_not_count(tmp_path: Path) -
     with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "locked\n"
-        with pytest.raises(UserError, match="in use by another running sweep"), Store(tmp_path):
+        with (
+            pytest.raises(UserError, match="in use by another process"),
+            Store(tmp_path),
+        ):
             pass
         process.kill()
     with Store(tmp_path):

@@ -77,3 +77,18 @@ def test_a_cpu_is_named_without_importing_torch() -> None:
 def test_the_count_agrees_with_torch() -> None:
     torch = pytest.importorskip("torch")
     assert devices.cuda_devices() == torch.cuda.device_count()
+
+
+def test_a_mac_s_gpu_is_refused_elsewhere_and_shares_the_memory_there(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.backends.mps.is_available():
+        with pytest.raises(UserError, match="--device mps: torch finds no GPU of Apple's here"):
+            find_devices("mps")
+    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(devices, "processor", lambda: "Apple M2")
+    assert find_devices("mps") == ["mps"]
+    assert devices.device_name("mps") == "mps, Apple M2"
+    assert devices.device_memory("mps") == devices.device_memory("cpu")

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+import stat
 from operator import methodcaller
 from pathlib import Path
 from typing import BinaryIO
@@ -42,6 +45,18 @@ def test_while_it_is_written_the_old_file_can_be_read(tmp_path: Path) -> None:
 
     replace_file(path, write, durable=False)
     assert seen == [b"old"]
+
+
+def test_a_folder_that_cannot_be_synced_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fsync(descriptor: int) -> None:
+        if stat.S_ISDIR(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    replace_file(tmp_path / "table", methodcaller("write", b"new"))
+    assert (tmp_path / "table").read_bytes() == b"new"
 
 
 def test_what_a_killed_process_left_is_removed_and_nothing_else(tmp_path: Path) -> None:

@@ -131,7 +131,7 @@ def test_a_clock_that_jumps_back_changes_no_duration_and_no_order(
     assert not tables["jumps"]["finished_at"].is_monotonic_increasing
     pace = Pace.of(tables["jumps"], tables["jumps"]["variant"])
     assert pace.busy is not None
-    assert 0 <= pace.busy <= tables["jumps"]["seconds"].sum()
+    assert 0 <= pace.busy <= tables["jumps"]["seconds"].sum() + 1e-4  # ends are in microseconds
     left = [status.seconds_left for _, status in shown.trials if status.seconds_left is not None]
     assert all(0 <= seconds < 60 for seconds in left)
     last = read_status(results / "jumps")

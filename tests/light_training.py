@@ -21,7 +21,7 @@ IMAGES = 80
 
 def epoch_of(number: int, *figures: float) -> Epoch:
     """An epoch whose classes have equal numbers of images, so that balanced accuracy is top-1."""
-    return Epoch(number, *figures, balanced=figures[2])
+    return replace(Epoch(number, *figures), balanced=figures[2])  # type: ignore[arg-type]
 
 
 def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> Answers:

@@ -16,7 +16,7 @@ import pytest
 from scalegrid.data import CachedData
 from scalegrid.executors import KILLED, Executor, InlineExecutor, LocalExecutor, local
 from scalegrid.spec import Recipe
-from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.training.trial import Outcome, Trial
 from scalegrid.util.errors import UserError
 
 PATIENCE = 60.0  # seconds; a busy machine starts processes slowly
@@ -180,7 +180,9 @@ def test_collect_returns_in_time_with_the_events_so_far() -> None:
             began = time.monotonic()
             events = one.collect(timeout=0.1)
             assert time.monotonic() - began < 5
-        assert events == [("sleep-0", Epoch(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.01))]
+        assert events == [
+            ("sleep-0", light_training.epoch_of(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.01))
+        ]
 
 
 def alive(process: int) -> bool:

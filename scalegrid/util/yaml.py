@@ -152,6 +152,8 @@ def _without_lists(values: Mapping[str, Any]) -> dict[str, Any]:
     """Replace YAML's lists by the tuples that a strict model needs."""
 
     def converted(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: converted(own) for key, own in value.items()}
         return tuple(map(converted, value)) if isinstance(value, list) else value
 
     return {key: converted(value) for key, value in values.items()}

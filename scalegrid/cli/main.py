@@ -18,6 +18,7 @@ from scalegrid.util.version import __version__
 
 COMMANDS = (
     *("sweep", "plan", "status", "recommend", "compare", "plot", "report", "family", "baselines"),
+    "search",
 )
 
 

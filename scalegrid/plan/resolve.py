@@ -54,7 +54,7 @@ def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
 
 def default_name(spec: SweepSpec) -> str:
     """``b0-leaves-36``: baseline, data or trainer, and px; of a path, its last part."""
-    return f"{_slug(spec.baseline)}-{_slug(spec.trainer or spec.data)}-{spec.resolution}"
+    return f"{slug(spec.baseline)}-{slug(spec.trainer or spec.data)}-{spec.resolution}"
 
 
 def check_training(spec: SweepSpec) -> None:
@@ -176,9 +176,16 @@ def _learning_rate(spec: SweepSpec) -> dict[str, float]:
     """Where none is given: that of adaptive optimisers if it is one, or of the network's family."""
     if "learning_rate" in spec.model_fields_set or spec.trainer is not None:
         return {}
-    plain = spec.optimizer.lower() in _PLAIN
-    rate = brief_rate(spec.baseline) if plain else ADAPTIVE_RATE
-    return {} if rate is None else {"learning_rate": rate}
+    rate = brief_rate(spec.baseline)
+    plain = spec.optimizer.lower() in _PLAIN and rate is not None
+    return {"learning_rate": rate} if plain else default_rate(spec)
+
+
+def default_rate(spec: SweepSpec) -> dict[str, float]:
+    """The rate of adaptive optimisers, where one is used and no rate is given."""
+    if "learning_rate" in spec.model_fields_set or spec.optimizer.lower() in _PLAIN:
+        return {}
+    return {"learning_rate": ADAPTIVE_RATE}
 
 
 def _switched_off(spec: SweepSpec) -> dict[str, object]:
@@ -202,7 +209,8 @@ def _schedule(spec: SweepSpec) -> dict[str, str]:
     return {"schedule": HELD_SCHEDULE}
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """A name in the name of a folder; of a path its last part."""
     path = Path(os.path.expanduser(text))
     is_file = path.suffix in (".yaml", ".yml", ".py")
     is_path = is_file or "/" in text or "\\" in text or path.is_dir()

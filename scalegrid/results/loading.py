@@ -44,6 +44,12 @@ SPEC_FILE = "sweep.yaml"
 _ONCE = {"depth_rounding": "authors", "rates": "same"}
 RATES_FILE = "rates.parquet"
 
+SEARCH_FILE = "search.yaml"
+"""In the folder of a search, which is no sweep: its specification."""
+
+NETWORKS_FILE = "networks.parquet"
+"""There, the networks that were sampled."""
+
 DATA_KEY = b"scalegrid.data"
 """Of the metadata of ``variants.parquet``: the fingerprint of the data."""
 
@@ -258,6 +264,12 @@ def sweep_folder(
     except ValueError as error:
         raise UserError(f"{error}.") from None
     if not any((root / name / file).is_file() for file in files):
+        if SPEC_FILE in files and (root / name / SEARCH_FILE).is_file():
+            raise UserError(
+                f"{name} in {root} is a search for a baseline, which has no coefficients; "
+                f"`scalegrid search --name {name}` prints its answer, and `scalegrid plot {name}` "
+                "draws it."
+            )
         others = sorted(folder.name for folder in _sweeps(root, files))
         there = f"{root}, which has {plural(len(others), 'sweep')}" if others else root
         instead = f"there are {few(others)}." if others else "`scalegrid sweep` makes some."

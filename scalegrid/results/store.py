@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import pyarrow as pa
 from filelock import FileLock, Timeout
@@ -42,6 +42,9 @@ from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import remove_partial_files, replace_file
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 
 class _Held(NamedTuple):
     """Where a trial is sorted (position of its variant, seed, rung), and which rows hold it."""
@@ -60,6 +63,9 @@ class Store:
     with the process, however that ends.
     """
 
+    spec_file: ClassVar[str] = SPEC_FILE
+    """A folder with this file is started."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stored: Stored | None = None
@@ -72,7 +78,7 @@ class Store:
         self._held: dict[str, _Held] = {}
         self._made: list[Path] = []  # folders that were not there before, outermost first
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         """Lock the folder, and read it.
 
         Raises:
@@ -98,16 +104,19 @@ class Store:
                 "--results folder."
             ) from None
         try:
-            self.stored = read_stored(self.folder)
-            self.rates = read_table(self.folder / RATES_FILE, RATES).to_pylist()
+            self._read()
         except BaseException:
             self._lock.release()
             raise
         return self
 
+    def _read(self) -> None:
+        self.stored = read_stored(self.folder)
+        self.rates = read_table(self.folder / RATES_FILE, RATES).to_pylist()
+
     def __exit__(self, *_exception: object) -> None:
         """Unlock the folder; remove it if no sweep was started in it and it was not there."""
-        if self.folder in self._made and not (self.folder / SPEC_FILE).exists():
+        if self.folder in self._made and not (self.folder / self.spec_file).exists():
             with suppress(OSError):
                 Path(self._lock.lock_file).unlink(missing_ok=True)
             self._remove_made()
@@ -160,7 +169,7 @@ class Store:
         keys = EXTENDABLE_KEYS | {"data"}
         if stored is None or any(getattr(stored.spec, k) != getattr(spec, k) for k in keys):
             # Last: a folder with this file in it is a sweep.
-            _write_spec(self.folder / SPEC_FILE, yaml.dump(spec).encode())
+            write_text(self.folder / SPEC_FILE, yaml.dump(spec))
         if not (self.folder / TRIALS_FILE).exists():  # from now on its absence is a loss
             write_table(self.folder / TRIALS_FILE, self._trials)
 
@@ -217,9 +226,10 @@ def _with_earlier(table: Table, earlier: Table) -> Table:
     return pa.concat_tables([table, make_table(VARIANTS, moved)]).combine_chunks()
 
 
-def _write_spec(path: Path, text: bytes) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Replace a file durably and in one step; UserError where it cannot be written."""
     try:
-        replace_file(path, lambda file: file.write(text))
+        replace_file(path, lambda file: file.write(text.encode()))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}.") from error
 

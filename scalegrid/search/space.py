@@ -37,6 +37,8 @@ Value = str | int | float
 Point = Mapping[str, Value]
 """A value for each open choice, by names such as ``3.kernel``, of the third stage."""
 
+Counted = Literal["flops", "params"]
+
 PositiveInt = Annotated[int, Field(gt=0, lt=100_000)]
 Odd = Literal[1, 3, 5, 7, 9, 11, 13, 15]
 
@@ -169,7 +171,7 @@ class Space:
         costs = Costs(self.baseline(point), num_classes, channels)
         return costs.of(1.0, 1.0, px or self.resolution)
 
-    def reach(self, num_classes: int, channels: int, cost: Literal["flops", "params"]) -> Reach:
+    def reach(self, num_classes: int, channels: int, cost: Counted) -> Reach:
         """The ends of a cost over the whole space, exactly.
 
         A cost grows with channels and layers, whatever the other choices; once these are fixed, no

@@ -1,0 +1,121 @@
+"""What a search has found: the winner, how sure that is, and what it was chosen from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+from typing import Any
+
+from scalegrid.baselines import get, layer_table
+from scalegrid.results.schema import Row
+from scalegrid.search.finals import chances
+from scalegrid.search.networks import Network
+from scalegrid.search.sampling import SEED
+from scalegrid.search.space import Space
+from scalegrid.search.spec import SearchSpec
+from scalegrid.util.text import percent, plural
+
+BESIDE = "b0"
+"""The baseline whose layer table is shown beside the winner's."""
+
+
+@dataclass(frozen=True)
+class Finalist:
+    """A network that was raced.
+
+    ``accuracy`` is the mean top-1 of its ``trials``, a share: of the race, without the training by
+    which it was chosen; of that one where there was no race. ``value`` is the objective, and
+    ``best`` the probability that it is the best of the finalists; None without a race.
+    """
+
+    network: Network
+    accuracy: float
+    trials: int
+    value: float
+    best: float | None
+
+
+def finalists_of(
+    spec: SearchSpec, chosen: Sequence[Network], trials: Sequence[Row]
+) -> list[Finalist]:
+    """The finalists, the winner first: the most probably best, or without a race the first."""
+    best = chances(spec, chosen, trials)
+    found = []
+    for network in chosen:
+        own = [
+            row
+            for row in trials
+            if row["variant"] == network.variant and row["status"] == "finished"
+        ]
+        raced = [row["top1"] for row in own if row["seed"] > SEED]
+        accuracies = raced or [row["top1"] for row in own]
+        accuracy = fmean(accuracies)
+        value = spec.objective.value(accuracy, network.cost)
+        chance = best.get(network.variant) if best else None
+        found.append(Finalist(network, accuracy, len(accuracies), value, chance))
+    return sorted(found, key=lambda one: (-(one.best or 0.0), -one.value)) if best else found
+
+
+def front(networks: Sequence[Network], accuracies: Mapping[str, float]) -> list[Network]:
+    """Those that no other network beats in accuracy and cost at once, the least cost first."""
+    best, chosen = -1.0, []
+    done = [network for network in networks if network.variant in accuracies]
+    for network in sorted(done, key=lambda one: (one.cost, -accuracies[one.variant])):
+        if accuracies[network.variant] > best:
+            best = accuracies[network.variant]
+            chosen.append(network)
+    return chosen
+
+
+def sentences(
+    spec: SearchSpec, space: Space, found: Sequence[Finalist], networks: Sequence[Network]
+) -> list[str]:
+    """What was found, how sure that is, and what it was chosen from."""
+    winner, target = found[0], spec.objective.target
+    sure = ""
+    if winner.best is not None:
+        sure = f", the best of {len(found)} finalists with probability {percent(winner.best)}"
+    low, high = (target.shown(bound) for bound in spec.objective.bounds)
+    outside = sum(network.outside for network in networks)
+    return [
+        f"Found: network {winner.network.number + 1} of {len(networks)}{sure}.",
+        f"Its cost: {target.shown(winner.network.cost)} at {winner.network.resolution} px, "
+        f"{winner.network.params:,} parameters.",
+        f"Its top-1: {100 * winner.accuracy:.2f} % ({plural(winner.trials, 'seed')}); "
+        f"{spec.objective}: {100 * winner.value:.2f} %.",
+        f"Space: {space.name}, {space.size:,} networks; {plural(outside, 'suggestion')} outside "
+        f"{low} to {high} cost nothing.",
+    ]
+
+
+def rows(found: Sequence[Finalist], spec: SearchSpec) -> list[dict[str, Any]]:
+    """The finalists as a table for people."""
+    return [
+        {
+            "network": one.network.number + 1,
+            "variant": one.network.variant,
+            "cost": spec.objective.target.shown(one.network.cost),
+            "seeds": one.trials,
+            "top-1": f"{100 * one.accuracy:.2f} %",
+            "objective": f"{100 * one.value:.2f} %",
+            "best": "–" if one.best is None else percent(one.best),
+        }
+        for one in found
+    ]
+
+
+def beside(network: Network) -> list[dict[str, Any]]:
+    """The layer table of a network beside that of `BESIDE`, for people."""
+    own = layer_table(get(network.definition))
+    other = layer_table(get(BESIDE))
+    table = []
+    for number in range(max(len(own), len(other))):
+        row: dict[str, Any] = {"stage": number + 1}
+        for name, layers in (("found", own), (BESIDE, other)):
+            layer = layers[number] if number < len(layers) else None
+            row[name] = layer.operator if layer else ""
+            row[f"{name} channels"] = str(layer.channels) if layer else ""
+            row[f"{name} layers"] = str(layer.layers) if layer else ""
+        table.append(row)
+    return table

@@ -267,8 +267,8 @@ def sweep_folder(
         if SPEC_FILE in files and (root / name / SEARCH_FILE).is_file():
             raise UserError(
                 f"{name} in {root} is a search for a baseline, which has no coefficients; "
-                f"`scalegrid search --name {name}` prints its answer, and `scalegrid plot {name}` "
-                "draws it."
+                f"`scalegrid search {root / name / SEARCH_FILE}` prints its answer, and "
+                f"`scalegrid plot {name}` draws it."
             )
         others = sorted(folder.name for folder in _sweeps(root, files))
         there = f"{root}, which has {plural(len(others), 'sweep')}" if others else root

@@ -10,8 +10,8 @@ from typing import Any
 from scalegrid.baselines import get, layer_table
 from scalegrid.results.schema import Row
 from scalegrid.search.finals import chances
-from scalegrid.search.networks import Network
-from scalegrid.search.sampling import SEED
+from scalegrid.search.networks import SEED, Network
+from scalegrid.search.objective import Objective
 from scalegrid.search.space import Space
 from scalegrid.search.spec import SearchSpec
 from scalegrid.util.text import percent, plural
@@ -34,6 +34,14 @@ class Finalist:
     trials: int
     value: float
     best: float | None
+
+
+def ranked(
+    networks: Sequence[Network], accuracies: Mapping[str, float], objective: Objective
+) -> list[Network]:
+    """The networks that have an accuracy, the best objective first."""
+    done = [one for one in networks if one.variant in accuracies]
+    return sorted(done, key=lambda one: -objective.value(accuracies[one.variant], one.cost))
 
 
 def finalists_of(

@@ -10,8 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from scalegrid.allocation import Ask, Racing, Result, TrialStanding
 from scalegrid.analysis import zone
 from scalegrid.results.schema import Row
-from scalegrid.search.networks import Network
-from scalegrid.search.sampling import SEED
+from scalegrid.search.networks import SEED, Network
 from scalegrid.search.spec import SearchSpec
 from scalegrid.spec import CONFIDENCE
 

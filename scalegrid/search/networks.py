@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from scalegrid.baselines import Layout, get, network_id
@@ -16,6 +16,9 @@ from scalegrid.search.searcher import Suggestion
 from scalegrid.search.space import Space
 from scalegrid.search.spec import SearchSpec
 from scalegrid.training.trial import Trial, trial_id
+
+SEED = 0
+"""Of the trainings of sampled networks; finalists are raced by others."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,18 @@ class Network:
         }
 
 
+def stored_network(row: Row) -> Network:
+    """The network of a stored row; ``trained`` as its costs at its own resolution."""
+    counted = Cost(row["flops"], row["params"], row["activations"])
+    same = ("number", "variant", "definition", "cost", "resolution", "outside", "repeated")
+    return Network(
+        suggestion=Suggestion(json.loads(row["point"]), row["generation"]),
+        counted=counted,
+        trained=counted,
+        **{key: row[key] for key in same},
+    )
+
+
 class Maker:
     """Makes networks of a space, for a specification and its data."""
 
@@ -118,9 +133,8 @@ class Maker:
 
     def read(self, row: Row) -> Network:
         """The network of a stored row."""
-        suggestion = Suggestion(json.loads(row["point"]), row["generation"])
-        rest = {key: row[key] for key in ("number", "definition", "cost", "outside", "repeated")}
-        return self.make(suggestion=suggestion, **rest)
+        trained = self._counted(row["definition"], int(self._spec.resolution or 0))
+        return replace(stored_network(row), trained=trained)
 
     def trial(self, network: Network, seed: int, data: CachedData) -> Trial:
         """The training of a network with a seed."""

@@ -91,7 +91,14 @@ class Objective:
         low, high = self.bounds
         return low <= cost <= high
 
+    @property
+    def formula(self) -> str:
+        """``ACC·(FLOPs/T)^-0.07``."""
+        if self.limit == "hard":
+            return "ACC"
+        return f"ACC·({NAMES[self.target.kind]}/T)^{self.exponent:g}"
+
     def __str__(self) -> str:
         if self.limit == "hard":
             return f"ACC of networks of {self.target} at most"
-        return f"ACC·({NAMES[self.target.kind]}/T)^{self.exponent:g}, T = {self.target}"
+        return f"{self.formula}, T = {self.target}"

@@ -29,9 +29,9 @@ from scalegrid.results.schema import Row
 from scalegrid.results.store import write_text
 from scalegrid.search.answer import Finalist, finalists_of, front, sentences
 from scalegrid.search.finals import Finals, most_raced
-from scalegrid.search.networks import Maker, Network
+from scalegrid.search.networks import SEED, Maker, Network
 from scalegrid.search.progress import SearchProgress
-from scalegrid.search.sampling import SEED, Sampling
+from scalegrid.search.sampling import Sampling
 from scalegrid.search.searcher import Suggestion
 from scalegrid.search.space import Counted, Space, read_space
 from scalegrid.search.spec import SearchSpec, resolved

@@ -11,13 +11,11 @@ from collections.abc import Iterable, Sequence
 from typing import cast
 
 from scalegrid.results.schema import Row
-from scalegrid.search.networks import Maker, Network
+from scalegrid.search.answer import ranked
+from scalegrid.search.networks import SEED, Maker, Network
 from scalegrid.search.searcher import Name, Searcher
 from scalegrid.search.space import Space
 from scalegrid.search.spec import SearchSpec
-
-SEED = 0
-"""Of the trainings of sampled networks; finalists are raced by others."""
 
 _OWN_ATTEMPTS = 50
 """Suggestions of the searcher for one number; after them others are drawn at random."""
@@ -106,12 +104,7 @@ class Sampling:
     @property
     def best(self) -> Sequence[Network]:
         """The networks whose trial has finished, the best objective first."""
-        objective = self._spec.objective
-        done = [one for one in self.networks if self._accuracy(one.number) is not None]
-        return sorted(
-            done,
-            key=lambda one: -objective.value(self._accuracy(one.number) or 0.0, one.cost),
-        )
+        return ranked(self.networks, self.accuracies, self._spec.objective)
 
     def _accuracy(self, number: int) -> float | None:
         row = self._ended.get(number)

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from math import ceil, sqrt
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from scalegrid import baselines
 from scalegrid.baselines import BUILT_IN, Baseline, brief_rate
@@ -23,6 +23,8 @@ from scalegrid.util.files import digest
 
 _ALL_RIGHT = 5  # classes, of which the right one is always among the first five
 _PLAIN = ("sgd", "momentum")
+Spec = TypeVar("Spec", bound=SweepSpec)
+
 ADAPTIVE_RATE = 0.003
 """The default rate of optimisers other than SGD, which divide by the size of the gradient."""
 
@@ -108,7 +110,7 @@ def open_data(spec: SweepSpec) -> Source:
     return source if spec.num_classes is None else _with_classes(source, spec.num_classes)
 
 
-def with_epochs(spec: SweepSpec, source: Source, flops: int) -> SweepSpec:
+def with_epochs(spec: Spec, source: Source, flops: int) -> Spec:
     """The specification with a number of epochs: by default those of a brief training.
 
     They show `BRIEF_IMAGES` images, and twice as many to a baseline of fewer ``flops`` an image
@@ -177,8 +179,9 @@ def _learning_rate(spec: SweepSpec) -> dict[str, float]:
     if "learning_rate" in spec.model_fields_set or spec.trainer is not None:
         return {}
     rate = brief_rate(spec.baseline)
-    plain = spec.optimizer.lower() in _PLAIN and rate is not None
-    return {"learning_rate": rate} if plain else default_rate(spec)
+    if rate is not None and spec.optimizer.lower() in _PLAIN:
+        return {"learning_rate": rate}
+    return default_rate(spec)
 
 
 def default_rate(spec: SweepSpec) -> dict[str, float]:

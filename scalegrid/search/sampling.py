@@ -71,14 +71,14 @@ class Sampling:
         if any(earlier not in self._ended for earlier in range(known)):
             return None
         self._tell_first(known)
-        network = self._suggested(number)
-        if network is None:
+        suggested = self._suggested(number)
+        if suggested is None:
             self.exhausted = True
             return None
-        self.networks.append(network)
-        self._seen.add(network.definition)
+        self.networks.append(suggested)
+        self._seen.add(suggested.definition)
         self._asked.add(number)
-        return network
+        return suggested
 
     def network(self, variant: str) -> Network:
         """The sampled network of an id."""

@@ -79,7 +79,9 @@ class Searcher:
     def _asked(self, seed: int) -> FrozenTrial:
         """What the sampler draws; in the study it has failed, and is told once it is known."""
         self._study.sampler = _sampler(self._name, seed)
-        return self._study.tell(self._study.ask(self._distributions), state=self._failed)
+        asked = self._study.ask(self._distributions)
+        trial: FrozenTrial = self._study.tell(asked, state=self._failed)
+        return trial
 
 
 def hash_of(*numbers: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from scalegrid.results.loading import SEARCH_FILE, sweep_folder
 from scalegrid.search.answer import Finalist, finalists_of, ranked
@@ -42,16 +42,18 @@ class SearchTables:
             raise UserError(f"{self.folder.name} has no two trained networks yet.")
         pairs = zip(joined["top1"], joined["cost"], strict=True)
         values = [self.spec.objective.value(accuracy, cost) for accuracy, cost in pairs]
-        return joined.assign(value=values).reset_index(drop=True)
+        sampled: pd.DataFrame = joined.assign(value=values).reset_index(drop=True)
+        return sampled
 
     @cached_property
     def finalists(self) -> list[Finalist]:
         """The best networks, the winner first."""
-        networks = [stored_network(row) for row in self.networks.to_dict("records")]
-        rows = self.trials.to_dict("records")
+        stored: list[Any] = self.networks.to_dict("records")
+        rows: list[Any] = self.trials.to_dict("records")
+        networks = [stored_network(row) for row in stored]
         accuracies = dict(zip(self.sampled["variant"], self.sampled["top1"], strict=True))
         chosen = ranked(networks, accuracies, self.spec.objective)[: self.spec.finalists]
-        return finalists_of(self.spec, chosen, rows)  # type: ignore[arg-type]
+        return finalists_of(self.spec, chosen, rows)
 
     @property
     def found(self) -> Network:

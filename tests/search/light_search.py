@@ -31,7 +31,7 @@ def landscape(trial: Trial, report: Callable[[Epoch], None], device: str) -> Non
     """An accuracy that grows with kernels, expansion and channels, in places, and noise."""
     blocks = [read_block(string) for [string] in json.loads(trial.baseline)["stages"]]
     draw = random.Random(f"{trial.variant} {trial.seed}")
-    worth = sum((1 + i) * (block.kernel == 5) for i, block in enumerate(blocks))
+    worth = sum((1.0 + i) * (block.kernel == 5) for i, block in enumerate(blocks))
     worth += sum(math.log(block.channels * block.repeats) for block in blocks)
     worth += 2 * bool(blocks[-1].squeeze) + 0.5 * (blocks[0].expansion == 3)
     top1 = 0.3 + 0.01 * worth + draw.gauss(0, 0.008)

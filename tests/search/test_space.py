@@ -84,7 +84,7 @@ def test_without_a_skip_nothing_is_added(tmp_path: Path) -> None:
     for operator, skip in itertools.product(("conv", "sepconv", "mbconv", "fused"), (True, False)):
         point = {"2.operator": operator, "2.skip": "identity" if skip else "none"}
         network = space.baseline({**point, "2.more_layers": 0}).build(1.0, 1.0, 10)
-        blocks = list(network.blocks[1])  # type: ignore[index, arg-type]
+        blocks = list(network.blocks[1])  # type: ignore[index]
         assert [block.has_skip for block in blocks] == [False, skip]
 
 

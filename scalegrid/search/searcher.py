@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 Name = Literal["random", "evolution", "tpe", "nsga2"]
 SEARCHERS: tuple[Name, ...] = get_args(Name)
 
-POPULATION = 20
-"""Networks of a generation: brief searches have room for few generations."""
+POPULATION = 10
+"""Networks of a generation; of 10, 20 and 40 the best in simulated searches (docs/search.md)."""
 
 FIRST = 10
 """Networks that TPE samples at random before it has a model."""

@@ -27,16 +27,16 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
 from benchmarks.timing import publish
 from scalegrid.progress import display_for
 from scalegrid.search.run import run_search
-from scalegrid.search.searcher import Name, Searcher, Suggestion
+from scalegrid.search.searcher import Searcher, Suggestion
 from scalegrid.search.space import Point, Space, Value, read_space
-from scalegrid.search.spec import SearchSpec
+from scalegrid.search.spec import Name, SearchSpec
 from scalegrid.search.tables import SearchTables, load_search
 from scalegrid.util.errors import UserError
 
@@ -229,7 +229,9 @@ def _row(kind: str, name: Name, found: Needed, random: float) -> dict[str, objec
 
 def train(results: Path, data: str, networks: int) -> None:
     """The real table: a random search of the space nano; run again, it goes on."""
-    settings = {"train_images": 25_000, "val_images": 5000} if data == "cifar10" else {}
+    settings: dict[str, Any] = {}
+    if data == "cifar10":
+        settings = {"train_images": 25_000, "val_images": 5000}
     spec = SearchSpec(
         space="nano",
         target="1.8M",

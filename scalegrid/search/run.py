@@ -31,10 +31,11 @@ from scalegrid.search.answer import Finalist, finalists_of, front, sentences
 from scalegrid.search.finals import Finals, most_raced
 from scalegrid.search.networks import SEED, Maker, Network
 from scalegrid.search.progress import SearchProgress
+from scalegrid.search.resolve import resolved
 from scalegrid.search.sampling import Sampling
 from scalegrid.search.searcher import Suggestion
 from scalegrid.search.space import Counted, Space, read_space
-from scalegrid.search.spec import SearchSpec, resolved
+from scalegrid.search.spec import SearchSpec
 from scalegrid.search.store import SearchStore
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.util import yaml

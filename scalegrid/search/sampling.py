@@ -13,9 +13,9 @@ from typing import cast
 from scalegrid.results.schema import Row
 from scalegrid.search.answer import ranked
 from scalegrid.search.networks import SEED, Maker, Network
-from scalegrid.search.searcher import Name, Searcher
+from scalegrid.search.searcher import Searcher
 from scalegrid.search.space import Space
-from scalegrid.search.spec import SearchSpec
+from scalegrid.search.spec import Name, SearchSpec
 
 _OWN_ATTEMPTS = 50
 """Suggestions of the searcher for one number; after them others are drawn at random."""

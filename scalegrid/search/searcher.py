@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from scalegrid.search.space import Point, Value
+from scalegrid.search.spec import Name
 from scalegrid.util.errors import UserError
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
     from optuna.trial import FrozenTrial
-
-Name = Literal["random", "evolution", "tpe", "nsga2"]
-SEARCHERS: tuple[Name, ...] = get_args(Name)
 
 POPULATION = 10
 """Networks of a generation; of 10, 20 and 40 the best in simulated searches (docs/search.md)."""
@@ -39,8 +37,8 @@ class Searcher:
     """Suggests points of a space.
 
     Args:
-        name: one of `SEARCHERS`; ``nsga2`` is told two values, more of the first and less of the
-            second being better, the others one, of which more is better.
+        name: one of `spec.SEARCHERS`; ``nsga2`` is told two values, more of the first and less of
+            the second being better, the others one, of which more is better.
         choices: the values of each choice, by name.
         seed: of all random draws.
 

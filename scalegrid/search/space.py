@@ -23,12 +23,10 @@ from scalegrid.baselines.blockstring import Block, read_block
 from scalegrid.baselines.definition import Definition, defined
 from scalegrid.baselines.rounding import round_channels
 from scalegrid.cost import Cost, Costs
+from scalegrid.search.spec import SPACES
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
-
-SPACES = Path(__file__).parent / "spaces"
-"""The folder of the spaces that are known by name."""
 
 KINDS = {"conv": "cn", "sepconv": "ds", "mbconv": "ir", "fused": "er"}
 """The kind of timm's block that an operator is."""

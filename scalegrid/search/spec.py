@@ -8,20 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import Field, SerializerFunctionWrapHandler, field_validator, model_serializer
 
-from scalegrid.data import Source
-from scalegrid.plan.resolve import check_training, default_rate, slug, with_epochs
 from scalegrid.search.objective import Limit, Objective, Target
-from scalegrid.search.searcher import SEARCHERS
-from scalegrid.search.space import SPACES, Space, check_sides
 from scalegrid.spec import GROUPS as SWEEP_GROUPS
 from scalegrid.spec import Parallel, PositiveInt, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
+
+SPACES = Path(__file__).parent / "spaces"
+"""The folder of the spaces that are known by name."""
+
+Name = Literal["random", "evolution", "tpe", "nsga2"]
+SEARCHERS: tuple[Name, ...] = get_args(Name)
 
 SECTION = "search"
 """The key of a specification that holds a search's part."""
@@ -141,20 +143,3 @@ def read_spec(path: Path, flags: Mapping[str, Any]) -> SearchSpec:
     if Path(spec.space).exists() or not near.exists():
         return spec
     return spec.model_copy(update={"space": near.as_posix()})
-
-
-def resolved(spec: SearchSpec, space: Space, source: Source, workers: int) -> SearchSpec:
-    """The specification with the defaults that depend on others.
-
-    Raises:
-        UserError: images are too small for the space, or there is no such optimiser or schedule.
-    """
-    px = spec.resolution or space.brief_resolution
-    check_sides(space, px)
-    check_training(spec)
-    name = f"search-{slug(space.name)}-{slug(spec.data)}-{px}"
-    flops = space.cost({}, source.num_classes, source.channels, px).flops
-    flip = source.mirror if spec.flip is None else spec.flip
-    update = {"resolution": px, "name": spec.name or name, "flip": flip, **default_rate(spec)}
-    update["ahead"] = max(spec.ahead, workers)
-    return with_epochs(spec, source, flops).model_copy(update=update)

@@ -10,7 +10,7 @@ from light_search import SPACE, light_spec, run_light
 from scalegrid import baselines
 from scalegrid.results import load_sweep
 from scalegrid.results.schema import MEASURED
-from scalegrid.search.searcher import SEARCHERS
+from scalegrid.search.spec import SEARCHERS
 from scalegrid.util.errors import UserError
 
 TABLES = ("networks", "trials", "history", "answers")

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from scalegrid.search.searcher import SEARCHERS, Name, Searcher, Suggestion
+from scalegrid.search.searcher import Searcher, Suggestion
+from scalegrid.search.spec import SEARCHERS, Name
 from scalegrid.util.errors import UserError
 
 CHOICES = {f"{stage}.kernel": (3, 5, 7) for stage in range(1, 9)}

@@ -49,6 +49,9 @@ INDIFFERENCE, LOSS_INDIFFERENCE = 0.3, 0.01
 MOST_RUNGS = 8
 """Rungs that a sweep may have."""
 
+SEARCH_SECTION = "search"
+"""The key of a specification that holds the part of a search for the baseline; no sweep's."""
+
 HELD_SCHEDULE = "wsd"
 """The schedule that holds its rate, so that a training can go on to a higher rung."""
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from scalegrid.baselines import locate
 from scalegrid.cli.output import FORMATS
 from scalegrid.metric import measure
-from scalegrid.spec import GROUPS, SweepSpec
+from scalegrid.spec import GROUPS, SEARCH_SECTION, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 
@@ -123,14 +123,24 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     given = given_flags(flags)
     if spec_file is None:
         return yaml.build(SweepSpec, given)
-    spec = yaml.load(SweepSpec, spec_file, "specification", given, apart=("search",))
+    spec = yaml.load(SweepSpec, spec_file, "specification", given, apart=(SEARCH_SECTION,))
     if "baseline" in given:
         return spec
     # A definition or a factory that a file names may lie beside it.
     near = {"baseline": locate(spec.baseline, spec_file.parent)}
+    if yaml.section(spec_file, "specification", SEARCH_SECTION):
+        _check_found(near["baseline"], spec_file)
     if spec.trainer is not None and "trainer" not in given:
         near["trainer"] = locate(spec.trainer, spec_file.parent)
     return spec.model_copy(update=near)
+
+
+def _check_found(baseline: str, spec_file: Path) -> None:
+    """Raise UserError where a search is to find the baseline and has not done so."""
+    if baseline.endswith((".yaml", ".yml")) and not Path(baseline).exists():
+        raise UserError(
+            f"the baseline {baseline} is not there yet; `scalegrid search {spec_file}` finds it."
+        )
 
 
 def given(keys: Collection[str]) -> list[str]:

@@ -34,7 +34,7 @@ def search(spec_file: Path | None, form: Format, **flags: Any) -> None:
     spec = read_spec(spec_file, given) if spec_file else yaml.build(SearchSpec, given)
 
     from scalegrid.progress import display_for
-    from scalegrid.search.answer import beside, rows, sentences
+    from scalegrid.search.answer import beside, front_rows, rows, sentences
     from scalegrid.search.run import run_search
 
     outcome = run_search(spec, display=display_for(sys.stderr))
@@ -47,6 +47,9 @@ def search(spec_file: Path | None, form: Format, **flags: Any) -> None:
             print()
             print_table(rows(found, outcome.spec))
             print()
+            if outcome.spec.searcher == "nsga2":
+                print_table(front_rows(outcome.spec, outcome.front, outcome.accuracies))
+                print()
             print_table(beside(found[0].network))
         print_lines([f"Written: {outcome.found}; `scalegrid sweep --baseline {outcome.found}` "
                      "finds how to scale it."], sys.stderr)  # fmt: skip

@@ -8,6 +8,8 @@ from statistics import fmean
 from typing import Any
 
 from scalegrid.baselines import get, layer_table
+from scalegrid.baselines.blocks import BlockBaseline
+from scalegrid.baselines.blockstring import Block, read_block
 from scalegrid.results.schema import Row
 from scalegrid.search.finals import chances
 from scalegrid.search.networks import SEED, Network
@@ -113,17 +115,55 @@ def rows(found: Sequence[Finalist], spec: SearchSpec) -> list[dict[str, Any]]:
     ]
 
 
+def front_rows(
+    spec: SearchSpec, chosen: Sequence[Network], accuracies: Mapping[str, float]
+) -> list[dict[str, Any]]:
+    """The front as a table for people; accuracies are of one training each."""
+    return [
+        {
+            "front": one.number + 1,
+            "variant": one.variant,
+            "cost": spec.objective.target.shown(one.cost),
+            "top-1": f"{100 * accuracies[one.variant]:.2f} %",
+        }
+        for one in chosen
+    ]
+
+
 def beside(network: Network) -> list[dict[str, Any]]:
     """The layer table of a network beside that of `BESIDE`, for people."""
-    own = layer_table(get(network.definition))
-    other = layer_table(get(BESIDE))
-    table = []
-    for number in range(max(len(own), len(other))):
-        row: dict[str, Any] = {"stage": number + 1}
-        for name, layers in (("found", own), (BESIDE, other)):
-            layer = layers[number] if number < len(layers) else None
-            row[name] = layer.operator if layer else ""
-            row[f"{name} channels"] = str(layer.channels) if layer else ""
-            row[f"{name} layers"] = str(layer.layers) if layer else ""
-        table.append(row)
-    return table
+    tables = {"found": _layers(network.definition), BESIDE: _layers(BESIDE)}
+    length = max(map(len, tables.values()))
+    columns = {
+        title: [*cells, *[""] * (length - len(cells))]
+        for name, rows in tables.items()
+        for title, cells in zip(
+            (name, f"{name} channels", f"{name} layers"), zip(*rows, strict=True), strict=True
+        )
+    }
+    return [
+        {"stage": number + 1, **{title: cells[number] for title, cells in columns.items()}}
+        for number in range(length)
+    ]
+
+
+def _layers(name: str) -> list[tuple[str, str, str]]:
+    """Operator, with squeeze-and-excitation and skips, channels and layers of each row."""
+    baseline = get(name)
+    assert isinstance(baseline, BlockBaseline)
+    blocks = [read_block(string) for strings in baseline.stages for string in strings]
+    notes = ["", *map(_note, blocks), ""]
+    return [
+        (f"{row.operator}{note}", str(row.channels), str(row.layers))
+        for row, note in zip(layer_table(baseline), notes, strict=True)
+    ]
+
+
+def _note(block: Block) -> str:
+    """What the layer table leaves open: ``, SE, no skip``."""
+    parts = ["SE"] if block.squeeze else []
+    if block.kind != "cn" and "noskip" in block.string:
+        parts.append("no skip")
+    if block.kind == "cn" and "_skip" in block.string:
+        parts.append("skip")
+    return "".join(f", {part}" for part in parts)

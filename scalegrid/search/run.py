@@ -6,8 +6,8 @@ and what is sampled next follows from the rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from scalegrid.baselines.definition import Definition
@@ -59,7 +59,7 @@ class SearchOutcome:
 
     ``trained`` trials ended in this run. ``finalists`` are the winner and its rivals, none where
     the search was interrupted; ``front`` are the networks that none beats in accuracy and cost at
-    once. ``networks`` are all that were sampled.
+    once. ``networks`` are all that were sampled, ``accuracies`` those of their one training, by id.
     """
 
     name: str
@@ -71,6 +71,7 @@ class SearchOutcome:
     failed: int = 0
     finalists: tuple[Finalist, ...] = ()
     front: tuple[Network, ...] = ()
+    accuracies: Mapping[str, float] = field(default_factory=dict)
     interrupted: bool = False
 
     @property
@@ -161,6 +162,7 @@ def _run(spec: SearchSpec, display: Display, make_executor: MakeExecutor) -> Sea
             status.failed,
             tuple(finalists),
             tuple(front(sampling.networks, sampling.accuracies)),
+            sampling.accuracies,
         )
         write_text(outcome.found, _found_text(outcome))
         return outcome

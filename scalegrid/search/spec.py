@@ -14,7 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from scalegrid.search.objective import Limit, Objective, Target
 from scalegrid.spec import GROUPS as SWEEP_GROUPS
-from scalegrid.spec import Parallel, PositiveInt, SweepSpec
+from scalegrid.spec import SEARCH_SECTION, Parallel, PositiveInt, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
@@ -24,9 +24,6 @@ SPACES = Path(__file__).parent / "spaces"
 
 Name = Literal["random", "evolution", "tpe", "nsga2"]
 SEARCHERS: tuple[Name, ...] = get_args(Name)
-
-SECTION = "search"
-"""The key of a specification that holds a search's part."""
 
 _DROPPED = ("trainer", "rates", "rate_exponents", "keep_checkpoints", "track")
 
@@ -126,9 +123,9 @@ def read_spec(path: Path, flags: Mapping[str, Any]) -> SearchSpec:
     Raises:
         UserError: the file, as a sweep's specification or in its part, is wrong.
     """
-    yaml.load(SweepSpec, path, "specification", apart=(SECTION,))
+    yaml.load(SweepSpec, path, "specification", apart=(SEARCH_SECTION,))
     whole = {key: value for key, value in yaml.values(path, "specification").items() if key in KEYS}
-    own = yaml.section(path, "specification", SECTION)
+    own = yaml.section(path, "specification", SEARCH_SECTION)
     for key in own:
         if key not in KEYS:
             hint = did_you_mean(key, KEYS, f"known are {', '.join(KEYS)}")

@@ -23,8 +23,8 @@ from scalegrid.results.schema import (
 from scalegrid.results.store import Store, write_text
 from scalegrid.search.networks import Network
 from scalegrid.search.space import Space
-from scalegrid.search.spec import EXTENDABLE, KEYS, SECTION, SearchSpec, read_spec
-from scalegrid.spec import IMAGE_KEYS, RUNTIME_KEYS
+from scalegrid.search.spec import EXTENDABLE, KEYS, SearchSpec, read_spec
+from scalegrid.spec import IMAGE_KEYS, RUNTIME_KEYS, SEARCH_SECTION
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
 
@@ -152,7 +152,7 @@ def written(spec: SearchSpec) -> str:
     import yaml as plain
 
     values: dict[str, Any] = spec.model_dump(mode="json", exclude_none=True)
-    return plain.safe_dump({SECTION: values}, sort_keys=False, allow_unicode=True)
+    return plain.safe_dump({SEARCH_SECTION: values}, sort_keys=False, allow_unicode=True)
 
 
 def key_of(space: Space) -> str:

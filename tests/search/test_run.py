@@ -10,6 +10,7 @@ from light_search import SPACE, light_spec, run_light
 from scalegrid import baselines
 from scalegrid.results import load_sweep
 from scalegrid.results.schema import MEASURED
+from scalegrid.search.answer import beside
 from scalegrid.search.spec import SEARCHERS
 from scalegrid.util.errors import UserError
 
@@ -113,6 +114,23 @@ def test_the_front_is_of_accuracy_and_cost(tmp_path: Path) -> None:
     }
     assert {network.variant for network in outcome.front} <= expected
     assert outcome.front
+
+
+def test_a_latency_is_measured_once(tmp_path: Path) -> None:
+    spec = light_spec(tmp_path, target="3ms", window=(0.0, 1000.0), trials=3, finalists=1)
+    run_light(spec, 1)
+    before = pd.read_parquet(tmp_path / "results" / "s" / "networks.parquet")
+    after = pd.read_parquet(run_light(spec).folder / "networks.parquet")
+    assert before["cost"].tolist() == after["cost"].tolist()[: len(before)]
+    assert after["cost"].between(1e-6, 3).all()
+
+
+def test_the_layer_table_is_beside_b0s(tmp_path: Path) -> None:
+    outcome = run_light(light_spec(tmp_path, trials=3, finalists=1))
+    table = beside(outcome.finalists[0].network)
+    assert [row["b0"] for row in table][:3] == ["Conv3x3", "MBConv1, k3x3, SE", "MBConv6, k3x3, SE"]
+    assert [row["b0 channels"] for row in table][-2:] == ["320", "1280"]
+    assert [row["found channels"] for row in table][4:] == [""] * 5
 
 
 def test_a_small_space_is_exhausted(tmp_path: Path) -> None:

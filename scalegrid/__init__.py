@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from scalegrid.figures import draw
     from scalegrid.plan import Plan, Variant, make_plan
     from scalegrid.results import SweepTables, load_sweep
+    from scalegrid.search.run import SearchOutcome, run_search
+    from scalegrid.search.spec import SearchSpec
+    from scalegrid.search.tables import SearchTables, load_search
     from scalegrid.spec import Recipe, SweepSpec
     from scalegrid.sweep import SweepOutcome, run_sweep
     from scalegrid.training import TrainerTrial
@@ -42,6 +45,9 @@ _ROOMS = {
     "Plan": "plan",
     "Recipe": "spec",
     "Recommendation": "analysis",
+    "SearchOutcome": "search.run",
+    "SearchSpec": "search.spec",
+    "SearchTables": "search.tables",
     "SweepOutcome": "sweep",
     "SweepSpec": "spec",
     "SweepTables": "results",
@@ -51,10 +57,12 @@ _ROOMS = {
     "compare": "analysis",
     "draw": "figures",
     "get_baseline": "baselines:get",
+    "load_search": "search.tables",
     "load_sweep": "results",
     "make_family": "family",
     "make_plan": "plan",
     "recommend": "analysis",
+    "run_search": "search.run",
     "run_sweep": "sweep",
 }
 
@@ -65,6 +73,9 @@ __all__ = [
     "Plan",
     "Recipe",
     "Recommendation",
+    "SearchOutcome",
+    "SearchSpec",
+    "SearchTables",
     "SweepOutcome",
     "SweepSpec",
     "SweepTables",
@@ -75,10 +86,12 @@ __all__ = [
     "compare",
     "draw",
     "get_baseline",
+    "load_search",
     "load_sweep",
     "make_family",
     "make_plan",
     "recommend",
+    "run_search",
     "run_sweep",
 ]
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from scalegrid.analysis.learning import LEAST_GAIN, Learning
 from scalegrid.baselines.definition import Definition
 from scalegrid.data import CachedData, Source, prepare, since
 from scalegrid.executors import (
@@ -33,7 +34,7 @@ from scalegrid.search.networks import SEED, Maker, Network
 from scalegrid.search.progress import SearchProgress
 from scalegrid.search.resolve import resolved
 from scalegrid.search.sampling import Sampling
-from scalegrid.search.searcher import Suggestion
+from scalegrid.search.searcher import Searcher, Suggestion
 from scalegrid.search.space import Counted, Space, read_space
 from scalegrid.search.spec import SearchSpec
 from scalegrid.search.store import SearchStore
@@ -41,13 +42,13 @@ from scalegrid.training.trial import Outcome, Trial
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import ignore_interruptions, stoppable
-from scalegrid.util.text import plural, sentence
+from scalegrid.util.text import percent, plural, sentence
 
 FOUND_FILE = "found.yaml"
 """The winner as a baseline, in the folder of the search."""
 
-_GIVE_UP = 8
-"""Networks that all fail before a search is given up."""
+_FIRST = 8
+"""Networks after which a search is given up where all have failed, or none has learnt."""
 
 Job = tuple[Network, int]
 """A network to train, and a seed."""
@@ -114,6 +115,7 @@ def run_search(
 
 def _run(spec: SearchSpec, display: Display, make_executor: MakeExecutor) -> SearchOutcome:
     space, placement = read_space(spec.space), placement_for(spec)
+    Searcher("random", {}, 0)  # which needs Optuna
     source = open_data(spec)
     spec = resolved(spec, space, source, placement.workers)
     with SearchStore(spec.folder) as store:
@@ -203,6 +205,7 @@ class _Trainer:
             self._progress.left = sampling.left + most_raced(self._spec)
             return None if network is None else (network, SEED)
 
+        self._check_first()
         self._train(ask, sampling.tell)
         if sampling.exhausted:
             self._progress.display.note(
@@ -265,7 +268,7 @@ class _Trainer:
                 self.trained += 1
                 tell(network, row)
                 self._progress.ended(network, row)
-                self._check_failures()
+                self._check_first()
             fill()
 
     def _ready(self) -> tuple[Executor, CachedData]:
@@ -284,12 +287,23 @@ class _Trainer:
             self._progress.open()
         return self._executor, self._data
 
-    def _check_failures(self) -> None:
-        """Raise UserError where nothing but failures has been seen."""
-        if len(self.made) == _GIVE_UP and all(row["status"] == "failed" for row in self.made):
+    def _check_first(self) -> None:
+        """Raise UserError where the first networks all fail, or none of them learns."""
+        if len(self.made) < _FIRST:
+            return
+        top1 = [row["top1"] for row in self.made if row["status"] == "finished"]
+        if not top1:
             raise UserError(
-                f"the first {_GIVE_UP} networks all failed to train: {self.made[-1]['error']}; "
+                f"the first {_FIRST} networks all failed to train: {self.made[-1]['error']}; "
                 "choose another recipe under another --name, or fewer --workers if memory is short."
+            )
+        spec, guessing = self._spec, self._source.guessing
+        if spec.check_learning and Learning([max(top1)], guessing).gain < LEAST_GAIN:
+            raise UserError(
+                f"none of the first {_FIRST} networks has learnt: the best top-1 is "
+                f"{percent(max(top1))}, and guessing gives {percent(guessing)}; try, under another "
+                f"--name, another --learning-rate or --epochs {2 * spec.epochs}, or go on with "
+                "--no-check-learning."
             )
 
 

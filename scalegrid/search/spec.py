@@ -63,6 +63,9 @@ class SearchSpec(SweepSpec):
     finalists: Annotated[int, Field(ge=1, le=100)] = Field(
         4, description="The best so many are raced by trainings with further seeds; 1: no race."
     )
+    check_learning: bool = Field(
+        True, description="Stop if none of the first eight networks has learnt."
+    )
     seeds: Annotated[int, Field(gt=0, le=10_000)] = Field(
         2, description="Further seeds of each finalist at first."
     )
@@ -98,7 +101,7 @@ class SearchSpec(SweepSpec):
 
 _OWN_GROUPS = {
     "Space and objective": ("space", "target", "exponent", "limit", "window"),
-    "Search": ("trials", "searcher", "search_seed", "ahead"),
+    "Search": ("trials", "searcher", "search_seed", "ahead", "check_learning"),
     "Finalists": ("finalists", "seeds", "race_trials", "confidence", "indifference"),
 }
 GROUPS: dict[str, tuple[str, ...]] = {
@@ -113,7 +116,7 @@ GROUPS["Recipe"] = ("resolution", *GROUPS["Recipe"])
 KEYS: tuple[str, ...] = tuple(key for keys in GROUPS.values() for key in keys)
 """The keys that a search has."""
 
-EXTENDABLE = frozenset({"trials", *_OWN_GROUPS["Finalists"]})
+EXTENDABLE = frozenset({"trials", "check_learning", *_OWN_GROUPS["Finalists"]})
 """Keys that decide how many trials there are; changing them goes on with the same search."""
 
 

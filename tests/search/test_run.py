@@ -1,5 +1,7 @@
 """Searches: what is trained, stored and found, also if they are stopped and go on."""
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from scalegrid.results import load_sweep
 from scalegrid.results.schema import MEASURED
 from scalegrid.search.answer import beside
 from scalegrid.search.spec import SEARCHERS
+from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.errors import UserError
 
 TABLES = ("networks", "trials", "history", "answers")
@@ -114,6 +117,43 @@ def test_the_front_is_of_accuracy_and_cost(tmp_path: Path) -> None:
     }
     assert {network.variant for network in outcome.front} <= expected
     assert outcome.front
+
+
+def fail(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+    raise ValueError("no such layer")
+
+
+def guess(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+    report(Epoch(1, 3.0, 3.0, 0.06, 0.3, 0.1, 1000.0, 0.01))
+
+
+@pytest.mark.parametrize(
+    ("function", "words"),
+    [
+        ("fail", "the first 8 networks all failed to train: ValueError: no such layer"),
+        ("guess", "none of the first 8 networks has learnt: the best top-1 is 6 %"),
+    ],
+)
+def test_a_hopeless_search_stops(tmp_path: Path, function: str, words: str) -> None:
+    spec = light_spec(tmp_path)
+    with pytest.raises(UserError) as error:
+        run_light(spec, function=f"{__name__}:{function}")
+    assert words in str(error.value)
+    with pytest.raises(UserError):  # again, and trains nothing more
+        run_light(spec, function=f"{__name__}:{function}")
+    assert len(pd.read_parquet(tmp_path / "results" / "s" / "trials.parquet")) == 8
+
+
+def test_without_the_check_guessing_goes_on(tmp_path: Path) -> None:
+    spec = light_spec(tmp_path, check_learning=False, trials=10, finalists=1)
+    assert run_light(spec, function=f"{__name__}:guess").trained == 10
+
+
+def test_without_optuna_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "optuna", None)
+    with pytest.raises(UserError, match="needs Optuna"):
+        run_light(light_spec(tmp_path))
+    assert not (tmp_path / "results").exists()
 
 
 def test_a_latency_is_measured_once(tmp_path: Path) -> None:

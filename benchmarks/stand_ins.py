@@ -15,14 +15,14 @@ import numpy as np
 
 # Unused here, but imported by the workers of a real sweep; most of their start-up time.
 import scalegrid.training.loop  # noqa: F401
-from scalegrid.executors import LocalExecutor, Placement
+from scalegrid.executors import LocalExecutor, MakeExecutor, Placement
 from scalegrid.plan import Plan, make_plan
 from scalegrid.plan.resolve import resolve
 from scalegrid.progress.status import Status, write_status
 from scalegrid.results import Store
 from scalegrid.results.rows import history_rows, variant_rows
 from scalegrid.spec import SweepSpec
-from scalegrid.sweep import MakeExecutor, run_sweep
+from scalegrid.sweep import run_sweep
 from scalegrid.training.answers import Answers
 from scalegrid.training.trial import Epoch, Outcome, Trial
 

@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from scalegrid.importing import import_trials
     from scalegrid.plan import Plan, Variant, make_plan
     from scalegrid.results import SweepTables, load_sweep
+    from scalegrid.search.run import SearchOutcome, run_search
+    from scalegrid.search.spec import SearchSpec
+    from scalegrid.search.tables import SearchTables, load_search
     from scalegrid.spec import Recipe, SweepSpec
     from scalegrid.sweep import SweepOutcome, run_sweep
     from scalegrid.training import TrainerTrial
@@ -43,6 +46,9 @@ _ROOMS = {
     "Plan": "plan",
     "Recipe": "spec",
     "Recommendation": "analysis",
+    "SearchOutcome": "search.run",
+    "SearchSpec": "search.spec",
+    "SearchTables": "search.tables",
     "SweepOutcome": "sweep",
     "SweepSpec": "spec",
     "SweepTables": "results",
@@ -53,10 +59,12 @@ _ROOMS = {
     "draw": "figures",
     "get_baseline": "baselines:get",
     "import_trials": "importing",
+    "load_search": "search.tables",
     "load_sweep": "results",
     "make_family": "family",
     "make_plan": "plan",
     "recommend": "analysis",
+    "run_search": "search.run",
     "run_sweep": "sweep",
 }
 
@@ -67,6 +75,9 @@ __all__ = [
     "Plan",
     "Recipe",
     "Recommendation",
+    "SearchOutcome",
+    "SearchSpec",
+    "SearchTables",
     "SweepOutcome",
     "SweepSpec",
     "SweepTables",
@@ -78,10 +89,12 @@ __all__ = [
     "draw",
     "get_baseline",
     "import_trials",
+    "load_search",
     "load_sweep",
     "make_family",
     "make_plan",
     "recommend",
+    "run_search",
     "run_sweep",
 ]
 

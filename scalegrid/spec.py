@@ -55,6 +55,9 @@ IMPORTED = "imported"
 UNKNOWN = "unknown"
 """The baseline of such a sweep where its networks are not known."""
 
+SEARCH_SECTION = "search"
+"""The key of a specification that holds the part of a search for the baseline; no sweep's."""
+
 HELD_SCHEDULE = "wsd"
 """The schedule that holds its rate, so that a training can go on to a higher rung."""
 

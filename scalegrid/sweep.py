@@ -7,7 +7,7 @@ about the trial; a trial that diverged or raised would do so again, and stays as
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import ceil, isfinite
@@ -21,10 +21,12 @@ from scalegrid.analysis.observations import Flags
 from scalegrid.data import EMBEDDED, CachedData, prepare, since
 from scalegrid.executors import (
     Executor,
-    LocalExecutor,
+    MakeExecutor,
     Placement,
     decoders,
+    local_executor,
     placement_for,
+    stopped,
     was_killed,
 )
 from scalegrid.figures import draw
@@ -46,11 +48,9 @@ from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.track import Tracking
 from scalegrid.training.trial import Outcome, Trial
-from scalegrid.tuning import Tuning, stopped
+from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import ignore_interruptions, stoppable
-
-MakeExecutor = Callable[[Placement], Executor]
 
 
 @dataclass(frozen=True)
@@ -77,11 +77,6 @@ class SweepOutcome:
         if self.problem:
             return 4
         return 3 if self.failed else 0
-
-
-def local_executor(placement: Placement) -> Executor:
-    """Worker processes of this machine."""
-    return LocalExecutor(placement.workers, placement.devices, placement.threads)
 
 
 def run_sweep(

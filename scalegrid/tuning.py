@@ -15,12 +15,10 @@ from typing import TYPE_CHECKING
 from scalegrid.allocation import RateSearch
 from scalegrid.analysis.rates import Exponent, rate_exponents
 from scalegrid.coefficients import Scaling
-from scalegrid.data import Source, remember_unreadable
-from scalegrid.executors import was_killed
+from scalegrid.executors import stopped, was_killed
 from scalegrid.plan import Plan, Variant, make_trial
 from scalegrid.progress.status import State, Status, write_status
 from scalegrid.results.rows import trial_row
-from scalegrid.training.trial import Outcome
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import duration, plural
 
@@ -181,13 +179,6 @@ class Tuning:
             outcome = f"loss {row['val_loss']:.3f}, top-1 {100 * row['top1']:.1f} %"
         name = variant.role if variant.role == "baseline" else f"{variant.role} alone"
         self.display.note(f"{name} at {rate:.3g}: {outcome}, {duration(row['seconds'])}")
-
-
-def stopped(outcome: Outcome, source: Source) -> UserError:
-    """The error that ends a sweep where an image cannot be used, which all trials would meet."""
-    assert outcome.image is not None
-    remember_unreadable(source, outcome.image)
-    return UserError(f"{outcome.error}; then run the same command to go on")
 
 
 def _said(axis: str, rate: float, multiplier: float, exponent: Exponent) -> str:

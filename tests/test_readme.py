@@ -74,7 +74,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.syspath_prepend(str(tmp_path))
     # Both have tests of their own, and take seconds for each sweep.
     monkeypatch.setattr("scalegrid.sweep.machine_rate", lambda *_: None)
-    monkeypatch.setattr("scalegrid.sweep.LocalExecutor", lambda *_: InlineExecutor())
+    monkeypatch.setattr("scalegrid.executors.local.LocalExecutor", lambda *_: InlineExecutor())
     (tmp_path / "sweeps").symlink_to(ROOT / "sweeps")
     (tmp_path / "results").mkdir()
     (tmp_path / "results" / "published").symlink_to(ROOT / "results" / "published")
@@ -114,7 +114,9 @@ def test_the_own_network_is_about_forty_lines() -> None:
     assert len(code.splitlines()) <= 45
 
 
-@pytest.mark.parametrize("schema", [tables.VARIANTS, tables.TRIALS, tables.HISTORY, tables.ANSWERS])
+@pytest.mark.parametrize(
+    "schema", [tables.VARIANTS, tables.TRIALS, tables.HISTORY, tables.ANSWERS, tables.NETWORKS]
+)
 def test_every_column_is_documented(schema: object) -> None:
     for field in schema:  # type: ignore[attr-defined]
         meaning = field.metadata[b"description"].decode()

@@ -9,19 +9,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "scalegrid"
 ROOMS = (  # top first: a room imports those further down alone
+    *("__main__", "cli", "sweep", "tuning", "importing", "report", "figures", "track", "family"),
+    "search",
     *(
-        "__main__",
-        "cli",
-        "sweep",
-        "tuning",
-        "importing",
-        "report",
-        "figures",
-        "track",
-        "family",
         "progress",
-    ),
-    *(
         "results",
         "plan",
         "executors",

@@ -112,6 +112,11 @@ class TrialStanding:
         """Probability that the leader is within the indifference zone of the best."""
         return float(self._chances.within[self._tried.index(self.leader)])
 
+    @property
+    def best(self) -> dict[str, float]:
+        """Probability of each candidate to have the highest value."""
+        return dict(zip(self._tried, self._chances.best.tolist(), strict=True))
+
     def clear(self, confidence: float) -> bool:
         """Whether `recommend` would call the answer clear."""
         return is_clear(self.repeats, self.certainty, confidence)

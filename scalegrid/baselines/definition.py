@@ -70,6 +70,8 @@ class Definition(BaseModel):
     @classmethod
     def _lists(cls, stages: object) -> object:
         """A stage is a block string or a list of them."""
+        if isinstance(stages, list):  # of JSON
+            stages = tuple(tuple(one) if isinstance(one, list) else one for one in stages)
         if not isinstance(stages, tuple):
             return stages
         for number, stage in enumerate(stages, start=1):
@@ -85,7 +87,15 @@ def definition_baseline(name: str) -> BlockBaseline:
     Raises:
         UserError: the file cannot be read, or is wrong; the message names the key or the stage.
     """
-    definition = yaml.load(Definition, Path(name), "network definition")
+    return _baseline(name, yaml.load(Definition, Path(name), "network definition"))
+
+
+def defined(text: str) -> BlockBaseline:
+    """The baseline of a definition that is given itself, as JSON."""
+    return _baseline("the network", Definition.model_validate_json(text))
+
+
+def _baseline(name: str, definition: Definition) -> BlockBaseline:
     for number, strings in enumerate(definition.stages, start=1):
         if not strings:
             raise UserError(f"{name}: stage {number} has no block string.")

@@ -43,7 +43,7 @@ def get(name: str) -> Baseline:
     """The baseline called ``name``, by the name and the working directory alone.
 
     A built-in name; one that an installed package offers; ``timm/<model>``; the path of a YAML
-    definition; ``[folder/]package.module:factory``.
+    definition, or a definition itself as JSON; ``[folder/]package.module:factory``.
 
     Raises:
         UserError: there is none (the nearest names are given), or it cannot be read, imported or
@@ -55,6 +55,10 @@ def get(name: str) -> Baseline:
         from scalegrid.baselines.timm_models import timm_baseline
 
         return timm_baseline(name)
+    if name.startswith("{"):
+        from scalegrid.baselines.definition import defined
+
+        return defined(name)
     if name.endswith(_DEFINITIONS):
         from scalegrid.baselines.definition import definition_baseline
 

@@ -19,7 +19,7 @@ from scalegrid.util.version import __version__
 
 COMMANDS = (
     *("sweep", "plan", "import", "status", "recommend", "compare", "plot", "report", "family"),
-    "baselines",
+    *("baselines", "search"),
 )
 
 

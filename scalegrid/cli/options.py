@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin
+from typing import Any, ClassVar, Literal, TypeVar, Union, get_args, get_origin
 
 import click
 from click.core import ParameterSource
+from pydantic import BaseModel
 
 from scalegrid.baselines import locate
 from scalegrid.cli.output import FORMATS
 from scalegrid.metric import measure
-from scalegrid.spec import GROUPS, SweepSpec
+from scalegrid.spec import GROUPS, SEARCH_SECTION, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import sentence
@@ -76,11 +77,15 @@ class IntOrWord(click.ParamType[int | str]):
 class SpecCommand(click.Command):
     """A command whose help lists the keys of a specification under their headings."""
 
+    groups: ClassVar[Mapping[str, Sequence[str]]] = GROUPS
+
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write a section for each of `scalegrid.spec.GROUPS`, and one for the other options."""
         options = [p for p in self.get_params(ctx) if isinstance(p, click.Option)]
         records = {p.name: r for p in options if (r := p.get_help_record(ctx))}
-        sections = {heading: [records.pop(key) for key in keys] for heading, keys in GROUPS.items()}
+        sections = {
+            heading: [records.pop(key) for key in keys] for heading, keys in self.groups.items()
+        }
         for heading, rows in (*sections.items(), ("Other", list(records.values()))):
             (flag, text), *others = rows
             with formatter.section(heading):  # the second column starts at the same place in all
@@ -89,11 +94,25 @@ class SpecCommand(click.Command):
 
 def spec_options(command: Command) -> Command:
     """Give a command SPEC.yaml as an optional argument and every key of a spec as a flag."""
-    command = _goal_option(command)
-    for key in reversed(list(SweepSpec.model_fields)):
-        command = _option(key)(command)
-    path = click.Path(path_type=Path, dir_okay=False)
-    return click.argument("spec_file", metavar="[SPEC.yaml]", required=False, type=path)(command)
+    return options_of(SweepSpec, list(SweepSpec.model_fields))(_goal_option(command))
+
+
+def options_of(model: type[BaseModel], keys: Sequence[str]) -> Callable[[Command], Command]:
+    """As `spec_options`, of some keys of a model."""
+
+    def with_options(command: Command) -> Command:
+        for key in reversed(keys):
+            command = _option(model, key)(command)
+        path = click.Path(path_type=Path, dir_okay=False)
+        spec_file = click.argument("spec_file", metavar="[SPEC.yaml]", required=False, type=path)
+        return spec_file(command)
+
+    return with_options
+
+
+def given_flags(flags: Mapping[str, Any]) -> dict[str, Any]:
+    """Those flags of a command line that were given."""
+    return {key: value for key, value in flags.items() if value is not None}
 
 
 def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
@@ -102,17 +121,27 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     Raises:
         UserError: see `scalegrid.util.yaml`.
     """
-    given = {key: value for key, value in flags.items() if value is not None}
+    given = given_flags(flags)
     if spec_file is None:
         return yaml.build(SweepSpec, given)
-    spec = yaml.load(SweepSpec, spec_file, "specification", given)
+    spec = yaml.load(SweepSpec, spec_file, "specification", given, apart=(SEARCH_SECTION,))
     if "baseline" in given:
         return spec
     # A definition or a factory that a file names may lie beside it.
     near = {"baseline": locate(spec.baseline, spec_file.parent)}
+    if yaml.section(spec_file, "specification", SEARCH_SECTION):
+        _check_found(near["baseline"], spec_file)
     if spec.trainer is not None and "trainer" not in given:
         near["trainer"] = locate(spec.trainer, spec_file.parent)
     return spec.model_copy(update=near)
+
+
+def _check_found(baseline: str, spec_file: Path) -> None:
+    """Raise UserError where a search is to find the baseline and has not done so."""
+    if baseline.endswith((".yaml", ".yml")) and not Path(baseline).exists():
+        raise UserError(
+            f"the baseline {baseline} is not there yet; `scalegrid search {spec_file}` finds it."
+        )
 
 
 def given(keys: Collection[str]) -> list[str]:
@@ -136,8 +165,8 @@ def refuse_others(option: str, allowed: Collection[str]) -> None:
         raise UserError(f"{option} takes no {unread[0]}; leave out one of them.")
 
 
-def _option(key: str) -> Callable[[Command], Command]:
-    field = SweepSpec.model_fields[key]
+def _option(model: type[BaseModel], key: str) -> Callable[[Command], Command]:
+    field = model.model_fields[key]
     flag = "--" + key.replace("_", "-")
     shown = "" if "default:" in str(field.description) else _shown(field.default)
     help_text = f"{field.description}{f'  [default: {shown}]' if shown else ''}"

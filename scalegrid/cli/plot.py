@@ -9,7 +9,7 @@ import click
 
 from scalegrid.cli.options import name_argument, results_option
 from scalegrid.cli.output import print_lines
-from scalegrid.figures import FIGURES
+from scalegrid.figures import FIGURES, SEARCH_FIGURES
 
 if TYPE_CHECKING:
     from scalegrid.figures.style import Theme
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     "--figure",
     "figures",
     multiple=True,
-    help=f"Draw this figure alone ({', '.join(FIGURES)}); may be repeated.",
+    help=f"Draw this figure alone ({', '.join(FIGURES)}; of a search {', '.join(SEARCH_FIGURES)}); "
+    "may be repeated.",
 )
 @click.option(
     "--format",
@@ -44,18 +45,27 @@ def plot(
     formats: tuple[str, ...],
     theme: Theme | None,
 ) -> None:
-    """Draw the figures of a sweep into its folder; of the newest without NAME.
+    """Draw the figures of a sweep, or of a search, into its folder; of the newest without NAME.
 
     Each has its caption beside it, as a text file. Every figure fits a column of 85 mm, and its
     background is transparent.
     """
-    from scalegrid.figures import draw
-    from scalegrid.results import load_sweep
+    from scalegrid.figures import draw, draw_search
+    from scalegrid.results import load_sweep, sweep_folder
+    from scalegrid.results.loading import SEARCH_FILE, SPEC_FILE
 
     def warn(reason: str) -> None:
         print_lines([f"left out: {reason}"], sys.stderr)
 
-    tables = load_sweep(name, results)
-    folder = tables.folder / "figures"
-    for path in draw(figures or None, tables, folder, formats, theme=theme, warn=warn):
+    of = sweep_folder(name, results, (SPEC_FILE, SEARCH_FILE))
+    folder, chosen = of / "figures", figures or None
+    if (of / SEARCH_FILE).is_file():
+        from scalegrid.search.tables import load_search
+
+        found = load_search(of.name, results)
+        paths = draw_search(chosen, found, folder, formats, theme=theme, warn=warn)
+    else:
+        tables = load_sweep(of.name, results)
+        paths = draw(chosen, tables, folder, formats, theme=theme, warn=warn)
+    for path in paths:
         print(path)

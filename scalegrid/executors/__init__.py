@@ -4,9 +4,15 @@ Both stand behind one interface, `Executor`: submit, collect, abandon, cancel. N
 imports torch; the workers do.
 """
 
-from scalegrid.executors.base import Event, Executor
+from scalegrid.executors.base import Event, Executor, stopped
 from scalegrid.executors.inline import InlineExecutor
-from scalegrid.executors.local import KILLED, LocalExecutor, was_killed
+from scalegrid.executors.local import (
+    KILLED,
+    LocalExecutor,
+    MakeExecutor,
+    local_executor,
+    was_killed,
+)
 from scalegrid.executors.placement import Placement, decoders, placement_for
 
 __all__ = [
@@ -15,8 +21,11 @@ __all__ = [
     "Executor",
     "InlineExecutor",
     "LocalExecutor",
+    "MakeExecutor",
     "Placement",
     "decoders",
+    "local_executor",
     "placement_for",
+    "stopped",
     "was_killed",
 ]

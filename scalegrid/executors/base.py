@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from scalegrid.data import Source, remember_unreadable
 from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.util.errors import UserError
 
 Event = tuple[str, Epoch] | Outcome
 """Either (trial id, epoch just finished) or the outcome that ends a trial."""
@@ -35,3 +37,10 @@ class Executor(Protocol):
 
         Calling it again does nothing.
         """
+
+
+def stopped(outcome: Outcome, source: Source) -> UserError:
+    """The error that ends a run where an image cannot be used, which all trials would meet."""
+    assert outcome.image is not None
+    remember_unreadable(source, outcome.image)
+    return UserError(f"{outcome.error}; then run the same command to go on")

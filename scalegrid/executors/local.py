@@ -12,13 +12,14 @@ import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 
-from scalegrid.executors.base import Event
+from scalegrid.executors.base import Event, Executor
+from scalegrid.executors.placement import Placement
 from scalegrid.training.attempt import TRAIN, attempt, find
 from scalegrid.training.cpu import keep_freed_memory
 from scalegrid.training.trial import Epoch, Outcome, Trial
@@ -233,6 +234,14 @@ class LocalExecutor:
             self._failed_starts += 1
             if self._failed_starts >= _STARTS:
                 raise UserError(f"worker processes cannot start: {reason}.")
+
+
+MakeExecutor = Callable[[Placement], Executor]
+
+
+def local_executor(placement: Placement) -> Executor:
+    """Worker processes of this machine."""
+    return LocalExecutor(placement.workers, placement.devices, placement.threads)
 
 
 def _kill(workers: Sequence[_Worker]) -> None:

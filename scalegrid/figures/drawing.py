@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from scalegrid.family.returns import Returns
     from scalegrid.figures.style import Theme
     from scalegrid.figures.subject import Drawing
+    from scalegrid.search.tables import SearchTables
     from scalegrid.spec import Match
 
 FIGURES = (
@@ -42,6 +43,9 @@ FIGURES = (
     "architecture",
 )
 """Every figure by name; the module of that name beside this one has a function ``draw(tables)``."""
+
+SEARCH_FIGURES = ("search-front", "search-progress", "search-importance")
+"""Likewise, of a search for a baseline."""
 
 FORMATS = ("png", "svg", "pdf")
 """File formats of figures; PDF is what LaTeX takes."""
@@ -82,12 +86,36 @@ def draw(
         UserError: unknown figure or format; no data for a named figure, or for any figure at all;
             the folder cannot be written.
     """
-    _check("figure", names or (), FIGURES)
-    _check("format", formats, FORMATS)
     from scalegrid.figures.subject import Subject
 
-    subject = Subject.of(tables)
-    drawn, reasons = render(names or FIGURES, subject, formats, theme)
+    return _draw(names, FIGURES, Subject.of(tables), folder, formats, theme, warn)
+
+
+def draw_search(
+    names: Sequence[str] | None,
+    tables: SearchTables,
+    folder: Path,
+    formats: Sequence[str] = ("png", "svg"),
+    *,
+    theme: Theme | None = None,
+    warn: Callable[[str], None] | None = None,
+) -> list[Path]:
+    """Draw figures of a search, some of `SEARCH_FIGURES`; all else is as in `draw`."""
+    return _draw(names, SEARCH_FIGURES, tables, folder, formats, theme, warn)
+
+
+def _draw(
+    names: Sequence[str] | None,
+    known: Sequence[str],
+    subject: Any,
+    folder: Path,
+    formats: Sequence[str],
+    theme: Theme | None,
+    warn: Callable[[str], None] | None,
+) -> list[Path]:
+    _check("figure", names or (), known)
+    _check("format", formats, FORMATS)
+    drawn, reasons = render(names or known, subject, formats, theme)
     files = {name: text for own in drawn.values() for name, text in own.items()}
     if reasons and (names or not files):
         raise UserError(reasons[0])
@@ -135,7 +163,7 @@ def draw_returns(
 
 
 def render(
-    names: Sequence[str], tables: Tables, formats: Sequence[str], theme: Theme | None = None
+    names: Sequence[str], tables: Any, formats: Sequence[str], theme: Theme | None = None
 ) -> tuple[dict[str, dict[str, bytes]], list[str]]:
     """The files of each figure by their names, its caption among them; and why others are missing.
 

@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from math import ceil, sqrt
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 from scalegrid import baselines
 from scalegrid.baselines import BUILT_IN, Baseline, brief_rate
@@ -23,6 +23,8 @@ from scalegrid.util.files import digest
 
 _ALL_RIGHT = 5  # classes, of which the right one is always among the first five
 _PLAIN = ("sgd", "momentum")
+Spec = TypeVar("Spec", bound=SweepSpec)
+
 ADAPTIVE_RATE = 0.003
 """The default rate of optimisers other than SGD, which divide by the size of the gradient."""
 
@@ -54,7 +56,7 @@ def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
 
 def default_name(spec: SweepSpec) -> str:
     """``b0-leaves-36``: baseline, data or trainer, and px; of a path, its last part."""
-    return f"{_slug(spec.baseline)}-{_slug(spec.trainer or spec.data)}-{spec.resolution}"
+    return f"{slug(spec.baseline)}-{slug(spec.trainer or spec.data)}-{spec.resolution}"
 
 
 def check_training(spec: SweepSpec) -> None:
@@ -108,7 +110,7 @@ def open_data(spec: SweepSpec) -> Source:
     return source if spec.num_classes is None else _with_classes(source, spec.num_classes)
 
 
-def with_epochs(spec: SweepSpec, source: Source, flops: int) -> SweepSpec:
+def with_epochs(spec: Spec, source: Source, flops: int) -> Spec:
     """The specification with a number of epochs: by default those of a brief training.
 
     They show `BRIEF_IMAGES` images, and twice as many to a baseline of fewer ``flops`` an image
@@ -176,9 +178,17 @@ def _learning_rate(spec: SweepSpec) -> dict[str, float]:
     """Where none is given: that of adaptive optimisers if it is one, or of the network's family."""
     if "learning_rate" in spec.model_fields_set or spec.trainer is not None:
         return {}
-    plain = spec.optimizer.lower() in _PLAIN
-    rate = brief_rate(spec.baseline) if plain else ADAPTIVE_RATE
-    return {} if rate is None else {"learning_rate": rate}
+    rate = brief_rate(spec.baseline)
+    if rate is not None and spec.optimizer.lower() in _PLAIN:
+        return {"learning_rate": rate}
+    return default_rate(spec)
+
+
+def default_rate(spec: SweepSpec) -> dict[str, float]:
+    """The rate of adaptive optimisers, where one is used and no rate is given."""
+    if "learning_rate" in spec.model_fields_set or spec.optimizer.lower() in _PLAIN:
+        return {}
+    return {"learning_rate": ADAPTIVE_RATE}
 
 
 def _switched_off(spec: SweepSpec) -> dict[str, object]:
@@ -202,7 +212,8 @@ def _schedule(spec: SweepSpec) -> dict[str, str]:
     return {"schedule": HELD_SCHEDULE}
 
 
-def _slug(text: str) -> str:
+def slug(text: str) -> str:
+    """A name in the name of a folder; of a path its last part."""
     path = Path(os.path.expanduser(text))
     is_file = path.suffix in (".yaml", ".yml", ".py", ".csv", ".tsv")
     is_path = is_file or "/" in text or "\\" in text or path.is_dir()

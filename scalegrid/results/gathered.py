@@ -27,6 +27,13 @@ class _Held(NamedTuple):
     answers: list[int]  # one row or none
 
 
+def together(parts: Sequence[Rows], variants: Sequence[str]) -> Rows:
+    """All rows, by variants in this order; of one part, which is in order, the part."""
+    if len(parts) == 1:
+        return parts[0]
+    return gathered({variant: i for i, variant in enumerate(variants)}, parts)
+
+
 def gathered(positions: Mapping[str, int], parts: Sequence[Rows]) -> Rows:
     """All rows; a trial in a later part replaces one in an earlier part.
 

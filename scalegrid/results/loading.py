@@ -19,7 +19,7 @@ from scalegrid.results.checks import (
     check,
     of_trials,
 )
-from scalegrid.results.gathered import Rows, gathered
+from scalegrid.results.gathered import Rows, together
 from scalegrid.results.journal import Journal, journals, rows_on_disk
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, VARIANTS, Table, read_table
 from scalegrid.spec import (
@@ -45,6 +45,12 @@ if TYPE_CHECKING:
 SPEC_FILE = "sweep.yaml"
 _ONCE = {"depth_rounding": "authors", "rates": "same"}
 RATES_FILE = "rates.parquet"
+
+SEARCH_FILE = "search.yaml"
+"""In the folder of a search, which is no sweep: its specification."""
+
+NETWORKS_FILE = "networks.parquet"
+"""There, the networks that were sampled."""
 
 DATA_KEY = b"scalegrid.data"
 """Of the metadata of ``variants.parquet``: the fingerprint of the data."""
@@ -265,6 +271,12 @@ def sweep_folder(
     except ValueError as error:
         raise UserError(f"{error}.") from None
     if not any((root / name / file).is_file() for file in files):
+        if SPEC_FILE in files and (root / name / SEARCH_FILE).is_file():
+            raise UserError(
+                f"{name} in {root} is a search for a baseline, which has no coefficients; "
+                f"`scalegrid search {root / name / SEARCH_FILE}` prints its answer, and "
+                f"`scalegrid plot {name}` draws it."
+            )
         others = sorted(folder.name for folder in _sweeps(root, files))
         there = f"{root}, which has {plural(len(others), 'sweep')}" if others else root
         instead = f"there are {few(others)}." if others else "`scalegrid sweep` makes some."
@@ -330,7 +342,7 @@ def read_stored(folder: Path) -> Stored | None:
         if key not in spec.model_fields_set and not spec.imported:
             spec = spec.model_copy(update={key: value})
     parts = read_parts(folder)
-    (trials, history, answers), commits = parts[0], parts[1:]
+    history = parts[0].history
     if history.num_rows and not (folder / TRIALS_FILE).exists():
         lost = plural(len(set(history["trial"].to_pylist())), "trial")
         raise UserError(
@@ -347,9 +359,7 @@ def read_stored(folder: Path) -> Stored | None:
         raise UserError(
             f"{folder / VARIANTS_FILE} is damaged; restore it or choose another --name."
         )
-    if commits:
-        positions = {v: i for i, v in enumerate(variants["variant"].to_pylist())}
-        trials, history, answers = gathered(positions, parts)
+    trials, history, answers = together(parts, variants["variant"].to_pylist())
     answers = of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
     check(folder, variants, trials, history, answers, spec.network_known)
     return Stored(folder, spec, variants, trials, of_trials(history, trials), answers)

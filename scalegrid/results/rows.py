@@ -7,7 +7,7 @@ import math
 import statistics
 from dataclasses import asdict, fields
 from datetime import datetime, timezone
-from typing import Any
+from typing import Any, Protocol
 
 from scalegrid.plan import Plan, Variant
 from scalegrid.results.trial_file import Training
@@ -23,7 +23,19 @@ def variant_rows(plan: Plan) -> list[RowDict]:
     return [variant_row(variant, order) for order, variant in enumerate(plan.variants)]
 
 
-def trial_row(trial: Trial, variant: Variant, outcome: Outcome, num_train: int) -> RowDict:
+class Counted(Protocol):
+    """A network with its cost at the resolution that it is trained at."""
+
+    @property
+    def flops(self) -> int:
+        """Multiply-adds of one image."""
+
+    @property
+    def params(self) -> int:
+        """Parameters."""
+
+
+def trial_row(trial: Trial, variant: Counted, outcome: Outcome, num_train: int) -> RowDict:
     """The row of ``trials.parquet`` for a trial that has just ended.
 
     ``num_train`` is the number of training images; those that do not fill a batch are left out of

@@ -130,6 +130,23 @@ TRIALS = _schema(
     finished_at=(_MOMENT, "when the trial ended; measured"),
     figures=(_FIGURES, "further figures of a --trainer after the last epoch; null without one"),
 )
+NETWORKS = _schema(
+    "networks",
+    number=(_WHOLE, "in the order of sampling, from 0"),
+    variant=(_TEXT, "id: digest of the network and the resolution it is trained at"),
+    point=(_TEXT, "the choices of the space, JSON"),
+    definition=(_TEXT, "the network as a baseline's YAML file defines it, JSON"),
+    generation=(_WHOLE, "of an evolution; -1 without one"),
+    outside=(_WHOLE, "suggestions before it that were outside the window of costs"),
+    repeated=(_WHOLE, "suggestions before it that had been sampled already"),
+    cost=(_REAL, "what the objective counts: FLOPs, parameters, or seconds of latency"),
+    resolution=(_WHOLE, "px that the costs are of"),
+    flops=(_WHOLE, "multiply-adds of one image"),
+    params=(_WHOLE, "parameters"),
+    activations=(_WHOLE, "output elements of convolutions and matrix products, one image"),
+    layers=(_TEXT, "layers of each row of the layer table, joined by dashes"),
+    channels=(_TEXT, "channels of each row of the layer table, joined by dashes"),
+)
 RATES = TRIALS.with_metadata({_NAME_KEY: "rates", _VERSION_KEY: str(SCHEMA_VERSION)})
 HISTORY = _schema(
     "history",

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
 
 import pyarrow as pa
 
@@ -45,6 +46,9 @@ from scalegrid.util.errors import UserError
 from scalegrid.util.files import remove_partial_files, replace_file
 from scalegrid.util.locks import HeldError, Lock
 
+if TYPE_CHECKING:
+    from typing_extensions import Self
+
 _SHORT = 1000
 """Trials up to which the tables are written for each, so that any reader of parquet sees them."""
 
@@ -60,6 +64,9 @@ class Store:
     says where the lock is not the operating system's.
     """
 
+    spec_file: ClassVar[str] = SPEC_FILE
+    """A folder with this file is started."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stored: Stored | None = None
@@ -71,7 +78,7 @@ class Store:
         self._known: Rows | None = None  # what is in short tables
         self._made: list[Path] = []  # folders that were not there before, outermost first
 
-    def __enter__(self) -> Store:
+    def __enter__(self) -> Self:
         """Lock the folder, and read it.
 
         Raises:
@@ -94,19 +101,22 @@ class Store:
                 "--results folder."
             ) from None
         try:
-            self.stored = read_stored(self.folder)
-            self.rates = read_table(self.folder / RATES_FILE, RATES).to_pylist()
+            self._read()
         except BaseException:
             self.lock.release()
             raise
         return self
+
+    def _read(self) -> None:
+        self.stored = read_stored(self.folder)
+        self.rates = read_table(self.folder / RATES_FILE, RATES).to_pylist()
 
     def __exit__(self, *_exception: object) -> None:
         """Unlock the folder, with all in its tables; remove it if no sweep was started in it."""
         if self._journalled:
             with suppress(UserError):  # then it stays in the journal
                 self._write()
-        unused = self.folder in self._made and not (self.folder / SPEC_FILE).exists()
+        unused = self.folder in self._made and not (self.folder / self.spec_file).exists()
         if unused:
             with suppress(OSError):
                 self.lock.path.unlink(missing_ok=True)
@@ -159,7 +169,11 @@ class Store:
         keys = EXTENDABLE_KEYS | {"data"}
         if stored is None or any(getattr(stored.spec, k) != getattr(spec, k) for k in keys):
             # Last: a folder with this file in it is a sweep.
-            _write_spec(self.folder / SPEC_FILE, yaml.dump(spec).encode())
+            write_text(self.folder / SPEC_FILE, yaml.dump(spec))
+        self._open_tables()
+
+    def _open_tables(self) -> None:
+        """Go on with the tables; what a kill has left in a journal goes into them first."""
         self._written = rows_on_disk(self.folder / TRIALS_FILE)
         self._journal = Journal(self.folder, self._written)
         if journals(self.folder) or not (self.folder / TRIALS_FILE).exists():
@@ -221,8 +235,9 @@ def _with_earlier(table: Table, earlier: Table) -> Table:
     return pa.concat_tables([table, make_table(VARIANTS, moved)]).combine_chunks()
 
 
-def _write_spec(path: Path, text: bytes) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Replace a file durably and in one step; UserError where it cannot be written."""
     try:
-        replace_file(path, lambda file: file.write(text))
+        replace_file(path, lambda file: file.write(text.encode()))
     except OSError as error:
         raise UserError(f"cannot write {path}: {error.strerror or error}.") from error

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
@@ -36,7 +36,11 @@ class Document(NamedTuple):
 
 
 def load(
-    model: type[Model], path: Path, what: str, overrides: Mapping[str, Any] | None = None
+    model: type[Model],
+    path: Path,
+    what: str,
+    overrides: Mapping[str, Any] | None = None,
+    apart: Collection[str] = (),
 ) -> Model:
     """Read a file into a ``model``; ``overrides`` replace values of the file.
 
@@ -45,13 +49,32 @@ def load(
         path: the file; an empty file has no keys.
         what: the kind of file in errors, such as ``specification``.
         overrides: keys and values from elsewhere; the file must also be valid without them.
+        apart: keys of the file that are for another reader.
 
     Raises:
         UserError: the file is missing, is not plain YAML, or does not validate.
     """
     document = _read(path, what)
-    loaded = _validated(model, document.values, str(path), document.keys)
-    return build(model, {**document.values, **overrides}) if overrides else loaded
+    values = {key: value for key, value in document.values.items() if key not in apart}
+    loaded = _validated(model, values, str(path), document.keys)
+    return build(model, {**values, **overrides}) if overrides else loaded
+
+
+def values(path: Path, what: str) -> dict[str, Any]:
+    """The values of a file by key, with underscores for dashes, as they are written there."""
+    return _read(path, what).values
+
+
+def section(path: Path, what: str, key: str) -> dict[str, Any]:
+    """The mapping at a key of a file, with underscores for dashes; empty without the key.
+
+    Raises:
+        UserError: the file is missing, is not plain YAML, or holds something else there.
+    """
+    found = _read(path, what).values.get(key)
+    if not isinstance(found, dict | None):
+        raise UserError(f"{path}: {key} must hold keys and values of its own, not {found!r}.")
+    return {_plain(own): value for own, value in (found or {}).items()}
 
 
 def build(model: type[Model], values: Mapping[str, Any], source: str = "") -> Model:
@@ -152,6 +175,8 @@ def _without_lists(values: Mapping[str, Any]) -> dict[str, Any]:
     """Replace YAML's lists by the tuples that a strict model needs."""
 
     def converted(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {key: converted(own) for key, own in value.items()}
         return tuple(map(converted, value)) if isinstance(value, list) else value
 
     return {key: converted(value) for key, value in values.items()}

@@ -154,7 +154,7 @@ def test_a_kill_before_the_specification_is_written_leaves_no_sweep(
         raise SystemExit
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "_write_spec", die)
+        patch.setattr(module, "write_text", die)
         with pytest.raises(SystemExit):
             fill(tmp_path / "s", [])
     assert read_stored(tmp_path / "s") is None

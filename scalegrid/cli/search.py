@@ -1,0 +1,56 @@
+"""`scalegrid search`: a baseline from a space of networks."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from scalegrid.cli.options import SpecCommand, given_flags, options_of
+from scalegrid.cli.output import Format, print_json, print_lines, print_table
+from scalegrid.search.spec import GROUPS, KEYS, SearchSpec, read_spec
+from scalegrid.util import yaml
+
+
+class _SearchCommand(SpecCommand):
+    groups = GROUPS
+
+
+@click.command(cls=_SearchCommand)
+@options_of(SearchSpec, KEYS)
+@click.option(
+    "--format", "form", type=click.Choice(("table", "json")), default="table",
+    help="How to print the finalists.",
+)  # fmt: skip
+def search(spec_file: Path | None, form: Format, **flags: Any) -> None:
+    """Search a space of networks for the baseline of best ACC·(FLOPs/T)^w; run again to go on.
+
+    Takes a specification in YAML with a part `search:`, flags, or both; a flag wins over the file.
+    The winner is written to found.yaml, which `scalegrid sweep --baseline` takes.
+    """
+    given = given_flags(flags)
+    spec = read_spec(spec_file, given) if spec_file else yaml.build(SearchSpec, given)
+
+    from scalegrid.progress import display_for
+    from scalegrid.search.answer import beside, front_rows, rows, sentences
+    from scalegrid.search.run import run_search
+
+    outcome = run_search(spec, display=display_for(sys.stderr))
+    if outcome.finalists:
+        found = outcome.finalists
+        if form == "json":
+            print_json(rows(found, outcome.spec))
+        else:
+            print_lines(sentences(outcome.spec, outcome.space, found, outcome.networks))
+            print()
+            print_table(rows(found, outcome.spec))
+            print()
+            if outcome.spec.searcher == "nsga2":
+                print_table(front_rows(outcome.spec, outcome.front, outcome.accuracies))
+                print()
+            print_table(beside(found[0].network))
+        print_lines([f"Written: {outcome.found}; `scalegrid sweep --baseline {outcome.found}` "
+                     "finds how to scale it."], sys.stderr)  # fmt: skip
+    sys.exit(outcome.exit_status)

@@ -1,0 +1,120 @@
+"""What a person sees of a running search: as of a sweep, with networks for variants."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+
+from scalegrid.progress.display import Display, Ended, opening_note
+from scalegrid.progress.progress import HEARTBEAT
+from scalegrid.progress.status import Best, Running, State, Status, write_status
+from scalegrid.results.schema import Row
+from scalegrid.search.networks import Network
+from scalegrid.search.spec import SearchSpec
+from scalegrid.training.trial import Epoch, Trial
+
+
+@dataclass
+class SearchProgress:
+    """Counts trials, estimates the time from those of this run, remembers the best network.
+
+    ``left`` are trials that are neither made nor running; the run keeps it up to date.
+    """
+
+    spec: SearchSpec
+    display: Display
+    workers: int
+    left: int = 0
+    certainty: float | None = None
+    _finished: int = 0
+    _failed: int = 0
+    _best: Best | None = None
+    _highest: float = -1.0
+    _running: dict[str, Running] = field(default_factory=dict)
+    _seconds: list[float] = field(default_factory=list)
+    _started: float = field(default_factory=time.time)
+    _shown: float = 0.0
+
+    def open(self) -> None:
+        """Say how much there is to train."""
+        self.display.note(opening_note(self.status("running"), "at most"))
+
+    def started(self, trial: Trial, network: Network) -> None:
+        """A trial has been handed to the executor."""
+        self._running[trial.trial] = Running(
+            trial.trial,
+            trial.variant,
+            self._label(network),
+            trial.seed,
+            0,
+            trial.epochs,
+            None,
+        )
+
+    def epoch(self, trial: str, epoch: Epoch) -> None:
+        """A running trial has finished an epoch."""
+        shown = self._running[trial]
+        speed = epoch.images_per_second
+        self._running[trial] = replace(shown, epoch=shown.epoch + 1, images_per_second=speed)
+
+    def count(self, network: Network, row: Row) -> None:
+        """Take in a trial that has a row."""
+        if row["status"] != "finished":
+            self._failed += 1
+            return
+        self._finished += 1
+        value = self.spec.objective.value(row["top1"], network.cost)
+        if row["seed"] == 0 and value > self._highest:
+            self._highest = value
+            label = self._label(network)
+            self._best = Best(network.variant, label, row["top1"], 1, "top1", row["top1"])
+
+    def ended(self, network: Network, row: Row) -> None:
+        """A running trial has ended and is stored."""
+        del self._running[row["trial"]]
+        self._seconds.append(row["seconds"])
+        self.count(network, row)
+        worth = row["top1"] if row["status"] == "finished" else None
+        name = self._label(network)
+        shown = Ended(name, row["seed"], worth, row["error"], row["seconds"])
+        self.display.ended(shown, self.status("running"))
+
+    def show(self) -> None:
+        """Update the display and the status file, at most once a second."""
+        now = time.monotonic()
+        if now - self._shown >= HEARTBEAT:
+            self._shown = now
+            status = self.status("running")
+            write_status(self.spec.folder, status)
+            self.display.update(status)
+
+    def close(self, state: State) -> Status:
+        """Write how the run ended; trials that still run have been given up."""
+        status = self.status(state)
+        write_status(self.spec.folder, status)
+        return status
+
+    def status(self, state: State) -> Status:
+        """The search now."""
+        running = tuple(self._running.values()) if state == "running" else ()
+        waiting = self.left + (0 if state == "running" else len(self._running))
+        seconds = None
+        if self._seconds and state == "running":
+            mean = sum(self._seconds) / len(self._seconds)
+            seconds = mean * (self.left + len(running) / 2) / self.workers
+        return Status(
+            name=str(self.spec.name),
+            state=state,
+            finished=self._finished,
+            failed=self._failed,
+            total=self._finished + self._failed + len(running) + waiting,
+            seconds_left=seconds,
+            best=self._best,
+            certainty=self.certainty,
+            running=running,
+            started_at=self._started,
+            updated_at=time.time(),
+        )
+
+    def _label(self, network: Network) -> str:
+        return f"network {network.number + 1}  {self.spec.objective.target.shown(network.cost)}"

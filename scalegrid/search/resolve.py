@@ -1,0 +1,25 @@
+"""From what the user gave of a search to what it needs: px, epochs, a rate, a name."""
+
+from __future__ import annotations
+
+from scalegrid.data import Source
+from scalegrid.plan.resolve import check_training, default_rate, slug, with_epochs
+from scalegrid.search.space import Space, check_sides
+from scalegrid.search.spec import SearchSpec
+
+
+def resolved(spec: SearchSpec, space: Space, source: Source, workers: int) -> SearchSpec:
+    """The specification with the defaults that depend on others.
+
+    Raises:
+        UserError: images are too small for the space, or there is no such optimiser or schedule.
+    """
+    px = spec.resolution or space.brief_resolution
+    check_sides(space, px)
+    check_training(spec)
+    name = f"search-{slug(space.name)}-{slug(spec.data)}-{px}"
+    flops = space.cost({}, source.num_classes, source.channels, px).flops
+    flip = source.mirror if spec.flip is None else spec.flip
+    update = {"resolution": px, "name": spec.name or name, "flip": flip, **default_rate(spec)}
+    update["ahead"] = max(spec.ahead, workers)
+    return with_epochs(spec, source, flops).model_copy(update=update)

@@ -1,0 +1,74 @@
+"""A search as it is on disk, for pictures and notebooks: what was sampled, and what was found."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from scalegrid.results.loading import SEARCH_FILE, sweep_folder
+from scalegrid.search.answer import Finalist, finalists_of, ranked
+from scalegrid.search.networks import SEED, Network, stored_network
+from scalegrid.search.spec import SearchSpec
+from scalegrid.search.store import read_search
+from scalegrid.util.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True)
+class SearchTables:
+    """The tables of a search, finished or running; columns are those of `results.schema`."""
+
+    folder: Path
+    spec: SearchSpec
+    networks: pd.DataFrame
+    trials: pd.DataFrame
+
+    @cached_property
+    def sampled(self) -> pd.DataFrame:
+        """The networks whose training by the search has finished, in the order of sampling.
+
+        Columns are those of networks, ``top1``, a share, and the objective as ``value``.
+
+        Raises:
+            UserError: there are less than two.
+        """
+        made = self.trials[(self.trials["seed"] == SEED) & (self.trials["status"] == "finished")]
+        joined = self.networks.merge(made[["variant", "top1"]], on="variant").sort_values("number")
+        if len(joined) < 2:
+            raise UserError(f"{self.folder.name} has no two trained networks yet.")
+        pairs = zip(joined["top1"], joined["cost"], strict=True)
+        values = [self.spec.objective.value(accuracy, cost) for accuracy, cost in pairs]
+        sampled: pd.DataFrame = joined.assign(value=values).reset_index(drop=True)
+        return sampled
+
+    @cached_property
+    def finalists(self) -> list[Finalist]:
+        """The best networks, the winner first."""
+        stored: list[Any] = self.networks.to_dict("records")
+        rows: list[Any] = self.trials.to_dict("records")
+        networks = [stored_network(row) for row in stored]
+        accuracies = dict(zip(self.sampled["variant"], self.sampled["top1"], strict=True))
+        chosen = ranked(networks, accuracies, self.spec.objective)[: self.spec.finalists]
+        return finalists_of(self.spec, chosen, rows)
+
+    @property
+    def found(self) -> Network:
+        """The winner so far."""
+        return self.finalists[0].network
+
+
+def load_search(name: str | None, results: Path | str = "results") -> SearchTables:
+    """Read the tables of a search; of the newest when ``name`` is None.
+
+    Raises:
+        UserError: there is no such search, or a file is corrupt or foreign.
+    """
+    folder = sweep_folder(name, results, (SEARCH_FILE,))
+    found = read_search(folder)
+    assert found is not None
+    spec = found.spec
+    return SearchTables(folder, spec, found.networks.to_pandas(), found.trials.to_pandas())

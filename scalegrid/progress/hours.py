@@ -25,6 +25,7 @@ from scalegrid.executors import Placement
 from scalegrid.metric import measure
 from scalegrid.plan import Plan, trial_work
 from scalegrid.plan.plan import FEW_UPDATES
+from scalegrid.plan.resolve import brief_images
 from scalegrid.plan.rungs import raced_variants
 from scalegrid.progress.estimate import TYPICAL_RATE, makespan
 from scalegrid.spec import HELD_SCHEDULE, SweepSpec
@@ -227,8 +228,7 @@ class _Planning:
     def _race(self, way: _Way) -> Imagined:
         """The race as it is imagined.
 
-        Its noise is the same at all rungs. Where trials are shorter than by default it rises as
-        much, as that of `nano` on leaves did (docs/sensor.md).
+        Its noise is the same at all rungs.
         """
         noise, spread = self._kind.of(self._spec.metric)
         lengths = [way.part * rung for rung in way.rungs]
@@ -240,10 +240,18 @@ class _Planning:
             population=len(self._raced),
             costs=self._costs(way),
             between=np.outer(deviations, deviations) * AGREEMENT.correlation**apart,
-            noise=(noise / way.part) ** 2,
+            noise=(self._noisier(way) * noise) ** 2,
             indifference=zone(self._spec.metric, self._spec.indifference),
             seeds=self._spec.seeds,
         )
+
+    def _noisier(self, way: _Way) -> float:
+        """How many times the measured noise: as a trial has fewer images than a brief one.
+
+        In proportion, as it was seen of `nano` on leaves (docs/sensor.md).
+        """
+        brief = brief_images(self._plan.variants[0].flops)
+        return max(1.0, brief / (way.epochs * way.train))
 
     def _long(self, way: _Way) -> float:
         """The training that counts, in brief budgets."""
@@ -283,14 +291,16 @@ class _Planning:
         top, long = way.part * way.rungs[-1], self._long(way)
         good = [_chance(expected.long, long)]
         good += [_chance(expected.top, top)] if top != long else []
+        noisier = self._noisier(way)
+        risen = f", times {noisier:.2g} for few images" if noisier > 1.05 else ""
         agreement = f", and lengths agree as for {AGREEMENT.name}"
         return (
             f"within {duration(3600 * float(spec.hours or 0.0))}: {count} candidates of equal "
             f"cost, {way.epochs * way.train:,} images a trial{over}, {seeds} each at first; about "
             f"{trials} trials at the speed of {speed}, fewer if it is clear before",
             f"to be expected: the leader within {width:g} {measure(spec.metric).points} of the "
-            f"best with a probability of {enumerated(good)}, if noise ({by.noise:g} {unit}) and "
-            f"spread ({by.spread:g}) are as for {kind.name}, the nearest that was measured"
+            f"best with a probability of {enumerated(good)}, if noise ({by.noise:g} {unit}{risen}) "
+            f"and spread ({by.spread:g}) are as for {kind.name}, the nearest that was measured"
             f"{agreement if len({*way.rungs, top, long}) > 1 else ''}",
         )
 

@@ -118,6 +118,16 @@ def test_it_says_what_it_does_and_by_which_measurement() -> None:
     assert "noise (0.027 nats)" in loss
 
 
+def test_images_are_fewer_where_an_epoch_is_too_long_and_noise_is_then_larger() -> None:
+    spec = SweepSpec(baseline="b0", hours=0.08)
+    plan = within_hours(spec, MAKE, lambda _: RATE, TWO)
+    assert (plan.spec.epochs, plan.spec.train_images) == (1, 3200)
+    assert plan.source.num_train == 3200
+    assert "3,200 images a trial" in plan.notes[0]
+    assert "noise (1.74 points, times 2 for few images)" in plan.notes[1]
+    assert "at 0.5× the brief budget" in plan.notes[1]
+
+
 def test_a_limit_of_trials_counts() -> None:
     plan = nano(5, max_trials=20)
     assert trials_said(plan) <= 20 + 1

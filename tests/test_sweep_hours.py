@@ -44,7 +44,7 @@ def test_it_ends_and_has_said_what_it_would_do(tmp_path: Path) -> None:
     outcome = run_light_sweep(light_spec(tmp_path, hours=0.001), display=shown)
     assert outcome.exit_status == 0
     assert outcome.finished >= 5
-    assert shown.notes[0].startswith("Note: within 4 s: 4 candidates of equal cost")
+    assert shown.notes[0].startswith("Note: within 4 s: 4 candidates")
     assert "to be expected" in shown.notes[1]
     found = stored(tmp_path)
     assert found["hours"] == 0.001

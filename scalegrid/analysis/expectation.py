@@ -19,7 +19,7 @@ from scalegrid.analysis.repeat import challenger_of
 _RACES = 500
 """Simulated at once: the standard error of a probability is 0.02 at most."""
 
-_HORIZON = 20
+HORIZON = 20
 """Trials a candidate beyond which the future is not imagined."""
 
 _FINER = 1.05
@@ -69,7 +69,7 @@ def prospect(race: Imagined, work: float, most_trials: float = inf) -> Prospect:
     races = _Races(race, racers)
     spent, made, good = [races.spent.copy()], [races.made.copy()], [races.good()]
     while (spent[-1] <= work).any() and (made[-1].sum(1) <= most_trials).any():
-        if racers < 2 or made[-1].sum(1).mean() > _HORIZON * racers:
+        if racers < 2 or made[-1].sum(1).mean() > HORIZON * racers:
             break
         races.advance()
         spent.append(races.spent.copy())

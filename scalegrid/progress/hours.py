@@ -17,7 +17,7 @@ import numpy as np
 
 from scalegrid.allocation import RateSearch
 from scalegrid.analysis import zone
-from scalegrid.analysis.expectation import Imagined, Prospect, prospect
+from scalegrid.analysis.expectation import HORIZON, Imagined, Prospect, prospect
 from scalegrid.analysis.measured import AGREEMENT, nearest_kind
 from scalegrid.analysis.selection import MIN_REPEATS
 from scalegrid.data import EMBEDDED
@@ -277,13 +277,16 @@ class _Planning:
     def said(self, way: _Way, expected: Prospect) -> tuple[str, str]:
         """The way, and what to expect of it."""
         spec, kind = self._spec, self._kind
-        count = f"{len(self._raced) - way.left_out}"
+        racers = len(self._raced) - way.left_out
+        count = f"{racers}"
         if way.left_out:
             count += f" of {len(self._raced)}"
         rungs = enumerated([f"{rung}×" for rung in way.rungs])
         over = f", rungs {rungs}" if len(way.rungs) > 1 else ""
         seeds = "one seed" if spec.seeds == 1 else f"{spec.seeds} seeds"
-        trials = self._apart_trials() + round(sum(expected.trials))
+        candidates = round(sum(expected.trials))
+        trials = min(self._apart_trials() + candidates, spec.max_trials or 10**9)
+        about = "about" if candidates < HORIZON * racers else "more than"
         speed = "this machine" if self._measured else "a typical CPU"
         metric = spec.metric if spec.metric in kind.measured else "top1"
         unit, by = measure(metric).points, kind.measured[metric]
@@ -295,8 +298,8 @@ class _Planning:
         risen = f", times {noisier:.2g} for few images" if noisier > 1.05 else ""
         agreement = f", and lengths agree as for {AGREEMENT.name}"
         return (
-            f"within {duration(3600 * float(spec.hours or 0.0))}: {count} candidates of equal "
-            f"cost, {way.epochs * way.train:,} images a trial{over}, {seeds} each at first; about "
+            f"within {duration(3600 * float(spec.hours or 0.0))}: {count} candidates, "
+            f"{way.epochs * way.train:,} images a trial{over}, {seeds} each at first; {about} "
             f"{trials} trials at the speed of {speed}, fewer if it is clear before",
             f"to be expected: the leader within {width:g} {measure(spec.metric).points} of the "
             f"best with a probability of {enumerated(good)}, if noise ({by.noise:g} {unit}{risen}) "

@@ -160,7 +160,7 @@ def test_plan_says_what_so_many_hours_come_to(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr("scalegrid.progress.rate.stored_rate", lambda *_: 5e-9)
     command = ("plan", "--baseline", "nano", "--hours", "0.5", "--rungs", "1,3")
     shown = run(*command).stdout
-    assert "Note: within 30 min: 12 candidates of equal cost, 12,800 images a trial" in shown
+    assert "Note: within 30 min: 12 candidates, 12,800 images a trial" in shown
     assert "at the speed of this machine" in shown
     assert "Note: to be expected: the leader within 0.3 points of the best" in shown
     given = run(*command, "--candidates", "5", "--format", "json")

@@ -107,7 +107,7 @@ def test_a_plan_that_was_made_is_planned_again_as_it_is() -> None:
 
 def test_it_says_what_it_does_and_by_which_measurement() -> None:
     plan, expected = nano(0.5, rungs=(1, 3), rate=None).notes[:2]
-    assert plan.startswith("within 30 min: 12 candidates of equal cost, 12,800 images a trial")
+    assert plan.startswith("within 30 min: 12 candidates, 12,800 images a trial")
     assert "rungs 1× and 3×, one seed each at first" in plan
     assert "at the speed of a typical CPU" in plan
     assert "within 0.3 points of the best with a probability of 0." in expected
@@ -130,7 +130,8 @@ def test_images_are_fewer_where_an_epoch_is_too_long_and_noise_is_then_larger() 
 
 def test_a_limit_of_trials_counts() -> None:
     plan = nano(5, max_trials=20)
-    assert trials_said(plan) <= 20 + 1
+    assert trials_said(plan) <= 20
+    assert trials_said(nano(5, max_trials=3)) == 3
     assert promised(plan) <= promised(nano(5))
 
 
@@ -148,6 +149,11 @@ def test_too_few_hours_are_refused_with_the_least_that_do() -> None:
 def test_the_search_of_a_rate_takes_its_time() -> None:
     given: dict[str, Any] = {"epochs": 2, "rungs": (1,)}
     assert trials_said(nano(0.1, rates="tune", **given)) < trials_said(nano(0.1, **given))
+
+
+def test_the_future_is_imagined_so_far_and_no_farther() -> None:
+    assert "more than 2" in nano(10_000).notes[0]
+    assert nano(10_000).spec.max_hours == pytest.approx(10_000, rel=1e-3)
 
 
 def test_more_workers_do_more() -> None:

@@ -39,6 +39,11 @@ LONG = 9
 STEP = 0.05
 """Probabilities are compared, and said, in such steps: the simulation's error is about a third."""
 
+LEARNING = 3.0
+"""Times the work that a race over rungs needs which does not know how far they agree, but learns it
+as it goes (docs/statistics.md).
+"""
+
 _RUNGS = ((1,), (1, 3), (1, 3, 9))
 _FEWER = (8, 6, 4)  # candidates, where the default is too many
 _SHORTER = (1, 2, 4)  # times
@@ -127,7 +132,7 @@ class _Planning:
             ways = [way for way in [*self._ways()][-1:] if self._work(way) >= 2]
         if not ways:
             raise UserError(self._too_few())
-        found = {way: prospect(self._race(way), self._work(way), self._most) for way in ways}
+        found = {way: self._prospect(way) for way in ways}
 
         def rank(way: _Way) -> tuple[float, ...]:
             return _steps(found[way].long), way.part, -way.left_out, -len(way.rungs)
@@ -224,6 +229,13 @@ class _Planning:
         """Trials of candidates."""
         most = self._spec.max_trials
         return math.inf if most is None else max(1, most - self._apart_trials())
+
+    def _prospect(self, way: _Way) -> Prospect:
+        race, work = self._race(way), self._work(way)
+        expected = prospect(race, work, self._most)
+        if len(way.rungs) == 1:
+            return expected
+        return prospect(race, work / LEARNING, self._most)._replace(trials=expected.trials)
 
     def _race(self, way: _Way) -> Imagined:
         """The race as it is imagined.

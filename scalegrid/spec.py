@@ -271,6 +271,12 @@ class SweepSpec(Recipe):
         description="Racing starts no trial after this many hours of training, "
         "earlier runs included.",
     )
+    hours: Annotated[float, Field(gt=0, le=10_000, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Racing: plan for this many hours in all, by the speed of this machine and the "
+        "noise measured of similar sweeps: max-hours, and, if not given, how many candidates, "
+        "which rungs, and shorter trials where time is short.",
+    )
     seeds: Annotated[int, Field(gt=0, le=10_000)] = Field(
         1, description="Replicates of each variant; racing: at the start."
     )
@@ -416,7 +422,7 @@ class SweepSpec(Recipe):
             raise ValueError(f"must be {MOST_RUNGS} numbers at most, such as 1,3,9")
         return rungs
 
-    @field_validator("confidence", "max_trials", "max_hours")
+    @field_validator("confidence", "max_trials", "max_hours", "hours")
     @classmethod
     def _needs_racing(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value is not None and info.data.get("allocation") == "uniform":
@@ -484,9 +490,8 @@ class SweepSpec(Recipe):
         """Whether racing allocates the trials."""
         if self.allocation is not None:
             return self.allocation == "racing"
-        return any(
-            limit is not None for limit in (self.confidence, self.max_trials, self.max_hours)
-        )
+        limits = (self.confidence, self.max_trials, self.max_hours, self.hours)
+        return any(limit is not None for limit in limits)
 
     def going_on(self, given: SweepSpec, stored: SweepSpec) -> SweepSpec:
         """This specification as a run that goes on with a stored sweep.
@@ -501,7 +506,19 @@ class SweepSpec(Recipe):
             own.discard("rates")  # a rate that is given is not one to be found
         if "rates" in said and self.rates != "same":
             own |= {"learning_rate", "rate_exponents"}  # what is given is where the search began
-        return self.model_copy(update={key: getattr(stored, key) for key in own})
+        kept = {key: getattr(stored, key) for key in own}
+        if self.hours is not None:
+            kept |= self._planned_before(said, stored)
+        return self.model_copy(update=kept)
+
+    def _planned_before(self, said: set[str], stored: SweepSpec) -> dict[str, Any]:
+        """What holds of a stored sweep where ``hours`` are given: its plan, and a limit by them."""
+        kept = {key: getattr(stored, key) for key in HOURS_KEYS - said}
+        if "max_hours" in said and self.max_hours != stored.max_hours:
+            return kept
+        if stored.hours is None or stored.max_hours is None:
+            return kept | {"max_hours": self.hours}
+        return kept | {"max_hours": stored.max_hours * float(self.hours or 0.0) / stored.hours}
 
     @property
     def folder(self) -> Path:
@@ -572,7 +589,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
         ),
     ),
     "Allocation": (
-        *("seeds", "allocation", "max_trials", "max_hours", "confidence"),
+        *("hours", "seeds", "allocation", "max_trials", "max_hours", "confidence"),
         *("rungs", "rungs_from"),
         *("metric", "indifference", "check_learning"),
     ),
@@ -622,11 +639,14 @@ IMAGE_KEYS = frozenset(
 
 ALLOCATION_KEYS = frozenset(
     {
-        *("allocation", "confidence", "max_trials", "max_hours"),
+        *("allocation", "confidence", "max_trials", "max_hours", "hours"),
         *("seeds", "rungs", "rungs_from", "metric", "indifference", "check_learning"),
     }
 )
 """Keys that decide how many trials each variant gets, and at which rungs."""
+
+HOURS_KEYS = frozenset({"candidates", "rungs", "epochs", "train_images", "max_hours"})
+"""Keys that ``hours`` decide where they are not given."""
 
 CANDIDATE_KEYS = frozenset(
     {

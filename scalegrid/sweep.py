@@ -33,8 +33,9 @@ from scalegrid.figures import draw
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.first_trials import FirstTrials
+from scalegrid.progress.hours import within_hours
 from scalegrid.progress.progress import HEARTBEAT
-from scalegrid.progress.rate import machine_rate, rate_of, remember_rate
+from scalegrid.progress.rate import machine_rate, rate_of, remember_rate, stored_rate
 from scalegrid.progress.status import State
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.checkpoints import (
@@ -130,7 +131,11 @@ def _run(
     if stored is not None and (finished := _without_plan(spec, stored, display)):
         return finished
     placement = placement_for(spec)
-    plan = make_plan(spec)
+    plan = (
+        make_plan(spec)
+        if spec.hours is None or stored
+        else _for_hours(spec, placement, make_executor, measure_rate)
+    )
     spec, planned = plan.spec, variant_rows(plan)
     changed: tuple[str, ...] = ()
     if stored is not None:
@@ -165,6 +170,24 @@ def _run(
     if measure_rate and progress.pace.measured is not None:
         remember_rate(plan, placement, progress.pace.measured)
     return outcome
+
+
+def _for_hours(
+    spec: SweepSpec, placement: Placement, make_executor: MakeExecutor, measure_rate: bool
+) -> Plan:
+    """The plan for so many hours, at the speed of this machine; it is measured if not known."""
+
+    def rate(plan: Plan) -> float | None:
+        known = stored_rate(plan, placement)
+        if known is not None or not measure_rate:
+            return known
+        executor = make_executor(placement)
+        try:
+            return machine_rate(plan, placement, executor)
+        finally:
+            executor.cancel()
+
+    return within_hours(spec, make_plan, rate, placement)
 
 
 def _data(plan: Plan, display: Display) -> CachedData:

@@ -95,6 +95,11 @@ def test_the_recipe_holds_the_settings_of_training() -> None:
         ("rungs: [1, 100000]", "rungs should be less than or equal to 1000 (given 100000)"),
         ("rungs: [1, 2, 3, 4, 5, 6, 7, 8, 9]", "rungs must be 8 numbers at most"),
         ("rungs_from: nothing", "rungs_from should be 'continue' or 'scratch'"),
+        ("hours: 0.0", "hours should be greater than 0"),
+        ("hours: -2", "hours should be greater than 0"),
+        ("hours: .nan", "hours"),
+        ("hours: .inf", "hours"),
+        ("hours: 1.0e+300", "hours should be less than or equal to 10000"),
         ("keep_checkpoints: 0.0", "keep_checkpoints should be greater than 0"),
         ("keep-checkpoints: -1.0", "keep-checkpoints should be greater than 0"),
         ("curves: [1.0000001]", "must be 1, or from 1.01 to 16"),
@@ -151,6 +156,7 @@ def test_a_bad_flag_is_named_without_a_file() -> None:
         ({"confidence": 0.9}, True),
         ({"max_trials": 40}, True),
         ({"max_hours": 1.5}, True),
+        ({"hours": 1.5}, True),
         ({"allocation": "racing"}, True),
         ({"allocation": "uniform", "seeds": 3}, False),
     ],
@@ -159,7 +165,9 @@ def test_a_limit_selects_racing(keys: dict[str, object], racing: bool) -> None:
     assert yaml.build(SweepSpec, keys).racing is racing
 
 
-@pytest.mark.parametrize("limit", ["confidence: 0.9", "max_trials: 9", "max_hours: 2.0"])
+@pytest.mark.parametrize(
+    "limit", ["confidence: 0.9", "max_trials: 9", "max_hours: 2.0", "hours: 2.0"]
+)
 def test_uniform_allocation_has_no_limits(limit: str, tmp_path: Path) -> None:
     key = limit.split(":")[0]
     with pytest.raises(UserError, match=rf"line 2: {key} is only for racing"):

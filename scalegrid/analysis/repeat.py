@@ -44,12 +44,19 @@ def rivals(mean: Floats, covariance: Floats, indifference: float) -> tuple[Ints,
     leader: Ints = mean.argmax(-1)[..., None]
     variance = np.diagonal(covariance, axis1=-2, axis2=-1)
     with_leader = np.take_along_axis(covariance, leader[..., None], -1)[..., 0]
+    return leader, challenger_of(leader, mean, variance, with_leader, indifference)
+
+
+def challenger_of(
+    leader: Ints, mean: Floats, variance: Floats, with_leader: Floats | float, indifference: float
+) -> Ints:
+    """The challenger, (..., 1), of a leader with which each has the covariance ``with_leader``."""
     behind = np.take_along_axis(mean, leader, -1) - mean + indifference
     apart = np.take_along_axis(variance, leader, -1) + variance - 2 * with_leader
     excess = _log_expected_excess(-behind, np.sqrt(np.maximum(apart, 0.0)))
     np.put_along_axis(excess, leader, -np.inf, -1)
     challenger: Ints = excess.argmax(-1)[..., None]
-    return leader, challenger
+    return challenger
 
 
 def _log_expected_excess(mean: Floats, sd: Floats) -> Floats:

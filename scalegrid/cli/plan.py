@@ -6,6 +6,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import redirect_stdout, suppress
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,8 +29,10 @@ from scalegrid.util.text import (
 
 if TYPE_CHECKING:
     from scalegrid.coefficients import Shares
+    from scalegrid.executors import Placement
     from scalegrid.plan import Plan, Variant
     from scalegrid.plan.summary import CostSummary
+    from scalegrid.spec import SweepSpec
 
 
 @click.command(cls=SpecCommand)
@@ -49,12 +52,12 @@ def plan(spec_file: Path | None, form: Format, pictures: Path | None, **flags: A
     spec = spec_from_flags(spec_file, flags)
 
     from scalegrid.executors import placement_for
-    from scalegrid.plan import classic_plan, make_plan
+    from scalegrid.plan import classic_plan
     from scalegrid.results.rows import variant_rows
 
-    placement_for(spec)  # an unknown device is refused before anything is printed
+    placement = placement_for(spec)  # an unknown device is refused before anything is printed
     with redirect_stdout(sys.stderr):  # where a user's network may print
-        plans = [make_plan(spec, by_files=True)]
+        plans = [_planned(spec, placement)]
         if spec.grid != "classic" and (pictures or form != "csv"):
             with suppress(UserError):  # the classic grid may be empty where the matched grid is not
                 plans.append(classic_plan(plans[0], by_files=True))
@@ -69,6 +72,20 @@ def plan(spec_file: Path | None, form: Format, pictures: Path | None, **flags: A
         print_csv(variant_rows(plans[0]))
     else:
         print_json(_document(plans))
+
+
+def _planned(spec: SweepSpec, placement: Placement) -> Plan:
+    """The plan, for ``hours`` where they are given."""
+    from scalegrid.plan import make_plan
+
+    make = partial(make_plan, by_files=True)
+    if spec.hours is None:
+        return make(spec)
+
+    from scalegrid.progress.hours import within_hours
+    from scalegrid.progress.rate import stored_rate
+
+    return within_hours(spec, make, lambda plan: stored_rate(plan, placement), placement)
 
 
 def _draw(plans: Sequence[Plan], folder: Path) -> None:

@@ -111,15 +111,18 @@ def open_data(spec: SweepSpec) -> Source:
 
 
 def with_epochs(spec: Spec, source: Source, flops: int) -> Spec:
-    """The specification with a number of epochs: by default those of a brief training.
-
-    They show `BRIEF_IMAGES` images, and twice as many to a baseline of fewer ``flops`` an image
-    than `SMALL`: it takes little time, and learns more slowly.
-    """
+    """The specification with a number of epochs: by default those of a brief training."""
     if "epochs" in spec.model_fields_set:
         return spec
-    images = BRIEF_IMAGES * (2 if flops < SMALL else 1)
-    return spec.model_copy(update={"epochs": ceil(images / source.num_train)})
+    return spec.model_copy(update={"epochs": ceil(brief_images(flops) / source.num_train)})
+
+
+def brief_images(flops: int) -> int:
+    """How many images a brief training shows, of a baseline of ``flops`` an image.
+
+    `BRIEF_IMAGES`, and twice as many below `SMALL`: it takes little time, and learns more slowly.
+    """
+    return BRIEF_IMAGES * (2 if flops < SMALL else 1)
 
 
 def _with_classes(source: Source, num_classes: int) -> Source:

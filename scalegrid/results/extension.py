@@ -132,7 +132,7 @@ def _check_limits(
             f"{name} has made {made} of at most {spec.max_trials} trials, and further networks "
             f"need some too; give --max-trials {needed}."
         )
-    if spec.max_hours is not None and "max_hours" not in given and more:
+    if spec.max_hours is not None and not given.keys() & {"max_hours", "hours"} and more:
         raise UserError(
             f"{name} trains for at most {spec.max_hours:g} hours in all; give --max-hours for it "
             "and the further networks together."

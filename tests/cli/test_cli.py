@@ -157,6 +157,27 @@ def test_plan_as_a_table_compares_with_the_classic_grid() -> None:
     assert "paper's coefficients" in shown.splitlines()[1]
 
 
+def test_plan_says_what_so_many_hours_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("scalegrid.progress.rate.stored_rate", lambda *_: 5e-9)
+    command = ("plan", "--baseline", "nano", "--hours", "0.5", "--rungs", "1,3")
+    shown = run(*command).stdout
+    assert "Note: within 30 min: 12 candidates, 12,800 images a trial" in shown
+    assert "at the speed of this machine" in shown
+    assert "Note: to be expected: the leader within 0.3 points of the best" in shown
+    given = run(*command, "--candidates", "5", "--format", "json")
+    document = json.loads(given.stdout)
+    assert sum(one["role"] not in ("baseline", "paper") for one in document["variants"]) == 5
+    assert document["notes"][0].startswith("within 30 min")
+
+
+def test_hours_that_plan_nothing_are_refused() -> None:
+    few = refused("plan", "--baseline", "nano", "--hours", "0.0001")
+    assert "too few to compare two candidates by one trial each" in few
+    for hours in ("0", "-1", "nan", "inf", "1e9", "two"):
+        assert "hours" in refused("plan", "--baseline", "nano", "--hours", hours)
+    assert "only for racing" in refused("sweep", "--hours", "2", "--allocation", "uniform")
+
+
 def test_plan_draws_the_triangle() -> None:
     result = run(*PLAN, "--plot", "pictures")
     assert result.exit_code == 0

@@ -33,13 +33,27 @@ def draw(tables: SearchTables) -> Drawing:
     axes.set_xlim(cost.min() * 0.94, cost.max() * 1.06)
     axes.set_ylim(every.min() - margin, every.max() + margin)
     _contours(axes, objective, unit)
-    axes.plot(cost, accuracy, "o", color=style.look("grid").colour, markersize=2.8, alpha=0.8,
-              markeredgewidth=0, zorder=3)  # fmt: skip
+    axes.plot(
+        cost,
+        accuracy,
+        "o",
+        color=style.look("grid").colour,
+        markersize=2.8,
+        alpha=0.8,
+        markeredgewidth=0,
+        zorder=3,
+    )
     order = np.lexsort((-accuracy, cost))
     best = np.maximum.accumulate(accuracy.to_numpy()[order])
     steps = cost.to_numpy()[order]
-    axes.step([*steps, axes.get_xlim()[1]], [*best, best[-1]], where="post", zorder=2,
-              color=style.ink(), linewidth=0.9)  # fmt: skip
+    axes.step(
+        [*steps, axes.get_xlim()[1]],
+        [*best, best[-1]],
+        where="post",
+        zorder=2,
+        color=style.ink(),
+        linewidth=0.9,
+    )
     shown = raced or [winner]
     for one in shown:
         role = "compound" if one is winner else "baseline"

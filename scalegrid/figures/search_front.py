@@ -96,7 +96,10 @@ def _ticks(axes: Axes, target: Target, unit: float) -> None:
     left, right = axes.get_xlim()
     amount = target.amount / unit
     wanted = [amount * factor for factor in (0.125, 0.25, 0.5, 0.75, 1, 1.5, 2, 4, 8)]
-    axes.xaxis.set_major_locator(FixedLocator([one for one in wanted if left <= one <= right]))
+    shown = [one for one in wanted if left <= one <= right]
+    if len(shown) < 3:  # of costs that are close together
+        shown = [float(f"{one:.2g}") for one in np.geomspace(left, right, 6)[1:-1]]
+    axes.xaxis.set_major_locator(FixedLocator(sorted(set(shown))))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
 

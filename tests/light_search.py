@@ -1,13 +1,21 @@
-"""Searches of tiny spaces whose trainings are those of `light_training`: no network is trained."""
+"""Searches of tiny spaces whose trainings are those of `light_training`: no network is trained.
+
+Run as a program it is one such search on two workers, for tests that kill it:
+``python light_search.py FOLDER NAME``.
+"""
 
 from __future__ import annotations
 
 import json
 import math
 import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
+
+from light_sweep import in_workers
 
 from scalegrid.baselines.blockstring import read_block
 from scalegrid.executors import InlineExecutor
@@ -81,6 +89,18 @@ def run_light(
     spec: SearchSpec, interrupted_after: int = -1, function: str = "light_training:train"
 ) -> SearchOutcome:
     """`run_search` in this process, without training."""
-    return run_search(
-        spec, make_executor=lambda _placement: Interrupted(interrupted_after, function)
-    )
+    # As of stand-ins in workers, which do without torch.
+    with mock.patch("scalegrid.training.devices.vector_instructions", return_value=None):
+        return run_search(
+            spec, make_executor=lambda _placement: Interrupted(interrupted_after, function)
+        )
+
+
+KILLED: dict[str, Any] = {"searcher": "evolution", "trials": 20, "finalists": 1, "ahead": 4}
+"""The settings of the search that is killed."""
+
+
+if __name__ == "__main__":
+    folder, name = sys.argv[1:]
+    ended = run_search(light_spec(Path(folder), name, **KILLED), make_executor=in_workers)
+    sys.exit(ended.exit_status)

@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 MOST_STRIDE = 32
 """timm's builder replaces strides beyond this by dilation."""
 
-_WITHOUT_PARAMETERS = (
+WITHOUT_PARAMETERS = (
     *("relu", "relu6", "leaky_relu", "swish", "silu", "hard_swish", "mish", "gelu", "elu"),
     *("tanh", "sigmoid", "hard_sigmoid"),
 )
+"""Activations of timm that have no parameters."""
 
 Stages = tuple[tuple[str, ...], ...]
 
@@ -146,7 +147,7 @@ class BlockBaseline:
 
     def known_layers(self, width: float, num_classes: int, in_chans: int = 3) -> list[Run] | None:
         """The layers that `build` builds; None if a block or the activation is not described."""
-        if self.activation not in _WITHOUT_PARAMETERS or self.total_stride > MOST_STRIDE:
+        if self.activation not in WITHOUT_PARAMETERS or self.total_stride > MOST_STRIDE:
             return None
         channels = self._stem(width)
         runs = [Run([Layer(in_chans, channels, kernel=3, stride=2)], [])]

@@ -22,7 +22,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from scalegrid.baselines.blocks import MOST_STRIDE, BlockBaseline
+from scalegrid.baselines.blocks import MOST_STRIDE, WITHOUT_PARAMETERS, BlockBaseline
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 
@@ -138,6 +138,8 @@ def _sets(part: str, key: str) -> bool:
 
 
 def _check_activation(name: str, activation: str) -> None:
+    if activation in WITHOUT_PARAMETERS:  # to ask timm takes seconds
+        return
     from timm.layers.create_act import get_act_layer
 
     try:

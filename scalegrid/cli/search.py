@@ -21,9 +21,12 @@ class _SearchCommand(SpecCommand):
 @click.command(cls=_SearchCommand)
 @options_of(SearchSpec, KEYS)
 @click.option(
-    "--format", "form", type=click.Choice(("table", "json")), default="table",
+    "--format",
+    "form",
+    type=click.Choice(("table", "json")),
+    default="table",
     help="How to print the finalists.",
-)  # fmt: skip
+)
 def search(spec_file: Path | None, form: Format, **flags: Any) -> None:
     """Search a space of networks for the baseline of best ACC·(FLOPs/T)^w; run again to go on.
 
@@ -51,6 +54,11 @@ def search(spec_file: Path | None, form: Format, **flags: Any) -> None:
                 print_table(front_rows(outcome.spec, outcome.front, outcome.accuracies))
                 print()
             print_table(beside(found[0].network))
-        print_lines([f"Written: {outcome.found}; `scalegrid sweep --baseline {outcome.found}` "
-                     "finds how to scale it."], sys.stderr)  # fmt: skip
+        print_lines(
+            [
+                f"Written: {outcome.found}; `scalegrid sweep --baseline {outcome.found}` "
+                "finds how to scale it."
+            ],
+            sys.stderr,
+        )
     sys.exit(outcome.exit_status)

@@ -33,13 +33,27 @@ def draw(tables: SearchTables) -> Drawing:
     axes.set_xlim(cost.min() * 0.94, cost.max() * 1.06)
     axes.set_ylim(every.min() - margin, every.max() + margin)
     _contours(axes, objective, unit)
-    axes.plot(cost, accuracy, "o", color=style.look("grid").colour, markersize=2.8, alpha=0.8,
-              markeredgewidth=0, zorder=3)  # fmt: skip
+    axes.plot(
+        cost,
+        accuracy,
+        "o",
+        color=style.look("grid").colour,
+        markersize=2.8,
+        alpha=0.8,
+        markeredgewidth=0,
+        zorder=3,
+    )
     order = np.lexsort((-accuracy, cost))
     best = np.maximum.accumulate(accuracy.to_numpy()[order])
     steps = cost.to_numpy()[order]
-    axes.step([*steps, axes.get_xlim()[1]], [*best, best[-1]], where="post", zorder=2,
-              color=style.ink(), linewidth=0.9)  # fmt: skip
+    axes.step(
+        [*steps, axes.get_xlim()[1]],
+        [*best, best[-1]],
+        where="post",
+        zorder=2,
+        color=style.ink(),
+        linewidth=0.9,
+    )
     shown = raced or [winner]
     for one in shown:
         role = "compound" if one is winner else "baseline"
@@ -82,7 +96,10 @@ def _ticks(axes: Axes, target: Target, unit: float) -> None:
     left, right = axes.get_xlim()
     amount = target.amount / unit
     wanted = [amount * factor for factor in (0.125, 0.25, 0.5, 0.75, 1, 1.5, 2, 4, 8)]
-    axes.xaxis.set_major_locator(FixedLocator([one for one in wanted if left <= one <= right]))
+    shown = [one for one in wanted if left <= one <= right]
+    if len(shown) < 3:  # of costs that are close together
+        shown = [float(f"{one:.2g}") for one in np.geomspace(left, right, 6)[1:-1]]
+    axes.xaxis.set_major_locator(FixedLocator(sorted(set(shown))))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: f"{x:.3g}"))
 

@@ -36,19 +36,31 @@ def draw(tables: SearchTables) -> Drawing:
     axes = figure.add_subplot()
     axes.fill_between(count, low, high, color=style.neutral(0.12), linewidth=0)
     axes.plot(count, mean, color=style.neutral(0.7), linewidth=0.9, linestyle=(0, (4, 2)))
-    axes.plot(count, values, "o", color=style.look("grid").colour, markersize=2.0,
-              markeredgewidth=0)  # fmt: skip
-    axes.step(count, np.maximum.accumulate(values), where="post", linewidth=1.2,
-              color=style.look("compound").colour)  # fmt: skip
+    axes.plot(
+        count, values, "o", color=style.look("grid").colour, markersize=2.0, markeredgewidth=0
+    )
+    axes.step(
+        count,
+        np.maximum.accumulate(values),
+        where="post",
+        linewidth=1.2,
+        color=style.look("compound").colour,
+    )
     axes.set_xlim(0, len(values) + 1)
     axes.set_xlabel("networks trained")
     axes.set_ylabel("objective (%)")
     entries = [
         Line2D([], [], color=style.look("compound").colour, linewidth=1.2, label="Best so far"),
-        Line2D([], [], color=style.neutral(0.7), linewidth=0.9, linestyle=(0, (4, 2)),
-               label="Random search, expected, 95 %"),
+        Line2D(
+            [],
+            [],
+            color=style.neutral(0.7),
+            linewidth=0.9,
+            linestyle=(0, (4, 2)),
+            label="Random search, expected, 95 %",
+        ),
         style.legend_entry("grid", label="One network"),
-    ]  # fmt: skip
+    ]
     style.legend_outside(figure, entries, ncols=2)
     how = "the expected best of so many of these networks, drawn without replacement"
     if not is_random:

@@ -63,7 +63,7 @@ class Finals:
     @property
     def left(self) -> int:
         """The most trainings of finalists that may be asked for yet."""
-        return most_raced(self._spec) - self._asked
+        return max(0, most_raced(self._spec) - self._asked)
 
     @property
     def certainty(self) -> float | None:

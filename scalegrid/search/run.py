@@ -7,7 +7,7 @@ and what is sampled next follows from the rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from scalegrid.analysis.learning import LEAST_GAIN, Learning
@@ -133,8 +133,8 @@ def _run(spec: SearchSpec, display: Display, make_executor: MakeExecutor) -> Sea
         progress = SearchProgress(spec, display, placement.workers)
         for row in made:
             progress.count(sampling.network(row["variant"]), row)
-        progress.left = sampling.left + most_raced(spec)
         trainer = _Trainer(spec, source, maker, store, progress, made, make_executor)
+        outcome = SearchOutcome(str(spec.name), spec.folder, spec, space)
         try:
             display.note(f"{space.name}: {space.size:,} networks; {spec.objective}.")
             finals = trainer.search(sampling)
@@ -146,25 +146,20 @@ def _run(spec: SearchSpec, display: Display, make_executor: MakeExecutor) -> Sea
                 f"Interrupted: {status.ended} trials are done, and kept in {spec.folder}; run the "
                 "same command again to go on."
             )
-            return SearchOutcome(str(spec.name), spec.folder, spec, space, interrupted=True)
-        except UserError as error:
+            return replace(outcome, interrupted=True)
+        except UserError:
             progress.close("stopped")
-            raise error
+            raise
         finally:
             trainer.close()
-        finalists = finalists_of(spec, finals.finalists, trainer.made)
-        status = progress.close("finished")
-        outcome = SearchOutcome(
-            str(spec.name),
-            spec.folder,
-            spec,
-            space,
-            tuple(sampling.networks),
-            trainer.trained,
-            status.failed,
-            tuple(finalists),
-            tuple(front(sampling.networks, sampling.accuracies)),
-            sampling.accuracies,
+        outcome = replace(
+            outcome,
+            networks=tuple(sampling.networks),
+            trained=trainer.trained,
+            failed=progress.close("finished").failed,
+            finalists=tuple(finalists_of(spec, finals.finalists, trainer.made)),
+            front=tuple(front(sampling.networks, sampling.accuracies)),
+            accuracies=sampling.accuracies,
         )
         write_text(outcome.found, _found_text(outcome))
         return outcome
@@ -206,6 +201,7 @@ class _Trainer:
             return None if network is None else (network, SEED)
 
         self._check_first()
+        self._progress.left = sampling.left + most_raced(self._spec)
         self._train(ask, sampling.tell)
         if sampling.exhausted:
             self._progress.display.note(

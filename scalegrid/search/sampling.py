@@ -89,7 +89,7 @@ class Sampling:
         """Trainings that have not been asked for yet."""
         if self.exhausted:
             return 0
-        return self._spec.trials - len(self._asked | self._ended.keys())
+        return max(0, self._spec.trials - len(self._asked | self._ended.keys()))
 
     @property
     def accuracies(self) -> dict[str, float]:

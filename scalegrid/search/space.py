@@ -44,7 +44,7 @@ Odd = Literal[1, 3, 5, 7, 9, 11, 13, 15]
 class Stage(BaseModel):
     """The keys of a stage: its place in the backbone, and its choices."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     channels: PositiveInt
     layers: Annotated[int, Field(gt=0, lt=1000)]
@@ -71,7 +71,7 @@ CHOICES = ("operator", "kernel", "se", "skip", "expansion", "filters", "more_lay
 class _File(BaseModel):
     """The keys of the YAML file."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     resolution: PositiveInt
     brief_resolution: PositiveInt | None = None
@@ -81,7 +81,7 @@ class _File(BaseModel):
     channel_divisor: PositiveInt = 8
     depth_rounding: Literal["ceil", "round"] = "ceil"
     choices: dict[str, Any] = Field(default_factory=dict)
-    stages: Annotated[tuple[dict[str, Any], ...], Field(min_length=1)]
+    stages: tuple[dict[str, Any], ...]
 
 
 class Reach(NamedTuple):
@@ -241,6 +241,8 @@ def read_space(name: str) -> Space:
         raise UserError(f"unknown space {name!r}; {hint}, or give the path of a YAML file.")
     file = yaml.load(_File, path, "space")
     shown = str(path) if name.endswith((".yaml", ".yml")) else name
+    if not file.stages:
+        raise UserError(f"{shown} has no stages; give one or more.")
     stages = tuple(
         _stage(f"{shown}: stage {number}", {**file.choices, **own})
         for number, own in enumerate(file.stages, start=1)

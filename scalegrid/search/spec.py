@@ -73,6 +73,13 @@ class SearchSpec(SweepSpec):
         24, description="Trainings of the finalists altogether, at most."
     )
 
+    @field_validator("target", mode="before")
+    @classmethod
+    def _number(cls, target: object) -> object:
+        """A plain number of YAML is FLOPs."""
+        is_number = isinstance(target, int | float) and not isinstance(target, bool)
+        return f"{target:.0f}" if is_number else target
+
     @field_validator("target")
     @classmethod
     def _target(cls, text: str) -> str:

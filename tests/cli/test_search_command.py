@@ -8,6 +8,7 @@ from click.testing import CliRunner
 
 from scalegrid.cli.main import main
 from scalegrid.results.loading import SEARCH_FILE
+from scalegrid.search.spec import read_spec
 
 SPACE = """
 resolution: 16
@@ -65,6 +66,12 @@ def test_what_is_found_is_swept_by_the_same_specification(folder: Path) -> None:
         refused = run.invoke(main, [command, "x-search"])
         assert "is a search for a baseline" in refused.stderr
     assert run.invoke(main, ["status", "x-search"]).exit_code == 0
+
+
+def test_a_plain_number_in_yaml_is_flops(folder: Path) -> None:
+    path = folder / "specs" / "x.yaml"
+    path.write_text(SPEC.replace("60k", "60000"))
+    assert read_spec(path, {}).objective.target.amount == 60_000
 
 
 @pytest.mark.parametrize(

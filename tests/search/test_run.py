@@ -10,6 +10,7 @@ import pytest
 from light_search import SPACE, light_spec, run_light
 
 from scalegrid import baselines
+from scalegrid.progress import read_status
 from scalegrid.results import load_sweep
 from scalegrid.results.schema import MEASURED
 from scalegrid.search.answer import beside
@@ -92,6 +93,16 @@ def test_a_finished_search_trains_nothing_and_goes_on_with_more_trials(tmp_path:
     more = run_light(spec.model_copy(update={"trials": 14}))
     assert len(more.networks) == 14
     assert more.trained >= 4
+
+
+def test_fewer_trials_than_are_made_are_none_to_make(tmp_path: Path) -> None:
+    spec = light_spec(tmp_path, finalists=1)
+    run_light(spec, 9)
+    fewer = spec.model_copy(update={"trials": 5})
+    assert len(run_light(fewer).networks) >= 9
+    status = read_status(fewer.folder)
+    assert status is not None
+    assert status.total == status.finished
 
 
 def test_without_a_race_the_first_is_found(tmp_path: Path) -> None:

@@ -109,6 +109,8 @@ def test_a_point_is_a_baseline_of_ones_own(tmp_path: Path) -> None:
         ("resolution: 32", "resolution: 3", "multiply to 4, more than images of 3 px"),
         ("stem: 8", "stem: 8\nactivation: zigzag", "timm has no activation 'zigzag'"),
         ("[conv, sepconv", "[pool, sepconv", "stage 1: operator should be"),
+        ("kernel: [3, 5]", "se: [true]", "stage 1: se should be a valid number (given True)"),
+        ("stages:", "stages: []\nother:", "unknown key 'other'"),
     ],
 )
 def test_a_wrong_space_is_one_sentence(tmp_path: Path, old: str, new: str, words: str) -> None:
@@ -116,6 +118,11 @@ def test_a_wrong_space_is_one_sentence(tmp_path: Path, old: str, new: str, words
         small(tmp_path, SMALL.replace(old, new))
     assert words in str(error.value)
     assert str(error.value).count("\n") == 0
+
+
+def test_a_space_has_a_stage(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"small.yaml has no stages; give one or more\."):
+        small(tmp_path, "resolution: 32\nstages: []\n")
 
 
 def test_an_unknown_space_is_named_with_those_known() -> None:

@@ -23,6 +23,7 @@ def test_the_notebook_for_pandas_alone_runs_and_is_committed_without_outputs(
     assert len(names["ranking"]) >= 9  # type: ignore[arg-type]
 
 
+@pytest.mark.slow
 def test_the_notebook_for_exploring_is_committed_with_what_it_shows() -> None:
     """If this fails, look at it and run `jupyter execute notebooks/explore.ipynb --inplace`."""
     path = NOTEBOOKS / "explore.ipynb"

@@ -96,6 +96,7 @@ def test_a_plan_of_equal_latency_is_kept(rounds: Pretended) -> None:
     assert rounds == []
 
 
+@pytest.mark.slow
 def test_further_factors_change_no_candidate_and_have_a_latency_of_their_own(
     rounds: Pretended,
 ) -> None:

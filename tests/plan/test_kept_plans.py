@@ -127,6 +127,7 @@ def test_a_kept_plan_of_timm_is_shown_without_torch_and_timm(
         make_plan(spec)
 
 
+@pytest.mark.slow
 def test_a_kept_plan_of_own_code_is_shown_without_torch_until_a_module_changes() -> None:
     write()
     first, _ = shown(*OWN)

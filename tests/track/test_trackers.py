@@ -161,7 +161,9 @@ READERS = {
     "trackio": read_trackio,
     "mlflow": read_mlflow,
 }
-
+QUICK = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "mlflow" else name for name in READERS
+]
 
 HINTS = {
     "tensorboard": "`tensorboard --logdir ",
@@ -182,7 +184,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:The ``noload`` loader:DeprecationWarning")  # MLflow's
-@pytest.mark.parametrize("name", READERS)
+@pytest.mark.parametrize("name", QUICK)
 def test_a_tracker_holds_what_the_tables_hold(name: str, tmp_path: Path) -> None:
     pytest.importorskip(name)
     rows = trial_rows()

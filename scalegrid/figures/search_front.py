@@ -61,7 +61,7 @@ def draw(tables: SearchTables) -> Drawing:
         style.mark(axes, x, y, role, variant=one.network.variant, scale=0.9)
     _ticks(axes, objective.target, unit)
     axes.set_xlabel(f"{name} (log scale)")
-    axes.set_ylabel("top-1 (%)")
+    axes.set_ylabel("Top-1 accuracy (%)")
     style.legend_outside(figure, _legend(len(shown), bool(raced)), ncols=2)
     return Drawing(figure, _caption(tables, shown[0].best))
 

@@ -38,7 +38,7 @@ def draw(tables: SearchTables) -> Drawing:
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.set_xlim(left=0)
     axes.grid(visible=False, axis="y")
-    axes.set_xlabel("share of the objective's variance (%)")
+    axes.set_xlabel("Share of the objective's variance (%)")
     spec = tables.spec
     caption = [
         f"Which choices matter: the share of the variance of {spec.objective.formula} between "
@@ -98,5 +98,5 @@ def _label(name: str, value: object) -> str:
     if choice == "filters":
         shown = f"×{shown}"
     if choice == "more_layers":
-        shown = f"{value:+d}"
-    return f"stage {stage} {choice.replace('more_', '')}: {shown}"
+        shown = f"{value:+d}" if value else "as many"
+    return f"Stage {stage} {choice.replace('more_', '')}: {shown}"

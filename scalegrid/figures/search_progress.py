@@ -47,8 +47,8 @@ def draw(tables: SearchTables) -> Drawing:
         color=style.look("compound").colour,
     )
     axes.set_xlim(0, len(values) + 1)
-    axes.set_xlabel("networks trained")
-    axes.set_ylabel("objective (%)")
+    axes.set_xlabel("Networks trained")
+    axes.set_ylabel("Objective (%)")
     entries = [
         Line2D([], [], color=style.look("compound").colour, linewidth=1.2, label="Best so far"),
         Line2D(

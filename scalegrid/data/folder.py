@@ -56,6 +56,9 @@ VAL_NAMES = ("val", "valid", "validation", "test")
 HASHED_BYTES = 2 * 2**30
 """Up to this total size the fingerprint covers every byte of every image."""
 
+_COPIES = 0.1
+"""Share of the validation images that may be training images too without a word."""
+
 SAMPLED = 64
 """Images whose headers are read for the native resolution."""
 
@@ -187,7 +190,8 @@ def source_of(
         train, val = [found.train[i] for i in of_train], [found.val[i] for i in of_val]
     files = _files(found.train_root, train), _files(found.val_root or found.train_root, val)
     reader = FolderReader(*files)
-    fingerprint = _fingerprint(names, train, val, reader)
+    sizes, contents = _sizes_and_contents(reader.train_files + reader.val_files)
+    fingerprint = _fingerprint(names, train, val, sizes, contents)
     deep: tuple[str, ...] = ()
     if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
         depth, deep, as_before = depth_of(map(Path, reader.train_files))
@@ -209,6 +213,7 @@ def source_of(
         contents=reader.contents,
         notes=(
             *search.notes,
+            *_copies(contents[: len(train)], contents[len(train) :]),
             *deep,
             *(left_out(*_named(reader.train_files[0])) if channels in (None, 1, 3) else ()),
         ),
@@ -471,10 +476,25 @@ def _files(root: Path, entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(str(root / entry.path) for entry in entries)
 
 
+def _copies(train: Sequence[str], val: Sequence[str]) -> list[str]:
+    """A note if many of the validation images are training images too, by digests of content."""
+    trained = set(train) - {""}
+    copies = sum(one in trained for one in val)
+    if copies <= _COPIES * len(val):
+        return []
+    return [
+        f"{copies:,} of the {len(val):,} validation images are training images too, so accuracies "
+        "are too high; remove the copies"
+    ]
+
+
 def _fingerprint(
-    names: Sequence[str], train: Sequence[Entry], val: Sequence[Entry], reader: FolderReader
+    names: Sequence[str],
+    train: Sequence[Entry],
+    val: Sequence[Entry],
+    sizes: Sequence[int],
+    contents: Sequence[str],
 ) -> str:
-    sizes, contents = _sizes_and_contents(reader.train_files + reader.val_files)
     sha = hashlib.sha256(json.dumps(["folder", 1, list(names), len(train)]).encode())
     for entry, size, content in zip((*train, *val), sizes, contents, strict=True):
         sha.update(json.dumps([entry.path, entry.label, size, content]).encode())

@@ -234,8 +234,8 @@ def test_a_plugin_that_is_installed_opens_its_files(root: Path, tmp_path: Path) 
 def test_a_note_says_how_much_of_the_images_is_cut_off(
     root: Path, width: int, cut: str | None
 ) -> None:
-    for file in root.rglob("*.png"):
-        picture(1, width, 16).save(file)
+    for number, file in enumerate(root.rglob("*.png")):
+        picture(number, width, 16).save(file)
     source = open_source(str(root))
     assert source.notes == (
         (
@@ -255,14 +255,26 @@ def test_a_note_says_how_much_of_the_images_is_cut_off(
 def test_a_note_says_that_classes_are_uneven(
     tmp_path: Path, split: str, ants: int, noted: bool
 ) -> None:
-    for name in ("train", "val"):
-        make_classes(tmp_path / name, {"ant": ants if name == split else 2, "bee": 2})
+    for seed, name in ((0, "train"), (100, "val")):
+        make_classes(tmp_path / name, {"ant": ants if name == split else 2, "bee": 2}, seed=seed)
     kind = {"train": "training", "val": "validation"}[split]
     notes = open_source(str(tmp_path)).notes
     assert [note.partition(":")[0] for note in notes] == (
         [f"class 'ant' has 11 {kind} images and 'bee' 2"] if noted else []
     )
     assert all("--metric balanced" in note for note in notes)
+
+
+@pytest.mark.parametrize(("copied", "noted"), [(2, False), (3, True), (20, True)])
+def test_a_note_says_that_validation_images_are_training_images_too(
+    root: Path, copied: int, noted: bool
+) -> None:
+    shutil.rmtree(root / "val")
+    make_classes(root / "val", COUNTS, seed=100)
+    for image in sorted((root / "train").rglob("*.png"))[:copied]:
+        shutil.copy(image, root / "val" / image.relative_to(root / "train"))
+    note = f"{copied} of the 20 validation images are training images too"
+    assert [one.partition(",")[0] for one in opened(root).notes] == [note] * noted
 
 
 def test_a_link_to_itself_is_no_folder_and_no_image(root: Path) -> None:

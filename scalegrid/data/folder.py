@@ -22,7 +22,7 @@ import json
 import os
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -243,9 +243,17 @@ def _split_roots(root: Path) -> tuple[Path, Path | None]:
 def _val(root: Path, found: Found, search: Search) -> list[Entry]:
     """The validation images: of folders of classes, or as TinyImageNet's annotations say."""
     names, listed = found.names, root / ANNOTATIONS
-    flat = listed.is_file() and not set(names) & set(_folders(root))
+    folders = _folders(root)
+    flat = listed.is_file() and not set(names) & set(folders)
+    if folders == ["images"] and not flat:
+        raise UserError(
+            f"{str(root)!r} has images without classes; put them in a folder for each class, or "
+            f"add {ANNOTATIONS}, each line of which is a file in images/, a tab, and its class"
+        )
     classes = _annotated(listed) if flat else {}
-    there = sorted(set(classes.values())) if flat else _folders(root)
+    if flat:
+        search.pass_over(root, classes)
+    there = sorted(set(classes.values())) if flat else folders
     check_same_classes((str(found.train_root), names), (str(listed if flat else root), there))
     return search.listed(root, classes, names) if flat else search.entries(root, names)
 
@@ -254,10 +262,10 @@ def _annotated(file: Path) -> dict[str, str]:
     """Of each image beside the file, which lie in `images/`, its class.
 
     Raises:
-        UserError: a line does not name both.
+        UserError: a line does not name both, or another class than one before.
     """
-    classes = {}
-    for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), start=1):
+    classes: dict[str, str] = {}
+    for number, line in enumerate(file.read_text("utf-8-sig", "replace").splitlines(), start=1):
         image, _, rest = line.partition("\t")
         name = rest.partition("\t")[0].strip()
         if not (image and name):
@@ -265,7 +273,11 @@ def _annotated(file: Path) -> dict[str, str]:
                 f"line {number} of {str(file)!r} does not begin with a file and a class with a tab "
                 "between; mend it"
             )
-        classes[f"images/{image}"] = name
+        if classes.setdefault(f"images/{image}", name) != name:
+            raise UserError(
+                f"line {number} of {str(file)!r} says that {image!r} is of class {name!r}, and a "
+                "line before it says another; keep one of them"
+            )
     return classes
 
 
@@ -358,11 +370,14 @@ class Search:
         self.channels, self._workers = channels, workers
         self.bad: list[ImageError] = []
         self._passed_over: Counter[str] = Counter()
+        self._unlisted = 0
 
     @property
     def notes(self) -> list[str]:
         """Sentences on what was left out."""
         notes = note(self._passed_over)
+        if self._unlisted:
+            notes.append(f"{plural(self._unlisted, 'image')} left out, not in {ANNOTATIONS}")
         if self.bad:
             files = few([f"{one.name} {one.problem}" for one in self.bad], 10)
             notes.append(f"{plural(len(self.bad), 'image')} left out: {files}")
@@ -382,6 +397,13 @@ class Search:
                     )
             entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
         return entries
+
+    def pass_over(self, root: Path, listed: Container[str]) -> None:
+        """Count the images below `root` whose paths from there are not `listed`."""
+        paths = (
+            Path(path).relative_to(root).as_posix() for path in _walk(str(root), self._suffixes)
+        )
+        self._unlisted = sum(path not in listed for path in paths)
 
     def listed(self, root: Path, classes: Mapping[str, str], names: Sequence[str]) -> list[Entry]:
         """The same of images that a list names, by their paths below `root` with their classes.

@@ -115,6 +115,7 @@ def test_a_validation_folder_with_classes_needs_no_annotations(root: Path) -> No
     [
         ("val_0.png\tant\nval_1.png bee\n", r"line 2 of '.*val_annotations\.txt' does not begin"),
         ("val_0.png\tant\n", r"class 'bee' of '.*train' is missing from '.*_annotations\.txt'"),
+        ("val_0.png\tant\nval_0.png\tbee\n", r"line 2 of .*'val_0\.png' is of class 'bee', and a"),
         ("val_0.png\tant\nx.png\tbee\n", r"image '.*val/images/x\.png' is missing; put such"),
     ],
 )
@@ -123,6 +124,23 @@ def test_bad_annotations_are_refused(root: Path, lines: str, message: str) -> No
     (root / "val" / "val_annotations.txt").write_text(lines)
     with pytest.raises(UserError, match=message):
         opened(root)
+
+
+def test_a_flat_validation_folder_without_annotations_is_refused_with_what_it_needs(
+    root: Path,
+) -> None:
+    as_in_tiny_imagenet(root)
+    (root / "val" / "val_annotations.txt").unlink()
+    with pytest.raises(UserError, match=r"has images without classes; .*add val_annotations"):
+        opened(root)
+
+
+def test_images_that_no_annotation_names_are_counted(root: Path) -> None:
+    as_in_tiny_imagenet(root)
+    picture(1).save(root / "val" / "images" / "more.png")
+    source = opened(root)
+    assert source.num_val == 5
+    assert source.notes[-1] == "1 image left out, not in val_annotations.txt"
 
 
 def test_a_test_folder_beside_a_validation_folder_is_not_read(root: Path) -> None:

@@ -89,7 +89,7 @@ def run_sweep(
 ) -> SweepOutcome:
     """Train what a specification asks for and is not in the results yet.
 
-    Ctrl-C and SIGTERM stop it within a few seconds; running it again goes on.
+    Ctrl-C, SIGTERM and SIGHUP stop it within a few seconds; running it again goes on.
 
     Args:
         spec: the specification, as the user gave it.

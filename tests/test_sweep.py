@@ -42,6 +42,7 @@ from scalegrid.results import Store, load_sweep
 from scalegrid.results.schema import MEASURED
 from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.errors import UserError
+from scalegrid.util.processes import INTERRUPTIONS
 
 TESTS = Path(__file__).parent
 
@@ -521,7 +522,7 @@ def first_line(process: subprocess.Popen[str], beginning: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="process groups")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", INTERRUPTIONS)
 def test_an_interruption_stops_soon_and_says_how_to_go_on(
     results: Path, number: signal.Signals
 ) -> None:

@@ -109,8 +109,9 @@ _worker_job: tuple[Source, Sequence[int]]  # what a worker process decodes, set 
 def _start_worker(source: Source, resolutions: Sequence[int]) -> None:
     global _worker_job
     _worker_job = source, resolutions
-    # Ctrl-C reaches the whole process group, and only the parent acts on it.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # These reach the whole process group, and only the parent acts on them.
+    processes.ignore_interruptions()
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)  # by which a pool ends its processes
     processes.end_with_parent()
 
 

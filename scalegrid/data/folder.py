@@ -22,7 +22,7 @@ import json
 import os
 import statistics
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -55,6 +55,9 @@ VAL_NAMES = ("val", "valid", "validation", "test")
 
 HASHED_BYTES = 2 * 2**30
 """Up to this total size the fingerprint covers every byte of every image."""
+
+_COPIES = 0.1
+"""Share of the validation images that may be training images too without a word."""
 
 SAMPLED = 64
 """Images whose headers are read for the native resolution."""
@@ -187,7 +190,8 @@ def source_of(
         train, val = [found.train[i] for i in of_train], [found.val[i] for i in of_val]
     files = _files(found.train_root, train), _files(found.val_root or found.train_root, val)
     reader = FolderReader(*files)
-    fingerprint = _fingerprint(names, train, val, reader)
+    sizes, contents = _sizes_and_contents(reader.train_files + reader.val_files)
+    fingerprint = _fingerprint(names, train, val, sizes, contents)
     deep: tuple[str, ...] = ()
     if channels in (None, 3) and not needs_bands(Path(reader.train_files[0])):
         depth, deep, as_before = depth_of(map(Path, reader.train_files))
@@ -209,6 +213,7 @@ def source_of(
         contents=reader.contents,
         notes=(
             *search.notes,
+            *_copies(contents[: len(train)], contents[len(train) :]),
             *deep,
             *(left_out(*_named(reader.train_files[0])) if channels in (None, 1, 3) else ()),
         ),
@@ -238,9 +243,17 @@ def _split_roots(root: Path) -> tuple[Path, Path | None]:
 def _val(root: Path, found: Found, search: Search) -> list[Entry]:
     """The validation images: of folders of classes, or as TinyImageNet's annotations say."""
     names, listed = found.names, root / ANNOTATIONS
-    flat = listed.is_file() and not set(names) & set(_folders(root))
+    folders = _folders(root)
+    flat = listed.is_file() and not set(names) & set(folders)
+    if folders == ["images"] and not flat:
+        raise UserError(
+            f"{str(root)!r} has images without classes; put them in a folder for each class, or "
+            f"add {ANNOTATIONS}, each line of which is a file in images/, a tab, and its class"
+        )
     classes = _annotated(listed) if flat else {}
-    there = sorted(set(classes.values())) if flat else _folders(root)
+    if flat:
+        search.pass_over(root, classes)
+    there = sorted(set(classes.values())) if flat else folders
     check_same_classes((str(found.train_root), names), (str(listed if flat else root), there))
     return search.listed(root, classes, names) if flat else search.entries(root, names)
 
@@ -249,10 +262,10 @@ def _annotated(file: Path) -> dict[str, str]:
     """Of each image beside the file, which lie in `images/`, its class.
 
     Raises:
-        UserError: a line does not name both.
+        UserError: a line does not name both, or another class than one before.
     """
-    classes = {}
-    for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), start=1):
+    classes: dict[str, str] = {}
+    for number, line in enumerate(file.read_text("utf-8-sig", "replace").splitlines(), start=1):
         image, _, rest = line.partition("\t")
         name = rest.partition("\t")[0].strip()
         if not (image and name):
@@ -260,7 +273,11 @@ def _annotated(file: Path) -> dict[str, str]:
                 f"line {number} of {str(file)!r} does not begin with a file and a class with a tab "
                 "between; mend it"
             )
-        classes[f"images/{image}"] = name
+        if classes.setdefault(f"images/{image}", name) != name:
+            raise UserError(
+                f"line {number} of {str(file)!r} says that {image!r} is of class {name!r}, and a "
+                "line before it says another; keep one of them"
+            )
     return classes
 
 
@@ -353,11 +370,14 @@ class Search:
         self.channels, self._workers = channels, workers
         self.bad: list[ImageError] = []
         self._passed_over: Counter[str] = Counter()
+        self._unlisted = 0
 
     @property
     def notes(self) -> list[str]:
         """Sentences on what was left out."""
         notes = note(self._passed_over)
+        if self._unlisted:
+            notes.append(f"{plural(self._unlisted, 'image')} left out, not in {ANNOTATIONS}")
         if self.bad:
             files = few([f"{one.name} {one.problem}" for one in self.bad], 10)
             notes.append(f"{plural(len(self.bad), 'image')} left out: {files}")
@@ -377,6 +397,13 @@ class Search:
                     )
             entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
         return entries
+
+    def pass_over(self, root: Path, listed: Container[str]) -> None:
+        """Count the images below `root` whose paths from there are not `listed`."""
+        paths = (
+            Path(path).relative_to(root).as_posix() for path in _walk(str(root), self._suffixes)
+        )
+        self._unlisted = sum(path not in listed for path in paths)
 
     def listed(self, root: Path, classes: Mapping[str, str], names: Sequence[str]) -> list[Entry]:
         """The same of images that a list names, by their paths below `root` with their classes.
@@ -471,10 +498,25 @@ def _files(root: Path, entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(str(root / entry.path) for entry in entries)
 
 
+def _copies(train: Sequence[str], val: Sequence[str]) -> list[str]:
+    """A note if many of the validation images are training images too, by digests of content."""
+    trained = set(train) - {""}
+    copies = sum(one in trained for one in val)
+    if copies <= _COPIES * len(val):
+        return []
+    return [
+        f"{copies:,} of the {len(val):,} validation images are training images too, so accuracies "
+        "are too high; remove the copies"
+    ]
+
+
 def _fingerprint(
-    names: Sequence[str], train: Sequence[Entry], val: Sequence[Entry], reader: FolderReader
+    names: Sequence[str],
+    train: Sequence[Entry],
+    val: Sequence[Entry],
+    sizes: Sequence[int],
+    contents: Sequence[str],
 ) -> str:
-    sizes, contents = _sizes_and_contents(reader.train_files + reader.val_files)
     sha = hashlib.sha256(json.dumps(["folder", 1, list(names), len(train)]).encode())
     for entry, size, content in zip((*train, *val), sizes, contents, strict=True):
         sha.update(json.dumps([entry.path, entry.label, size, content]).encode())

@@ -225,5 +225,7 @@ def data_root() -> Path:
 def _unknown(data: str, path: Path, names: tuple[str, ...]) -> str:
     if path.exists():
         return f"data {data!r} is a file; give a folder of images or parquet shards, or a CSV table"
+    if path.suffix.lower() in SUFFIXES:
+        return f"there is no table {data!r}; give the path of a CSV table, or of a folder of images"
     hint = did_you_mean(data, names, f"give a folder, or one of {', '.join(names)}")
     return f"data {data!r} is neither a folder nor the name of a data set; {hint}"

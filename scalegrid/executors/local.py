@@ -103,7 +103,7 @@ class LocalExecutor:
     """Runs trials in persistent processes; worker i uses ``devices[i % len(devices)]``.
 
     The trial of a killed worker ends with a failed outcome, and a new worker replaces it. Workers
-    ignore Ctrl-C and SIGTERM, which the parent handles, and end when the parent does.
+    ignore interruptions, which the parent handles, and end when the parent does.
 
     Args:
         workers: number of processes.
@@ -264,8 +264,7 @@ def _cause_of_death(exit_code: int | None) -> str:
 
 def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
     """Run a worker process: trials in, epochs and outcomes out, until the pipe closes."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    processes.ignore_interruptions()
     processes.end_with_parent()
     # Standard output is for the parent's tables alone.
     os.dup2(2, 1)

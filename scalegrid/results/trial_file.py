@@ -110,7 +110,7 @@ def _text(path: Path) -> tuple[list[str], list[tuple[str, Row]]]:
         utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text; save it as such"
         raise UserError(f"cannot read {path}: {reason}.") from None
     if "\0" in text:
         raise UserError(f"cannot read {path}: it is neither CSV nor parquet (by its ending).")

@@ -94,7 +94,7 @@ def run_search(
 ) -> SearchOutcome:
     """Sample and train what a specification asks for and is not in the results yet; find the best.
 
-    Ctrl-C and SIGTERM stop it within a few seconds; running it again goes on.
+    Ctrl-C, SIGTERM and SIGHUP stop it within a few seconds; running it again goes on.
 
     Args:
         spec: the specification, as the user gave it.

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import signal
 from collections.abc import Sequence
 from contextlib import suppress
 from multiprocessing.connection import Connection
@@ -131,8 +130,7 @@ def _work(pipe: Connection, folder: Path, trackers: dict[str, Tracker], draw: Dr
 
     Notes come back, an empty one for each run that is sent, and None when all is done.
     """
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    processes.ignore_interruptions()
     processes.end_with_parent()
     silence = os.open(os.devnull, os.O_WRONLY)
     for stream in (1, 2):

@@ -14,19 +14,24 @@ from types import FrameType
 
 from scalegrid.util.cgroups import cpu_quota
 
+INTERRUPTIONS = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""Ctrl-C, a request to end, and the end of a terminal (POSIX)."""
+
 
 @contextmanager
 def uninterrupted() -> Iterator[None]:
-    """Processes started inside ignore Ctrl-C from their first instruction on.
+    """Processes started inside ignore Ctrl-C and SIGHUP from their first instruction on.
 
-    In this process Ctrl-C and SIGTERM wait until the end: a start that is broken off halfway would
-    leave a child that complains.
+    In this process interruptions wait until the end: a start that is broken off halfway would leave
+    a child that complains.
     """
     if sys.platform == "win32":
         yield
         return
     resource_tracker.ensure_running()  # its own start would unblock the signal
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGHUP})
     try:
         with _postponed():
             yield
@@ -36,17 +41,16 @@ def uninterrupted() -> Iterator[None]:
 
 @contextmanager
 def _postponed() -> Iterator[None]:
-    """Within, the handlers of Ctrl-C and SIGTERM wait, also if another thread got the signal."""
+    """Within, the handlers of `INTERRUPTIONS` wait, also if another thread got the signal."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     came: list[tuple[int, FrameType | None]] = []
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *got: came.append(got)) for number in numbers]
+    before = [signal.signal(one, lambda *got: came.append(got)) for one in INTERRUPTIONS]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, before, strict=True):
+        for number, handler in zip(INTERRUPTIONS, before, strict=True):
             signal.signal(number, handler)
     for got, _ in came:
         signal.raise_signal(got)
@@ -102,9 +106,10 @@ def available_cores() -> int:
 
 @contextmanager
 def stoppable() -> Iterator[None]:
-    """Within, SIGTERM raises KeyboardInterrupt as Ctrl-C does; afterwards both are as before.
+    """Within, `INTERRUPTIONS` raise KeyboardInterrupt as Ctrl-C does; afterwards all is as before.
 
-    Outside the main thread, where Python handles no signals, nothing changes.
+    One that is ignored stays so (SIGHUP after ``nohup``). Outside the main thread, where Python
+    handles no signals, nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -113,16 +118,19 @@ def stoppable() -> Iterator[None]:
     def stop(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, stop), signal.getsignal(signal.SIGINT)
+    before = {number: signal.getsignal(number) for number in INTERRUPTIONS}
+    for number, handler in before.items():
+        if number != signal.SIGINT and handler != signal.SIG_IGN:
+            signal.signal(number, stop)
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before[0])
-        signal.signal(signal.SIGINT, before[1])
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def ignore_interruptions() -> None:
-    """Ignore Ctrl-C and SIGTERM from now on, or until the end of `stoppable`."""
+    """Ignore `INTERRUPTIONS` from now on, or until the end of `stoppable`."""
     if threading.current_thread() is threading.main_thread():
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in INTERRUPTIONS:
             signal.signal(number, signal.SIG_IGN)

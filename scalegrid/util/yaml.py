@@ -101,7 +101,7 @@ def _read(path: Path, what: str) -> Document:
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        reason = getattr(error, "strerror", None) or "it is not UTF-8 text; save it as such"
         raise UserError(f"cannot read the {what} {path}: {reason}.") from None
     try:
         values = yaml.safe_load(text)

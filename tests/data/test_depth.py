@@ -24,10 +24,10 @@ def numbers(index: int, below: float, *shape: int) -> Any:
 
 
 def made(root: Path, save: Callable[[Path, int], object], count: int = 8) -> Source:
-    for index in range(count):
-        for name in "ab":
-            (root / name).mkdir(parents=True, exist_ok=True)
-            save(root / name / str(index), index)
+    for index in range(2 * count):
+        folder = root / "ab"[index // count]
+        folder.mkdir(parents=True, exist_ok=True)
+        save(folder / str(index), index)
     return open_source(str(root))
 
 

@@ -115,6 +115,7 @@ def test_a_validation_folder_with_classes_needs_no_annotations(root: Path) -> No
     [
         ("val_0.png\tant\nval_1.png bee\n", r"line 2 of '.*val_annotations\.txt' does not begin"),
         ("val_0.png\tant\n", r"class 'bee' of '.*train' is missing from '.*_annotations\.txt'"),
+        ("val_0.png\tant\nval_0.png\tbee\n", r"line 2 of .*'val_0\.png' is of class 'bee', and a"),
         ("val_0.png\tant\nx.png\tbee\n", r"image '.*val/images/x\.png' is missing; put such"),
     ],
 )
@@ -123,6 +124,23 @@ def test_bad_annotations_are_refused(root: Path, lines: str, message: str) -> No
     (root / "val" / "val_annotations.txt").write_text(lines)
     with pytest.raises(UserError, match=message):
         opened(root)
+
+
+def test_a_flat_validation_folder_without_annotations_is_refused_with_what_it_needs(
+    root: Path,
+) -> None:
+    as_in_tiny_imagenet(root)
+    (root / "val" / "val_annotations.txt").unlink()
+    with pytest.raises(UserError, match=r"has images without classes; .*add val_annotations"):
+        opened(root)
+
+
+def test_images_that_no_annotation_names_are_counted(root: Path) -> None:
+    as_in_tiny_imagenet(root)
+    picture(1).save(root / "val" / "images" / "more.png")
+    source = opened(root)
+    assert source.num_val == 5
+    assert source.notes[-1] == "1 image left out, not in val_annotations.txt"
 
 
 def test_a_test_folder_beside_a_validation_folder_is_not_read(root: Path) -> None:
@@ -234,8 +252,8 @@ def test_a_plugin_that_is_installed_opens_its_files(root: Path, tmp_path: Path) 
 def test_a_note_says_how_much_of_the_images_is_cut_off(
     root: Path, width: int, cut: str | None
 ) -> None:
-    for file in root.rglob("*.png"):
-        picture(1, width, 16).save(file)
+    for number, file in enumerate(root.rglob("*.png")):
+        picture(number, width, 16).save(file)
     source = open_source(str(root))
     assert source.notes == (
         (
@@ -255,14 +273,26 @@ def test_a_note_says_how_much_of_the_images_is_cut_off(
 def test_a_note_says_that_classes_are_uneven(
     tmp_path: Path, split: str, ants: int, noted: bool
 ) -> None:
-    for name in ("train", "val"):
-        make_classes(tmp_path / name, {"ant": ants if name == split else 2, "bee": 2})
+    for seed, name in ((0, "train"), (100, "val")):
+        make_classes(tmp_path / name, {"ant": ants if name == split else 2, "bee": 2}, seed=seed)
     kind = {"train": "training", "val": "validation"}[split]
     notes = open_source(str(tmp_path)).notes
     assert [note.partition(":")[0] for note in notes] == (
         [f"class 'ant' has 11 {kind} images and 'bee' 2"] if noted else []
     )
     assert all("--metric balanced" in note for note in notes)
+
+
+@pytest.mark.parametrize(("copied", "noted"), [(2, False), (3, True), (20, True)])
+def test_a_note_says_that_validation_images_are_training_images_too(
+    root: Path, copied: int, noted: bool
+) -> None:
+    shutil.rmtree(root / "val")
+    make_classes(root / "val", COUNTS, seed=100)
+    for image in sorted((root / "train").rglob("*.png"))[:copied]:
+        shutil.copy(image, root / "val" / image.relative_to(root / "train"))
+    note = f"{copied} of the 20 validation images are training images too"
+    assert [one.partition(",")[0] for one in opened(root).notes] == [note] * noted
 
 
 def test_a_link_to_itself_is_no_folder_and_no_image(root: Path) -> None:

@@ -225,7 +225,7 @@ def test_a_table_that_cannot_be_read_or_is_none(root: Path) -> None:
     os.mkfifo(root / "pipe.csv")
     with pytest.raises(UserError, match="is a file; give a folder"):
         open_source(str(root / "pipe.csv"))
-    with pytest.raises(UserError, match="is neither a folder"):
+    with pytest.raises(UserError, match="there is no table"):
         open_source(str(root / "none.csv"))
 
 

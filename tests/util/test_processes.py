@@ -11,11 +11,11 @@ import time
 
 import pytest
 
-from scalegrid.util.processes import staying, uninterrupted
+from scalegrid.util.processes import INTERRUPTIONS, staying, stoppable, uninterrupted
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", INTERRUPTIONS)
 def test_a_start_of_a_process_is_not_broken_off(number: signal.Signals) -> None:
     """The signal reaches a thread that does not block it, as any of a program may."""
     begun, over = threading.Event(), threading.Event()
@@ -26,7 +26,7 @@ def test_a_start_of_a_process_is_not_broken_off(number: signal.Signals) -> None:
         begun.set()
 
     thread = threading.Thread(target=over.wait)
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(number, signal.default_int_handler)
     thread.start()
     try:
         with pytest.raises(KeyboardInterrupt), uninterrupted():
@@ -35,7 +35,18 @@ def test_a_start_of_a_process_is_not_broken_off(number: signal.Signals) -> None:
     finally:
         over.set()
         thread.join()
-        signal.signal(signal.SIGTERM, before)
+        signal.signal(number, before)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="signals")
+def test_a_program_under_nohup_goes_on_when_its_terminal_closes() -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with stoppable():
+            os.kill(os.getpid(), signal.SIGHUP)
+            time.sleep(0.01)
+    finally:
+        signal.signal(signal.SIGHUP, before)
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="signals")

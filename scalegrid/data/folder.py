@@ -242,17 +242,24 @@ def _val(root: Path, found: Found, search: Search) -> list[Entry]:
     classes = _annotated(listed) if flat else {}
     there = sorted(set(classes.values())) if flat else _folders(root)
     check_same_classes((str(found.train_root), names), (str(listed if flat else root), there))
-    return search.listed(root, classes, names) if flat else search.entries(root, names)
+    if not flat:
+        return search.entries(root, names)
+    search.leave_out_others(root / "images", classes, listed)
+    return search.listed(root, classes, names)
 
 
 def _annotated(file: Path) -> dict[str, str]:
     """Of each image beside the file, which lie in `images/`, its class.
 
     Raises:
-        UserError: a line does not name both.
+        UserError: it cannot be read, a line does not name both, or an image has two classes.
     """
-    classes = {}
-    for number, line in enumerate(file.read_text("utf-8", "replace").splitlines(), start=1):
+    classes: dict[str, str] = {}
+    try:
+        lines = file.read_text("utf-8", "replace").splitlines()
+    except OSError as error:
+        raise UserError(f"{str(file)!r} cannot be read ({error.strerror}); allow it") from error
+    for number, line in enumerate(lines, start=1):
         image, _, rest = line.partition("\t")
         name = rest.partition("\t")[0].strip()
         if not (image and name):
@@ -260,7 +267,11 @@ def _annotated(file: Path) -> dict[str, str]:
                 f"line {number} of {str(file)!r} does not begin with a file and a class with a tab "
                 "between; mend it"
             )
-        classes[f"images/{image}"] = name
+        if (before := classes.setdefault(f"images/{image}", name)) != name:
+            raise UserError(
+                f"line {number} of {str(file)!r} gives image {image!r} the class {name!r}, and a "
+                f"line before it {before!r}; remove one of them"
+            )
     return classes
 
 
@@ -353,11 +364,12 @@ class Search:
         self.channels, self._workers = channels, workers
         self.bad: list[ImageError] = []
         self._passed_over: Counter[str] = Counter()
+        self._unlisted: list[str] = []
 
     @property
     def notes(self) -> list[str]:
         """Sentences on what was left out."""
-        notes = note(self._passed_over)
+        notes = note(self._passed_over) + self._unlisted
         if self.bad:
             files = few([f"{one.name} {one.problem}" for one in self.bad], 10)
             notes.append(f"{plural(len(self.bad), 'image')} left out: {files}")
@@ -377,6 +389,14 @@ class Search:
                     )
             entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
         return entries
+
+    def leave_out_others(self, folder: Path, listed: Mapping[str, str], by: Path) -> None:
+        """Note how many images lie in a folder beside those that are ``listed`` in a file."""
+        paths = _walk(str(folder), self._suffixes) if folder.is_dir() else ()
+        here = {Path(path).relative_to(folder.parent).as_posix() for path in paths}
+        if others := sorted(here - listed.keys()):
+            images = plural(len(others), "image")
+            self._unlisted.append(f"{images} left out that {by.name} does not list: {few(others)}")
 
     def listed(self, root: Path, classes: Mapping[str, str], names: Sequence[str]) -> list[Entry]:
         """The same of images that a list names, by their paths below `root` with their classes.

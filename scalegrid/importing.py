@@ -236,10 +236,12 @@ def _with_networks(spec: SweepSpec, variants: Sequence[Variant], *, fixed: bool)
     factor = spec.flops_factor
     if not fixed:
         factor = float(f"{median(one.flops_ratio for one in candidates):.2g}")
-    if not fixed and not (factor <= 0.99 or LEAST_FACTOR <= factor <= LARGEST_FACTOR):
+    smaller = 1 / LARGEST_FACTOR <= factor <= 0.99
+    if not fixed and not (smaller or LEAST_FACTOR <= factor <= LARGEST_FACTOR):
         raise UserError(
             f"the networks at φ = 1 cost {factor:g} times the baseline of {spec.resolution} px in "
-            f"the median, and coefficients scale by up to {LARGEST_FACTOR:g} times, and not by 1; "
+            f"the median, and coefficients scale by 1/{LARGEST_FACTOR:g} to {LARGEST_FACTOR:g} "
+            "times, and not by 1; "
             "give another --resolution, the --flops-factor, or the φ of each in a column phi."
         )
     settings: Row = spec.model_dump(exclude_none=True) | {"flops_factor": factor}

@@ -17,6 +17,27 @@ METRICS = ("top1", "top5", "balanced", "val_loss", "nas")
 
 GOALS = ("maximize", "minimize")
 
+TAKEN = frozenset(
+    {
+        *(
+            "trial",
+            "variant",
+            "seed",
+            "rung",
+            "epoch",
+            "epochs",
+            "status",
+            "role",
+            "order",
+            "value",
+        ),
+        *("flops", "flops_ratio", "params", "activations", "memory", "images", "correct", "own"),
+        *("images_per_second", "seconds", "device", "threads", "versions", "error", "finished_at"),
+        *("figures", "resolution", "depth", "width", "phi", "alpha", "beta", "gamma", "matched"),
+    }
+)
+"""Names that mean something else in the tables, or where they are joined."""
+
 Unit = Literal["share", "nats", "own"]
 
 
@@ -69,6 +90,8 @@ def measure(metric: str) -> Measure:
         )
     if name in _OWN:
         raise ValueError(f"is {name} as it is, without --{goal}: it is known what is better")
+    if name in TAKEN:
+        raise ValueError(f"may not be {name}, which is a column of the tables; call it otherwise")
     if not is_name(name):
         raise ValueError(f"must name a figure after {goal}, such as `{goal} miou`, without $")
     return Measure(name, name, 1 if goal == "maximize" else -1, "own")

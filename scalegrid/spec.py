@@ -518,7 +518,8 @@ class SweepSpec(Recipe):
             return kept
         if stored.hours is None or stored.max_hours is None:
             return kept | {"max_hours": self.hours}
-        return kept | {"max_hours": stored.max_hours * float(self.hours or 0.0) / stored.hours}
+        hours = float(self.hours or 0.0)
+        return kept | {"max_hours": min(hours, stored.max_hours * hours / stored.hours)}
 
     @property
     def folder(self) -> Path:

@@ -33,7 +33,7 @@ from scalegrid.figures import draw
 from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.first_trials import FirstTrials
-from scalegrid.progress.hours import within_hours
+from scalegrid.progress.hours import check_hours, within_hours
 from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate, stored_rate
 from scalegrid.progress.status import State
@@ -109,6 +109,7 @@ def run_sweep(
         stored = read_stored(spec.folder)
         if stored is not None:
             spec = spec.going_on(given, stored.spec)
+            check_hours(spec)
         with stoppable(), Tracking(spec.track, spec.folder, display, draw) as tracking:
             outcome = _run(spec, stored, display, tracking, make_executor, measure_rate)
             stopped = outcome.interrupted or not tracking.finish()

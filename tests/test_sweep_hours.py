@@ -11,6 +11,7 @@ from light_sweep import light_spec, run_light_sweep
 from scalegrid.results import load_sweep
 from scalegrid.spec import SweepSpec
 from scalegrid.util import yaml
+from scalegrid.util.errors import UserError
 
 RATE = 1e-6  # seconds per activation: a light trial would take 0.3 s
 CHOSEN = ("hours", "max_hours", "candidates", "rungs", "epochs", "train_images")
@@ -78,5 +79,9 @@ def test_a_sweep_without_hours_gets_a_limit_by_them(tmp_path: Path) -> None:
     run_light_sweep(light_spec(tmp_path))
     run_light_sweep(light_spec(tmp_path, hours=0.5, max_trials=7))
     assert stored(tmp_path)["max_hours"] == 0.5
-    run_light_sweep(light_spec(tmp_path, hours=0.5, max_hours=0.25, max_trials=8))
+    run_light_sweep(light_spec(tmp_path, hours=0.3, max_trials=8))
+    assert stored(tmp_path)["max_hours"] == 0.3
+    with pytest.raises(UserError, match=r"^--max-hours 0.5 is more than --hours 0.3"):
+        run_light_sweep(light_spec(tmp_path, hours=0.3, max_hours=0.5))
+    run_light_sweep(light_spec(tmp_path, hours=0.5, max_hours=0.25, max_trials=9))
     assert stored(tmp_path)["max_hours"] == 0.25

@@ -22,7 +22,7 @@ import json
 import os
 import statistics
 from collections import Counter
-from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -251,21 +251,26 @@ def _val(root: Path, found: Found, search: Search) -> list[Entry]:
             f"add {ANNOTATIONS}, each line of which is a file in images/, a tab, and its class"
         )
     classes = _annotated(listed) if flat else {}
-    if flat:
-        search.pass_over(root, classes)
     there = sorted(set(classes.values())) if flat else folders
     check_same_classes((str(found.train_root), names), (str(listed if flat else root), there))
-    return search.listed(root, classes, names) if flat else search.entries(root, names)
+    if not flat:
+        return search.entries(root, names)
+    search.leave_out_others(root / "images", classes, listed)
+    return search.listed(root, classes, names)
 
 
 def _annotated(file: Path) -> dict[str, str]:
     """Of each image beside the file, which lie in `images/`, its class.
 
     Raises:
-        UserError: a line does not name both, or another class than one before.
+        UserError: it cannot be read, a line does not name both, or an image has two classes.
     """
     classes: dict[str, str] = {}
-    for number, line in enumerate(file.read_text("utf-8-sig", "replace").splitlines(), start=1):
+    try:
+        lines = file.read_text("utf-8-sig", "replace").splitlines()
+    except OSError as error:
+        raise UserError(f"{str(file)!r} cannot be read ({error.strerror}); allow it") from error
+    for number, line in enumerate(lines, start=1):
         image, _, rest = line.partition("\t")
         name = rest.partition("\t")[0].strip()
         if not (image and name):
@@ -273,10 +278,10 @@ def _annotated(file: Path) -> dict[str, str]:
                 f"line {number} of {str(file)!r} does not begin with a file and a class with a tab "
                 "between; mend it"
             )
-        if classes.setdefault(f"images/{image}", name) != name:
+        if (before := classes.setdefault(f"images/{image}", name)) != name:
             raise UserError(
-                f"line {number} of {str(file)!r} says that {image!r} is of class {name!r}, and a "
-                "line before it says another; keep one of them"
+                f"line {number} of {str(file)!r} gives image {image!r} the class {name!r}, and a "
+                f"line before it {before!r}; remove one of them"
             )
     return classes
 
@@ -370,14 +375,12 @@ class Search:
         self.channels, self._workers = channels, workers
         self.bad: list[ImageError] = []
         self._passed_over: Counter[str] = Counter()
-        self._unlisted = 0
+        self._unlisted: list[str] = []
 
     @property
     def notes(self) -> list[str]:
         """Sentences on what was left out."""
-        notes = note(self._passed_over)
-        if self._unlisted:
-            notes.append(f"{plural(self._unlisted, 'image')} left out, not in {ANNOTATIONS}")
+        notes = note(self._passed_over) + self._unlisted
         if self.bad:
             files = few([f"{one.name} {one.problem}" for one in self.bad], 10)
             notes.append(f"{plural(len(self.bad), 'image')} left out: {files}")
@@ -398,12 +401,13 @@ class Search:
             entries += [Entry(Path(path).relative_to(root).as_posix(), label) for path in paths]
         return entries
 
-    def pass_over(self, root: Path, listed: Container[str]) -> None:
-        """Count the images below `root` whose paths from there are not `listed`."""
-        paths = (
-            Path(path).relative_to(root).as_posix() for path in _walk(str(root), self._suffixes)
-        )
-        self._unlisted = sum(path not in listed for path in paths)
+    def leave_out_others(self, folder: Path, listed: Mapping[str, str], by: Path) -> None:
+        """Note how many images lie in a folder beside those that are ``listed`` in a file."""
+        paths = _walk(str(folder), self._suffixes) if folder.is_dir() else ()
+        here = {Path(path).relative_to(folder.parent).as_posix() for path in paths}
+        if others := sorted(here - listed.keys()):
+            images = plural(len(others), "image")
+            self._unlisted.append(f"{images} left out that {by.name} does not list: {few(others)}")
 
     def listed(self, root: Path, classes: Mapping[str, str], names: Sequence[str]) -> list[Entry]:
         """The same of images that a list names, by their paths below `root` with their classes.

@@ -79,19 +79,29 @@ def within_hours(
         placement: the workers.
 
     Raises:
-        UserError: the hours do not suffice to train two candidates once, or a trainer is given,
-            whose speed is not known.
+        UserError: the hours do not suffice to train two candidates once, or are fewer than the
+            ``max_hours``; or a trainer is given, whose speed is not known.
     """
     if spec.trainer is not None:
         raise UserError(
             "--hours plans by the speed of scalegrid's own training; with --trainer give "
             f"--max-hours {spec.hours:g} instead."
         )
+    check_hours(spec)
     plan = make(spec)
     planning = _Planning(spec, plan, rate_of(plan), placement.workers)
     way, expected = planning.best()
     settled = make(spec.model_copy(update=planning.settings(way)))
     return replace(settled, notes=(*planning.said(way, expected), *settled.notes))
+
+
+def check_hours(spec: SweepSpec) -> None:
+    """Raise UserError where ``max_hours`` are more than ``hours``, in which the last trial ends."""
+    if spec.hours is not None and (spec.max_hours or 0.0) > spec.hours:
+        raise UserError(
+            f"--max-hours {spec.max_hours:g} is more than --hours {spec.hours:g}, in which all is "
+            "to be done; leave out one of them."
+        )
 
 
 class _Planning:
@@ -321,13 +331,15 @@ class _Planning:
 
     def _too_few(self) -> str:
         way = [*self._ways()][-1]
-        seconds = self._longest(way) + self._not_racing(way)
-        seconds += 2 * self._each(way) / self._workers
+        seconds = self._not_racing(way) + 2 * self._each(way) / self._workers
+        flag, given = "--max-hours", self._spec.max_hours
+        if given is None:  # by which the longest trial ends too
+            flag, given, seconds = "--hours", self._spec.hours, seconds + self._longest(way)
         hours = math.ceil(1.05 * seconds / 36) / 100
         speed = "this machine" if self._measured else "a typical CPU"
         return (
-            f"--hours {self._spec.hours:g} is too few to compare two candidates by one trial each, "
-            f"which takes about {duration(seconds)} on {speed}; give --hours {hours:g} or more."
+            f"{flag} {given:g} is too few to compare two candidates by one trial each, "
+            f"which takes about {duration(seconds)} on {speed}; give {flag} {hours:g} or more."
         )
 
 

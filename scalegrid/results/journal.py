@@ -41,7 +41,7 @@ def rows_on_disk(path: Path) -> int:
 
 def journals(folder: Path) -> list[Path]:
     """Those in ``folder``: the present one, and what a kill has left of the one before."""
-    return sorted(folder.glob(_PATTERN))
+    return sorted(path for path in folder.glob(_PATTERN) if path.is_file())
 
 
 class Journal:
@@ -97,7 +97,13 @@ def _commits(path: Path, text: bytes) -> Iterator[Rows]:
     for i, line in enumerate(lines, start=1):
         checksum, _, rows = line.partition(b" ")
         if b"%08x" % zlib.crc32(rows) == checksum:
-            yield _rows(*json.loads(rows))
+            try:
+                yield _rows(*json.loads(rows))
+            except (LookupError, TypeError, ValueError):  # its columns are others
+                raise UserError(
+                    f"{path} was written by another version of scalegrid; run the same command "
+                    "with that, which puts it into the tables, or delete it."
+                ) from None
         elif i < len(lines):
             raise UserError(f"{path} is damaged in line {i}; restore it or delete it.")
 

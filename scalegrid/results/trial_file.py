@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -12,11 +13,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from scalegrid.coefficients import LIMIT, PAPER, Scaling
-from scalegrid.metric import is_name
+from scalegrid.metric import TAKEN, is_name
 from scalegrid.plan import ROLES
 from scalegrid.plan.given import Given
 from scalegrid.results.schema import TRIALS, VARIANTS
-from scalegrid.training.trainer import KNOWN, TAKEN
+from scalegrid.training.trainer import KNOWN
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import few, plural
 
@@ -68,7 +69,7 @@ _KINDS = {
     **dict.fromkeys(("top1", "top5", "balanced"), _SHARE),
     "resolution": _Kind(lambda v: v % 1 == 0 and 1 <= v <= 4096, "whole px, from 1 to 4096"),
     "phi": _Kind(lambda v: 0 <= v < 100, "a number of 0 or above"),
-    "seed": _Kind(lambda v: v % 1 == 0 and 0 <= v < 2**62, "a whole number of 0 or above"),
+    "seed": _Kind(lambda v: v % 1 == 0 and 0 <= v < 2**63, "a whole number from 0 to 2^63 - 1"),
     "rung": _Kind(lambda v: v % 1 == 0 and 1 <= v <= 1000, "a whole number of 1 or above"),
     "seconds": _Kind(lambda v: 0 < v < math.inf, "a number above 0"),
 }
@@ -93,9 +94,11 @@ def read_trainings(path: Path, resolution: int, wanted: str) -> tuple[list[Train
     columns, rows = _parquet(path) if is_parquet else _text(path)
     _check_columns(path, columns)
     every = len(rows)
+    states = list(dict.fromkeys(str(row["status"]).strip() for _, row in rows if "status" in row))
     rows = [one for one in rows if _finished(one[1])]
     if not rows:
-        raise UserError(f"{path} has no row of a finished training.")
+        said = f"; status is {few(states, 8)}, and must be finished, or empty" if states else ""
+        raise UserError(f"{path} has no row of a finished training{said}.")
     own, notes = _own_figures(columns, [row for _, row in rows])
     if left := every - len(rows):
         notes.append(f"rows whose status is not finished are left out: {left}")
@@ -114,9 +117,10 @@ def _text(path: Path) -> tuple[list[str], list[tuple[str, Row]]]:
         raise UserError(f"cannot read {path}: {reason}.") from None
     if "\0" in text:
         raise UserError(f"cannot read {path}: it is neither CSV nor parquet (by its ending).")
-    lines = text.splitlines(keepends=True)
-    header = next((line for line in lines if line.strip()), "")
-    reader = csv.reader(lines, delimiter=max(",;\t", key=header.count), skipinitialspace=True)
+    header = next((line for line in io.StringIO(text) if line.strip()), "")
+    delimiter = max(",;\t", key=header.count)
+    lines = io.StringIO(text, newline="")
+    reader = csv.reader(lines, delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         table = [(f"line {reader.line_num}", row) for row in reader if any(map(str.strip, row))]
     except csv.Error as error:
@@ -169,7 +173,8 @@ def _own_figures(columns: Sequence[str], rows: Sequence[Row]) -> tuple[list[str]
         numbers = sum(_is_number(cell) for cell in cells)
         figure = name not in _LEFT_OUT and is_name(name) and 0 < len(cells) <= 2 * numbers
         (own if figure else dropped).append(name)
-    said = f"columns that are no figures are left out: {few(dropped, 8)}"
+    shown = few([name or "''" for name in dropped], 8)
+    said = f"columns that are no figures are left out: {shown}"
     return own, [said] if dropped else []
 
 
@@ -182,7 +187,7 @@ def _empty(cell: object) -> bool:
 
 
 def _is_number(cell: object) -> bool:
-    if isinstance(cell, bool):
+    if isinstance(cell, bool) or (isinstance(cell, str) and "_" in cell):
         return False
     try:
         float(cell)  # type: ignore[arg-type]
@@ -207,6 +212,15 @@ def _number(where: str, row: Row, name: str) -> float:
     raise UserError(f"{where}: {name} {said}, and must be {kind.words}{comma}.")
 
 
+def _seed(where: str, row: Row) -> int:
+    """The seed, every digit of which counts, so not by way of a float where it is whole."""
+    seed = _number(where, row, "seed")
+    try:
+        return int(row["seed"])
+    except ValueError:  # 1.0 or 1e3, as text
+        return int(seed)
+
+
 def _training(where: str, row: Row, own: Sequence[str], wanted: str, resolution: int) -> Training:
     figures = {
         name: _number(where, row, name)
@@ -218,7 +232,7 @@ def _training(where: str, row: Row, own: Sequence[str], wanted: str, resolution:
     return Training(
         where,
         _network(where, row, resolution),
-        int(_number(where, row, "seed")),
+        _seed(where, row),
         1 if math.isnan(rung) else int(rung),
         figures,
         math.nan if _empty(row.get("seconds")) else _number(where, row, "seconds"),

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from scalegrid.metric import is_name
+from scalegrid.metric import TAKEN, is_name
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
 
 if TYPE_CHECKING:
@@ -20,27 +20,6 @@ if TYPE_CHECKING:
 
 KNOWN = ("top1", "top5", "balanced", "train_loss", "val_loss", "learning_rate")
 """Figures that have columns of their own: accuracies as shares in [0, 1], and losses in nats."""
-
-TAKEN = frozenset(
-    {
-        *(
-            "trial",
-            "variant",
-            "seed",
-            "rung",
-            "epoch",
-            "epochs",
-            "status",
-            "role",
-            "order",
-            "value",
-        ),
-        *("flops", "flops_ratio", "params", "activations", "memory", "images", "correct", "own"),
-        *("images_per_second", "seconds", "device", "threads", "versions", "error", "finished_at"),
-        *("figures", "resolution", "depth", "width", "phi", "alpha", "beta", "gamma", "matched"),
-    }
-)
-"""Names that mean something else in the tables, or where they are joined."""
 
 
 @dataclass(frozen=True)

@@ -130,12 +130,15 @@ class Lock:
             target = os.readlink(self.link)
         except FileNotFoundError:
             return
+        except OSError:  # a file or a folder in its place
+            target = ""
         host, _, number = target.rpartition(" ")
-        pid = int(number) if number.isdigit() else 0
+        pid = int(number) if number.isascii() and number.isdigit() else 0
         here = host == platform.node() and pid > 0
         own = pid == os.getpid() and self.link not in _own  # of a process before a restart
         if not here or (runs(pid) and not own):
-            by = f"process {number} on {host} (if that has ended, delete {self.link})"
+            holder = f"process {number} on {host}" if host else "another process"
+            by = f"{holder} (if that has ended, delete {self.link})"
             raise HeldError(self.path.parent, by, ends=here)
         self._remove(target)
 

@@ -190,6 +190,13 @@ def test_networks_are_given_by_coefficients_at_a_phi_or_by_their_sizes() -> None
     assert (same["alpha"], same["phi"]) == (pytest.approx(1.2), 2)
 
 
+def test_seeds_of_64_bits_stay_as_they_are() -> None:
+    seeds = [2**53, 2**53 + 1, 2**62 + 1]
+    imported(TABLE + "".join(f"1,1.4,1,{seed},0.5\n" for seed in seeds) + "1,1.4,1,1e3,0.5\n")
+    trials = load_sweep("house").trials
+    assert sorted(trials["seed"]) == [0, 0, 0, 1000, *seeds]
+
+
 def test_figures_of_any_name_can_be_compared_by() -> None:
     table = "depth,width,resolution,seed,loss,hours,note\n"
     table += "1,1,32,0,2.5,,a\n1.2,1.1,36,0,2.2,2,b\n1,1.4,32,0,2.1,1,c\n"
@@ -322,6 +329,7 @@ FLOPS = (
     "alpha,beta,gamma,seed,top1,flops\n1,1,1,0,.5,1e6\n1.2,1.1,1.15,0,.6,2e6\n1,1.4,1,0,.5,2e6\n"
 )
 SIZES = "depth,width,resolution,seed,top1\n1,1,32,0,.5\n1.2,1.1,36.5,0,.6\n1,1.4,32,0,.7\n"
+STATUSES = TABLE.replace("seed", "status,seed").replace(",0,0.", ",COMPLETED,0,0.")
 ROLES = "alpha,beta,gamma,role,seed,top1\n1,1,1,,0,.5\n1.2,1.1,1.15,grid,0,.6\n1,1.4,1,,0,.5\n"
 
 
@@ -344,6 +352,12 @@ ROLES = "alpha,beta,gamma,role,seed,top1\n1,1,1,,0,.5\n1.2,1.1,1.15,grid,0,.6\n1
         (changed("1.4", "-1"), "line 4: beta is -1, and must be a number above 0"),
         (changed("1,1.4,1,0", "1,1.4,1,0.5"), "line 4: seed is 0.5, and must be a whole number"),
         (changed("1,1.4,1,0", "1,1.4,1,-1"), "line 4: seed is -1, and must be a whole number"),
+        (changed("1,1.4,1,0", f"1,1.4,1,{2**64 - 1}"), "must be a whole number from 0 to 2^63 - 1"),
+        (changed("1,1.4,1,0", "1,1.4,1,1_0"), "line 4: seed is 1_0, and must be a whole number"),
+        (changed("0.55", '"0.55'), "trials.csv: line 4 is no CSV: unexpected end of data"),
+        (STATUSES, "no row of a finished training; status is COMPLETED, and must be finished"),
+        (FLOPS.replace("e6", "e18").replace("1e18", "1"), "cost 2e+18 times the baseline of 32"),
+        (FLOPS.replace("2e6", "2").replace("1e6", "1e18"), "and coefficients scale by 1/16 to 16"),
         (TABLE + "1,1.4,1,0,0.56\n", "line 5 is the same network, width alone, 32 px, with the sa"),
         (changed("1,1.4,1,0,0.55\n", ""), "there is one network at φ = 1 to be recommended; two "),
         (TABLE + "1,2\n", "line 5 has 2 cells for 5 columns"),
@@ -409,6 +423,7 @@ def test_what_is_needed_is_asked_for() -> None:
         changed("top1", "accuracy"),
         b"\xef\xbb\xbf" + TABLE.encode(),
         TABLE.encode("utf-16"),
+        changed("\n", ",a\u2028b\n").replace("top1,a\u2028b", "top1,note"),
     ],
 )
 def test_tables_as_spreadsheets_write_them_are_read(content: str | bytes) -> None:
@@ -443,6 +458,11 @@ def test_tables_as_spreadsheets_write_them_are_read(content: str | bytes) -> Non
             + "1.4,1.2,1,failed,0,\n",
             ("--baseline", "nano", "--depth-rounding", "round"),
             ["rows whose status is not finished are left out: 1"],
+        ),
+        (
+            FLOPS.replace("\n", "\n,").removesuffix(",").replace("alpha", ",alpha"),
+            (),
+            ["columns that are no figures are left out: ''"],
         ),
     ],
 )

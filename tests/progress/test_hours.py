@@ -146,6 +146,15 @@ def test_too_few_hours_are_refused_with_the_least_that_do() -> None:
         nano(least, candidates=30, epochs=40)
 
 
+def test_a_limit_of_hours_is_within_the_hours_and_long_enough_itself() -> None:
+    with pytest.raises(UserError, match=r"^--max-hours 5 is more than --hours 0.2, .* leave out"):
+        nano(0.2, max_hours=5.0)
+    with pytest.raises(UserError, match=r"^--max-hours 1e-09 is too few .* give --max-h") as error:
+        nano(0.2, max_hours=1e-9)
+    least = float(str(error.value).rsplit("--max-hours ", 1)[1].split()[0])
+    assert nano(0.2, max_hours=least).spec.max_hours == least
+
+
 def test_the_search_of_a_rate_takes_its_time() -> None:
     given: dict[str, Any] = {"epochs": 2, "rungs": (1,)}
     assert trials_said(nano(0.1, rates="tune", **given)) < trials_said(nano(0.1, **given))

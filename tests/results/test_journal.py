@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import threading
+import zlib
 from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
@@ -150,6 +151,20 @@ def test_a_damaged_line_before_the_last_is_an_error(tmp_path: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"v000-20", b"v000-77", 1))
     with pytest.raises(UserError, match=r"journal-20.jsonl is damaged in line 1"):
         read_stored(tmp_path / "damaged")
+
+
+@pytest.mark.parametrize("change", [(b'"seed"', b'"grain"'), (b'"finished_at"', b'"at"')])
+def test_a_journal_of_other_columns_is_refused(tmp_path: Path, change: tuple[bytes, bytes]) -> None:
+    with Store(tmp_path / "s") as store:
+        begin(store)
+        add(store, *many(20))
+        add(store, trial("v000", 20))
+        shutil.copytree(tmp_path / "s", tmp_path / "other")
+    [path] = journal(tmp_path / "other")
+    rows = path.read_bytes().partition(b" ")[2].rstrip(b"\n").replace(*change)
+    path.write_bytes(b"%08x %s\n" % (zlib.crc32(rows), rows))
+    with pytest.raises(UserError, match=r"journal-20.jsonl was written by another version"):
+        read_stored(tmp_path / "other")
 
 
 @pytest.mark.parametrize("survivors", [0, 1, 2, 3])

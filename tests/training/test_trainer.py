@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from scalegrid.data import CachedData
+from scalegrid.metric import TAKEN
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS
 from scalegrid.spec import Recipe
 from scalegrid.training import Outcome, TrainerTrial, Trial, attempt
-from scalegrid.training.trainer import KNOWN, TAKEN
+from scalegrid.training.trainer import KNOWN
 
 GIVES: dict[str, Any] = {}
 """What `gives` returns, set by each test."""

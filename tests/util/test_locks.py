@@ -101,6 +101,24 @@ def test_the_link_of_another_host_is_refused_and_named(lock: Lock) -> None:
     lock.release()
 
 
+@pytest.mark.parametrize("target", ["", "x", "²", "{host} ²", "{host} 0"])
+def test_what_is_no_link_of_a_lock_is_named_and_left(lock: Lock, target: str) -> None:
+    if target:
+        os.symlink(target.format(host=platform.node()), lock.link)
+    else:
+        lock.link.write_text("no link")
+    with pytest.raises(HeldError, match=r"\(if that has ended, delete .*\.held\)") as error:
+        lock.acquire()
+    assert not error.value.ends
+    assert lock.link.is_symlink() or lock.link.read_text() == "no link"
+
+
+def test_no_process_has_a_number_that_is_too_large(lock: Lock) -> None:
+    left_by(lock, platform.node(), 10**30)
+    lock.acquire()
+    lock.release()
+
+
 def test_of_many_that_take_over_one_gets_it(lock: Lock) -> None:
     left_by(lock, platform.node(), ended_process())
     got: list[Lock] = []

@@ -18,10 +18,10 @@ CLOSED = "the executor is closed"
 class Executor(Protocol):
     """Runs trials, several at once, in the order in which they are submitted.
 
-    Each trial gives its epochs, then one `Outcome` with the same epochs, and nothing afterwards. A trial that raises, or whose process dies, ends with a failed
-    `Outcome`; `collect` does not raise because of it, and the capacity stays the same. If the
-    process was ended from outside, the error says so (`was_killed`): the trial may be submitted
-    again, and so may any that has ended.
+    Each trial gives its epochs, then one `Outcome` with the same epochs, and nothing afterwards. A
+    trial that raises, or whose process dies, ends with a failed `Outcome`; `collect` does not raise
+    because of it, and the capacity stays the same. If the process was ended from outside, the error
+    says so (`was_killed`). A trial that has ended may be submitted again.
 
     ``tests/executors/executor_contract.py`` has the tests that every executor inherits.
     """

@@ -20,11 +20,11 @@ BRIEF = dict(zip(IDS, (0.50, 0.52, 0.54, 0.50, 0.49, 0.40), strict=True))
 
 
 class TestRungRacing(allocator_contract.AllocatorContract):
-    rungs = (1, 3, 9)
+    rungs = (1, 3)
 
     def make(self) -> Racing:
         ids, shares = allocator_contract.IDS, allocator_contract.SHARES
-        return Racing(ids, shares, max_trials=12, rungs=self.rungs)
+        return Racing(ids, shares, max_trials=10, rungs=self.rungs)
 
 
 def outcome(ask: Ask, *, agree: bool = True) -> float:

@@ -223,9 +223,7 @@ class WorkersContract(ExecutorContract):
         "exit": "worker exited",
     }
 
-    def test_as_many_trials_run_as_there_is_capacity_and_collect_returns_in_time(
-        self, executor: Executor
-    ) -> None:
+    def test_the_capacity_is_used_and_collect_returns_in_time(self, executor: Executor) -> None:
         assert executor.capacity == 2
         for seed in range(2):
             executor.submit(trial("sleep", seed))

@@ -23,7 +23,14 @@ class Executor(Protocol):
     because of it, and the capacity stays the same. If the process was ended from outside, the error
     says so (`was_killed`). A trial that has ended may be submitted again.
 
-    ``tests/executors/executor_contract.py`` has the tests that every executor inherits.
+    An executor on other machines sends a `Trial`, which is plain data, and gets epochs and an
+    `Outcome` back, as `training.attempt` makes them from it. The machine needs this package, the
+    user's own code, the folder of the image cache (``trial.data``) and that of checkpoints; there a
+    worker sets its threads, prints to standard error alone and ends with its executor. The results
+    are written by the process that calls `collect`, and by no worker.
+
+    ``tests/executors/executor_contract.py`` has the tests that every executor inherits, by
+    `WorkersContract` where trials run in processes of their own.
     """
 
     @property

@@ -102,15 +102,17 @@ def rated(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
 def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Answers | None:
     """Report an epoch, then do what the trial's baseline says; ``none`` trains.
 
-    The first word: raise, kill, segfault, exit, sleep, print, diverge, or environment, which
-    reports the numbers of threads as losses and the process as seconds. Words after it select:
-    ``kill seed 1`` kills at seed 1 alone, and trains otherwise.
+    The first word: raise, kill, segfault, exit, print, diverge; unpicklable, which returns what no
+    process can send; sleep, and environment, which report the process as seconds, and this one also
+    the numbers of threads as losses. Words after it select: ``kill seed 1`` kills at seed 1 alone,
+    and trains otherwise.
     """
     word, *condition = trial.baseline.split()
     if condition and trial.seed != int(condition[-1]):
         word = "none"
     if word != "none":
-        report(epoch_of(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.01))
+        seconds = os.getpid() if word == "sleep" else 0.01
+        report(epoch_of(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, seconds))
     if word == "raise":
         raise ValueError("no such layer\nsecond line")
     if word == "kill":
@@ -129,6 +131,8 @@ def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Ans
         openmp, mkl = (int(os.environ[f"{name}_NUM_THREADS"]) for name in ("OMP", "MKL"))
         report(epoch_of(2, openmp, mkl, 0.5, 0.5, 0.1, 1000.0, os.getpid()))
         return None
+    if word == "unpicklable":
+        return lambda: None  # type: ignore[return-value]
     return train(trial, report, device)
 
 

@@ -42,7 +42,10 @@ class Allocator(Protocol):
 
     It is deterministic: the same calls in the same order give the same asks. After a restart it is
     rebuilt by telling it the trials of the table, in the table's order, before the first `ask`;
-    what had been asked for and not told is then asked for again if it is still wanted.
+    what had been asked for and not told is then asked for again if it is still wanted. It may also
+    be told trials that it has not asked for. It asks for no trial twice, nor for one that it knows.
+
+    ``tests/allocation/allocator_contract.py`` has the tests that every allocator inherits.
     """
 
     def ask(self) -> Ask | None:
@@ -52,7 +55,10 @@ class Allocator(Protocol):
         """Training begins now: limits of time count from here, or else from the first `ask`."""
 
     def tell(self, ask: Ask, result: Result | None) -> None:
-        """Take in what a trial came to, None if it failed. Unknown trials are ignored."""
+        """Take in what a trial came to, None if it failed; its first result stands.
+
+        Trials of unknown variants and rungs are ignored.
+        """
 
     @property
     def done(self) -> bool:

@@ -21,6 +21,7 @@ class BaselineFirst:
         self._allocator = allocator
         self._baseline = baseline
         self._first = [Ask(baseline, seed) for seed in FIRST_SEEDS[:most]]
+        self._known = allocator.remaining().keys()
         self._asked: set[Ask] = set()
         self._told: set[Ask] = set()
         self._over = False
@@ -32,7 +33,10 @@ class BaselineFirst:
     def ask(self) -> Ask | None:
         """The next of the baseline's trials; None until all are told; then as the other says."""
         if not self.waiting:
-            return self._allocator.ask()
+            ask = self._allocator.ask()
+            while ask in self._asked:  # it runs, and another variant's trial has been told
+                ask = self._allocator.ask()
+            return ask
         for ask in self._first:
             if ask not in self._asked and ask not in self._told:
                 self._asked.add(ask)
@@ -42,7 +46,8 @@ class BaselineFirst:
     def tell(self, ask: Ask, result: Result | None) -> None:
         """Take in a trial, and pass it on."""
         self._told.add(ask)
-        self._over = self._over or ask.variant != self._baseline
+        other = ask.variant != self._baseline and (ask.variant, ask.rung) in self._known
+        self._over = self._over or other
         self._allocator.tell(ask, result)
 
     @property

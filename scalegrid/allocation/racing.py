@@ -67,7 +67,7 @@ class Racing:
         self._stand: Callable[..., Standing | None] = (
             TrialStanding.of if len(rungs) == 1 else RungStanding.at(rungs, goes_on)
         )
-        self._top = rungs[-1]
+        self._rungs, self._top = frozenset(rungs), rungs[-1]
         self._started: float | None = None
         self._finished: dict[Ask, Result] = {}
         self._failed: set[Ask] = set()
@@ -92,7 +92,8 @@ class Racing:
 
     def tell(self, ask: Ask, result: Result | None) -> None:
         """Take in what a trial came to, larger being better; None if it failed."""
-        if ask.variant not in self._variants:
+        known = ask.variant in self._variants and ask.rung in self._rungs
+        if not known or ask in self._finished or ask in self._failed:
             return
         self._running.discard(ask)
         if result is None:

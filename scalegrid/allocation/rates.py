@@ -38,11 +38,15 @@ class RateSearch:
         return None
 
     def tell(self, rate: float, loss: float | None) -> None:
-        """Take in the loss at ``rate``, None if training failed; other rates are ignored."""
+        """Take in the loss at ``rate``, None if training failed; the first one stands.
+
+        Other rates are ignored.
+        """
         step = round(math.log(rate / self._centre, FACTOR))
         if math.isclose(rate, self._rate(step), rel_tol=1e-6):
             self._asked.add(step)
-            self._losses[step] = math.inf if loss is None or math.isnan(loss) else loss
+            told = math.inf if loss is None or math.isnan(loss) else loss
+            self._losses.setdefault(step, told)
 
     @property
     def done(self) -> bool:

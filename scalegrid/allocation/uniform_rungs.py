@@ -72,7 +72,7 @@ class UniformRungs:
     def tell(self, ask: Ask, result: Result | None) -> None:
         """Take in what a trial came to, larger being better; None if it failed."""
         if ask in self._planned:
-            self._told[ask] = result
+            self._told.setdefault(ask, result)
 
     @property
     def done(self) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from scalegrid.executors.base import Event
+from scalegrid.executors.base import CLOSED, Event
 from scalegrid.training.attempt import TRAIN, attempt, find
 from scalegrid.training.trial import Trial
 
@@ -16,6 +16,7 @@ class InlineExecutor:
         self._device = device
         self._train = find(function)
         self._queue: deque[Trial] = deque()
+        self._closed = False
 
     @property
     def capacity(self) -> int:
@@ -23,7 +24,13 @@ class InlineExecutor:
         return 1
 
     def submit(self, trial: Trial) -> None:
-        """Put ``trial`` in the queue."""
+        """Put ``trial`` in the queue.
+
+        Raises:
+            RuntimeError: the executor is closed.
+        """
+        if self._closed:
+            raise RuntimeError(CLOSED)
         self._queue.append(trial)
 
     def collect(self, timeout: float | None = None) -> list[Event]:
@@ -42,5 +49,6 @@ class InlineExecutor:
         self._queue.clear()
 
     def cancel(self) -> None:
-        """Empty the queue."""
+        """Empty the queue; the executor is then closed."""
         self._queue.clear()
+        self._closed = True

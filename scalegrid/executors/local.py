@@ -17,8 +17,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
+from multiprocessing.reduction import ForkingPickler
 
-from scalegrid.executors.base import Event, Executor
+from scalegrid.executors.base import CLOSED, Event, Executor
 from scalegrid.executors.placement import Placement
 from scalegrid.training.attempt import TRAIN, attempt, find
 from scalegrid.training.cpu import keep_freed_memory
@@ -66,13 +67,13 @@ class _Worker:
     began: float = 0.0
     epochs: list[Epoch] = field(default_factory=list)
 
-    def start_trial(self, trial: Trial) -> None:
+    def start_trial(self, trial: Trial, pickled: memoryview) -> None:
         """Send a trial to the process.
 
         Raises:
             OSError: the process is dead.
         """
-        self.pipe.send(trial)
+        self.pipe.send_bytes(pickled)
         self.trial, self.began, self.epochs = trial, time.monotonic(), []
 
     def received(self) -> list[_Message]:
@@ -120,7 +121,7 @@ class LocalExecutor:
         function: str = TRAIN,
     ) -> None:
         self._job = (function, threads)
-        self._queue: deque[Trial] = deque()
+        self._queue: deque[tuple[Trial, memoryview]] = deque()
         self._failed_starts = 0
         self._workers: list[_Worker] = []
         try:
@@ -136,8 +137,15 @@ class LocalExecutor:
         return len(self._workers)
 
     def submit(self, trial: Trial) -> None:
-        """Start ``trial`` as soon as a worker is free."""
-        self._queue.append(trial)
+        """Start ``trial`` as soon as a worker is free.
+
+        Raises:
+            RuntimeError: the executor is closed.
+            TypeError, pickle.PicklingError: the trial is not plain data.
+        """
+        if not self._workers:
+            raise RuntimeError(CLOSED)
+        self._queue.append((trial, ForkingPickler.dumps(trial)))
         self._assign()
 
     def collect(self, timeout: float | None = None) -> list[Event]:
@@ -196,7 +204,7 @@ class LocalExecutor:
                 return
             if worker.ready and worker.trial is None:
                 with suppress(OSError):  # it died idle, and `_receive` replaces it
-                    worker.start_trial(self._queue[0])
+                    worker.start_trial(*self._queue[0])
                     self._queue.popleft()
 
     def _receive(self, worker: _Worker) -> list[Event]:

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import pytest
+from allocator_contract import IDS, AllocatorContract
 
 from scalegrid.allocation import Ask, BaselineFirst, Racing, Result, Uniform
+
+
+class TestBaselineFirst(AllocatorContract):
+    def make(self) -> BaselineFirst:
+        return BaselineFirst(Uniform(IDS[::-1], seeds=2), "base")
 
 
 def make(seeds: int = 1) -> BaselineFirst:
@@ -49,13 +55,6 @@ def test_what_is_left_never_changes_but_by_asking(seeds: int) -> None:
         assert ask is not None
         running.append(ask)
         assert sum(allocator.remaining().values()) == total - made - 1
-
-
-def test_after_a_restart_only_what_is_missing_is_asked_for() -> None:
-    allocator = make()
-    allocator.tell(Ask("base", 1), Result(0.4))
-    assert allocator.ask() == Ask("base", 0)
-    assert allocator.ask() is None
 
 
 def test_where_others_have_trials_there_is_nothing_to_wait_for() -> None:

@@ -4,10 +4,21 @@ import math
 from collections.abc import Callable
 
 import pytest
+from allocator_contract import AskTellContract
 from hypothesis import given
 from hypothesis import strategies as st
 
 from scalegrid.allocation.rates import FACTOR, MOST, RateSearch
+
+
+class TestRateSearch(AskTellContract[float, float]):
+    strange = (0.2, 0.4)
+
+    def make(self) -> RateSearch:
+        return RateSearch(0.25)
+
+    def result(self, ask: float) -> float:
+        return math.log(ask / 0.01) ** 2
 
 
 def search(loss: Callable[[float], float | None], centre: float = 0.25) -> tuple[RateSearch, int]:
@@ -59,17 +70,3 @@ def test_it_ends_where_the_best_is_always_further() -> None:
     found, count = search(lambda rate: -rate)
     assert count == MOST
     assert found.best == pytest.approx(max(found.losses), rel=0.01)
-
-
-def test_told_again_it_goes_on_where_it_was() -> None:
-    first = RateSearch(0.25)
-    told = {}
-    for _ in range(2):
-        rate = first.ask()
-        assert rate is not None
-        told[rate] = -rate
-        first.tell(rate, -rate)
-    again = RateSearch(0.25)
-    for rate, loss in told.items():
-        again.tell(rate, loss)
-    assert again.ask() == first.ask()

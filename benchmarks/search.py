@@ -24,8 +24,8 @@ import argparse
 import json
 import math
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
@@ -209,11 +209,16 @@ def needed(worlds: Sequence[World], name: Name) -> Needed:
     return Needed(counted.mean(), error, float(np.median(counted)), found.count(None))
 
 
-def rows(kind: str, worlds: Sequence[World], random: float) -> Iterator[dict[str, object]]:
-    """The table of worlds of a kind, in which random search needs so many trials on average."""
+def rows(
+    kind: str, make: Callable[[int], World], seeds: Sequence[int], random: float
+) -> Iterator[dict[str, object]]:
+    """The table of worlds of a kind, in which random search needs so many trials on average.
+
+    Every searcher gets worlds of its own, which have no memory of another's trials.
+    """
     yield _row(kind, "random", Needed(random, 0.0, math.nan, 0), random)
     for name in COMPARED:
-        yield _row(kind, name, needed(worlds, name), random)
+        yield _row(kind, name, needed([make(seed) for seed in seeds], name), random)
 
 
 def _row(kind: str, name: Name, found: Needed, random: float) -> dict[str, object]:
@@ -262,12 +267,12 @@ def main() -> None:
         train(given.results, given.data, given.networks)
         return
     seeds = range(given.runs)
-    found = list(rows("simulated", [Landscape(seed) for seed in seeds], 1 / TOP))
+    found = list(rows("simulated", Landscape, seeds, 1 / TOP))
     try:
         tables = load_search(TABLE, given.results)
         count = len(tables.sampled)
         random = (count + 1) / (good_of(count) + 1)
-        found += rows(f"{count} trained", [Table(tables, seed) for seed in seeds], random)
+        found += rows(f"{count} trained", partial(Table, tables), seeds, random)
     except UserError as error:
         print(f"no real table: {error}", file=sys.stderr)
     publish("search", found, given.out)

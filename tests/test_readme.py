@@ -20,6 +20,11 @@ from scalegrid.results import schema as tables
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 TABLES = (ROOT / "docs" / "tables.md").read_text(encoding="utf-8")
+[SEGMENT] = re.findall(
+    r"^```python\n(import torch.*?)^```",
+    (ROOT / "docs" / "trainer.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
 BLOCKS = re.findall(
     r"^```(console|python|text)\n(.*?)^```", README + TABLES, re.MULTILINE | re.DOTALL
 )
@@ -48,7 +53,10 @@ def run(command: str) -> str:
         assert words[0] == "scalegrid", part
         if words[1] in ("sweep", "plan"):
             given = {word[2:].replace("-", "_") for word in words if word.startswith("--")}
-            for key, value in brief(given).items():
+            shorter = brief(given)
+            if "trainer" in given:  # which has images and a recipe of its own
+                shorter = {key: shorter[key] for key in ("candidates", "resolution", "workers")}
+            for key, value in shorter.items():
                 flag = key.replace("_", "-")
                 words += [f"--no-{flag}"] if value is False else [f"--{flag}", str(value)]
             if "cuda" in words and not torch.cuda.is_available():
@@ -94,6 +102,7 @@ def test_every_example_runs(reader: Path, capsys: pytest.CaptureFixture[str]) ->
             assert re.search(pattern(text), printed, re.DOTALL), printed
         elif "def mynet" in text:
             Path("mynet.py").write_text(text)
+            Path("segment.py").write_text(SEGMENT)
         else:
             exec(compile(text, "README.md", "exec"), {"__name__": "__main__"})
             says = [word for word in ("best with probability", "are wrong in") if word in text]

@@ -9,11 +9,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from scalegrid.training.answers import Answers
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
+from scalegrid.util import disk
 from scalegrid.util.files import replace_file
 
 IMAGES = 80
@@ -63,12 +65,13 @@ def _recalled(trial: Trial) -> int:
 
 
 def _keep(trial: Trial, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
     name = f"{trial.line}-{trial.rung}.safetensors"
-    replace_file(folder / name, lambda file: file.write(b"0" * 1000))
-    for path in folder.glob(f"{trial.line}-*.safetensors"):
-        if path.name != name:
-            path.unlink()
+    with suppress(OSError):  # then a later rung trains from its start
+        disk.make_folders(folder)
+        replace_file(folder / name, lambda file: file.write(b"0" * 1000))
+        for path in folder.glob(f"{trial.line}-*.safetensors"):
+            if path.name != name:
+                disk.remove(path)
 
 
 def learn(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:

@@ -41,7 +41,7 @@ from scalegrid.results.schema import (
     write_table,
 )
 from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
-from scalegrid.util import yaml
+from scalegrid.util import disk, yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import remove_partial_files, replace_file
 from scalegrid.util.locks import HeldError, Lock
@@ -89,7 +89,7 @@ class Store:
             self._made = [
                 p for p in (*reversed(self.folder.parents), self.folder) if not p.exists()
             ]
-            self.folder.mkdir(parents=True, exist_ok=True)
+            disk.make_folders(self.folder)
             self.lock.acquire()
             remove_partial_files(self.folder)
         except HeldError as held:
@@ -119,7 +119,7 @@ class Store:
         unused = self.folder in self._made and not (self.folder / self.spec_file).exists()
         if unused:
             with suppress(OSError):
-                self.lock.path.unlink(missing_ok=True)
+                disk.remove(self.lock.path)
         self.lock.release()
         if unused:
             self._remove_made()
@@ -128,7 +128,7 @@ class Store:
         """Remove the folders that were not there before, as far as they are empty."""
         for path in reversed(self._made):
             with suppress(OSError):
-                path.rmdir()
+                disk.remove_folder(path)
 
     def add_rate(self, row: Row) -> None:
         """Store a training that tried a learning rate, durably; it need not be started for that.

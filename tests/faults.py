@@ -7,7 +7,7 @@ import io
 import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
@@ -165,7 +165,9 @@ def faulty(root: Path, kind: Kind | None = None, at: int = -1) -> Iterator[Fault
     def stand_in(name: str) -> Callable[..., Any]:
         return lambda *arguments: faulty.call(name, *arguments)
 
-    with mock.patch.multiple(disk, **{name: stand_in(name) for name in CALLS}):
+    with ExitStack() as patches:
+        for name in CALLS:
+            patches.enter_context(mock.patch.object(disk, name, stand_in(name)))
         try:
             yield faulty
         except Gone:

@@ -113,14 +113,16 @@ class Store:
 
     def __exit__(self, *_exception: object) -> None:
         """Unlock the folder, with all in its tables; remove it if no sweep was started in it."""
-        if self._journalled:
-            with suppress(UserError):  # then it stays in the journal
-                self._write()
         unused = self.folder in self._made and not (self.folder / self.spec_file).exists()
-        if unused:
-            with suppress(OSError):
-                disk.remove(self.lock.path)
-        self.lock.release()
+        try:
+            if self._journalled:
+                with suppress(UserError):  # then it stays in the journal
+                    self._write()
+            if unused:
+                with suppress(OSError):
+                    disk.remove(self.lock.path)
+        finally:
+            self.lock.release()
         if unused:
             self._remove_made()
 
@@ -215,7 +217,8 @@ class Store:
         write_table(self.folder / ANSWERS_FILE, rows.answers)
         write_table(self.folder / TRIALS_FILE, rows.trials)
         for path in old:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # its trials are in the tables, and stay so
+                disk.remove(path)
         self._written, self._journalled = len(rows.trials), 0
         self._journal = Journal(self.folder, self._written)
         self._known = rows if self._written < _SHORT else None

@@ -46,9 +46,14 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object], *, durable: bo
 
 def remove_partial_files(folder: Path) -> None:
     """Delete the unfinished files of killed processes in ``folder``, as far as that can be done."""
-    for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+    for path in partial_files(folder):
         with suppress(OSError):
             disk.remove(path)
+
+
+def partial_files(folder: Path) -> list[Path]:
+    """The unfinished files in ``folder``, of killed processes or of one that is writing them."""
+    return list(folder.glob(f"{_PREFIX}*{_SUFFIX}"))
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:

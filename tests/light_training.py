@@ -41,7 +41,8 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> Answers
             log.write(f"{trial.trial} {recalled}\n" if trial.checkpoints else f"{trial.trial}\n")
     for number in range(1, trial.epochs + 1):
         pause = float(os.environ.get("LIGHT_SECONDS", "0")) * draw.uniform(0.5, 1.5)
-        time.sleep(0 if number <= recalled else pause)
+        if pause and number > recalled:
+            time.sleep(pause)
         losses, right = (draw.random(), draw.random()), draw.randrange(IMAGES)
         top1, own = right / IMAGES, float(number > recalled)
         report(epoch_of(number, *losses, top1, max(top1, draw.random()), 0.1, 1000.0, 0.01, own))

@@ -150,7 +150,11 @@ def left_in(folder: Path) -> tuple[object, ...]:
     names = {str(path.relative_to(folder.parent)) for path in folder.parent.rglob("*")}
     status = read_status(folder)
     assert status is None or (status.state, status.ended) == ("finished", len(found.trials))
-    return names - {f"{NAME}/{STATUS_FILE}"}, (folder / "sweep.yaml").read_text(), shown
+    return (
+        names - {f"{NAME}/{name}" for name in (STATUS_FILE, ".lock")},
+        (folder / "sweep.yaml").read_text(),
+        shown,
+    )
 
 
 def _measured(table: Any) -> list[str]:

@@ -36,7 +36,7 @@ from scalegrid.progress.first_trials import FirstTrials
 from scalegrid.progress.hours import check_hours, within_hours
 from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.rate import machine_rate, rate_of, remember_rate, stored_rate
-from scalegrid.progress.status import State
+from scalegrid.progress.status import State, read_status, write_finished
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.checkpoints import (
     CHECKPOINTS,
@@ -44,6 +44,7 @@ from scalegrid.results.checkpoints import (
     check_disk,
     remove_checkpoints,
 )
+from scalegrid.results.journal import journals
 from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant_rows
 from scalegrid.results.schema import Row
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
@@ -51,6 +52,7 @@ from scalegrid.track import Tracking
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
+from scalegrid.util.files import partial_files
 from scalegrid.util.processes import ignore_interruptions, stoppable
 
 
@@ -342,9 +344,6 @@ def _finished_already(
     if not _replay(spec, planned, made, stored).done:
         return None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
-    if (spec.folder / CHECKPOINTS).exists():  # a run was killed at its very end, or runs now
-        with suppress(UserError), Store(spec.folder):
-            remove_checkpoints(spec.folder)
     if judging != stored.spec:
         with Store(spec.folder) as store:
             now = store.stored or stored
@@ -352,11 +351,25 @@ def _finished_already(
     ids = {row["variant"] for row in planned}
     rows = [row for row in stored.trials.to_pylist() if row["variant"] in ids]
     failed = sum(row["status"] == "failed" for row in rows)
+    if _left_over(spec.folder):
+        with suppress(UserError), Store(spec.folder) as store:
+            now = store.stored or stored
+            store.start(judging, now.planned, now.data, now.skipped)
+            remove_checkpoints(spec.folder)
+            write_finished(spec.folder, len(rows) - failed, failed)
     trials = f"{len(rows)} trials" + (f", {failed} of them failed" if failed else "")
     display.note(
         f"{spec.name} is finished already: {trials}, in {spec.folder}; nothing was trained."
     )
     return SweepOutcome(str(spec.name), spec.folder, finished=len(rows) - failed, failed=failed)
+
+
+def _left_over(folder: Path) -> bool:
+    """Whether a run of a finished sweep was stopped at its very end, or runs now."""
+    status = read_status(folder)
+    unsaid = status is not None and status.state != "finished"
+    left = [*journals(folder), *partial_files(folder), *folder.glob(CHECKPOINTS)]
+    return unsaid or bool(left)
 
 
 def _trials_made(planned: Sequence[Row], stored: Stored | None) -> list[Row]:

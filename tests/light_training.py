@@ -9,11 +9,13 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from scalegrid.training.answers import Answers
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
+from scalegrid.util import disk
 from scalegrid.util.files import replace_file
 
 IMAGES = 80
@@ -39,7 +41,8 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str) -> Answers
             log.write(f"{trial.trial} {recalled}\n" if trial.checkpoints else f"{trial.trial}\n")
     for number in range(1, trial.epochs + 1):
         pause = float(os.environ.get("LIGHT_SECONDS", "0")) * draw.uniform(0.5, 1.5)
-        time.sleep(0 if number <= recalled else pause)
+        if pause and number > recalled:
+            time.sleep(pause)
         losses, right = (draw.random(), draw.random()), draw.randrange(IMAGES)
         top1, own = right / IMAGES, float(number > recalled)
         report(epoch_of(number, *losses, top1, max(top1, draw.random()), 0.1, 1000.0, 0.01, own))
@@ -63,12 +66,13 @@ def _recalled(trial: Trial) -> int:
 
 
 def _keep(trial: Trial, folder: Path) -> None:
-    folder.mkdir(exist_ok=True)
     name = f"{trial.line}-{trial.rung}.safetensors"
-    replace_file(folder / name, lambda file: file.write(b"0" * 1000))
-    for path in folder.glob(f"{trial.line}-*.safetensors"):
-        if path.name != name:
-            path.unlink()
+    with suppress(OSError):  # then a later rung trains from its start
+        disk.make_folders(folder)
+        replace_file(folder / name, lambda file: file.write(b"0" * 1000))
+        for path in folder.glob(f"{trial.line}-*.safetensors"):
+            if path.name != name:
+                disk.remove(path)
 
 
 def learn(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:

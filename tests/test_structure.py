@@ -1,6 +1,7 @@
 """The map of the package: which rooms there are, and who may import whom."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -83,3 +84,18 @@ def test_the_map_names_every_room() -> None:
     for name in ROOMS:
         shown = f"{name}/" if (PACKAGE / name).is_dir() else f"{name}.py"
         assert shown in picture, shown
+
+
+def test_the_disk_is_changed_in_one_module_only() -> None:
+    """Locks, and folders that trackers and torchvision fill, are not results."""
+    change = re.compile(
+        r"os\.(replace|rename|fsync|ftruncate|unlink|remove|mkdir|makedirs|rmdir)\(|shutil\.rmtree"
+        r"|\.(unlink|mkdir|rmdir|touch|write_bytes)\(|[\w)]\.write_text\(|open\([^)\n]*\"[wax]b?\""
+    )
+    free = {"util.disk", "util.locks", "track.trackers", "data.torchvision", "__main__"}
+    others = {
+        module
+        for module, path in MODULES.items()
+        if change.search(re.sub(r"disk\.opened\(", "(", path.read_text(encoding="utf-8")))
+    }
+    assert others <= {f"scalegrid.{module}" for module in free}

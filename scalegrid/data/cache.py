@@ -16,7 +16,6 @@ import io
 import json
 import os
 import shutil
-import tempfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
@@ -30,6 +29,7 @@ import numpy.typing as npt
 from scalegrid.data.changes import folder_of, remember
 from scalegrid.data.decoding import Chunk, decode
 from scalegrid.data.sources import SPLITS, Source, Split, Statistics
+from scalegrid.util import disk
 from scalegrid.util.errors import ImageError, UserError, unusable
 from scalegrid.util.files import cache_root
 from scalegrid.util.locks import Lock
@@ -115,7 +115,7 @@ def prepare(
         remember(source, root)
         return replace(ready, source=source, note=note)
     with _writable(root):
-        directory.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(directory)
         with Lock(directory / "lock"):
             missing = [side for side in missing if not _is_whole(directory / str(side))]
             if missing:
@@ -216,8 +216,7 @@ class _Writer:
 
     def finish(self) -> tuple[int, int]:
         """Make the file durable; returns its size and CRC-32."""
-        self.file.flush()
-        os.fsync(self.file.fileno())
+        disk.sync(self.file)
         return self.size, self.crc
 
 
@@ -230,11 +229,12 @@ def _build(
 ) -> None:
     """Write the folders of `resolutions`; the caller holds the lock on `directory`."""
     for leftover in directory.glob(f"{_UNFINISHED}*"):  # by a process that was killed
-        shutil.rmtree(leftover)
-    with tempfile.TemporaryDirectory(prefix=_UNFINISHED, dir=directory) as name:
-        folders = [Path(name) / str(side) for side in resolutions]
-        for folder in folders:
-            folder.mkdir()
+        disk.remove_tree(leftover)
+    unfinished = directory / f"{_UNFINISHED}{os.getpid()}"
+    try:
+        folders = [unfinished / str(side) for side in resolutions]
+        for folder in (unfinished, *folders):
+            disk.make_folder(folder)
         records = _write_images(source, folders, resolutions, workers, progress)
         for folder, record in zip(folders, records, strict=True):
             for split in SPLITS:
@@ -243,8 +243,10 @@ def _build(
                 record[f"{split}-labels.npy"] = _write_file(folder / f"{split}-labels.npy", content)
             _write_file(folder / _RECORD, json.dumps(record).encode())
             final = directory / folder.name
-            shutil.rmtree(final, ignore_errors=True)  # what exists is damaged
-            folder.rename(final)
+            disk.remove_tree(final)  # what exists is damaged
+            disk.rename(folder, final)
+    finally:
+        disk.remove_tree(unfinished)
 
 
 def _write_images(
@@ -258,7 +260,9 @@ def _write_images(
     with ExitStack() as stack:
         writers: dict[Split, list[_Writer]] = {}
         for split in SPLITS:
-            files = [stack.enter_context((path / f"{split}.npy").open("wb")) for path in folders]
+            files = [
+                stack.enter_context(disk.opened(path / f"{split}.npy", "wb")) for path in folders
+            ]
             writers[split] = [_Writer(file) for file in files]
             for writer, side in zip(writers[split], resolutions, strict=True):
                 images = (len(source.labels(split)), side, side, source.channels)
@@ -314,7 +318,7 @@ def _npy_header(array: npt.NDArray[np.generic]) -> bytes:
 
 
 def _write_file(path: Path, content: bytes) -> tuple[int, int]:
-    with path.open("wb") as file:
+    with disk.opened(path, "wb") as file:
         writer = _Writer(file)
         writer.write(content)
         return writer.finish()

@@ -17,6 +17,7 @@ import numpy as np
 
 from scalegrid.data.convert import fit
 from scalegrid.data.sources import Content, Source, Split
+from scalegrid.util import disk
 from scalegrid.util.files import cache_root, digest, replace_file
 
 _FILES = "files.json"
@@ -35,7 +36,7 @@ def remember(source: Source, root: Path) -> None:
     if source.contents is None or path.exists():
         return
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(path.parent)
         _write(path, _listing(source, source.contents()))
 
 
@@ -86,7 +87,7 @@ def since(source: Source, fingerprint: str) -> tuple[Source, tuple[str, ...]]:
         return source, changed
     with suppress(OSError):  # trials see these files from now on
         _write(folder / _FILES, listing)
-        (folder / _BAD).unlink(missing_ok=True)
+        disk.remove(folder / _BAD)
     return replace(source, fingerprint=fingerprint), ()
 
 

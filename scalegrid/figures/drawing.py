@@ -10,6 +10,7 @@ from operator import methodcaller
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from scalegrid.util import disk
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 from scalegrid.util.text import did_you_mean, enumerated
@@ -208,7 +209,7 @@ def _render(
 
 def _write(files: Mapping[str, bytes], folder: Path) -> list[Path]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(folder)
         for name, content in files.items():
             replace_file(folder / name, methodcaller("write", content), durable=False)
     except OSError as error:

@@ -24,6 +24,7 @@ from scalegrid.data.sources import Pixels
 from scalegrid.executors import Executor, Placement
 from scalegrid.plan import Plan, make_trial, trial_work, trial_works
 from scalegrid.training.trial import Outcome
+from scalegrid.util import disk
 from scalegrid.util.files import cache_root, digest, replace_file
 from scalegrid.util.processor import processor
 
@@ -88,7 +89,7 @@ def remember_rate(plan: Plan, placement: Placement, rate: float) -> None:
     """Keep ``rate`` beside the caches; where that is impossible it is measured again next time."""
     path = _file(plan, placement)
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(path.parent)
         text = json.dumps(rate).encode()
         replace_file(path, lambda file: file.write(text), durable=False)
 

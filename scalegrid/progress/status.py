@@ -113,6 +113,16 @@ def write_status(folder: Path, status: Status) -> None:
         replace_file(folder / STATUS_FILE, lambda file: file.write(text), durable=False)
 
 
+def write_finished(folder: Path, finished: int, failed: int) -> None:
+    """Say that a sweep is finished, where a run of it was stopped before it could say so."""
+    status = read_status(folder)
+    if status is not None and status.state != "finished":
+        ended = {"finished": finished, "failed": failed, "total": finished + failed}
+        unknown = {"seconds_left": None, "best": None, "certainty": None, "doing": None}
+        values = {**vars(status), **ended, **unknown, "running": (), "problem": None}
+        write_status(folder, Status(**{**values, "state": "finished"}))
+
+
 def read_status(folder: Path) -> Status | None:
     """The last status of the sweep in ``folder``; None if it never had one.
 

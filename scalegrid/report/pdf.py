@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from scalegrid.util import disk
 from scalegrid.util.errors import UserError
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome", "msedge", "brave-browser")
@@ -30,7 +31,7 @@ def print_pdf(page: Path) -> Path:
     pdf = page.with_suffix(".pdf")
     if pdf == page:
         raise UserError(f"the page is called {page} itself; give it another --output to print it.")
-    pdf.unlink(missing_ok=True)
+    disk.remove(pdf)
     with tempfile.TemporaryDirectory() as profile:
         command = [browser, "--headless", "--disable-gpu", f"--user-data-dir={profile}"]
         command += ["--no-sandbox", "--no-pdf-header-footer", f"--print-to-pdf={pdf.absolute()}"]

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Set
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from scalegrid.allocation import Line
 from scalegrid.plan import Plan
 from scalegrid.plan.rungs import GB, all_checkpoints_bytes, checkpoint_bytes
 from scalegrid.training.trial import Trial, trial_id
+from scalegrid.util import disk
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import remove_partial_files
 
@@ -44,7 +46,7 @@ class KeptCheckpoints:
             if self._has_room(size := path.stat().st_size):
                 self._sizes[_line_of(path)] = size
             else:
-                path.unlink()
+                _remove(path)
 
     def lend(self, trial: Trial, wanted: Set[Line]) -> Trial:
         """The trial with the folder, to keep its checkpoint there if it is wanted and has room."""
@@ -64,7 +66,7 @@ class KeptCheckpoints:
         self._sizes = {line: size for line, size in self._sizes.items() if line in lines}
         for path in self._folder.glob("*"):
             if _line_of(path) not in lines:
-                path.unlink(missing_ok=True)
+                _remove(path)
 
     def _has_room(self, size: float) -> bool:
         return sum(self._sizes.values()) + size <= GB * self._spec.keep_checkpoints
@@ -91,7 +93,12 @@ def check_disk(plan: Plan) -> None:
 
 def remove_checkpoints(folder: Path) -> None:
     """Delete all checkpoints of the sweep in ``folder``, with their folder, if there is one."""
-    shutil.rmtree(folder / CHECKPOINTS, ignore_errors=True)
+    disk.remove_tree(folder / CHECKPOINTS)
+
+
+def _remove(path: Path) -> None:
+    with suppress(OSError):  # it takes up room, and nothing worse
+        disk.remove(path)
 
 
 def _line_of(path: Path) -> str:

@@ -10,7 +10,6 @@ earlier table is no part of the sweep.
 from __future__ import annotations
 
 import json
-import os
 import zlib
 from base64 import b64decode, b64encode
 from collections.abc import Iterator
@@ -24,8 +23,8 @@ import pyarrow.parquet as pq
 from scalegrid.results.gathered import Rows
 from scalegrid.results.rows import RowDict
 from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, make_table
+from scalegrid.util import disk
 from scalegrid.util.errors import UserError
-from scalegrid.util.files import sync_folder
 
 _PATTERN = "journal-*.jsonl"
 
@@ -58,18 +57,17 @@ class Journal:
         """
         new = not self._path.exists()
         try:
-            with self._path.open("ab") as file:
+            with disk.opened(self._path, "ab") as file:
                 end = file.tell()
                 try:
                     file.write(_line(rows))
-                    file.flush()
-                    os.fsync(file.fileno())
+                    disk.sync(file)
                 except BaseException:
                     with suppress(OSError):
-                        os.ftruncate(file.fileno(), end)
+                        disk.truncate(file, end)
                     raise
             if new:
-                sync_folder(self._path.parent)
+                disk.sync_folder(self._path.parent)
         except OSError as error:
             raise UserError(
                 f"cannot write {self._path}: {error.strerror or error}; mend that and run the same "

@@ -41,7 +41,7 @@ from scalegrid.results.schema import (
     write_table,
 )
 from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
-from scalegrid.util import yaml
+from scalegrid.util import disk, yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import remove_partial_files, replace_file
 from scalegrid.util.locks import HeldError, Lock
@@ -89,7 +89,7 @@ class Store:
             self._made = [
                 p for p in (*reversed(self.folder.parents), self.folder) if not p.exists()
             ]
-            self.folder.mkdir(parents=True, exist_ok=True)
+            disk.make_folders(self.folder)
             self.lock.acquire()
             remove_partial_files(self.folder)
         except HeldError as held:
@@ -113,14 +113,16 @@ class Store:
 
     def __exit__(self, *_exception: object) -> None:
         """Unlock the folder, with all in its tables; remove it if no sweep was started in it."""
-        if self._journalled:
-            with suppress(UserError):  # then it stays in the journal
-                self._write()
         unused = self.folder in self._made and not (self.folder / self.spec_file).exists()
-        if unused:
-            with suppress(OSError):
-                self.lock.path.unlink(missing_ok=True)
-        self.lock.release()
+        try:
+            if self._journalled:
+                with suppress(UserError):  # then it stays in the journal
+                    self._write()
+            if unused:
+                with suppress(OSError):
+                    disk.remove(self.lock.path)
+        finally:
+            self.lock.release()
         if unused:
             self._remove_made()
 
@@ -128,7 +130,7 @@ class Store:
         """Remove the folders that were not there before, as far as they are empty."""
         for path in reversed(self._made):
             with suppress(OSError):
-                path.rmdir()
+                disk.remove_folder(path)
 
     def add_rate(self, row: Row) -> None:
         """Store a training that tried a learning rate, durably; it need not be started for that.
@@ -215,7 +217,8 @@ class Store:
         write_table(self.folder / ANSWERS_FILE, rows.answers)
         write_table(self.folder / TRIALS_FILE, rows.trials)
         for path in old:
-            path.unlink(missing_ok=True)
+            with suppress(OSError):  # its trials are in the tables, and stay so
+                disk.remove(path)
         self._written, self._journalled = len(rows.trials), 0
         self._journal = Journal(self.folder, self._written)
         self._known = rows if self._written < _SHORT else None

@@ -17,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from scalegrid.util import disk
 from scalegrid.util.files import replace_file
 
 _SUFFIX = ".safetensors"
@@ -57,14 +58,14 @@ class Checkpoints:
             TypeError: something in it is neither a tensor nor a number nor text, nor a list, tuple
                 or dictionary of such.
         """
-        self._folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(self._folder)
         tensors: dict[str, Tensor] = {}
         header = {_KEY: json.dumps(_plain([self._made_with, state], tensors))}
         content = save(tensors, header)
         replace_file(self._path(rung), lambda file: file.write(content))
         for lower in self._rungs():
             if lower < rung:
-                self._path(lower).unlink(missing_ok=True)
+                disk.remove(self._path(lower))
 
     def _path(self, rung: int) -> Path:
         return self._folder / f"{self._line}-{rung}{_SUFFIX}"

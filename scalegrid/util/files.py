@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
 import os
@@ -12,11 +11,12 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from scalegrid.util import disk
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _PREFIX, _SUFFIX = ".", ".partial"
-_NO_SYNC = {errno.EINVAL, errno.ENOSYS, errno.ENOTSUP, errno.EBADF}
 
 
 def replace_file(path: Path, write: Callable[[BinaryIO], object], *, durable: bool = True) -> None:
@@ -31,41 +31,29 @@ def replace_file(path: Path, write: Callable[[BinaryIO], object], *, durable: bo
     """
     partial = path.with_name(f"{_PREFIX}{path.name}.{os.getpid()}{_SUFFIX}")
     try:
-        with partial.open("wb") as file:
+        with disk.opened(partial, "wb") as file:
             write(file)
             if durable:
-                file.flush()
-                os.fsync(file.fileno())
-        os.replace(partial, path)
+                disk.sync(file)
+        disk.rename(partial, path)
     except BaseException:
         with suppress(OSError):
-            partial.unlink()
+            disk.remove(partial)
         raise
     if durable:
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make the names of the files in ``folder`` durable (fsync of a directory, POSIX only).
-
-    Some file systems of networks refuse that, and keep names by their own rules.
-    """
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno not in _NO_SYNC:
-            raise
-    finally:
-        os.close(descriptor)
+        disk.sync_folder(path.parent)
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Delete the unfinished files of killed processes in ``folder``."""
-    for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
-        path.unlink(missing_ok=True)
+    """Delete the unfinished files of killed processes in ``folder``, as far as that can be done."""
+    for path in partial_files(folder):
+        with suppress(OSError):
+            disk.remove(path)
+
+
+def partial_files(folder: Path) -> list[Path]:
+    """The unfinished files in ``folder``, of killed processes or of one that is writing them."""
+    return list(folder.glob(f"{_PREFIX}*{_SUFFIX}"))
 
 
 def is_folder(entry: os.DirEntry[str]) -> bool:
@@ -132,7 +120,7 @@ def recalled(
             return kept
     value = compute()
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(path.parent)
         text = json.dumps(value).encode()
         replace_file(path, lambda file: file.write(text), durable=False)
     return value
@@ -154,5 +142,5 @@ def save_arrays(path: Path, **arrays: NDArray[Any]) -> None:
     import numpy as np
 
     with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(path.parent)
         replace_file(path, lambda file: np.savez(file, allow_pickle=False, **arrays), durable=False)

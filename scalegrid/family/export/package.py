@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -19,6 +19,7 @@ from scalegrid.family.export.module import module
 from scalegrid.family.export.naming import check_name
 from scalegrid.family.export.pages import pages
 from scalegrid.family.family import Family
+from scalegrid.util import disk
 from scalegrid.util.errors import UserError
 
 _FILES = ("__init__.py", "train.py", "pyproject.toml", "README.md", "MODEL_CARD.md")
@@ -49,9 +50,9 @@ def export(family: Family, folder: Path) -> str:
     texts = {**pages(family, models, folder.name), "module": code}
     with _new(folder) as partial:
         for name in _FILES:
-            (partial / name).write_text(_rendered(name, texts), encoding="utf-8")
+            _write(partial / name, _rendered(name, texts).encode())
         for path in copies:
-            shutil.copyfile(path, partial / path.name)
+            _write(partial / path.name, path.read_bytes())
         _write_tables(family, models, partial)
     kind = "exact sizes" if family.by("exact") else "sizes"
     first, last = models.models[0].name, models.models[-1].name
@@ -84,15 +85,17 @@ def _new(folder: Path) -> Iterator[Path]:
     """
     partial = folder.with_name(f".{folder.name}.{os.getpid()}.partial")
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
+        disk.make_folders(folder.parent)
         for left in folder.parent.glob(f".{folder.name}.*.partial"):
-            shutil.rmtree(left, ignore_errors=True)
-        partial.mkdir()
+            disk.remove_tree(left)
+        disk.make_folder(partial)
         try:
             yield partial
-            os.replace(partial, folder)
+            disk.sync_folder(partial)
+            disk.rename(partial, folder)
+            disk.sync_folder(folder.parent)
         finally:
-            shutil.rmtree(partial, ignore_errors=True)
+            disk.remove_tree(partial)
     except OSError as error:
         raise UserError(
             f"cannot write {folder}: {error.strerror or error}; mend that or choose another folder "
@@ -114,13 +117,20 @@ def _rendered(name: str, texts: dict[str, Any]) -> str:
 def _write_tables(family: Family, models: Models, folder: Path) -> None:
     """The sizes that are exported, each with the name of its model."""
     rows = [{"model": model.name, **asdict(model.size)} for model in models.models]
-    with (folder / "sizes.csv").open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, list(rows[0]), lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+    sizes = io.StringIO(newline="")
+    writer = csv.DictWriter(sizes, list(rows[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    _write(folder / "sizes.csv", sizes.getvalue().encode())
     text = json.dumps(
         {**document(family), "baseline": models.baseline, "sizes": rows},
         indent=2,
         ensure_ascii=False,
     )
-    (folder / "sizes.json").write_text(text + "\n", encoding="utf-8")
+    _write(folder / "sizes.json", f"{text}\n".encode())
+
+
+def _write(path: Path, content: bytes) -> None:
+    with disk.opened(path, "wb") as file:
+        file.write(content)
+        disk.sync(file)

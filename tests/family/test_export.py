@@ -29,6 +29,7 @@ from scalegrid.family.export import export
 from scalegrid.family.export.naming import named, suffix
 from scalegrid.family.export.source import UnwritableError, Writer
 from scalegrid.family.start import Start, start
+from scalegrid.util import disk
 from scalegrid.util.errors import UserError
 
 ROOT = Path(__file__).parent.parent.parent
@@ -306,15 +307,15 @@ def test_a_folder_that_cannot_be_the_package_is_refused(
 def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = family("nano", 32, (0, 1))
     (tmp_path / "empty").mkdir()
-    failing: Callable[..., int] = Path.write_text
+    failing: Callable[..., Any] = disk.opened
 
-    def write(path: Path, *args: Any, **kwargs: Any) -> int:
+    def opened(path: Path, mode: str) -> Any:
         if path.name == "MODEL_CARD.md":
             raise OSError(28, "No space left on device")
-        return failing(path, *args, **kwargs)
+        return failing(path, mode)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_text", write)
+        patch.setattr(disk, "opened", opened)
         with pytest.raises(UserError, match="No space left on device"):
             export(whole, tmp_path / "empty")
     assert [path.name for path in tmp_path.rglob("*")] == ["empty"]
@@ -324,8 +325,8 @@ def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 
 def test_what_a_killed_export_has_left_vanishes_with_the_next(tmp_path: Path) -> None:
     script = (
-        "import os, pathlib, sys; from scalegrid.cli.main import main\n"
-        "pathlib.Path.write_text = lambda *_, **__: os.kill(os.getpid(), 9)\n"
+        "import os; from scalegrid.cli.main import main; from scalegrid.util import disk\n"
+        "disk.opened = lambda path, mode: os.kill(os.getpid(), 9)\n"
         f"main({['family', *NANO, '--phi', '1', '--export', 'mynet']!r})"
     )
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=False, capture_output=True)

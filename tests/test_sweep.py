@@ -524,8 +524,10 @@ def first_line(process: subprocess.Popen[str], beginning: str) -> str:
 @pytest.mark.skipif(sys.platform != "linux", reason="process groups")
 @pytest.mark.parametrize("number", INTERRUPTIONS)
 def test_an_interruption_stops_soon_and_says_how_to_go_on(
-    results: Path, number: signal.Signals
+    results: Path, number: signal.Signals, request: pytest.FixtureRequest
 ) -> None:
+    before = signal.signal(number, signal.default_int_handler)  # the tests may run under nohup
+    request.addfinalizer(lambda: signal.signal(number, before))
     with start(results, seconds="0.3") as process:
         first_line(process, "trial 2/")
         running = read_status(results / "light-leaves-32")

@@ -23,9 +23,9 @@ from pathlib import Path
 import numpy as np
 from scipy.special import ndtri
 
-from benchmarks.selection_worlds import INDIFFERENCE, World, candidates_of, table_world
+from benchmarks.selection_worlds import INDIFFERENCE, World, candidates_of, race_of, table_world
 from benchmarks.timing import publish, read_options
-from scalegrid.allocation import Racing, Result
+from scalegrid.allocation import Result
 from scalegrid.analysis.measured import KINDS
 from scalegrid.analysis.observations import Flags, Floats
 from scalegrid.results import SweepTables, load_sweep
@@ -120,14 +120,7 @@ def hopeless(partial: list[Floats], truth: Floats, noise: float = 0.0) -> Flags:
 def _race(world: World, number: int) -> Iterator[tuple[int, int]]:
     """The candidate and the seed of each trial until the race is clear."""
     drawn = np.random.default_rng(number).integers(world.values.shape[1], size=LONGEST)
-    names = [f"{one:03}" for one in range(len(world.truth))]
-    racing = Racing(
-        names,
-        dict(zip(names, world.shares.tolist(), strict=True)),
-        indifference=INDIFFERENCE,
-        confidence=CONFIDENCE,
-        max_trials=LONGEST,
-    )
+    racing = race_of(world.shares, CONFIDENCE, most=LONGEST)
     while (ask := racing.ask()) is not None:
         at = int(ask.variant), int(drawn[ask.seed])
         racing.tell(ask, Result(float(world.values[at])))

@@ -12,9 +12,9 @@ import math
 
 import numpy as np
 
-from benchmarks.selection_worlds import INDIFFERENCE, spread_out
+from benchmarks.selection_worlds import INDIFFERENCE, race_of, spread_out
 from benchmarks.timing import publish, read_options
-from scalegrid.allocation import Racing, Result
+from scalegrid.allocation import Result
 from scalegrid.analysis.expectation import Imagined, prospect
 from scalegrid.analysis.measured import AGREEMENT
 from scalegrid.progress.hours import LEARNING
@@ -68,9 +68,7 @@ def is_good(race: Imagined, rungs: tuple[int, ...], work: float, number: int) ->
     size, root = race.candidates, np.linalg.cholesky(race.between)
     truth = generator.standard_normal((size, len(rungs))) @ root.T
     noise = math.sqrt(race.noise) * generator.standard_normal((size, SEEDS, len(rungs)))
-    names = [f"{one:02}" for one in range(size)]
-    shares = dict(zip(names, spread_out(size).tolist(), strict=True))
-    racing = Racing(names, shares, indifference=INDIFFERENCE, confidence=None, rungs=rungs)
+    racing = race_of(spread_out(size), rungs=rungs)
     left = work
     while (ask := racing.ask()) is not None:
         k = rungs.index(ask.rung)

@@ -23,9 +23,9 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.selection_tables import calibration, for_people, looks_of, stopping, trials_needed
-from benchmarks.selection_worlds import INDIFFERENCE, Race, spread_out
+from benchmarks.selection_worlds import INDIFFERENCE, Race, race_of, spread_out
 from benchmarks.timing import options_parser
-from scalegrid.allocation import Racing, Result
+from scalegrid.allocation import Result
 from scalegrid.analysis.observations import Floats
 from scalegrid.cli.output import print_table
 from scalegrid.training.held import rung_work
@@ -92,16 +92,8 @@ def racing_at_the_top(world: World, most: float) -> Iterator[Look]:
 
 
 def _race(world: World, rungs: Sequence[int], most: float) -> Iterator[Look]:
-    names = [f"{i:02}" for i in range(len(world.truth))]
-    shares = dict(zip(names, world.shares.tolist(), strict=True))
     several = len(rungs) > 1
-    race = Racing(
-        names,
-        shares,
-        indifference=INDIFFERENCE,
-        confidence=None,
-        rungs=rungs if several else (1,),
-    )
+    race = race_of(world.shares, rungs=rungs if several else (1,))
     work = [rung_work(rungs, rung, goes_on=True) for rung in rungs]
     spent = 0.0
     while spent < most and (ask := race.ask()) is not None:

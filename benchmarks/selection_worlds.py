@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from scalegrid.allocation import Racing
 from scalegrid.analysis import joint
 from scalegrid.analysis.candidates import raced
 from scalegrid.analysis.model import Model, Posterior
@@ -71,6 +72,25 @@ class World:
         trials = ((i, k) for i in range(size) for k in range(counts[i]))
         rows = ((i, k, *(float(metric[i, k]) for metric in metrics)) for i, k in trials)
         return Observations.collect(size, rows)
+
+
+def race_of(
+    shares: Floats,
+    confidence: float | None = None,
+    *,
+    most: int | None = None,
+    rungs: Sequence[int] = (1,),
+) -> Racing:
+    """A race of candidates with budget ``shares`` (n, 3), which are called by their numbers."""
+    names = [f"{number:03}" for number in range(len(shares))]
+    return Racing(
+        names,
+        dict(zip(names, shares.tolist(), strict=True)),
+        indifference=INDIFFERENCE,
+        confidence=confidence,
+        max_trials=most,
+        rungs=rungs,
+    )
 
 
 def spread_out(count: int) -> Floats:

@@ -26,14 +26,14 @@ import numpy as np
 from scipy import stats
 
 from benchmarks.selection_worlds import (
-    INDIFFERENCE,
     World,
     candidates_of,
+    race_of,
     replay_worlds,
     table_world,
 )
 from benchmarks.timing import options_parser, publish
-from scalegrid.allocation import Racing, Result
+from scalegrid.allocation import Result
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Observations
 from scalegrid.analysis.selection import SAMPLES, interval
@@ -227,15 +227,8 @@ def races(tables: SweepTables, seconds: float, *, losses: bool) -> dict[str, obj
 
 def _race(world: World, *, losses: bool) -> tuple[int, bool]:
     """The trials that a race needs until it is clear, and whether its leader is good enough."""
-    names = [f"{number:03}" for number in range(len(world.truth))]
-    racing = Racing(
-        names,
-        dict(zip(names, world.shares.tolist(), strict=True)),
-        indifference=INDIFFERENCE,
-        confidence=CONFIDENCE,
-        max_trials=LONGEST,
-    )
-    counts = [0] * len(names)
+    racing = race_of(world.shares, CONFIDENCE, most=LONGEST)
+    counts = [0] * len(world.truth)
     while (ask := racing.ask()) is not None:
         at = int(ask.variant), ask.seed
         others = [float(loss[at]) for loss in world.others] if losses else []

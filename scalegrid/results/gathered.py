@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import pyarrow as pa
 
-from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, Table
+from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, Row, Table, make_table
 
 
 class Rows(NamedTuple):
@@ -16,6 +16,13 @@ class Rows(NamedTuple):
     trials: Table
     history: Table
     answers: Table
+
+    @classmethod
+    def of(cls, trials: Sequence[Row], history: Sequence[Row], answers: Sequence[Row]) -> Rows:
+        """The tables of these rows; SchemaError where one does not fit."""
+        return cls(
+            make_table(TRIALS, trials), make_table(HISTORY, history), make_table(ANSWERS, answers)
+        )
 
 
 class _Held(NamedTuple):

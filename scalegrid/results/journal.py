@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 
 from scalegrid.results.gathered import Rows
 from scalegrid.results.rows import RowDict
-from scalegrid.results.schema import ANSWERS, HISTORY, TRIALS, make_table
 from scalegrid.util import disk
 from scalegrid.util.errors import UserError
 
@@ -55,7 +54,6 @@ class Journal:
         Raises:
             UserError: it cannot be written; then it is as it was.
         """
-        new = not self._path.exists()
         try:
             with disk.opened(self._path, "ab") as file:
                 end = file.tell()
@@ -66,7 +64,7 @@ class Journal:
                     with suppress(OSError):
                         disk.truncate(file, end)
                     raise
-            if new:
+            if end == 0:  # its name may be new
                 disk.sync_folder(self._path.parent)
         except OSError as error:
             raise UserError(
@@ -113,8 +111,7 @@ def _rows(trials: list[RowDict], history: list[RowDict], answers: list[RowDict])
         row["figures"] = row["figures"] and [tuple(pair) for pair in row["figures"]]
     for row in answers:
         row["correct"] = b64decode(row["correct"])
-    tables = zip((TRIALS, HISTORY, ANSWERS), (trials, history, answers), strict=True)
-    return Rows(*(make_table(schema, rows) for schema, rows in tables))
+    return Rows.of(trials, history, answers)
 
 
 def _plain(value: Any) -> str:

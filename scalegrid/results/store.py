@@ -29,10 +29,7 @@ from scalegrid.results.loading import (
     read_stored,
 )
 from scalegrid.results.schema import (
-    ANSWERS,
-    HISTORY,
     RATES,
-    TRIALS,
     VARIANTS,
     Row,
     Table,
@@ -193,8 +190,7 @@ class Store:
         """
         if not trials:
             return
-        tables = zip((TRIALS, HISTORY, ANSWERS), (trials, history, answers), strict=True)
-        rows = Rows(*(make_table(schema, rows) for schema, rows in tables))
+        rows = Rows.of(trials, history, answers)
         if self._long_enough(self._journalled + len(trials)):
             self._write(rows)
         else:

@@ -9,7 +9,7 @@ from scalegrid.progress.display import Display, Ended, opening_note
 from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.status import Best, Running, State, Status, write_status
 from scalegrid.results.schema import Row
-from scalegrid.search.networks import Network
+from scalegrid.search.networks import SEED, Network
 from scalegrid.search.spec import SearchSpec
 from scalegrid.training.trial import Epoch, Trial
 
@@ -64,7 +64,7 @@ class SearchProgress:
             return
         self._finished += 1
         value = self.spec.objective.value(row["top1"], network.cost)
-        if row["seed"] == 0 and value > self._highest:
+        if row["seed"] == SEED and value > self._highest:
             self._highest = value
             label = self._label(network)
             self._best = Best(network.variant, label, row["top1"], 1, "top1", row["top1"])

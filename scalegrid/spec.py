@@ -67,6 +67,7 @@ Metric = Annotated[str, AfterValidator(known_metric)]
 
 Match = Literal["flops", "params", "activations", "latency"]
 Rates = Literal["same", "tune", "check"]
+Engine = Literal["local", "ray", "slurm"]
 TrackerName = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
 PositiveInt = Annotated[int, Field(gt=0, le=10_000_000)]
@@ -307,6 +308,24 @@ class SweepSpec(Recipe):
         "trainer's figure) do not matter; "
         f"default: {INDIFFERENCE:g} points, {LOSS_INDIFFERENCE:g} nats, 0.",
     )
+    executor: Engine = Field(
+        "local",
+        description="Where trials run: in processes of this machine, on Ray, or by Slurm.",
+    )
+    ray_address: str | None = Field(
+        None,
+        description="Ray cluster to join, such as auto or ray://HOST:10001; default: a new one"
+        " here.",
+    )
+    cpus_per_trial: PositiveFloat | None = Field(
+        None, description="CPUs that Ray keeps for a trial; default: as many as threads."
+    )
+    gpus_per_trial: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None, description="GPUs that Ray keeps for a trial, such as 0.5; default: 0."
+    )
+    slurm: str | None = Field(
+        None, description="Settings of sbatch, such as partition=gpu,time=2:00:00,gpus=1."
+    )
     workers: Parallel | None = Field(
         None, description="Worker processes; default: one per core, or trials-per-device per GPU."
     )
@@ -427,6 +446,14 @@ class SweepSpec(Recipe):
     def _needs_racing(cls, value: float | None, info: ValidationInfo) -> float | None:
         if value is not None and info.data.get("allocation") == "uniform":
             raise ValueError("is only for racing; leave it out, or use --allocation racing")
+        return value
+
+    @field_validator("ray_address", "cpus_per_trial", "gpus_per_trial", "slurm")
+    @classmethod
+    def _of_its_executor(cls, value: object, info: ValidationInfo) -> object:
+        engine = "slurm" if info.field_name == "slurm" else "ray"
+        if value is not None and info.data.get("executor") != engine:
+            raise ValueError(f"is only for --executor {engine}; leave it out, or use that")
         return value
 
     @field_validator("*")
@@ -596,11 +623,19 @@ GROUPS: dict[str, tuple[str, ...]] = {
     ),
     "Where it runs": (
         *("workers", "device", "trials_per_device", "threads", "fast_depthwise", "compile"),
-        "keep_checkpoints",
+        *("keep_checkpoints", "executor", "ray_address", "cpus_per_trial", "gpus_per_trial"),
+        "slurm",
     ),
     "Results": ("name", "results", "track"),
 }
 """Every key under a heading, most used first, for help."""
+
+ENGINE_KEYS: dict[Engine, tuple[str, ...]] = {
+    "local": (),
+    "ray": ("ray_address", "cpus_per_trial", "gpus_per_trial"),
+    "slurm": ("slurm",),
+}
+"""Keys that mean something to one executor alone."""
 
 JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
 """Keys that decide how results are compared; `scalegrid recommend` uses them."""
@@ -609,6 +644,7 @@ RUNTIME_KEYS = frozenset(
     {
         *("workers", "threads", "trials_per_device", "device", "data_dir", "download"),
         *("name", "results", "track", "keep_checkpoints"),
+        *("executor", *(key for keys in ENGINE_KEYS.values() for key in keys)),
     }
 )
 """Keys that decide where and how trials run, not their numbers."""

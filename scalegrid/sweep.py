@@ -24,7 +24,7 @@ from scalegrid.executors import (
     MakeExecutor,
     Placement,
     decoders,
-    local_executor,
+    executor_for,
     placement_for,
     stopped,
     was_killed,
@@ -86,7 +86,7 @@ def run_sweep(
     spec: SweepSpec,
     *,
     display: Display | None = None,
-    make_executor: MakeExecutor = local_executor,
+    make_executor: MakeExecutor | None = None,
     measure_rate: bool = True,
 ) -> SweepOutcome:
     """Train what a specification asks for and is not in the results yet.
@@ -96,8 +96,8 @@ def run_sweep(
     Args:
         spec: the specification, as the user gave it.
         display: what a person sees; nothing by default.
-        make_executor: where trials run. It is called before the images are read, so an executor
-            may be closed without a trial.
+        make_executor: where trials run, if not where ``spec.executor`` says. It is called before
+            the images are read, so an executor may be closed without a trial.
         measure_rate: whether the workers first train a few steps on noise, where the speed of this
             machine is unknown, for the estimate of time.
 
@@ -113,7 +113,8 @@ def run_sweep(
             spec = spec.going_on(given, stored.spec)
             check_hours(spec)
         with stoppable(), Tracking(spec.track, spec.folder, display, draw) as tracking:
-            outcome = _run(spec, stored, display, tracking, make_executor, measure_rate)
+            make = make_executor or executor_for(spec)
+            outcome = _run(spec, stored, display, tracking, make, measure_rate)
             stopped = outcome.interrupted or not tracking.finish()
             return replace(outcome, interrupted=stopped)
     except KeyboardInterrupt:

@@ -1,19 +1,14 @@
-"""Where trials run: in worker processes of this machine, or in this process for debugging.
+"""Where trials run: in processes of this machine, on Ray, by Slurm, or in this process to debug.
 
-Both stand behind one interface, `Executor`: submit, collect, abandon, cancel. No module here
+All stand behind one interface, `Executor`: submit, collect, abandon, cancel. No module here
 imports torch; the workers do.
 """
 
 from scalegrid.executors.base import Event, Executor, stopped
+from scalegrid.executors.engines import executor_for, placement_for
 from scalegrid.executors.inline import InlineExecutor
-from scalegrid.executors.local import (
-    KILLED,
-    LocalExecutor,
-    MakeExecutor,
-    local_executor,
-    was_killed,
-)
-from scalegrid.executors.placement import Placement, decoders, placement_for
+from scalegrid.executors.local import KILLED, LocalExecutor, was_killed
+from scalegrid.executors.placement import MakeExecutor, Placement, decoders
 
 __all__ = [
     "KILLED",
@@ -24,7 +19,7 @@ __all__ = [
     "MakeExecutor",
     "Placement",
     "decoders",
-    "local_executor",
+    "executor_for",
     "placement_for",
     "stopped",
     "was_killed",

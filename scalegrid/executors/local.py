@@ -12,7 +12,7 @@ import signal
 import time
 import traceback
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -20,7 +20,8 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
 
 from scalegrid.executors.base import CLOSED, Event, Executor
-from scalegrid.executors.placement import Placement
+from scalegrid.executors.placement import Placement, local_placement
+from scalegrid.spec import SweepSpec
 from scalegrid.training.attempt import TRAIN, attempt, find
 from scalegrid.training.cpu import keep_freed_memory
 from scalegrid.training.trial import Epoch, Outcome, Trial
@@ -244,10 +245,10 @@ class LocalExecutor:
                 raise UserError(f"worker processes cannot start: {reason}.")
 
 
-MakeExecutor = Callable[[Placement], Executor]
+placement = local_placement
 
 
-def local_executor(placement: Placement) -> Executor:
+def executor(_spec: SweepSpec, placement: Placement) -> Executor:
     """Worker processes of this machine."""
     return LocalExecutor(placement.workers, placement.devices, placement.threads)
 

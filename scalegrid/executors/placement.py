@@ -1,9 +1,11 @@
-"""How many workers, and on which devices."""
+"""How many workers, and on which devices; here those of this machine."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
+from scalegrid.executors.base import Executor
 from scalegrid.spec import SweepSpec
 from scalegrid.training.devices import device_memory, find_devices
 from scalegrid.util.errors import UserError
@@ -24,8 +26,12 @@ class Placement:
     threads: int
 
 
-def placement_for(spec: SweepSpec) -> Placement:
-    """The workers and devices of a sweep.
+MakeExecutor = Callable[[Placement], Executor]
+"""Starts the workers of a placement."""
+
+
+def local_placement(spec: SweepSpec) -> Placement:
+    """The workers and devices of a sweep on this machine.
 
     By default there are as many workers as the cores allow and the memory has room for, or
     ``trials_per_device`` on each GPU.

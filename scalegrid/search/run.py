@@ -17,7 +17,7 @@ from scalegrid.executors import (
     Executor,
     MakeExecutor,
     decoders,
-    local_executor,
+    executor_for,
     placement_for,
     stopped,
     was_killed,
@@ -90,7 +90,7 @@ def run_search(
     spec: SearchSpec,
     *,
     display: Display | None = None,
-    make_executor: MakeExecutor = local_executor,
+    make_executor: MakeExecutor | None = None,
 ) -> SearchOutcome:
     """Sample and train what a specification asks for and is not in the results yet; find the best.
 
@@ -99,7 +99,7 @@ def run_search(
     Args:
         spec: the specification, as the user gave it.
         display: what a person sees; nothing by default.
-        make_executor: where trials run.
+        make_executor: where trials run, if not where ``spec.executor`` says.
 
     Raises:
         UserError: the specification, the space, the data or the results folder do not allow it;
@@ -108,7 +108,7 @@ def run_search(
     display = display or Silence()
     try:
         with stoppable():
-            return _run(spec, display, make_executor)
+            return _run(spec, display, make_executor or executor_for(spec))
     finally:
         display.close()
 

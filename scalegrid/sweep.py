@@ -7,8 +7,9 @@ about the trial; a trial that diverged or raised would do so again, and stays as
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from math import ceil, isfinite
 from operator import itemgetter
@@ -44,6 +45,8 @@ from scalegrid.results.checkpoints import (
     check_disk,
     remove_checkpoints,
 )
+from scalegrid.results.heads import Heads
+from scalegrid.results.joined import JoinedStore
 from scalegrid.results.journal import journals
 from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant_rows
 from scalegrid.results.schema import Row
@@ -54,6 +57,9 @@ from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import partial_files
 from scalegrid.util.processes import ignore_interruptions, stoppable
+
+_SOON = 0.1
+"""Seconds between looks at what other heads do, while a worker here has nothing to do."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +94,7 @@ def run_sweep(
     display: Display | None = None,
     make_executor: MakeExecutor | None = None,
     measure_rate: bool = True,
+    join: bool = False,
 ) -> SweepOutcome:
     """Train what a specification asks for and is not in the results yet.
 
@@ -100,6 +107,8 @@ def run_sweep(
             the images are read, so an executor may be closed without a trial.
         measure_rate: whether the workers first train a few steps on noise, where the speed of this
             machine is unknown, for the estimate of time.
+        join: whether other processes that join, on this machine or others which see the folder, may
+            work on the sweep too. The first to come starts it; no trial is made twice.
 
     Raises:
         UserError: the specification, the data or the results folder do not allow it, and nothing
@@ -108,15 +117,18 @@ def run_sweep(
     display = display or Silence()
     try:
         given, spec = spec, resolve(spec)
-        stored = read_stored(spec.folder)
-        if stored is not None:
-            spec = spec.going_on(given, stored.spec)
-            check_hours(spec)
-        with stoppable(), Tracking(spec.track, spec.folder, display, draw) as tracking:
-            make = make_executor or executor_for(spec)
-            outcome = _run(spec, stored, display, tracking, make, measure_rate)
-            stopped = outcome.interrupted or not tracking.finish()
-            return replace(outcome, interrupted=stopped)
+        joining = Heads(spec.folder, display.note) if join else nullcontext()
+        with stoppable(), joining as heads:
+            stored = read_stored(spec.folder)
+            if stored is not None:
+                spec = spec.going_on(given, stored.spec)
+                check_hours(spec)
+            with Tracking(spec.track, spec.folder, display, draw) as tracking:
+                make = make_executor or executor_for(spec)
+                outcome = _run(spec, stored, heads, display, tracking, make, measure_rate)
+                others = heads is not None and not heads.depart()
+                stopped = outcome.interrupted or not (others or tracking.finish())
+                return replace(outcome, interrupted=stopped)
     except KeyboardInterrupt:
         display.note("Interrupted before the first trial; run the same command to go on.")
         return SweepOutcome(str(spec.name), spec.folder, interrupted=True)
@@ -124,15 +136,20 @@ def run_sweep(
         display.close()
 
 
+def _store(folder: Path, heads: Heads | None) -> Store:
+    return Store(folder) if heads is None else JoinedStore(heads)
+
+
 def _run(
     spec: SweepSpec,
     stored: Stored | None,
+    heads: Heads | None,
     display: Display,
     tracking: Tracking,
     make_executor: MakeExecutor,
     measure_rate: bool,
 ) -> SweepOutcome:
-    if stored is not None and (finished := _without_plan(spec, stored, display)):
+    if stored is not None and (finished := _without_plan(spec, stored, heads, display)):
         return finished
     placement = placement_for(spec)
     plan = (
@@ -146,14 +163,16 @@ def _run(
         source, changed = since(plan.source, stored.data)
         plan = replace(plan, source=source)
         stored.check(spec, planned[0]["variant"], source.fingerprint, changed)
-        if finished := _finished_already(spec, planned, stored, display):
+        if finished := _finished_already(spec, planned, stored, heads, display):
             return finished
+        if heads is not None and not heads.leads:
+            stored.check_alike(spec, planned)
     check_disk(plan)
-    with Store(spec.folder) as store:  # from here on no other process writes there
+    with _store(spec.folder, heads) as store:  # from here on no process but heads writes there
         if store.stored:
             store.stored.check(spec, planned[0]["variant"], plan.source.fingerprint, changed)
         made = _trials_made(planned, store.stored)
-        allocator = _replay(spec, planned, made, store.stored, store.rates)
+        allocator = _replay(spec, planned, made, store.stored, store.rates, store.elsewhere)
         executor = make_executor(_needed(placement, spec, allocator))
         try:  # workers take seconds to start, and what is left to prepare is prepared meanwhile
             plan.check_costs()
@@ -161,7 +180,9 @@ def _run(
             measure_rate = measure_rate and spec.trainer is None  # the built-in training's
             if rate is None and measure_rate:
                 rate = machine_rate(plan, placement, executor)
-            progress = Progress(plan, allocator, made, display, placement.workers, rate)
+            progress = Progress(
+                plan, allocator, made, display, placement.workers, rate, store.status_file
+            )
             data = _data(plan, display)
             progress.open(store.lock.note, data.note)
             allocator.start()
@@ -220,30 +241,56 @@ def _train(
 ) -> SweepOutcome:
     """Ask, submit, collect, tell and store, to the end, an interruption, or a poor baseline."""
     spec = plan.spec
-    checkpoints = KeptCheckpoints(plan, data.fingerprint)
+    checkpoints = KeptCheckpoints(plan, data.fingerprint, shared=store.shared)
     checkpoints.tidy(allocator.wanted)
     variants = {variant.variant: variant for variant in plan.variants}
     running: dict[str, Trial] = {}
+    elsewhere: dict[str, Trial] = {}  # that other heads run
     first = FirstTrials(plan, made)
     unusable: list[Outcome] = []  # trials that met an image which cannot be read
     trained = 0
 
+    def tell(row: Row, flags: Flags | None) -> None:
+        first.take(row)
+        _tell(allocator, row, spec, variants[row["variant"]].flops_ratio, flags)
+
     def fill() -> None:
         """Give every idle worker a trial, unless the baseline shows that there is no use."""
-        if unusable or first.problem:
-            return
-        while len(running) < executor.capacity and (ask := allocator.ask()) is not None:
-            variant = variants[ask.variant]
-            trial = make_trial(plan, variant, ask.seed, data, plan.recipe_of(variant), ask.rung)
-            trial = checkpoints.lend(trial, allocator.wanted)
-            running[trial.trial] = trial
-            progress.started(trial)
-            executor.submit(trial)
+        with store.turn() as news:
+            for row, flags in news:
+                if row["variant"] in variants and row["trial"] not in running:
+                    elsewhere.pop(row["trial"], None)
+                    tell(row, flags)
+                    progress.heard(row)
+            waiting = [*elsewhere.values()]  # for one of these the other head may have died
+            while not (unusable or first.problem) and len(running) < executor.capacity:
+                trial = waiting.pop(0) if waiting else ask()
+                if trial is None:
+                    break
+                if not store.claim(trial.trial):
+                    elsewhere[trial.trial] = trial
+                    continue
+                elsewhere.pop(trial.trial, None)
+                trial = checkpoints.lend(trial, allocator.wanted)
+                running[trial.trial] = trial
+                progress.started(trial)
+                executor.submit(trial)
+        progress.elsewhere(elsewhere.values(), store.elsewhere)
+
+    def ask() -> Trial | None:
+        if (wanted := allocator.ask()) is None:
+            return None
+        variant = variants[wanted.variant]
+        recipe = plan.recipe_of(variant)
+        return make_trial(plan, variant, wanted.seed, data, recipe, wanted.rung)
 
     def collect() -> list[tuple[Trial, Outcome]]:
         """Wait for events; the trials that have ended, with what they came to."""
         ended = []
-        for event in executor.collect(timeout=HEARTBEAT):
+        idle = elsewhere and len(running) < executor.capacity
+        if not running:
+            time.sleep(_SOON)
+        for event in executor.collect(timeout=_SOON if idle else HEARTBEAT):
             if isinstance(event, Outcome) and event.image:
                 running.pop(event.trial)
                 unusable.append(event)
@@ -256,7 +303,7 @@ def _train(
     interrupted = False
     try:
         fill()
-        while running:
+        while running or (elsewhere and not first.problem):
             progress.show()
             ended = collect()
             rows = [
@@ -265,9 +312,7 @@ def _train(
             ]
             try:
                 for row, (_, outcome) in zip(rows, ended, strict=True):
-                    first.take(row)
-                    flags = outcome.answers.flags if outcome.answers else None
-                    _tell(allocator, row, spec, variants[row["variant"]].flops_ratio, flags)
+                    tell(row, outcome.answers.flags if outcome.answers else None)
                 fill()  # before writing, so that no worker waits for this process
             finally:
                 store.add(
@@ -279,7 +324,8 @@ def _train(
                 for row in rows:
                     progress.ended(row)
                 checkpoints.tidy(allocator.wanted)
-                tracking.update()
+                if store.leads:
+                    tracking.update()
             if unusable:
                 raise stopped(unusable[0], plan.source)
     except KeyboardInterrupt:
@@ -293,15 +339,18 @@ def _train(
         raise
     problem = None if interrupted else first.problem
     state: State = "interrupted" if interrupted else "stopped" if problem else "finished"
-    if state == "finished":
-        remove_checkpoints(spec.folder)
-    status = progress.close(state, problem)
+    with store.leaving() as last:
+        if state == "finished" and last:
+            remove_checkpoints(spec.folder)
+        status = progress.close(state, problem)
     return SweepOutcome(
         status.name, spec.folder, trained, status.finished, status.failed, interrupted, problem
     )
 
 
-def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOutcome | None:
+def _without_plan(
+    spec: SweepSpec, stored: Stored, heads: Heads | None, display: Display
+) -> SweepOutcome | None:
     """The outcome where stored tables alone show that nothing is left to train; needs no torch.
 
     None where another plan is asked for: then a new plan decides. A network that is not built in
@@ -325,7 +374,7 @@ def _without_plan(spec: SweepSpec, stored: Stored, display: Display) -> SweepOut
     keys = CANDIDATE_KEYS | IMAGE_KEYS
     if any(getattr(stored.spec, key) != getattr(spec, key) for key in keys):
         return None
-    return _finished_already(spec, stored.planned, stored, display)
+    return _finished_already(spec, stored.planned, stored, heads, display)
 
 
 def _images(spec: SweepSpec) -> tuple[object, ...]:
@@ -333,7 +382,11 @@ def _images(spec: SweepSpec) -> tuple[object, ...]:
 
 
 def _finished_already(
-    spec: SweepSpec, planned: Sequence[Row], stored: Stored, display: Display
+    spec: SweepSpec,
+    planned: Sequence[Row],
+    stored: Stored,
+    heads: Heads | None,
+    display: Display,
 ) -> SweepOutcome | None:
     """Where nothing is left to train: keep the settings that `recommend` goes by, and say so.
 
@@ -345,15 +398,18 @@ def _finished_already(
     if not _replay(spec, planned, made, stored).done:
         return None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
-    if judging != stored.spec:
-        with Store(spec.folder) as store:
+    leads = heads is None or heads.leads
+    if not leads:
+        stored.check_alike(judging, stored.planned)
+    elif judging != stored.spec:
+        with _store(spec.folder, heads) as store:
             now = store.stored or stored
             store.start(judging, now.planned, now.data, now.skipped)
     ids = {row["variant"] for row in planned}
     rows = [row for row in stored.trials.to_pylist() if row["variant"] in ids]
     failed = sum(row["status"] == "failed" for row in rows)
-    if _left_over(spec.folder):
-        with suppress(UserError), Store(spec.folder) as store:
+    if leads and _left_over(spec.folder):
+        with suppress(UserError), _store(spec.folder, heads) as store:
             now = store.stored or stored
             store.start(judging, now.planned, now.data, now.skipped)
             remove_checkpoints(spec.folder)
@@ -389,12 +445,16 @@ def _replay(
     made: Sequence[Row],
     stored: Stored | None,
     searched: Sequence[Row] = (),
+    elsewhere: int = 0,
 ) -> Allocator:
-    """An allocator that knows the trials made so far, and how long they and a search took."""
+    """An allocator that knows the trials made so far, and how long they and a search took.
+
+    On as many workers as now: those here and ``elsewhere``.
+    """
     hours = 0.0
     if spec.max_hours is not None:
         seconds = sum(row["seconds"] for row in [*made, *searched])
-        hours = seconds / 3600 / placement_for(spec).workers
+        hours = seconds / 3600 / (placement_for(spec).workers + elsewhere)
     allocator = make_allocator(
         spec,
         # Longest first: the end does not wait for one long trial, and memory trouble shows early.

@@ -1,7 +1,7 @@
 """Sweeps of stand-in networks: a plan without torch, trained by `light_training`.
 
 Run as a program it is one such sweep, for tests that kill it:
-``python light_sweep.py RESULTS CANDIDATES SEEDS WORKERS [RUNG ...]``.
+``python light_sweep.py [--join] RESULTS CANDIDATES SEEDS WORKERS [RUNG ...]``.
 """
 
 from __future__ import annotations
@@ -121,11 +121,13 @@ def _variant(number: int) -> Variant:
 
 
 if __name__ == "__main__":
-    results, candidates, seeds, workers, *rungs = sys.argv[1:]
+    join = "--join" in sys.argv
+    results, candidates, seeds, workers, *rungs = sys.argv[1 + join :]
     numbers = {"candidates": int(candidates), "seeds": int(seeds), "workers": int(workers)}
     ended = run_light_sweep(
         light_spec(results, **numbers, rungs=tuple(map(int, rungs)) or (1,)),
         display=Lines(sys.stderr),
         make_executor=in_workers,
+        join=join,
     )
     sys.exit(ended.exit_status)

@@ -24,7 +24,15 @@ from scalegrid.util.text import sentence
     "or with --scale stages, at what it recommends.",
 )
 @click.option("--phi", help="With --extend: φ as 0.5,1.5,2, where FLOPs are F^φ.")
-def sweep(spec_file: Path | None, extended: str | None, phi: str | None, **flags: Any) -> None:
+@click.option(
+    "--join",
+    is_flag=True,
+    help="Work on the sweep together with other processes that are given --join, on machines which "
+    "share the results folder.",
+)
+def sweep(
+    spec_file: Path | None, extended: str | None, phi: str | None, join: bool, **flags: Any
+) -> None:
     """Train the baseline and its scaled variants; safe to interrupt, run again to go on.
 
     Takes a specification in YAML, flags, or both; a flag wins over the file.
@@ -37,7 +45,7 @@ def sweep(spec_file: Path | None, extended: str | None, phi: str | None, **flags
     display = display_for(sys.stderr)
     for note in notes:
         display.note(f"Note: {sentence(note)}")
-    sys.exit(run_sweep(spec, display=display).exit_status)
+    sys.exit(run_sweep(spec, display=display, join=join).exit_status)
 
 
 def _specification(

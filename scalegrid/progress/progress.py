@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Any
@@ -65,6 +65,7 @@ class Progress:
         display: what a person sees.
         workers: how many trials run at once.
         rate: seconds a worker takes per activation (see `estimate`), None if unknown.
+        file: the name of the status file while it runs, if this is one of several heads.
     """
 
     def __init__(
@@ -75,7 +76,10 @@ class Progress:
         display: Display,
         workers: int,
         rate: float | None,
+        file: str | None = None,
     ) -> None:
+        self._file = file
+        self._elsewhere: tuple[Collection[Trial], int] = (), 0
         self._plan, self._allocator, self._display = plan, allocator, display
         self._labels = {variant.variant: label(variant) for variant in plan.variants}
         self._raced = raced_variants(plan.variants, plan.spec)
@@ -147,13 +151,21 @@ class Progress:
         ended = Ended(name, seed, worth, row["error"], row["seconds"], metric, rung)
         self._display.ended(ended, self.status("running"))
 
+    def heard(self, row: Mapping[str, Any]) -> None:
+        """Another head has stored a trial."""
+        self._count(row)
+
+    def elsewhere(self, trials: Collection[Trial], workers: int) -> None:
+        """Trials that other heads run now, and the workers that they have."""
+        self._elsewhere = trials, workers
+
     def show(self) -> None:
         """Update the display and the status file, at most once a second."""
         now = time.monotonic()
         if now - self._last_shown >= HEARTBEAT:
             self._last_shown = now
             status = self.status("running")
-            write_status(self._plan.spec.folder, status)
+            write_status(self._plan.spec.folder, status, self._file)
             self._display.update(status)
 
     def close(self, state: State, problem: str | None = None) -> Status:
@@ -175,6 +187,7 @@ class Progress:
     def status(self, state: State) -> Status:
         """The sweep now; trials that run in a state other than ``running`` have been given up."""
         remaining = Counter(self._allocator.remaining())
+        remaining.update((one.variant, one.rung) for one in self._elsewhere[0])
         running = state == "running"
         if not running:
             given_up = (underway.shown for underway in self._running.values())
@@ -234,7 +247,7 @@ class Progress:
         rate = self.pace.rate
         if rate is None:
             return None
-        now = time.monotonic()
+        now, workers = time.monotonic(), self._workers + self._elsewhere[1]
         jobs = []
         for underway in self._running.values():
             shown = underway.shown
@@ -244,11 +257,11 @@ class Progress:
         works = {at: rate * self._work(*at) for at in remaining}
         if sum(remaining.values()) > _MANY:
             waiting = sum(works[at] * count for at, count in remaining.items())
-            return (sum(jobs) + waiting) / self._workers
+            return (sum(jobs) + waiting) / workers
         for at, count in remaining.items():
             trials, part = divmod(count, 1)  # what a race expects is no whole number
             jobs += [works[at]] * int(trials) + [works[at] * part] * (part > 0)
-        return makespan(jobs, self._workers)
+        return makespan(jobs, workers)
 
     def _work(self, variant: str, rung: int) -> float:
         """What a trial has to do, if it finds its checkpoint."""

@@ -6,14 +6,16 @@ import json
 import os
 import platform
 import time
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import Field, TypeAdapter
 
 from scalegrid.analysis.naming import with_name
+from scalegrid.results.heads import PREFIX, STATUS
 from scalegrid.spec import Metric
 from scalegrid.util.files import replace_file
 from scalegrid.util.processes import runs
@@ -106,11 +108,14 @@ class Status:
         return sum(trial.images_per_second or 0.0 for trial in self.running)
 
 
-def write_status(folder: Path, status: Status) -> None:
-    """Replace the status file; it is a convenience, so failing to write it stops nothing."""
+def write_status(folder: Path, status: Status, name: str | None = None) -> None:
+    """Replace the status file; it is a convenience, so failing to write it stops nothing.
+
+    Each of several heads of a sweep has one of its own, of this ``name``.
+    """
     text = json.dumps(asdict(status), indent=1).encode()
     with suppress(OSError):
-        replace_file(folder / STATUS_FILE, lambda file: file.write(text), durable=False)
+        replace_file(folder / (name or STATUS_FILE), lambda file: file.write(text), durable=False)
 
 
 def write_finished(folder: Path, finished: int, failed: int) -> None:
@@ -124,18 +129,33 @@ def write_finished(folder: Path, finished: int, failed: int) -> None:
 
 
 def read_status(folder: Path) -> Status | None:
-    """The last status of the sweep in ``folder``; None if it never had one.
+    """The last status of the sweep in ``folder``, all its heads together; None if it has none.
 
     A sweep that was killed cannot say so; it is reported as ``stopped``, with nothing running.
     """
+    files = [folder / STATUS_FILE, *folder.glob(f"{PREFIX}*{STATUS}")]
+    found = [status for path in files if (status := _read(path)) is not None]
+    running = [one for one in found if one.state == "running" and _alive(one)]
+    if running:
+        return _together(running)
+    last = max(found, key=lambda one: one.updated_at, default=None)
+    if last is not None and last.state == "running":
+        return replace(last, state="stopped", running=(), seconds_left=None)
+    return last
+
+
+def _read(path: Path) -> Status | None:
     try:
-        status = TypeAdapter(Status).validate_json((folder / STATUS_FILE).read_bytes())
+        return TypeAdapter(Status).validate_json(path.read_bytes())
     except (OSError, ValueError):  # missing, unreadable, or not what a sweep writes
         return None
-    if status.state == "running" and not _alive(status):
-        fields = {**vars(status), "state": "stopped", "running": (), "seconds_left": None}
-        return Status(**fields)
-    return status
+
+
+def _together(heads: Sequence[Status]) -> Status:
+    """That of the head which knows most, with the trials of all and since the first began."""
+    most = max(heads, key=lambda one: (one.doing is None, one.ended, one.updated_at))
+    running = tuple(trial for one in heads for trial in one.running)
+    return replace(most, running=running, started_at=min(one.started_at for one in heads))
 
 
 def _alive(status: Status) -> bool:

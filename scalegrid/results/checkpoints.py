@@ -24,7 +24,7 @@ CHECKPOINTS = "checkpoints"
 
 
 class KeptCheckpoints:
-    """The folder ``checkpoints`` of a sweep, as the one process that runs the sweep sees it.
+    """The folder ``checkpoints`` of a sweep, as a process that runs the sweep sees it.
 
     A trial may leave a checkpoint there while all together are no larger than they may be. Made
     before any trial runs, it deletes what killed workers have left unfinished, and of checkpoints
@@ -33,14 +33,18 @@ class KeptCheckpoints:
     Args:
         plan: the sweep's plan; where its trials do not continue, nothing is ever kept.
         data: the fingerprint of its images.
+        shared: whether other heads keep theirs there; then what is unknown here stays.
     """
 
-    def __init__(self, plan: Plan, data: str) -> None:
-        self._spec, self._data = plan.spec, data
+    def __init__(self, plan: Plan, data: str, *, shared: bool = False) -> None:
+        self._spec, self._data, self._shared = plan.spec, data, shared
         self._folder = plan.spec.folder / CHECKPOINTS
         self._variants = {one.variant: one for one in plan.variants}
         self._recipes = {one.variant: plan.recipe_of(one) for one in plan.variants}
         self._sizes: dict[str, float] = {}  # by line, of those that have a checkpoint, or will
+        self._lent: set[str] = set()  # lines of this process
+        if shared:
+            return
         remove_partial_files(self._folder)
         for path in sorted(self._folder.glob("*"), key=lambda path: -path.stat().st_mtime):
             if self._has_room(size := path.stat().st_size):
@@ -55,17 +59,22 @@ class KeptCheckpoints:
             return trial
         size = checkpoint_bytes(self._variants[trial.variant], spec)
         keep = trial.rung < spec.rungs[-1] and line in wanted
+        if keep and self._shared:
+            self._sizes = _sizes(self._folder) | self._sizes
         keep = keep and (trial.line in self._sizes or self._has_room(size))
         if keep:
+            self._lent.add(trial.line)
             self._sizes.setdefault(trial.line, size)
         return replace(trial, checkpoints=str(self._folder), keep=keep)
 
     def tidy(self, wanted: Set[Line]) -> None:
         """Delete the files of lines that are not wanted (any more)."""
         lines = {trial_id(v, seed, self._data, self._recipes[v]) for v, seed in wanted}
+        over = self._lent - lines
         self._sizes = {line: size for line, size in self._sizes.items() if line in lines}
+        self._lent &= lines
         for path in self._folder.glob("*"):
-            if _line_of(path) not in lines:
+            if _line_of(path) in over if self._shared else _line_of(path) not in lines:
                 _remove(path)
 
     def _has_room(self, size: float) -> bool:
@@ -80,7 +89,7 @@ def check_disk(plan: Plan) -> None:
     """
     spec = plan.spec
     needed = min(all_checkpoints_bytes(plan.variants, spec), GB * spec.keep_checkpoints)
-    there = [path.stat().st_size for path in (spec.folder / CHECKPOINTS).glob("*")]
+    there = _sizes(spec.folder / CHECKPOINTS).values()
     above = next(one for one in (spec.folder, *spec.folder.absolute().parents) if one.exists())
     free = shutil.disk_usage(above).free + sum(there)
     if needed > free:
@@ -94,6 +103,15 @@ def check_disk(plan: Plan) -> None:
 def remove_checkpoints(folder: Path) -> None:
     """Delete all checkpoints of the sweep in ``folder``, with their folder, if there is one."""
     disk.remove_tree(folder / CHECKPOINTS)
+
+
+def _sizes(folder: Path) -> dict[str, float]:
+    """Bytes by line, of the files that there are."""
+    found: dict[str, float] = {}
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):  # another head has removed it
+            found[_line_of(path)] = path.stat().st_size
+    return found
 
 
 def _remove(path: Path) -> None:

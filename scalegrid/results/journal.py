@@ -43,29 +43,34 @@ def journals(folder: Path) -> list[Path]:
 
 
 class Journal:
-    """The journal that goes on from a table of so many ``trials``."""
+    """The journal that goes on from a table of so many ``trials``, read and written in turn."""
 
     def __init__(self, folder: Path, trials: int) -> None:
         self._path = folder / _PATTERN.replace("*", str(trials))
+        self._end = 0  # of what has been read and written here
 
     def append(self, rows: Rows) -> None:
-        """Add a commit, durably.
+        """Add a commit, durably; all before it have been read or written here.
+
+        What a kill has cut short goes.
 
         Raises:
             UserError: it cannot be written; then it is as it was.
         """
         try:
             with disk.opened(self._path, "ab") as file:
-                end = file.tell()
+                if file.tell() > self._end:
+                    disk.truncate(file, self._end)
                 try:
-                    file.write(_line(rows))
+                    file.write(line := _line(rows))
                     disk.sync(file)
                 except BaseException:
                     with suppress(OSError):
-                        disk.truncate(file, end)
+                        disk.truncate(file, self._end)
                     raise
-            if end == 0:  # its name may be new
+            if self._end == 0:  # its name may be new
                 disk.sync_folder(self._path.parent)
+            self._end += len(line)
         except OSError as error:
             raise UserError(
                 f"cannot write {self._path}: {error.strerror or error}; mend that and run the same "
@@ -73,14 +78,18 @@ class Journal:
             ) from error
 
     def read(self) -> list[Rows]:
-        """Its commits, oldest first; none if there is no such journal (any more)."""
+        """Its commits that are new here, oldest first; none if there is no such journal."""
         try:
-            text = self._path.read_bytes()
+            with self._path.open("rb") as file:
+                file.seek(self._end)
+                text = file.read()
         except FileNotFoundError:
             return []
         except OSError as error:
             raise UserError(f"cannot read {self._path}: {error.strerror or error}.") from None
-        return list(_commits(self._path, text))
+        commits = list(_commits(self._path, text))
+        self._end += sum(length for length, _ in commits)
+        return [rows for _, rows in commits]
 
 
 def _line(rows: Rows) -> bytes:
@@ -88,13 +97,14 @@ def _line(rows: Rows) -> bytes:
     return b"%08x %s\n" % (zlib.crc32(text), text)
 
 
-def _commits(path: Path, text: bytes) -> Iterator[Rows]:
+def _commits(path: Path, text: bytes) -> Iterator[tuple[int, Rows]]:
+    """The bytes and the rows of each commit."""
     lines = text.split(b"\n")[:-1]  # what follows the last line feed is cut short
     for i, line in enumerate(lines, start=1):
         checksum, _, rows = line.partition(b" ")
         if b"%08x" % zlib.crc32(rows) == checksum:
             try:
-                yield _rows(*json.loads(rows))
+                yield len(lines[i - 1]) + 1, _rows(*json.loads(rows))
             except (LookupError, TypeError, ValueError):  # its columns are others
                 raise UserError(
                     f"{path} was written by another version of scalegrid; run the same command "

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -163,9 +163,7 @@ class Stored:
     @property
     def answered(self) -> dict[str, Flags]:
         """Which images the trials of ``answers`` got right, by their ids."""
-        rows = self.answers.to_pylist()
-        flags = unpack([row["correct"] for row in rows], rows[0]["images"] if rows else 0)
-        return dict(zip((row["trial"] for row in rows), flags, strict=True))
+        return answered(self.answers)
 
     @property
     def planned_count(self) -> int:
@@ -233,6 +231,29 @@ class Stored:
             old, new = getattr(self.spec, key), getattr(spec, key)
             if old != new:
                 raise self._other_settings(key, old, new)
+
+    def check_alike(self, spec: SweepSpec, planned: Sequence[Mapping[str, Any]]) -> None:
+        """Refuse to change a sweep that other heads run.
+
+        Args:
+            spec: the resolved specification of a further head, which `check` has allowed.
+            planned: the rows of its plan.
+
+        Raises:
+            UserError: it asks for other trials.
+        """
+        for key in sorted(EXTENDABLE_KEYS):
+            old, new = getattr(self.spec, key), getattr(spec, key)
+            if old != new:
+                raise UserError(
+                    f"others run the sweep in {self.folder} with --{key.replace('_', '-')} "
+                    f"{_given(old)}, and here it is {_given(new)}; give the same, or wait for them."
+                )
+        if [row["variant"] for row in planned] != [row["variant"] for row in self.planned]:
+            raise UserError(
+                f"others run the sweep in {self.folder} with other variants than are planned here; "
+                "use the same version of scalegrid, or wait for them."
+            )
 
     def _other_settings(self, key: str, old: object, new: object) -> UserError:
         flag = f"--{key.replace('_', '-')}"
@@ -363,6 +384,13 @@ def read_stored(folder: Path) -> Stored | None:
     answers = of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
     check(folder, variants, trials, history, answers, spec.network_known)
     return Stored(folder, spec, variants, trials, of_trials(history, trials), answers)
+
+
+def answered(answers: Table) -> dict[str, Flags]:
+    """Which images the trials of ``answers`` got right, by their ids."""
+    rows = answers.to_pylist()
+    flags = unpack([row["correct"] for row in rows], rows[0]["images"] if rows else 0)
+    return dict(zip((row["trial"] for row in rows), flags, strict=True))
 
 
 def read_parts(folder: Path) -> list[Rows]:

@@ -8,8 +8,8 @@ sweeps go to a journal first.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from scalegrid.results.checks import ANSWERS_FILE, HISTORY_FILE, TRIALS_FILE, VARIANTS_FILE
 from scalegrid.results.gathered import Rows, gathered
+from scalegrid.results.heads import Heads
 from scalegrid.results.journal import Journal, journals, rows_on_disk
 from scalegrid.results.loading import (
     DATA_KEY,
@@ -40,11 +41,13 @@ from scalegrid.results.schema import (
 from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
 from scalegrid.util import disk, yaml
 from scalegrid.util.errors import UserError
-from scalegrid.util.files import remove_partial_files, replace_file
+from scalegrid.util.files import make_missing, remove_made, remove_partial_files, replace_file
 from scalegrid.util.locks import HeldError, Lock
 
 if TYPE_CHECKING:
     from typing_extensions import Self
+
+    from scalegrid.training.answers import Flags
 
 _SHORT = 1000
 """Trials up to which the tables are written for each, so that any reader of parquet sees them."""
@@ -53,8 +56,12 @@ _SHARE = 4
 """Longer ones are written once the journal has more than this part of their trials: a quarter."""
 
 
+News = tuple[Row, "Flags | None"]
+"""The row of a trial that another head has made, and which images it got right."""
+
+
 class Store:
-    """The tables of one sweep, open for writing by this process alone.
+    """The tables of one sweep, open for writing by this process alone; `JoinedStore` shares them.
 
     A context manager: entering makes the folder, locks it and reads what is there into ``stored``,
     and into ``rates`` the trainings that tried a learning rate; leaving unlocks it. ``lock.note``
@@ -63,6 +70,18 @@ class Store:
 
     spec_file: ClassVar[str] = SPEC_FILE
     """A folder with this file is started."""
+
+    hint: ClassVar[str] = "; processes that are all started with --join share a sweep"
+    """What else can be done where another process has the lock."""
+
+    shared: ClassVar[bool] = False
+    """Whether other processes may work on the sweep at the same time."""
+
+    status_file: str | None = None
+    """Where to write how far this process is, if not where a sweep's own status is."""
+
+    leads = True
+    """Whether this process does what one head does for all."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -83,16 +102,14 @@ class Store:
                 damaged.
         """
         try:
-            self._made = [
-                p for p in (*reversed(self.folder.parents), self.folder) if not p.exists()
-            ]
-            disk.make_folders(self.folder)
+            self._made = make_missing(self.folder)
             self.lock.acquire()
+            self._check_heads()
             remove_partial_files(self.folder)
         except HeldError as held:
-            raise UserError(f"{held}, or choose another --name.") from None
+            raise UserError(f"{held}, or choose another --name{self.hint}.") from None
         except OSError as error:
-            self._remove_made()
+            remove_made(self._made)
             raise UserError(
                 f"cannot write to {self.folder}: {error.strerror or error}; choose another "
                 "--results folder."
@@ -103,6 +120,15 @@ class Store:
             self.lock.release()
             raise
         return self
+
+    def _check_heads(self) -> None:
+        """Raise UserError where processes that were started with --join use the folder."""
+        if others := Heads(self.folder).known_to_live():
+            self.lock.release()
+            raise UserError(
+                f"{self.folder} is in use by {others[0]}, which was started with --join; add "
+                "--join to work on it too, or choose another --name."
+            )
 
     def _read(self) -> None:
         self.stored = read_stored(self.folder)
@@ -121,13 +147,26 @@ class Store:
         finally:
             self.lock.release()
         if unused:
-            self._remove_made()
+            remove_made(self._made)
 
-    def _remove_made(self) -> None:
-        """Remove the folders that were not there before, as far as they are empty."""
-        for path in reversed(self._made):
-            with suppress(OSError):
-                disk.remove_folder(path)
+    @property
+    def elsewhere(self) -> int:
+        """Workers of other heads."""
+        return 0
+
+    @contextmanager
+    def turn(self) -> Iterator[Sequence[News]]:
+        """Within, no other head claims or stores a trial; the trials that others have made."""
+        yield ()
+
+    def claim(self, trial: str) -> bool:
+        """Whether a trial is to be run here, asked in a `turn`; else another head runs it."""
+        return True
+
+    @contextmanager
+    def leaving(self) -> Iterator[bool]:
+        """The end of this process' part; within, whether it is the last, and nothing begins."""
+        yield True
 
     def add_rate(self, row: Row) -> None:
         """Store a training that tried a learning rate, durably; it need not be started for that.

@@ -77,6 +77,7 @@ class SearchStore(Store):
     """The tables of one search, open for writing by this process alone; see `Store`."""
 
     spec_file: ClassVar[str] = SEARCH_FILE
+    hint: ClassVar[str] = ""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)

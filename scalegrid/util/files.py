@@ -56,6 +56,24 @@ def partial_files(folder: Path) -> list[Path]:
     return list(folder.glob(f"{_PREFIX}*{_SUFFIX}"))
 
 
+def make_missing(folder: Path) -> list[Path]:
+    """Make a folder durably; it and those above it that were not there, outermost first."""
+    missing = [path for path in (*reversed(folder.parents), folder) if not path.exists()]
+    try:
+        disk.make_folders(folder)
+    except OSError:
+        remove_made(missing)
+        raise
+    return missing
+
+
+def remove_made(folders: Sequence[Path]) -> None:
+    """Remove what `make_missing` has made, as far as it is empty."""
+    for path in reversed(folders):
+        with suppress(OSError):
+            disk.remove_folder(path)
+
+
 def is_folder(entry: os.DirEntry[str]) -> bool:
     """Whether it is a folder, or a link to one; a link in a circle is none."""
     return entry.is_dir(follow_symlinks=False) or os.path.isdir(entry.path)

@@ -21,7 +21,7 @@ else:
 
 _NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP}
 _TAKEN = {errno.EAGAIN, errno.EACCES, errno.EWOULDBLOCK, errno.EDEADLK}
-_PAUSE = 0.1  # seconds between two attempts
+_PAUSES = 0.001, 0.1  # seconds between two attempts, at first and later
 
 _own: set[Path] = set()  # links that this process holds
 _one_thread = threading.Lock()
@@ -52,10 +52,13 @@ class Lock:
         self.note: str | None = None
         """A sentence where the lock is a link."""
         self._file: int | None = None
+        self._linked = False
 
     def __enter__(self) -> Lock:
+        pause, longest = _PAUSES
         while not self._acquired():
-            time.sleep(_PAUSE)
+            time.sleep(pause)
+            pause = min(2 * pause, longest)
         return self
 
     def __exit__(self, *_exception: object) -> None:
@@ -80,9 +83,28 @@ class Lock:
             raise
         self._file = file
 
+    def acquire_within(self, seconds: float) -> None:
+        """Take the lock as soon as it is free.
+
+        Raises:
+            HeldError: others have had it for so long, whether or not their end will be noticed.
+            OSError: the file or the link cannot be made.
+        """
+        deadline = time.monotonic() + seconds
+        pause, longest = _PAUSES
+        while True:
+            try:
+                return self.acquire()
+            except HeldError:
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(pause)
+            pause = min(2 * pause, longest)
+
     def release(self) -> None:
         """Give it back, if it is held."""
-        if self.link in _own:
+        if self._linked:
+            self._linked = False
             _own.discard(self.link)
             self.link.unlink(missing_ok=True)
         if self._file is not None:
@@ -119,6 +141,7 @@ class Lock:
         except FileExistsError:  # made a moment ago
             raise HeldError(self.path.parent) from None
         _own.add(self.link)
+        self._linked = True
         self.note = (
             f"the file system of {self.path.parent} has no locks, so that the link "
             f"{self.link.name} in it is one"

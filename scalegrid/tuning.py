@@ -165,7 +165,7 @@ class Tuning:
         doing = f"the learning rate is searched, {plural(made, 'training')} made"
         now = time.time()
         status = Status(str(spec.name), state, 0, 0, 0, doing=doing, updated_at=now)
-        write_status(spec.folder, status, self.store.status_file)
+        write_status(spec.folder, status)
 
     def _trial(self, variant: Variant, rate: float) -> Trial:
         recipe = self.plan.recipe.model_copy(update={"learning_rate": rate})

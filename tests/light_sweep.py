@@ -7,6 +7,8 @@ Run as a program it is one such sweep, for tests that kill it:
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -77,13 +79,20 @@ def run_light_sweep(
     """
     arguments.setdefault("make_executor", lambda _placement: InlineExecutor(function=function))
     arguments.setdefault("measure_rate", False)
+    with light():
+        return run_sweep(spec, **arguments)
+
+
+@contextmanager
+def light() -> Iterator[None]:
+    """Within, stand-ins for the network, the plan and the speed of sweeps in any thread."""
     with (
         mock.patch("scalegrid.sweep.make_plan", light_plan),
         mock.patch("scalegrid.baselines.get", light_baseline),
         # Workers of stand-ins do without torch, which this process may have imported.
         mock.patch("scalegrid.training.devices.vector_instructions", return_value=None),
     ):
-        return run_sweep(spec, **arguments)
+        yield
 
 
 def in_workers(placement: Placement, function: str = "light_training:train") -> LocalExecutor:

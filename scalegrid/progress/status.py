@@ -152,10 +152,9 @@ def _read(path: Path) -> Status | None:
 
 
 def _together(heads: Sequence[Status]) -> Status:
-    """That of the head which knows most, with the trials of all and since the first began."""
+    """That of the head which knows most, with the trials of all."""
     most = max(heads, key=lambda one: (one.doing is None, one.ended, one.updated_at))
-    running = tuple(trial for one in heads for trial in one.running)
-    return replace(most, running=running, started_at=min(one.started_at for one in heads))
+    return replace(most, running=tuple(trial for one in heads for trial in one.running))
 
 
 def _alive(status: Status) -> bool:

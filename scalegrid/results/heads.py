@@ -115,7 +115,6 @@ class Heads:
             UserError: the folder cannot be written, or a process that is no head uses it.
         """
         try:
-            self._made = make_missing(self.folder)
             self._enter()
         except BaseException as error:
             remove_made(self._made)
@@ -150,6 +149,7 @@ class Heads:
     def _enter(self) -> None:
         waited = False
         while True:
+            self._made += make_missing(self.folder)  # again where who was to start it has failed
             self.take_lock()
             try:
                 self.look()

@@ -157,7 +157,7 @@ class Heads:
                 if not starting:
                     self.leads = not self.others
                     if self.leads:
-                        remove_partial_files(self.folder)
+                        self.clear()
                         self._claims = {START}
                     return self.write()
             finally:
@@ -208,6 +208,13 @@ class Heads:
             if not self.others or any(certain) or any(head.here for head in self.others):
                 return self.others
             time.sleep(_POLL)
+
+    def clear(self) -> None:
+        """Remove what killed processes have left; where no other head lives."""
+        remove_partial_files(self.folder)
+        for path in self.folder.glob(f"{PREFIX}*"):
+            with suppress(OSError):
+                disk.remove(path)
 
     def claim(self, trial: str) -> bool:
         """Claim a trial unless another head has; it holds from `write_claims` on."""
@@ -298,6 +305,6 @@ def _cannot_write(folder: Path, error: OSError) -> UserError:
 
 
 def _remove(file: Path) -> None:
-    """Remove the file of a head, and its status."""
-    disk.remove(file)
+    """Remove the file of a head, after its status."""
     disk.remove(file.with_suffix(STATUS))
+    disk.remove(file)

@@ -41,7 +41,7 @@ from scalegrid.results.schema import (
 from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
 from scalegrid.util import disk, yaml
 from scalegrid.util.errors import UserError
-from scalegrid.util.files import make_missing, remove_made, remove_partial_files, replace_file
+from scalegrid.util.files import make_missing, remove_made, replace_file
 from scalegrid.util.locks import HeldError, Lock
 
 if TYPE_CHECKING:
@@ -105,7 +105,6 @@ class Store:
             self._made = make_missing(self.folder)
             self.lock.acquire()
             self._check_heads()
-            remove_partial_files(self.folder)
         except HeldError as held:
             raise UserError(f"{held}, or choose another --name{self.hint}.") from None
         except OSError as error:
@@ -123,12 +122,14 @@ class Store:
 
     def _check_heads(self) -> None:
         """Raise UserError where processes that were started with --join use the folder."""
-        if others := Heads(self.folder).known_to_live():
+        heads = Heads(self.folder)
+        if others := heads.known_to_live():
             self.lock.release()
             raise UserError(
                 f"{self.folder} is in use by {others[0]}, which was started with --join; add "
                 "--join to work on it too, or choose another --name."
             )
+        heads.clear()
 
     def _read(self) -> None:
         self.stored = read_stored(self.folder)

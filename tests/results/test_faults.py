@@ -18,7 +18,7 @@ from faults import KINDS, FaultyDisk, Kind, faulty
 from light_sweep import light_spec, run_light_sweep
 
 from scalegrid.progress.status import STATUS_FILE, read_status
-from scalegrid.results import Store, read_stored
+from scalegrid.results import Store, heads, joined, read_stored
 from scalegrid.results import store as module
 from scalegrid.results.schema import MEASURED
 from scalegrid.util import yaml
@@ -29,11 +29,16 @@ NAME = "s"
 
 @dataclass(frozen=True)
 class Scenario:
-    """A sweep, and the one before it in the same folder; tables are short up to ``short``."""
+    """A sweep, and the one before it in the same folder; tables are short up to ``short``.
+
+    If it may be joined, they are written again after ``every`` seconds.
+    """
 
     settings: dict[str, Any]
     earlier: dict[str, Any] = field(default_factory=dict)
     short: int = 1000
+    join: bool = False
+    every: float = 0.0
 
 
 SCENARIOS = {
@@ -41,6 +46,8 @@ SCENARIOS = {
     "journal": Scenario({"candidates": 4, "seeds": 2}, short=2),
     "rungs": Scenario({"candidates": 4, "seeds": 1, "rungs": (1, 2)}),
     "extended": Scenario({"candidates": 5, "seeds": 1}, {"candidates": 4, "seeds": 1}),
+    "joined": Scenario({"candidates": 4, "seeds": 1}, join=True),
+    "joined, journal": Scenario({"candidates": 4, "seeds": 1}, join=True, every=1e9),
 }
 
 
@@ -134,11 +141,15 @@ class Sweeps:
             if kept is not None:
                 kept.update(row["trial"] for row in rows)
 
+        spec = light_spec(self.folder.parent, name=NAME, workers=1, **settings)
         with (
             mock.patch.object(Store, "add", add),
             mock.patch.object(module, "_SHORT", self._scenario.short),
+            mock.patch.object(joined, "_EVERY", self._scenario.every),
+            # A head that is gone is dead, though its process is this one; and none has a pulse.
+            mock.patch.multiple(heads, LEASE=0.0, BEAT=1e6),
         ):
-            run_light_sweep(light_spec(self.folder.parent, name=NAME, workers=1, **settings))
+            run_light_sweep(spec, join=self._scenario.join)
 
 
 def left_in(folder: Path) -> tuple[object, ...]:

@@ -2,6 +2,7 @@
 
 The training is a stand-in that does nothing, or sleeps 50 ms. A sweep's rate is compared with that
 of its bare engine, which is kept busy by a loop of five lines: worker processes of this machine.
+The engine ``join`` is as many heads on one sweep as there are workers, each with one of them.
 Beside it is what the head process does itself: its processor time for each trial, and its memory
 after a tenth of the trials and at the end. Each row is a process of its own; starts do not count.
 """
@@ -9,6 +10,7 @@ after a tenth of the trials and at the end. Each row is a process of its own; st
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import resource
@@ -53,14 +55,15 @@ class Watched:
         self.executor.submit(trial)
 
     def collect(self, timeout: float | None = None) -> list[Event]:
-        """Pass it on, and note the first trial, a tenth and all."""
+        """Pass it on, and note the first trial, a tenth and the last."""
         events = self.executor.collect(timeout)
         before = self.ended
         self.ended += sum(isinstance(event, Outcome) for event in events)
-        for mark in (1, self.count // 10, self.count):
-            if before < mark <= self.ended:
-                memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-                self.marks.append((self.ended, time.perf_counter(), time.process_time(), memory))
+        if self.ended > before:
+            memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            now = self.ended, time.time(), time.process_time(), memory
+            seen = sum(before >= mark for mark in (1, self.count // 10))
+            self.marks[seen:] = [now]
         return events
 
     def abandon(self) -> None:
@@ -112,11 +115,37 @@ def swept(results: Path, trials: int, workers: int) -> dict[str, float]:
     return watched.row()
 
 
+def joined(results: Path, trials: int, workers: int) -> dict[str, float]:
+    """A sweep of several heads; trials count from when all have made one."""
+    heads = [_start("head", trials, 1, ["--results", str(results)]) for _ in range(workers)]
+    rows = [_row(head) for head in heads]
+    made = load_sweep(None, results).trials
+    assert len(made) == made["trial"].nunique() == trials
+    ends = made["finished_at"].map(lambda moment: moment.timestamp())
+    began = max(row.pop("began") for row in rows)
+    rate = (ends > began).sum() / (ends.max() - began)
+    return {"trials/s": float(rate), **{key: max(row[key] for row in rows) for key in rows[0]}}
+
+
+def head(results: Path, trials: int, workers: int) -> dict[str, float]:
+    """One of several heads."""
+    watched = Watched(_workers(workers), trials // 2)
+    stand_ins.run(results, VARIANTS, trials // VARIANTS, lambda _placement: watched, join=True)
+    row = watched.row()
+    del row["trials/s"]
+    return {"began": watched.marks[0][1], **row}
+
+
 def _workers(workers: int) -> LocalExecutor:
     return LocalExecutor(workers, function="benchmarks.stand_ins:pause")
 
 
-WAYS: dict[str, Callable[[Path, int, int], dict[str, float]]] = {"bare": bare, "sweep": swept}
+WAYS: dict[str, Callable[[Path, int, int], dict[str, float]]] = {
+    **{"bare": bare, "sweep": swept},
+    **{"join": joined, "head": head},
+}
+ENGINES = {"local": ("bare", "sweep"), "join": ("bare", "join")}
+"""The ways that are compared."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -124,39 +153,50 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if options.one:
         with tempfile.TemporaryDirectory() as name:
-            row = WAYS[options.one](Path(name), options.trials, options.workers)
+            results = options.results or Path(name)
+            row = WAYS[options.one](results, options.trials, options.workers)
         print(json.dumps(row))
         return
     trials = 200 if options.quick else options.trials
     rows: list[dict[str, Any]] = []
-    for pause in PAUSES:
-        found = {way: _measured(way, trials, options.workers, pause) for way in WAYS}
-        rates = found["bare"].pop("trials/s"), found["sweep"].pop("trials/s")
+    for engine, pause in itertools.product(options.engine or ENGINES, PAUSES):
+        alone, shown = (
+            _row(_start(way, trials, options.workers, pause=pause)) for way in ENGINES[engine]
+        )
+        rates = alone.pop("trials/s"), shown.pop("trials/s")
         rows.append(
             {
-                "engine": "local",
+                "engine": engine,
                 "ms of a trial": 1000 * pause,
                 "workers": options.workers,
                 "trials": trials,
                 "bare trials/s": rates[0],
                 "trials/s": rates[1],
                 "share": rates[1] / rates[0],
-                **found["sweep"],
+                **shown,
             }
         )
     publish("dispatch", rows, options.out)
 
 
-def _measured(way: str, trials: int, workers: int, pause: float) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.dispatch", "--one", way]
-    ran = subprocess.run(
-        [*command, "--trials", str(trials), "--workers", str(workers)],
-        env={**os.environ, stand_ins.SECONDS: str(pause)},
+def _start(
+    way: str, trials: int, workers: int, more: Sequence[str] = (), pause: float | None = None
+) -> subprocess.Popen[str]:
+    """A process that measures one way; without ``pause`` it is that of this one."""
+    numbers = ["--trials", str(trials), "--workers", str(workers)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "benchmarks.dispatch", "--one", way, *numbers, *more],
+        env=os.environ if pause is None else {**os.environ, stand_ins.SECONDS: str(pause)},
         stdout=subprocess.PIPE,
         text=True,
-        check=True,
     )
-    row: dict[str, float] = json.loads(ran.stdout.splitlines()[-1])
+
+
+def _row(process: subprocess.Popen[str]) -> dict[str, float]:
+    """What it has measured."""
+    said, _ = process.communicate()
+    assert process.returncode == 0
+    row: dict[str, float] = json.loads(said.splitlines()[-1])
     return row
 
 
@@ -164,6 +204,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = options_parser("dispatch", __doc__)
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
+    parser.add_argument("--engine", choices=list(ENGINES), action="append", help="all by default")
+    parser.add_argument("--results", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--one", choices=list(WAYS), help=argparse.SUPPRESS)
     return parser
 

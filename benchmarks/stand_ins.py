@@ -57,7 +57,14 @@ def in_workers(placement: Placement) -> LocalExecutor:
     )
 
 
-def run(results: Path, variants: int, seeds: int, make_executor: MakeExecutor = in_workers) -> None:
+def run(
+    results: Path,
+    variants: int,
+    seeds: int,
+    make_executor: MakeExecutor = in_workers,
+    *,
+    join: bool = False,
+) -> None:
     """Run a sweep of the first ``variants`` of nano as the command does, without training."""
 
     def first(spec: SweepSpec) -> Plan:
@@ -68,7 +75,7 @@ def run(results: Path, variants: int, seeds: int, make_executor: MakeExecutor = 
         baseline="nano", results=str(results), device="cpu", seeds=seeds, epochs=_EPOCHS
     )
     with mock.patch("scalegrid.sweep.make_plan", first):
-        run_sweep(spec, make_executor=make_executor, measure_rate=False)
+        run_sweep(spec, make_executor=make_executor, measure_rate=False, join=join)
 
 
 def write_large_sweep(results: Path, variants: int, trials: int) -> str:

@@ -31,14 +31,13 @@ NAME = "s"
 class Scenario:
     """A sweep, and the one before it in the same folder; tables are short up to ``short``.
 
-    If it may be joined, they are written again after ``every`` seconds.
+    One that may be joined has a journal, which goes into the tables at its end.
     """
 
     settings: dict[str, Any]
     earlier: dict[str, Any] = field(default_factory=dict)
     short: int = 1000
     join: bool = False
-    every: float = 0.0
 
 
 SCENARIOS = {
@@ -47,7 +46,6 @@ SCENARIOS = {
     "rungs": Scenario({"candidates": 4, "seeds": 1, "rungs": (1, 2)}),
     "extended": Scenario({"candidates": 5, "seeds": 1}, {"candidates": 4, "seeds": 1}),
     "joined": Scenario({"candidates": 4, "seeds": 1}, join=True),
-    "joined, journal": Scenario({"candidates": 4, "seeds": 1}, join=True, every=1e9),
 }
 
 
@@ -145,7 +143,7 @@ class Sweeps:
         with (
             mock.patch.object(Store, "add", add),
             mock.patch.object(module, "_SHORT", self._scenario.short),
-            mock.patch.object(joined, "_EVERY", self._scenario.every),
+            mock.patch.object(joined, "_EVERY", 1e9),
             # A head that is gone is dead, though its process is this one; and none has a pulse.
             mock.patch.multiple(heads, LEASE=0.0, BEAT=1e6),
         ):

@@ -189,14 +189,8 @@ class Heads:
             raise _cannot_write(self.folder, error) from None
 
     def look(self) -> None:
-        """See who lives, and remove the files of who does not; with the lock held.
-
-        Raises:
-            UserError: the file of this head cannot be written.
-        """
-        if self._beats:
-            # A network file system shows a folder as it is once a name in it has changed from here.
-            self.write()
+        """See who lives, and remove the files of who does not; with the lock held."""
+        disk.refresh(self.folder)
         found = ((path, self._read(path)) for path in self._files())
         self.others = [head for path, head in found if head and self._lives(path, head)]
 
@@ -224,16 +218,16 @@ class Heads:
         return True
 
     def release(self, claims: Iterable[str]) -> None:
-        """Give back what is claimed, from `write_claims` on."""
+        """Give back what is claimed, some time after; that of a stored trial is of no account."""
         self._claims = self._claims.difference(claims)
 
     def write_claims(self) -> None:
-        """Write the file of this head if its claims are others than before.
+        """Write the file of this head if it has new claims.
 
         Raises:
             UserError: it cannot be written.
         """
-        if self._claims != self._written:
+        if not self._claims <= self._written:
             self.write()
 
     def write(self) -> None:

@@ -90,6 +90,7 @@ class JoinedStore(Store):
                 known = self.stored.variants["variant"].to_pylist()
                 self._positions = {variant: i for i, variant in enumerate(known)}
             self._heads.release([START])
+            self._heads.write()
 
     @contextmanager
     def turn(self) -> Iterator[Sequence[News]]:

@@ -72,6 +72,16 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+def refresh(folder: Path) -> None:
+    """Have a network file system show a folder as it is now, not as it was some seconds ago.
+
+    NFS compares what it remembers of a folder with what the server says whenever the folder is
+    changed from here, if only in its times.
+    """
+    with suppress(OSError):
+        os.utime(folder)
+
+
 def make_folders(folder: Path) -> None:
     """Make a folder and those above it that are missing, durably.
 

@@ -117,6 +117,8 @@ def run_sweep(
     display = display or Silence()
     try:
         given, spec = spec, resolve(spec)
+        if join and spec.executor == "slurm":
+            raise UserError("--executor slurm has one head, whose jobs are many; leave out --join.")
         joining = Heads(spec.folder, display.note) if join else nullcontext()
         with stoppable(), joining as heads:
             stored = read_stored(spec.folder)

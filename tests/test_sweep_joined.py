@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import random
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -198,6 +200,35 @@ def test_a_race_of_three_heads_ends_with_an_answer_as_certain(tmp_path: Path, lo
         assert status.certainty is not None
         assert status.certainty >= 0.95
         assert load_sweep(NAME, results).recommend().ranking[0].variant == "v005"
+
+
+@pytest.mark.engine
+def test_the_page_is_right(tmp_path: Path) -> None:
+    pages = [TESTS.parent / "docs" / name for name in ("cluster-join.part.md", "cluster.md")]
+    text = "".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
+    section = text.split("## Several heads")[1]
+    commands = re.findall(r"^scalegrid (.+)$", section.split("### Rules")[0], re.MULTILINE)
+    sweep, *readers = ([sys.executable, "-m", "scalegrid", *shlex.split(one)] for one in commands)
+
+    def begin(command: list[str]) -> subprocess.Popen[str]:
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(TESTS.parent)},
+        )
+
+    together = [begin(sweep) for _ in range(2)]
+    said = [process.communicate(timeout=500) for process in together]
+    assert [process.returncode for process in together] == [0, 0], said
+    assert all("together is finished" in errors for _, errors in said)
+    assert sum("trial " in line for _, errors in said for line in errors.splitlines()) >= 5
+    for reader in readers:
+        shown = begin(reader)
+        output, errors = shown.communicate(timeout=100)
+        assert (shown.returncode, bool(output)) == (0, True), errors
 
 
 def stored(results: Path) -> list[str]:

@@ -29,6 +29,7 @@ from scalegrid.util.errors import UserError
 from scalegrid.util.files import make_missing, remove_made, remove_partial_files, replace_file
 from scalegrid.util.locks import HeldError, Lock
 from scalegrid.util.processes import process_space, runs
+from scalegrid.util.text import enumerated
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -159,13 +160,16 @@ class Heads:
                     if self.leads:
                         self.clear()
                         self._claims = {START}
-                    return self.write()
+                    self.write()
+                    break
             finally:
                 self.lock.release()
             if not waited:
                 waited = True
                 self._say(f"Waiting for {starting[0]}, which starts the sweep.")
             time.sleep(_POLL)
+        if self.others:
+            self._say(f"Joining {enumerated([str(other) for other in self.others])}.")
 
     def take_lock(self) -> None:
         """Take the lock of the folder.
@@ -176,11 +180,10 @@ class Heads:
         try:
             try:
                 self.lock.acquire_within(_ALONE)
-            except HeldError:
+            except HeldError as held:
                 if not self._files():
                     raise UserError(
-                        f"{self.folder} is in use by another process, which was started without "
-                        "--join; wait for it, or stop it and start it again with --join."
+                        f"{held}, or stop it and start it again, with --join."
                     ) from None
                 self.lock.acquire_within(PATIENCE)
         except HeldError as held:

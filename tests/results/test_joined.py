@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import subprocess
@@ -69,6 +71,13 @@ def stored(folder: Path) -> list[str]:
 
 def left(folder: Path) -> set[str]:
     return {path.name for path in folder.iterdir()}
+
+
+def without_locks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
 
 
 def ended_process() -> int:
@@ -230,7 +239,10 @@ def test_who_joins_and_who_does_not_are_told_of_each_other(tmp_path: Path) -> No
         begin(store)
         with (
             mock.patch.object(module, "_ALONE", 0.1),
-            pytest.raises(UserError, match=r"started without --join; wait for it, or stop it"),
+            pytest.raises(
+                UserError,
+                match=r"in use by another process; wait for it, or stop it and start it again",
+            ),
             Heads(tmp_path / "s"),
         ):
             pass
@@ -268,6 +280,25 @@ def test_the_second_waits_for_the_start_and_takes_over_if_the_first_fails(tmp_pa
             assert second.leads
     assert said == [f"Waiting for process {os.getpid()} on {node()}, which starts the sweep."]
     assert not list(tmp_path.glob("*/*"))
+
+
+def test_where_there_are_no_locks_a_link_is_one_and_one_left_behind_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_locks(monkeypatch)
+    with head(tmp_path) as one, head(tmp_path) as two:
+        add(one, trial(VARIANTS[0], 0))
+        assert news(two) == [f"{VARIANTS[0]}-0"]
+        assert claim(one, trial(VARIANTS[1], 0))
+        assert not claim(two, trial(VARIANTS[1], 0))
+        monkeypatch.setattr(module, "_ALONE", 0.05)
+        monkeypatch.setattr(module, "PATIENCE", 0.05)
+        os.symlink("elsewhere 7", tmp_path / ".lock.held")
+        with pytest.raises(UserError, match=r"process 7 on elsewhere \(if that has ended, delete"):
+            add(two, trial(VARIANTS[2], 0))
+        (tmp_path / ".lock.held").unlink()
+        add(two, trial(VARIANTS[2], 0))
+    assert left(tmp_path) & {".lock.held"} == set()
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:

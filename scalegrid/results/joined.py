@@ -28,11 +28,8 @@ from scalegrid.util.errors import UserError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_EVERY = 2.0
-"""Seconds after which short tables are written again, so that readers of parquet see them."""
-
-_LONGEST = 100
-"""Trials that the journal of short tables has at most."""
+_EVERY = 10.0
+"""Seconds between two tables at least, since all heads wait while they are written."""
 
 
 class JoinedStore(Store):
@@ -191,7 +188,7 @@ class JoinedStore(Store):
 
     def _long_enough(self, journalled: int) -> bool:
         recent = time.monotonic() - self._folded < _EVERY
-        return super()._long_enough(journalled) and (journalled > _LONGEST or not recent)
+        return super()._long_enough(journalled) and not recent
 
     def _write(self, *more: Rows) -> None:
         super()._write(*more)

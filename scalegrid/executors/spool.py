@@ -1,0 +1,144 @@
+"""Files on a shared disk by which the process that submits trials, the head, and workers talk.
+
+A worker has a folder in the spool with two files: ``orders``, which the head alone writes, and
+``report``, which the worker alone writes. Each says all that holds now, not what is new, and is
+replaced in one step. So nothing is locked, nothing grows, and a head or worker that starts again
+finds where matters stand. A damaged file (a power cut, a full disk) does not match its checksum and
+is as good as none: they are not synced, since what must last is in the tables.
+
+Files are read by opening them anew, which NFS answers with what the server has; names of new files
+it may hide for a minute, so both files are there before anyone waits for them.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from scalegrid.training.trial import Epoch
+from scalegrid.util import disk
+from scalegrid.util.files import replace_file
+from scalegrid.util.version import __version__
+
+WORKERS = "workers"
+"""The folder in the spool that has one for each worker."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """A trial that a worker shall have: train it, then keep its outcome until it is withdrawn.
+
+    ``token`` is of this start of the trial alone. ``lacking`` is what the head lacks itself, see
+    `lacking.lacking`.
+    """
+
+    token: str
+    trial: str
+    pickled: bytes
+    lacking: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What a worker shall have now; for its life ``to``. One that is ``closed`` ends."""
+
+    number: int = 0
+    to: str = ""
+    trials: tuple[Order, ...] = ()
+    closed: bool = False
+    version: str = __version__
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker has: epochs of trials that run, and pickled outcomes, by token.
+
+    A worker that is started again in the same job has another ``life``. One that is ``leaving``
+    takes no more trials; ``left`` is why it has ended, ``problem`` what the user has to mend first.
+    ``beat`` changes from time to time while it lives.
+    """
+
+    life: str
+    node: str
+    beat: int = 0
+    running: Mapping[str, tuple[Epoch, ...]] = field(default_factory=dict)
+    ended: Mapping[str, bytes] = field(default_factory=dict)
+    leaving: bool = False
+    left: str | None = None
+    problem: str | None = None
+    version: str = __version__
+
+
+class Box:
+    """The two files of a worker, for either side."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._seen = b""
+
+    def make(self) -> None:
+        """Make the folder and files that are missing.
+
+        Raises:
+            OSError: they cannot be made; the spool may have been removed.
+        """
+        disk.make_folder(self.folder)
+        for name, what in (("orders", Orders()), ("report", None)):
+            if not (self.folder / name).exists():
+                self._write(name, what)
+
+    def orders(self) -> Orders | None:
+        """The orders if they have changed since the last call, for the worker."""
+        return self._news("orders")
+
+    def report(self) -> Report | None:
+        """The report if it has changed since the last call, for the head; None before the first."""
+        return self._news("report")
+
+    def all(self) -> tuple[Orders, Report | None]:
+        """Both files as they are."""
+        orders, report = (_loaded(self._read(name)) for name in ("orders", "report"))
+        return orders or Orders(), report
+
+    def write(self, what: Orders | Report) -> None:
+        """Replace a file.
+
+        Raises:
+            OSError: it cannot be written; then it is as it was.
+        """
+        self._write("orders" if isinstance(what, Orders) else "report", what)
+
+    def _write(self, name: str, what: Orders | Report | None) -> None:
+        content = pickle.dumps(what and vars(what) | {"": type(what).__name__})
+        record = b"%08x%s" % (zlib.crc32(content), content)
+        replace_file(self.folder / name, lambda file: file.write(record), durable=False)
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return (self.folder / name).read_bytes()
+        except OSError:  # it is not there yet, or a disk of the network does not answer
+            return b""
+
+    def _news(self, name: str) -> Any:
+        record = self._read(name)
+        if record == self._seen:
+            return None
+        self._seen = record
+        return _loaded(record)
+
+
+def _loaded(record: bytes) -> Any:
+    """What a file holds; None where it is damaged."""
+    checksum, content = record[:8], record[8:]
+    if b"%08x" % zlib.crc32(content) != checksum:
+        return None
+    fields = pickle.loads(content)
+    if fields is None:
+        return None
+    kind = {"Orders": Orders, "Report": Report}[fields.pop("")]
+    known = {name: value for name, value in fields.items() if name in kind.__dataclass_fields__}
+    return kind(**known)

@@ -35,7 +35,7 @@ from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.first_trials import FirstTrials
 from scalegrid.progress.hours import check_hours, within_hours
 from scalegrid.progress.progress import HEARTBEAT
-from scalegrid.progress.rate import machine_rate, rate_of, remember_rate, stored_rate
+from scalegrid.progress.rate import can_be_timed, machine_rate, rate_of, remember_rate, stored_rate
 from scalegrid.progress.status import State, read_status, write_finished
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.checkpoints import (
@@ -183,7 +183,7 @@ def _for_hours(
 
     def rate(plan: Plan) -> float | None:
         known = stored_rate(plan, placement)
-        if known is not None or not measure_rate:
+        if known is not None or not (measure_rate and can_be_timed(spec)):
             return known
         executor = make_executor(placement)
         try:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 PATIENCE = 60.0  # seconds
-CPUS = 8  # that Slurm believes in: a test waits for jobs, and seldom for processors
+CPUS = 64  # that Slurm believes in, so that no job waits for one
 DAEMONS = ("munged", "slurmctld", "slurmd")
 
 CONFIGURATION = """

@@ -278,9 +278,7 @@ def _cause_of_death(exit_code: int | None) -> str:
     return f"{KILLED} by signal {number} ({name}{hint})"
 
 
-def _work(
-    pipe: Connection, function: str, threads: int, logs: Path | None, device: str
-) -> None:
+def _work(pipe: Connection, function: str, threads: int, logs: Path | None, device: str) -> None:
     """Run a worker process: trials in, epochs and outcomes out, until the pipe closes."""
     processes.ignore_interruptions()
     processes.end_with_parent()

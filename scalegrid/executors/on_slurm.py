@@ -160,7 +160,6 @@ class SlurmJobs:
         """
         submitit = _submitit()
         try:
-            disk.make_folders(self._logs)
             disk.make_folders(self._jobs)
             with _from_outside_of_a_job(), contextlib.redirect_stderr(io.StringIO()):
                 array = submitit.SlurmExecutor(self._jobs)
@@ -172,7 +171,9 @@ class SlurmJobs:
                 )
                 jobs = array.map_array(run_job, [self._arguments] * count)
         except submitit.core.utils.FailedJobError as error:
-            raise UserError(f"Slurm refuses the jobs: {_reason(str(error))}; see --slurm.") from None
+            raise UserError(
+                f"Slurm refuses the jobs: {_reason(str(error))}; see --slurm."
+            ) from None
         except OSError as error:
             raise UserError(
                 f"cannot write to {self._jobs}: {error.strerror or error}; choose another "
@@ -191,6 +192,11 @@ class SlurmJobs:
     def cancel(self, ids: Sequence[str]) -> None:
         """End jobs."""
         _said("scancel", *ids)
+
+    def close(self) -> None:
+        """Remove the folder of logs if there are none."""
+        with contextlib.suppress(OSError):
+            disk.remove_folder(self._logs)
 
     def end_of(self, job: str) -> str:
         """How one has ended, as Slurm says and as the last line of its log does."""

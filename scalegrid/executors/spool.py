@@ -81,23 +81,24 @@ class Box:
         self._seen = b""
 
     def make(self) -> None:
-        """Make the folder and files that are missing.
+        """Make the folder, and empty files where there are none.
 
         Raises:
             OSError: they cannot be made; the spool may have been removed.
         """
         disk.make_folder(self.folder)
-        for name, what in (("orders", Orders()), ("report", None)):
-            if not (self.folder / name).exists():
-                self._write(name, what)
+        for name in ("orders", "report"):
+            disk.opened(self.folder / name, "ab").close()
 
     def orders(self) -> Orders | None:
         """The orders if they have changed since the last call, for the worker."""
-        return self._news("orders")
+        orders: Orders | None = self._news("orders")
+        return orders
 
     def report(self) -> Report | None:
         """The report if it has changed since the last call, for the head; None before the first."""
-        return self._news("report")
+        report: Report | None = self._news("report")
+        return report
 
     def all(self) -> tuple[Orders, Report | None]:
         """Both files as they are."""
@@ -110,12 +111,10 @@ class Box:
         Raises:
             OSError: it cannot be written; then it is as it was.
         """
-        self._write("orders" if isinstance(what, Orders) else "report", what)
-
-    def _write(self, name: str, what: Orders | Report | None) -> None:
-        content = pickle.dumps(what and vars(what) | {"": type(what).__name__})
+        content = pickle.dumps({**vars(what), "": type(what).__name__})
         record = b"%08x%s" % (zlib.crc32(content), content)
-        replace_file(self.folder / name, lambda file: file.write(record), durable=False)
+        path = self.folder / ("orders" if isinstance(what, Orders) else "report")
+        replace_file(path, lambda file: file.write(record), durable=False)
 
     def _read(self, name: str) -> bytes:
         try:
@@ -137,8 +136,6 @@ def _loaded(record: bytes) -> Any:
     if b"%08x" % zlib.crc32(content) != checksum:
         return None
     fields = pickle.loads(content)
-    if fields is None:
-        return None
-    kind = {"Orders": Orders, "Report": Report}[fields.pop("")]
-    known = {name: value for name, value in fields.items() if name in kind.__dataclass_fields__}
-    return kind(**known)
+    kind: Any = {"Orders": Orders, "Report": Report}[fields.pop("")]
+    known = kind.__dataclass_fields__.keys() & fields.keys()  # another version may have others
+    return kind(**{name: fields[name] for name in known})

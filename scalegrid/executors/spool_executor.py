@@ -58,6 +58,9 @@ class Jobs(Protocol):
     def cancel(self, ids: Sequence[str]) -> None:
         """End them, as far as that can be done."""
 
+    def close(self) -> None:
+        """All trials have ended, and no job is needed any more."""
+
     def end_of(self, job: str) -> str:
         """How one has ended, in a few words."""
 
@@ -235,6 +238,7 @@ class SpoolExecutor:
         self._ready.clear()
         if idle:
             self._remove_spool()
+            self._jobs.close()
 
     def _remove_spool(self) -> None:
         """Remove it once the workers have left, which would write there otherwise."""

@@ -22,6 +22,7 @@ from scalegrid.executors.local import LocalExecutor
 from scalegrid.executors.spool import Box, Order, Orders, Report
 from scalegrid.training.attempt import TRAIN
 from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.util import disk
 from scalegrid.util.errors import UserError
 from scalegrid.util.version import __version__
 
@@ -93,15 +94,13 @@ class _Worker:
         self._written = 0.0
         self._news = True  # whether something is to be reported soon
 
-    def run(
-        self, devices: Sequence[str], threads: int, logs: Path | None, function: str
-    ) -> None:
+    def run(self, devices: Sequence[str], threads: int, logs: Path | None, function: str) -> None:
         """Until it ends."""
         left = problem = None
         executor = None
         try:
             self._handle_signals()
-            self._start()
+            self._start(logs)
             executor = LocalExecutor(len(devices), devices, threads, function, logs)
             while (left := self._reason_to_end()) is None:
                 self._step(executor)
@@ -129,10 +128,12 @@ class _Worker:
         signal.signal(signal.SIGHUP, leave)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
-    def _start(self) -> None:
+    def _start(self, logs: Path | None) -> None:
         """Show that it is there; outcomes of a life before wait to be taken in as well."""
         try:
             self._box.make()
+            if logs is not None:
+                disk.make_folder(logs)
         except OSError:
             raise _SweepOverError from None
         _, before = self._box.all()

@@ -1,17 +1,34 @@
 from __future__ import annotations
 
 import os
+import pickle
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from executor_contract import FUNCTION, WorkersContract
+from executor_contract import (
+    FUNCTION,
+    WorkersContract,
+    alive,
+    alone,
+    events,
+    outcomes,
+    ran_in,
+    trial,
+    wait_until,
+)
 
-from scalegrid.executors.spool import WORKERS
+from scalegrid.data import CachedData
+from scalegrid.executors import spool_executor, was_killed
+from scalegrid.executors.spool import WORKERS, Box, Orders, Report
 from scalegrid.executors.spool_executor import SpoolExecutor
+from scalegrid.training.trial import Outcome
+from scalegrid.util.errors import UserError
 
 HERE = Path(__file__).parent
 WORKER = """
@@ -19,44 +36,59 @@ import sys
 from pathlib import Path
 from scalegrid.executors.spool_worker import work
 if __name__ == "__main__":
-    folder, slots, threads, logs, function, idle = sys.argv[1:]
-    work(Path(folder), ["cpu"] * int(slots), int(threads), Path(logs), function, float(idle))
+    folder, slots, logs, function, idle = sys.argv[1:]
+    work(Path(folder), ["cpu"] * int(slots), 3, Path(logs), function, float(idle))
 """
 
 
 class Processes:
-    """Jobs that are processes of this machine."""
+    """Jobs that are processes of this machine, with one id each."""
 
-    def __init__(self, spool: Path, slots: int = 1, function: str = FUNCTION) -> None:
-        self.spool, self._slots, self._function = spool, slots, function
-        self.started: dict[str, subprocess.Popen[bytes]] = {}
-        self.logs = spool / "logs"
+    def __init__(
+        self, spool: Path, slots: int = 1, function: str = FUNCTION, idle: float = 60.0
+    ) -> None:
+        self.spool, self._words = spool, (slots, spool.parent / "logs", function, idle)
+        self.running: dict[str, subprocess.Popen[bytes]] = {}
+        self.started = 0
 
     def start(self, count: int) -> list[str]:
-        self.logs.mkdir(exist_ok=True)
-        ids = [f"{len(self.started) + i}-{os.getpid()}" for i in range(count)]
+        for _ in range(count):
+            self.run(str(self.started))
+            self.started += 1
+        return [str(self.started - count + i) for i in range(count)]
+
+    def run(self, job: str) -> None:
         path = os.pathsep.join(map(str, (HERE, HERE.parent, HERE.parent.parent)))
-        for one in ids:
-            words = (self.spool / WORKERS / one, self._slots, 3, self.logs, self._function, 60.0)
-            self.started[one] = subprocess.Popen(
-                [sys.executable, "-c", WORKER, *map(str, words)],
-                env={**os.environ, "PYTHONPATH": path},
-            )
-        return ids
+        words = map(str, (self.spool / WORKERS / job, *self._words))
+        self.running[job] = subprocess.Popen(
+            [sys.executable, "-c", WORKER, *words],
+            env={**os.environ, "PYTHONPATH": path},
+            start_new_session=True,
+        )
 
     def alive(self) -> set[str]:
-        return {one for one, process in self.started.items() if process.poll() is None}
+        return {one for one, process in self.running.items() if process.poll() is None}
 
     def cancel(self, ids: Sequence[str]) -> None:
         for one in ids:
-            if one in self.started:
-                self.started[one].terminate()
+            self.running[one].terminate()
         for one in ids:
-            if one in self.started:
-                self.started[one].wait()
+            self.running[one].wait()
+
+    def kill(self, job: str) -> None:
+        self.running[job].kill()
+        self.running[job].wait()
 
     def end_of(self, job: str) -> str:
-        return f"has ended with status {self.started[job].wait()}"
+        return f"has ended with status {self.running[job].returncode}"
+
+    def close(self) -> None:
+        assert not self.alive()
+
+
+@pytest.fixture(autouse=True)
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spool_executor, "CHECK", 0.2)
 
 
 @pytest.mark.engine
@@ -74,5 +106,224 @@ class TestSpool(WorkersContract):
     @classmethod
     def make(cls, workers: int) -> SpoolExecutor:
         cls.made += 1
-        spool = cls.root / str(cls.made)
+        spool = cls.root / str(cls.made) / "spool"
         return SpoolExecutor(spool, Processes(spool), workers)
+
+
+@contextmanager
+def executor(jobs: Processes, workers: int = 1, slots: int = 1) -> Iterator[SpoolExecutor]:
+    made = SpoolExecutor(jobs.spool, jobs, workers, slots)
+    try:
+        yield made
+    finally:
+        made.cancel()
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Processes]:
+    made = Processes(tmp_path / "spool")
+    yield made
+    made.cancel(list(made.running))
+
+
+def test_a_trial_goes_through_the_files_and_they_are_removed(jobs: Processes) -> None:
+    with executor(jobs) as one:
+        one.submit(trial("none"))
+        *epochs, outcome = events(one, lambda found: len(found) == 3)
+        assert epochs == [("none-0", epoch) for epoch in alone(trial("none"))]
+        assert isinstance(outcome, Outcome)
+        assert outcome.history == alone(trial("none"))
+    assert not jobs.alive()
+    assert not jobs.spool.exists()
+
+
+@pytest.mark.engine
+def test_a_trial_whose_job_ends_is_started_again_and_its_epochs_are_told_once(
+    jobs: Processes,
+) -> None:
+    with executor(jobs) as one:
+        one.submit(trial("sleep"))
+        (begun,) = events(one)
+        jobs.kill("0")
+        wait_until(lambda: not alive(ran_in(begun)))
+        one.submit(trial("none", 1))
+        found = one.collect(timeout=2.0)
+        assert found == []  # the epoch of the second start is known
+        assert jobs.started == 2
+        one.abandon()
+        one.submit(trial("none", 1))
+        assert outcomes(one, 1)["none-1"].history == alone(trial("none", 1))
+
+
+@pytest.mark.engine
+def test_a_trial_is_killed_after_three_jobs(jobs: Processes) -> None:
+    with executor(jobs) as one:
+        one.submit(trial("sleep"))
+        one.submit(trial("none", 1))
+        for number in range(3):
+            box = Box(jobs.spool / WORKERS / str(number))
+
+            def begun(box: Box = box) -> bool:
+                one.collect(timeout=0.1)
+                report = box.all()[1]
+                return report is not None and any(report.running.values())
+
+            wait_until(begun)
+            jobs.kill(str(number))
+        found = outcomes(one, 2)
+        assert was_killed(found["sleep-0"].error)
+        assert "as 2 times before" in str(found["sleep-0"].error)
+        assert len(found["sleep-0"].history) == 1
+        assert found["none-1"].status == "finished"
+
+
+@pytest.mark.engine
+def test_another_head_takes_what_has_ended_and_waits_for_what_runs(jobs: Processes) -> None:
+    one = SpoolExecutor(jobs.spool, jobs, 2)
+    one.submit(trial("sleep"))
+    (begun,) = events(one)
+    all_ready(one, jobs)
+    one.submit(trial("environment", 1))
+    has_ended = waiting_outcomes(jobs)
+    del one  # as a kill of the head
+    with executor(jobs, 2) as other:
+        for again in (trial("environment", 1), trial("sleep")):
+            other.submit(again)
+        told = events(other, lambda found: len(found) == 4)
+        assert sum(isinstance(event, Outcome) for event in told) == 1
+        [slept] = [e for e in told if isinstance(e, tuple) and e[0] == "sleep-0"]
+        assert ran_in(slept) == ran_in(begun)
+        assert [e for e in told if isinstance(e, Outcome)] == has_ended
+        other.submit(trial("environment", 1))  # what has been taken in is trained again
+        assert list(outcomes(other, 1).values()) != has_ended
+    assert jobs.started == 2
+
+
+def all_ready(one: SpoolExecutor, jobs: Processes) -> None:
+    """Return once all workers are known to be free or busy."""
+    boxes = [Box(jobs.spool / WORKERS / job) for job in jobs.running]
+    wait_until(lambda: all(box.all()[1] for box in boxes))
+    assert one.collect(timeout=1.0) == []
+
+
+def waiting_outcomes(jobs: Processes) -> list[Outcome]:
+    """What has ended and has not been collected, once there is any."""
+    found: list[Outcome] = []
+
+    def some() -> bool:
+        for job in jobs.running:
+            report = Box(jobs.spool / WORKERS / job).all()[1]
+            found.extend(map(pickle.loads, report.ended.values() if report else ()))
+        return bool(found)
+
+    wait_until(some)
+    return found
+
+
+@pytest.mark.engine
+def test_outcomes_of_jobs_that_have_ended_are_taken_in_after_an_interruption(
+    jobs: Processes,
+) -> None:
+    one = SpoolExecutor(jobs.spool, jobs, 2)
+    one.submit(trial("sleep"))
+    events(one)
+    all_ready(one, jobs)
+    one.submit(trial("environment", 1))
+    (has_ended,) = waiting_outcomes(jobs)
+    one.cancel()
+    assert not jobs.alive()
+    with executor(jobs) as other:
+        other.submit(trial("environment", 1))
+        assert outcomes(other, 1)["environment-1"] == has_ended
+    assert not jobs.spool.exists()
+
+
+@pytest.mark.engine
+def test_a_job_that_is_started_again_by_its_id_goes_on(jobs: Processes) -> None:
+    with executor(jobs) as one:
+        one.submit(trial("sleep"))
+        (begun,) = events(one)
+        jobs.kill("0")
+        jobs.run("0")
+        wait_until(lambda: not alive(ran_in(begun)))
+        report = Box(jobs.spool / WORKERS / "0")
+        life = report.all()[1].life  # type: ignore[union-attr]
+
+        def again() -> bool:
+            one.collect(timeout=0.1)
+            now = report.all()[1]
+            return now is not None and now.life != life and any(now.running.values())
+
+        wait_until(again)
+        assert jobs.started == 1
+
+
+@pytest.mark.engine
+def test_a_job_trains_several_trials_at_once(tmp_path: Path) -> None:
+    jobs = Processes(tmp_path / "spool", slots=2)
+    with executor(jobs, 3, slots=2) as one:
+        assert (one.capacity, jobs.started) == (3, 2)
+        for seed in range(3):
+            one.submit(trial("sleep", seed))
+        assert len(set(map(ran_in, events(one, lambda found: len(found) >= 3)))) == 3
+
+
+@pytest.mark.engine
+def test_a_worker_without_trials_ends_and_is_replaced_for_one(tmp_path: Path) -> None:
+    jobs = Processes(tmp_path / "spool", idle=0.5)
+    with executor(jobs) as one:
+        jobs.running["0"].wait()
+        one.submit(trial("none"))
+        assert outcomes(one, 1)["none-0"].status == "finished"
+        assert jobs.started == 2
+
+
+@pytest.mark.engine
+def test_what_a_failed_trial_prints_is_in_its_log(jobs: Processes) -> None:
+    with executor(jobs) as one:
+        for word in ("raise", "print", "none"):
+            one.submit(trial(word))
+        outcomes(one, 3)
+        logs = {path.name: path.read_text() for path in (jobs.spool.parent / "logs").iterdir()}
+    assert logs.keys() == {"raise-0.log", "print-0.log"}
+    assert "ValueError: no such layer" in logs["raise-0.log"]
+    assert logs["print-0.log"] == "chatter\n"
+
+
+@pytest.mark.engine
+def test_a_folder_that_a_node_does_not_have_is_named(jobs: Processes, tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    folder.mkdir()
+    with executor(jobs) as one:
+        one.submit(replace(trial("none"), data=CachedData(folder, "f", 10, (32,))))
+        folder.rmdir()  # before a worker is ready
+        with pytest.raises(UserError, match=rf"on {os.uname().nodename} .* images {folder}"):
+            outcomes(one, 1)
+
+
+@pytest.mark.engine
+def test_jobs_that_end_before_they_train_are_an_error(tmp_path: Path) -> None:
+    jobs = Processes(tmp_path / "spool" / "nowhere" / "else")  # not where the executor looks
+    one = SpoolExecutor(tmp_path / "spool", jobs, 1)
+    one.submit(trial("none"))
+    with pytest.raises(UserError, match=r"jobs end before .* has ended with status 0"):
+        outcomes(one, 1)
+    one.cancel()
+
+
+@pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: bytes(len(b)), lambda b: b""])
+def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, damage: object) -> None:
+    box = Box(tmp_path / "worker")
+    box.make()
+    assert box.report() is None
+    report = Report("life", "node", ended={"token": pickle.dumps("outcome")})
+    box.write(report)
+    assert box.report() == report
+    assert box.report() is None  # no news
+    path = tmp_path / "worker" / "report"
+    path.write_bytes(damage(path.read_bytes()))  # type: ignore[operator]
+    assert box.report() is None
+    box.write(report)
+    assert box.report() == report
+    box.make()
+    assert box.all() == (Orders(), report)

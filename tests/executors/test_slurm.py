@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pandas as pd
+import pytest
+import slurm_cluster
+from executor_contract import FUNCTION, WorkersContract, wait_until
+from light_sweep import light_spec, run_light_sweep
+
+from scalegrid.executors.on_slurm import SlurmJobs
+from scalegrid.executors.spool_executor import SpoolExecutor
+from scalegrid.results import load_sweep
+from scalegrid.results.schema import MEASURED
+from scalegrid.spec import SweepSpec
+
+pytestmark = pytest.mark.engine
+TESTS = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="module", autouse=True)
+def slurm() -> Iterator[None]:
+    """A Slurm of one node."""
+    if reason := slurm_cluster.unable():
+        pytest.skip(reason)
+    path = os.pathsep.join(map(str, (TESTS, TESTS / "executors", TESTS.parent)))
+    with slurm_cluster.cluster() as environment, pytest.MonkeyPatch.context() as patch:
+        for name, value in {**environment, "PYTHONPATH": path}.items():
+            patch.setenv(name, value)
+        yield
+
+
+class TestSlurm(WorkersContract):
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _folders(cls) -> Iterator[None]:
+        with TemporaryDirectory() as name:
+            cls.root, cls.made = Path(name), 0
+            yield
+
+    root: Path
+    made: int
+
+    @classmethod
+    def make(cls, workers: int) -> SpoolExecutor:
+        cls.made += 1
+        spec = SweepSpec(results=str(cls.root), name=str(cls.made), executor="slurm")
+        jobs = SlurmJobs(spec, ["cpu"], 3, FUNCTION)
+        return SpoolExecutor(jobs.spool, jobs, workers)
+
+
+SWEEP = """
+import sys
+from light_sweep import light_spec, run_light_sweep
+from scalegrid.executors.on_slurm import SlurmJobs
+from scalegrid.executors.spool_executor import SpoolExecutor
+from scalegrid.progress.display import Lines
+if __name__ == "__main__":
+    results, slurm = sys.argv[1:]
+    spec = light_spec(results, candidates=4, seeds=4, executor="slurm", slurm=slurm or None)
+
+    def in_jobs(placement):
+        jobs = SlurmJobs(spec.model_copy(update={"name": "light-leaves-32"}), placement.devices, 1,
+            "light_training:train")
+        return SpoolExecutor(jobs.spool, jobs, placement.workers)
+
+    sys.exit(run_light_sweep(spec, display=Lines(sys.stderr), make_executor=in_jobs).exit_status)
+"""
+TRIALS = 4 * 4
+
+
+@contextmanager
+def sweep(folder: Path, slurm: str = "") -> Iterator[subprocess.Popen[bytes]]:
+    """A sweep of 16 trials of about 0.4 seconds on two workers, which is killed at the end."""
+    environment = {**os.environ, "LIGHT_SECONDS": "0.2", "LIGHT_LOG": str(folder / "log")}
+    command = [sys.executable, "-c", SWEEP, str(folder / "results"), slurm]
+    with subprocess.Popen(command, env=environment) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
+
+
+def begun(folder: Path) -> list[str]:
+    """The trials that workers have begun, in order."""
+    log = folder / "log"
+    return log.read_text().split() if log.exists() else []
+
+
+def running() -> list[str]:
+    """The jobs that run."""
+    said = subprocess.run(
+        ["squeue", "--noheader", "--array", "--format=%i", "--states=RUNNING"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return said.stdout.split()
+
+
+def waiting() -> list[str]:
+    """The jobs that run or wait."""
+    said = subprocess.run(
+        ["squeue", "--noheader", "--array", "--format=%i"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return said.stdout.split()
+
+
+def equals_an_undisturbed_one(folder: Path) -> None:
+    """Its tables have what those of a run in this process have, but for times; no file is left."""
+    run_light_sweep(light_spec(folder / "alone", candidates=4, seeds=4))
+    both = [load_sweep(None, folder / name) for name in ("results", "alone")]
+    for table in ("variants", "trials", "history", "answers"):
+        pd.testing.assert_frame_equal(
+            *(getattr(one, table).drop(columns=list(MEASURED), errors="ignore") for one in both)
+        )
+    assert len(both[0].trials) == TRIALS
+    left = {path.name for path in (folder / "results" / "light-leaves-32").iterdir()}
+    assert not left & {".slurm", "logs"}
+    wait_until(lambda: not waiting())
+
+
+def test_a_cancelled_job_loses_its_trial_alone_and_is_replaced(tmp_path: Path) -> None:
+    with sweep(tmp_path) as process:
+        wait_until(lambda: len(begun(tmp_path)) >= 3 and len(running()) == 2)
+        subprocess.run(["scancel", running()[0]], check=True)
+        assert process.wait() == 0
+    assert len(begun(tmp_path)) <= TRIALS + 1
+    equals_an_undisturbed_one(tmp_path)
+
+
+def test_jobs_that_reach_their_time_limit_are_replaced(tmp_path: Path) -> None:
+    with sweep(tmp_path, "time=1") as process:
+        wait_until(lambda: len(begun(tmp_path)) >= 3 and len(running()) == 2)
+        for job in running():
+            subprocess.run(["scontrol", "update", f"job={job}", "TimeLimit=0:01"], check=True)
+        assert process.wait() == 0
+    assert len(begun(tmp_path)) <= TRIALS + 2
+    equals_an_undisturbed_one(tmp_path)
+
+
+def test_a_requeued_job_goes_on(tmp_path: Path) -> None:
+    with sweep(tmp_path) as process:
+        wait_until(lambda: len(begun(tmp_path)) >= 3 and len(running()) == 2)
+        jobs = set(running())
+        subprocess.run(["scontrol", "requeue", running()[0]], check=True)
+        while process.poll() is None:
+            assert set(waiting()) <= jobs
+        assert process.wait() == 0
+    assert len(begun(tmp_path)) <= TRIALS + 1
+    equals_an_undisturbed_one(tmp_path)
+
+
+def test_a_head_that_is_killed_and_run_again_repeats_nothing(tmp_path: Path) -> None:
+    jobs: set[str] = set()
+    for kill in (2, 6, 10):
+        with sweep(tmp_path) as process:
+            wait_until(lambda kill=kill: len(begun(tmp_path)) >= kill)  # type: ignore[misc]
+            process.kill()
+        jobs = jobs or set(waiting())
+        assert set(waiting()) == jobs
+    with sweep(tmp_path) as process:
+        assert process.wait() == 0
+    assert len(begun(tmp_path)) == len(set(begun(tmp_path))) == TRIALS
+    equals_an_undisturbed_one(tmp_path)
+
+
+def test_an_interrupted_head_cancels_its_jobs(tmp_path: Path) -> None:
+    with sweep(tmp_path) as process:
+        wait_until(lambda: len(begun(tmp_path)) >= 3)
+        process.send_signal(signal.SIGINT)
+        assert process.wait() == 130
+    wait_until(lambda: not waiting())
+    with sweep(tmp_path) as process:
+        assert process.wait() == 0
+    equals_an_undisturbed_one(tmp_path)

@@ -77,9 +77,9 @@ TRIALS = 4 * 4
 
 
 @contextmanager
-def sweep(folder: Path, slurm: str = "") -> Iterator[subprocess.Popen[bytes]]:
-    """A sweep of 16 trials of about 0.4 seconds on two workers, which is killed at the end."""
-    environment = {**os.environ, "LIGHT_SECONDS": "0.2", "LIGHT_LOG": str(folder / "log")}
+def sweep(folder: Path, slurm: str = "", seconds: float = 0.2) -> Iterator[subprocess.Popen[bytes]]:
+    """A sweep of 16 trials of two epochs on two workers, which is killed at the end."""
+    environment = {**os.environ, "LIGHT_SECONDS": str(seconds), "LIGHT_LOG": str(folder / "log")}
     command = [sys.executable, "-c", SWEEP, str(folder / "results"), slurm]
     with subprocess.Popen(command, env=environment) as process:
         try:
@@ -94,26 +94,31 @@ def begun(folder: Path) -> list[str]:
     return log.read_text().split() if log.exists() else []
 
 
-def running() -> list[str]:
-    """The jobs that run."""
-    said = subprocess.run(
-        ["squeue", "--noheader", "--array", "--format=%i", "--states=RUNNING"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return said.stdout.split()
+def jobs(*options: str) -> list[str]:
+    """Those that run or wait."""
+    asked = ["squeue", "--noheader", "--array", "--format=%i", *options]
+    return subprocess.run(asked, capture_output=True, text=True, check=True).stdout.split()
 
 
-def waiting() -> list[str]:
-    """The jobs that run or wait."""
-    said = subprocess.run(
-        ["squeue", "--noheader", "--array", "--format=%i"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    return said.stdout.split()
+def running(folder: Path) -> list[str]:
+    """The two jobs of a sweep, once both run and trials have begun."""
+    found: list[str] = []
+
+    def both() -> bool:
+        found[:] = jobs("--states=RUNNING")
+        return len(begun(folder)) >= 3 and len(found) == 2
+
+    wait_until(both)
+    return found
+
+
+def jobs_until_the_end(process: subprocess.Popen[bytes]) -> set[str]:
+    """The jobs that there are until a sweep has ended, well."""
+    found: set[str] = set()
+    while process.poll() is None:
+        found.update(jobs())
+    assert process.returncode == 0
+    return found
 
 
 def equals_an_undisturbed_one(folder: Path) -> None:
@@ -127,50 +132,44 @@ def equals_an_undisturbed_one(folder: Path) -> None:
     assert len(both[0].trials) == TRIALS
     left = {path.name for path in (folder / "results" / "light-leaves-32").iterdir()}
     assert not left & {".slurm", "logs"}
-    wait_until(lambda: not waiting())
+    wait_until(lambda: not jobs())
 
 
 def test_a_cancelled_job_loses_its_trial_alone_and_is_replaced(tmp_path: Path) -> None:
     with sweep(tmp_path) as process:
-        wait_until(lambda: len(begun(tmp_path)) >= 3 and len(running()) == 2)
-        subprocess.run(["scancel", running()[0]], check=True)
-        assert process.wait() == 0
+        subprocess.run(["scancel", running(tmp_path)[0]], check=True)
+        assert len(jobs_until_the_end(process)) == 3
     assert len(begun(tmp_path)) <= TRIALS + 1
     equals_an_undisturbed_one(tmp_path)
 
 
 def test_jobs_that_reach_their_time_limit_are_replaced(tmp_path: Path) -> None:
-    with sweep(tmp_path, "time=1") as process:
-        wait_until(lambda: len(begun(tmp_path)) >= 3 and len(running()) == 2)
-        for job in running():
-            subprocess.run(["scontrol", "update", f"job={job}", "TimeLimit=0:01"], check=True)
-        assert process.wait() == 0
-    assert len(begun(tmp_path)) <= TRIALS + 2
+    with sweep(tmp_path, "time=1", seconds=3) as process:
+        for job in running(tmp_path):  # Slurm looks at limits every half a minute
+            subprocess.run(["scontrol", "update", f"job={job}", "EndTime=now"], check=True)
+        assert len(jobs_until_the_end(process)) == 4
+    assert TRIALS < len(begun(tmp_path)) <= TRIALS + 2
     equals_an_undisturbed_one(tmp_path)
 
 
 def test_a_requeued_job_goes_on(tmp_path: Path) -> None:
     with sweep(tmp_path) as process:
-        wait_until(lambda: len(begun(tmp_path)) >= 3 and len(running()) == 2)
-        jobs = set(running())
-        subprocess.run(["scontrol", "requeue", running()[0]], check=True)
-        while process.poll() is None:
-            assert set(waiting()) <= jobs
-        assert process.wait() == 0
+        two = running(tmp_path)
+        subprocess.run(["scontrol", "requeue", two[0]], check=True)
+        assert jobs_until_the_end(process) == set(two)
     assert len(begun(tmp_path)) <= TRIALS + 1
     equals_an_undisturbed_one(tmp_path)
 
 
 def test_a_head_that_is_killed_and_run_again_repeats_nothing(tmp_path: Path) -> None:
-    jobs: set[str] = set()
+    two: set[str] = set()
     for kill in (2, 6, 10):
         with sweep(tmp_path) as process:
             wait_until(lambda kill=kill: len(begun(tmp_path)) >= kill)  # type: ignore[misc]
             process.kill()
-        jobs = jobs or set(waiting())
-        assert set(waiting()) == jobs
+        two = two or set(jobs())
     with sweep(tmp_path) as process:
-        assert process.wait() == 0
+        assert jobs_until_the_end(process) == two
     assert len(begun(tmp_path)) == len(set(begun(tmp_path))) == TRIALS
     equals_an_undisturbed_one(tmp_path)
 
@@ -180,7 +179,7 @@ def test_an_interrupted_head_cancels_its_jobs(tmp_path: Path) -> None:
         wait_until(lambda: len(begun(tmp_path)) >= 3)
         process.send_signal(signal.SIGINT)
         assert process.wait() == 130
-    wait_until(lambda: not waiting())
+    wait_until(lambda: not jobs())
     with sweep(tmp_path) as process:
         assert process.wait() == 0
     equals_an_undisturbed_one(tmp_path)

@@ -1,7 +1,9 @@
 """How many trials a second a sweep can start: ``python -m benchmarks.dispatch``.
 
 The training is a stand-in that does nothing, or sleeps 50 ms. A sweep's rate is compared with that
-of its bare engine, which is kept busy by a loop of five lines: worker processes of this machine.
+of its bare engine: worker processes of this machine, which a loop of five lines keeps busy; or an
+array of Slurm's jobs that each train their share, without a head. (``python tests/slurm_cluster.py
+python -m benchmarks.dispatch --engine slurm`` brings a Slurm of one node, as root.)
 Beside it is what the head process does itself: its processor time for each trial, and its memory
 after a tenth of the trials and at the end. Each row is a process of its own; starts do not count.
 """
@@ -18,19 +20,26 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
+
+import submitit
 
 from benchmarks import stand_ins
 from benchmarks.timing import options_parser, publish
 from scalegrid.data import CachedData
-from scalegrid.executors import LocalExecutor
-from scalegrid.executors.base import Event
+from scalegrid.executors import Event, Executor, LocalExecutor
+from scalegrid.executors.on_slurm import SlurmJobs
+from scalegrid.executors.spool_executor import SpoolExecutor
 from scalegrid.plan import make_trial
 from scalegrid.results import load_sweep
+from scalegrid.spec import SweepSpec
+from scalegrid.training.attempt import attempt, find
 from scalegrid.training.trial import Outcome, Trial
 
 VARIANTS = 10
+TRAIN = "benchmarks.stand_ins:pause"
 PAUSES = (0.0, 0.05)  # seconds of a trial
 
 
@@ -38,7 +47,7 @@ PAUSES = (0.0, 0.05)  # seconds of a trial
 class Watched:
     """An executor that notes the time, the processor time and the memory as trials end."""
 
-    executor: LocalExecutor
+    executor: Executor
     count: int
     marks: list[tuple[int, float, float, float]] = field(default_factory=list)
     ended: int = 0
@@ -84,15 +93,9 @@ class Watched:
 
 
 def bare(results: Path, trials: int, workers: int) -> dict[str, float]:
-    """The engine alone."""
-    plan = stand_ins.large_plan(VARIANTS)
-    data = CachedData(results, plan.source.fingerprint, plan.source.num_classes, ())
-    variants = plan.variants[:VARIANTS]
-    waiting = [
-        make_trial(plan, variants[i % VARIANTS], i // VARIANTS, data, plan.recipe_of(variants[0]))
-        for i in reversed(range(trials))
-    ]
-    executor = Watched(_workers(workers), trials)
+    """Worker processes alone."""
+    waiting = list(reversed(_trials(results, trials)))
+    executor = Watched(_workers(results, workers), trials)
     for _ in range(min(workers, trials)):
         executor.submit(waiting.pop())
     while executor.ended < trials:
@@ -103,20 +106,60 @@ def bare(results: Path, trials: int, workers: int) -> dict[str, float]:
     return executor.row()
 
 
-def swept(results: Path, trials: int, workers: int) -> dict[str, float]:
-    """A sweep on the same engine, with its tables and its status."""
-    watched = Watched(_workers(workers), trials)
+def bare_slurm(results: Path, trials: int, workers: int) -> dict[str, float]:
+    """An array of jobs that each train their share."""
+    array = submitit.SlurmExecutor(results / "jobs")
+    array.update_parameters(time=60)
+    shares = [_trials(results, trials)[i::workers] for i in range(workers)]
+    jobs = array.map_array(train_share, shares)
+    while not all(job.paths.result_pickle.exists() for job in jobs):
+        time.sleep(1)  # Slurm need not be asked, which may have no accounting
+    return {"trials/s": sum(job.result() for job in jobs)}
+
+
+def train_share(trials: Sequence[Trial]) -> float:
+    """Train one after the other; how many a second, after the first."""
+    train = find(TRAIN)
+    attempt(train, trials[0])
+    began = time.perf_counter()
+    for trial in trials[1:]:
+        attempt(train, trial)
+    return (len(trials) - 1) / (time.perf_counter() - began)
+
+
+def swept(results: Path, trials: int, workers: int, engine: str = "local") -> dict[str, float]:
+    """A sweep on an engine, with its tables and its status."""
+    make = _workers if engine == "local" else _jobs
+    watched = Watched(make(results, workers), trials)
     stand_ins.run(results, VARIANTS, trials // VARIANTS, lambda _placement: watched)
     made = load_sweep(None, results).trials
     assert len(made) == made["trial"].nunique() == trials
     return watched.row()
 
 
-def _workers(workers: int) -> LocalExecutor:
-    return LocalExecutor(workers, function="benchmarks.stand_ins:pause")
+def _trials(results: Path, count: int) -> list[Trial]:
+    plan = stand_ins.large_plan(VARIANTS)
+    data = CachedData(results, plan.source.fingerprint, plan.source.num_classes, ())
+    variants = plan.variants[:VARIANTS]
+    return [
+        make_trial(plan, variants[i % VARIANTS], i // VARIANTS, data, plan.recipe_of(variants[0]))
+        for i in range(count)
+    ]
 
 
-WAYS: dict[str, Callable[[Path, int, int], dict[str, float]]] = {"bare": bare, "sweep": swept}
+def _workers(_results: Path, workers: int) -> Executor:
+    return LocalExecutor(workers, function=TRAIN)
+
+
+def _jobs(results: Path, workers: int) -> Executor:
+    jobs = SlurmJobs(SweepSpec(results=str(results), name="jobs"), ["cpu"], 1, TRAIN)
+    return SpoolExecutor(jobs.spool, jobs, workers)
+
+
+WAYS: dict[str, dict[str, Callable[[Path, int, int], dict[str, float]]]] = {
+    "local": {"bare": bare, "sweep": swept},
+    "slurm": {"bare": bare_slurm, "sweep": partial(swept, engine="slurm")},
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -124,17 +167,19 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = _parser().parse_args(arguments)
     if options.one:
         with tempfile.TemporaryDirectory() as name:
-            row = WAYS[options.one](Path(name), options.trials, options.workers)
+            way = WAYS[options.engine][options.one]
+            row = way(Path(name), options.trials, options.workers)
         print(json.dumps(row))
         return
     trials = 200 if options.quick else options.trials
     rows: list[dict[str, Any]] = []
     for pause in PAUSES:
-        found = {way: _measured(way, trials, options.workers, pause) for way in WAYS}
+        measured = partial(_measured, options.engine, trials, options.workers, pause)
+        found = {way: measured(way) for way in WAYS[options.engine]}
         rates = found["bare"].pop("trials/s"), found["sweep"].pop("trials/s")
         rows.append(
             {
-                "engine": "local",
+                "engine": options.engine,
                 "ms of a trial": 1000 * pause,
                 "workers": options.workers,
                 "trials": trials,
@@ -147,8 +192,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     publish("dispatch", rows, options.out)
 
 
-def _measured(way: str, trials: int, workers: int, pause: float) -> dict[str, float]:
-    command = [sys.executable, "-m", "benchmarks.dispatch", "--one", way]
+def _measured(engine: str, trials: int, workers: int, pause: float, way: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "benchmarks.dispatch", "--one", way, "--engine", engine]
     ran = subprocess.run(
         [*command, "--trials", str(trials), "--workers", str(workers)],
         env={**os.environ, stand_ins.SECONDS: str(pause)},
@@ -162,9 +207,10 @@ def _measured(way: str, trials: int, workers: int, pause: float) -> dict[str, fl
 
 def _parser() -> argparse.ArgumentParser:
     parser = options_parser("dispatch", __doc__)
+    parser.add_argument("--engine", choices=list(WAYS), default="local")
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--one", choices=list(WAYS), help=argparse.SUPPRESS)
+    parser.add_argument("--one", choices=["bare", "sweep"], help=argparse.SUPPRESS)
     return parser
 
 

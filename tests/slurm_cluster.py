@@ -12,9 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 PATIENCE = 60.0  # seconds
 CPUS = 64  # that Slurm believes in, so that no job waits for one
@@ -83,6 +84,8 @@ def cluster() -> Iterator[dict[str, str]]:
             _wait(lambda: _idle(environment), started, folder)
             yield environment
         finally:
+            with suppress(RuntimeError):
+                _wait(lambda: _emptied(environment), started, folder)
             for process in reversed(started):
                 process.terminate()
                 try:
@@ -135,8 +138,16 @@ def _idle(environment: dict[str, str]) -> bool:
     return said.stdout.strip() == "idle"
 
 
-def _wait(condition: object, started: list[subprocess.Popen[bytes]], folder: Path) -> None:
-    assert callable(condition)
+def _emptied(environment: dict[str, str]) -> bool:
+    """End all jobs, which would outlive their cluster; whether there are none any more."""
+    quiet: dict[str, Any] = {"env": environment, "capture_output": True, "check": False}
+    subprocess.run(["scancel", f"--user={os.getuid()}"], **quiet)
+    return not subprocess.run(["squeue", "--noheader"], **quiet).stdout.strip()
+
+
+def _wait(
+    condition: Callable[[], bool], started: list[subprocess.Popen[bytes]], folder: Path
+) -> None:
     deadline = time.monotonic() + PATIENCE
     while not condition():
         ended = [one for one in started if one.poll() is not None]

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -183,3 +185,39 @@ def test_an_interrupted_head_cancels_its_jobs(tmp_path: Path) -> None:
     with sweep(tmp_path) as process:
         assert process.wait() == 0
     equals_an_undisturbed_one(tmp_path)
+
+
+def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (TESTS.parent / "docs" / "cluster.md").read_text(encoding="utf-8")
+    [block] = re.findall(r"## Slurm.*?```console\n(.*?)```", page, re.DOTALL)
+    monkeypatch.chdir(tmp_path)
+    printed = ""
+    for command in block.splitlines():
+        words = shlex.split(command)
+        if words[0] == "pip":
+            continue  # what runs this test
+        if words[0] == "scalegrid":
+            words[:1] = [sys.executable, "-m", "scalegrid"]
+        ran = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert ran.returncode == 0, f"{command}\n{ran.stdout}\n{ran.stderr}"
+        printed = ran.stdout
+    assert len(printed.splitlines()) == 1  # the heading of squeue
+    devices = load_sweep("tried").trials["device"]
+    assert len(devices) > 4
+    assert all(device.startswith("cpu") for device in devices)
+
+
+def test_a_refusal_is_one_sentence_and_nothing_is_left(tmp_path: Path) -> None:
+    command = "sweep --baseline nano --candidates 4 --executor slurm --slurm partition=none"
+    ran = subprocess.run(
+        [sys.executable, "-m", "scalegrid", *command.split(), "--results", str(tmp_path / "new")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 2
+    assert ran.stderr == (
+        "scalegrid: Slurm refuses the jobs: Batch job submission failed: Invalid partition name "
+        "specified; see --slurm.\n"
+    )
+    assert not (tmp_path / "new").exists()

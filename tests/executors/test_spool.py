@@ -311,6 +311,90 @@ def test_jobs_that_end_before_they_train_are_an_error(tmp_path: Path) -> None:
     one.cancel()
 
 
+class Nobody:
+    """Jobs that wait for ever, whose workers the tests play."""
+
+    def __init__(self) -> None:
+        self.jobs: list[str] = []
+
+    def start(self, count: int) -> list[str]:
+        self.jobs += [f"job{len(self.jobs) + i}" for i in range(count)]
+        return self.jobs[-count:]
+
+    def alive(self) -> set[str]:
+        return set(self.jobs)
+
+    def cancel(self, ids: Sequence[str]) -> None:
+        self.jobs = [job for job in self.jobs if job not in ids]
+
+    def end_of(self, job: str) -> str:
+        return "has ended"
+
+    def close(self) -> None:
+        assert not self.jobs
+
+
+@contextmanager
+def played(spool: Path) -> Iterator[tuple[SpoolExecutor, Box]]:
+    """An executor of one worker, and the worker's box, which has shown that it is there."""
+    one = SpoolExecutor(spool, Nobody(), 1)
+    box = Box(spool / WORKERS / "job0")
+    box.write(Report("first", "node5"))
+    yield one, box
+    one.cancel()
+
+
+def ordered(one: SpoolExecutor, box: Box) -> list[str]:
+    """The tokens of what the worker shall have."""
+    assert one.collect(timeout=0.5) == []
+    return [order.token for order in box.all()[0].trials]
+
+
+def test_late_and_repeated_outcomes_are_ignored(tmp_path: Path) -> None:
+    end = Outcome("none-0", "finished", alone(trial("none")))
+    with played(tmp_path / "spool") as (one, box):
+        one.submit(trial("none"))
+        [token] = ordered(one, box)
+        box.write(Report("first", "node5", running={token: end.history[:1]}))
+        assert one.collect(timeout=5.0) == [("none-0", end.history[0])]
+        box.write(Report("second", "node6"))  # its job was started again
+        [other] = ordered(one, box)
+        assert other != token
+        box.write(Report("second", "node6", 1, ended={token: pickle.dumps(end)}))
+        assert ordered(one, box) == [other]
+        for beat in range(2, 4):
+            ended = {other: pickle.dumps(end)}
+            box.write(Report("second", "node6", beat, ended=ended))
+            expected = [("none-0", end.history[1]), end] if beat == 2 else []
+            assert one.collect(timeout=0.5) == expected
+        one.submit(trial("none", 1))
+        assert len(ordered(one, box)) == 1  # what was taken in is withdrawn
+
+
+def test_a_worker_that_is_leaving_gets_nothing_more(tmp_path: Path) -> None:
+    with played(tmp_path / "spool") as (one, box):
+        box.write(Report("first", "node5", leaving=True))
+        one.submit(trial("none"))
+        assert ordered(one, box) == []
+        assert one.collect(timeout=0.5) == []
+        assert (tmp_path / "spool" / WORKERS / "job1").is_dir()  # another job is submitted
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"version": "0.0"}, r"worker on node5 has version 0\.0 of scalegrid, and this process"),
+        ({"problem": "it does not have a"}, "worker on node5 cannot work: it does not have a; "),
+    ],
+)
+def test_what_a_node_lacks_is_said(tmp_path: Path, given: dict[str, str], reason: str) -> None:
+    with played(tmp_path / "spool") as (one, box):
+        box.write(replace(Report("first", "node5"), **given))  # type: ignore[arg-type]
+        one.submit(trial("none"))
+        with pytest.raises(UserError, match=reason):
+            one.collect(timeout=5.0)
+
+
 @pytest.mark.parametrize("damage", [lambda b: b[:-1], lambda b: bytes(len(b)), lambda b: b""])
 def test_a_damaged_file_is_as_good_as_none(tmp_path: Path, damage: object) -> None:
     box = Box(tmp_path / "worker")

@@ -34,11 +34,13 @@ STARTS = 3
 CHECK = 5.0
 """Seconds between two questions for the jobs."""
 
+OTHERS = 0.3
+"""Seconds between looks at the reports of workers without trials."""
+
 SILENCE = 300.0
 """Seconds after which a job is given up that is said to run, and of which nothing is heard."""
 
 _MISSES = 2  # questions in a row to which a job is not named, before it has ended
-_OTHERS = 0.3  # seconds between looks at reports of workers without trials
 _GOODBYE = 3.0  # seconds for workers to leave before their files are removed
 
 
@@ -256,8 +258,8 @@ class SpoolExecutor:
         alive = self._jobs.alive()
         if alive is None:
             raise UserError(
-                f"{self._spool} has the jobs of an earlier run, and Slurm does not say whether "
-                "they still run; run the same command again when it answers."
+                f"{self._spool} has the jobs of an earlier run, and the cluster does not say "
+                "whether they still run; run the same command again when it answers."
             )
         for job in folders:
             self._adopt(job, job in alive)
@@ -317,7 +319,7 @@ class SpoolExecutor:
     def _hear(self) -> Iterator[Event]:
         """What the workers report: those that train, and from time to time the others."""
         now = time.monotonic()
-        if everyone := now - self._heard_all >= _OTHERS:
+        if everyone := now - self._heard_all >= OTHERS:
             self._heard_all = now
         for worker in list(self._workers.values()):
             if worker.missed >= _MISSES or not (everyone or worker.orders):

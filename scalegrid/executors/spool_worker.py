@@ -9,6 +9,8 @@ from __future__ import annotations
 import pickle
 import platform
 import signal
+import subprocess
+import sys
 import time
 import uuid
 from collections.abc import Sequence
@@ -24,6 +26,7 @@ from scalegrid.training.attempt import TRAIN
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util import disk
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import plural
 from scalegrid.util.version import __version__
 
 IDLE = 300.0
@@ -101,6 +104,7 @@ class _Worker:
         try:
             self._handle_signals()
             self._start(logs)
+            _check(devices)
             executor = LocalExecutor(len(devices), devices, threads, function, logs)
             while (left := self._reason_to_end()) is None:
                 self._step(executor)
@@ -127,6 +131,8 @@ class _Worker:
         signal.signal(signal.SIGTERM, end)
         signal.signal(signal.SIGHUP, leave)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        # A head that starts workers itself has them blocked meanwhile.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM, signal.SIGHUP})
 
     def _start(self, logs: Path | None) -> None:
         """Show that it is there; outcomes of a life before wait to be taken in as well."""
@@ -234,3 +240,19 @@ class _Worker:
                 raise _SweepOverError from None
         except OSError:  # no room now: tried again
             self._news = True
+
+
+def _check(devices: Sequence[str]) -> None:
+    """Raise UserError where devices are not here. A process of its own imports torch for that."""
+    wanted = len(set(devices) - {"cpu"})
+    if not wanted:
+        return
+    code = "from scalegrid.training.devices import cuda_devices; print(cuda_devices())"
+    asked = [sys.executable, "-c", code]
+    said = subprocess.run(asked, capture_output=True, text=True, check=False)
+    found = int(said.stdout) if said.returncode == 0 else 0
+    if found < wanted:
+        raise UserError(
+            f"torch finds {plural(found, 'CUDA device')} in its job instead of {wanted}; give the "
+            "right gpus in --slurm, or --device cpu"
+        )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shlex
 import signal
@@ -207,17 +208,28 @@ def test_the_commands_of_the_page_run(tmp_path: Path, monkeypatch: pytest.Monkey
     assert all(device.startswith("cpu") for device in devices)
 
 
-def test_a_refusal_is_one_sentence_and_nothing_is_left(tmp_path: Path) -> None:
-    command = "sweep --baseline nano --candidates 4 --executor slurm --slurm partition=none"
-    ran = subprocess.run(
-        [sys.executable, "-m", "scalegrid", *command.split(), "--results", str(tmp_path / "new")],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (
+            "--slurm partition=none",
+            "Slurm refuses the jobs: Batch job submission failed: Invalid partition name "
+            "specified; see --slurm.",
+        ),
+        (
+            "--device cuda",
+            f"the worker on {platform.node()} cannot work: torch finds 0 CUDA devices in its job "
+            "instead of 1; give the right gpus in --slurm, or --device cpu; mend that and run the "
+            "same command again to go on.",
+        ),
+    ],
+)
+def test_what_stands_against_it_is_one_sentence(tmp_path: Path, flags: str, reason: str) -> None:
+    words = f"sweep --baseline nano --executor slurm {flags} --results {tmp_path / 'new'}".split()
+    few = ["--candidates", "4", "--train-images", "64", "--val-images", "64"]
+    command = [sys.executable, "-m", "scalegrid", *words, *few]
+    ran = subprocess.run(command, capture_output=True, text=True, check=False)
     assert ran.returncode == 2
-    assert ran.stderr == (
-        "scalegrid: Slurm refuses the jobs: Batch job submission failed: Invalid partition name "
-        "specified; see --slurm.\n"
-    )
-    assert not (tmp_path / "new").exists()
+    assert ran.stderr.splitlines()[-1] == f"scalegrid: {reason}"
+    assert flags.startswith("--device") or not (tmp_path / "new").exists()
+    wait_until(lambda: not jobs())

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -34,10 +35,11 @@ HERE = Path(__file__).parent
 WORKER = """
 import sys
 from pathlib import Path
-from scalegrid.executors.spool_worker import work
+from scalegrid.executors import spool_worker
+spool_worker._TOO_SHORT = 0.0
 if __name__ == "__main__":
     folder, slots, logs, function, idle = sys.argv[1:]
-    work(Path(folder), ["cpu"] * int(slots), 3, Path(logs), function, float(idle))
+    spool_worker.work(Path(folder), ["cpu"] * int(slots), 3, Path(logs), function, float(idle))
 """
 
 
@@ -89,6 +91,7 @@ class Processes:
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(spool_executor, "CHECK", 0.2)
+    monkeypatch.setattr(spool_executor, "OTHERS", 0.0)
 
 
 @pytest.mark.engine
@@ -279,6 +282,21 @@ def test_a_worker_without_trials_ends_and_is_replaced_for_one(tmp_path: Path) ->
 
 
 @pytest.mark.engine
+def test_a_job_that_ends_soon_finishes_its_trial_and_is_replaced(jobs: Processes) -> None:
+    with executor(jobs) as one:
+        one.submit(trial("sleep"))
+        (begun,) = events(one)
+        os.killpg(jobs.running["0"].pid, signal.SIGHUP)  # as Slurm does, to all processes
+        one.submit(trial("none"))
+        assert outcomes(one, 1).keys() == {"none-0"}
+        assert jobs.started == 2
+        assert alive(ran_in(begun))
+        assert jobs.running["0"].poll() is None
+        one.abandon()
+        jobs.running["0"].wait()  # it has no trial any more
+
+
+@pytest.mark.engine
 def test_what_a_failed_trial_prints_is_in_its_log(jobs: Processes) -> None:
     with executor(jobs) as one:
         for word in ("raise", "print", "none"):
@@ -346,7 +364,7 @@ def played(spool: Path) -> Iterator[tuple[SpoolExecutor, Box]]:
 
 def ordered(one: SpoolExecutor, box: Box) -> list[str]:
     """The tokens of what the worker shall have."""
-    assert one.collect(timeout=0.5) == []
+    assert one.collect(timeout=0.1) == []
     return [order.token for order in box.all()[0].trials]
 
 
@@ -366,7 +384,7 @@ def test_late_and_repeated_outcomes_are_ignored(tmp_path: Path) -> None:
             ended = {other: pickle.dumps(end)}
             box.write(Report("second", "node6", beat, ended=ended))
             expected = [("none-0", end.history[1]), end] if beat == 2 else []
-            assert one.collect(timeout=0.5) == expected
+            assert one.collect(timeout=0.1) == expected
         one.submit(trial("none", 1))
         assert len(ordered(one, box)) == 1  # what was taken in is withdrawn
 
@@ -375,8 +393,8 @@ def test_a_worker_that_is_leaving_gets_nothing_more(tmp_path: Path) -> None:
     with played(tmp_path / "spool") as (one, box):
         box.write(Report("first", "node5", leaving=True))
         one.submit(trial("none"))
+        assert one.collect(timeout=0.4) == []
         assert ordered(one, box) == []
-        assert one.collect(timeout=0.5) == []
         assert (tmp_path / "spool" / WORKERS / "job1").is_dir()  # another job is submitted
 
 

@@ -20,12 +20,14 @@ from scalegrid.analysis import not_measured, others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import EMBEDDED, CachedData, prepare, since
 from scalegrid.executors import (
+    SPOOL,
     Executor,
     MakeExecutor,
     Placement,
     decoders,
     executor_for,
     placement_for,
+    remove_spool,
     stopped,
     was_killed,
 )
@@ -357,6 +359,7 @@ def _finished_already(
             now = store.stored or stored
             store.start(judging, now.planned, now.data, now.skipped)
             remove_checkpoints(spec.folder)
+            remove_spool(spec.folder)
             write_finished(spec.folder, len(rows) - failed, failed)
     trials = f"{len(rows)} trials" + (f", {failed} of them failed" if failed else "")
     display.note(
@@ -369,7 +372,12 @@ def _left_over(folder: Path) -> bool:
     """Whether a run of a finished sweep was stopped at its very end, or runs now."""
     status = read_status(folder)
     unsaid = status is not None and status.state != "finished"
-    left = [*journals(folder), *partial_files(folder), *folder.glob(CHECKPOINTS)]
+    left = [
+        *journals(folder),
+        *partial_files(folder),
+        *folder.glob(CHECKPOINTS),
+        *folder.glob(SPOOL),
+    ]
     return unsaid or bool(left)
 
 

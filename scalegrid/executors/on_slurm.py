@@ -18,7 +18,7 @@ from typing import Any
 
 from scalegrid.executors.base import Executor
 from scalegrid.executors.placement import Placement, check_compile
-from scalegrid.executors.spool import WORKERS
+from scalegrid.executors.spool import LOGS, SPOOL, WORKERS, remove_spool
 from scalegrid.executors.spool_executor import SpoolExecutor
 from scalegrid.executors.spool_worker import work
 from scalegrid.spec import SweepSpec
@@ -28,9 +28,6 @@ from scalegrid.util.errors import UserError
 
 WORKERS_BY_DEFAULT = 8
 """Trials at once, where ``workers`` does not say."""
-
-SPOOL, LOGS = ".slurm", "logs"
-"""Folders in that of a sweep."""
 
 _COMMANDS = ("sbatch", "srun", "squeue", "scancel")
 _NOTICE = 30  # seconds before its time limit that a job takes no more trials
@@ -144,7 +141,6 @@ class SlurmJobs:
         folder = spec.folder.absolute()
         self.spool, self._jobs = folder / SPOOL, folder / SPOOL / "jobs"
         self._arguments = (str(self.spool), devices, threads, str(folder / LOGS), function)
-        self._logs = folder / LOGS
         own = {
             "job_name": f"scalegrid-{spec.name}",
             "cpus_per_task": threads * len(devices),
@@ -194,9 +190,8 @@ class SlurmJobs:
         _said("scancel", *ids)
 
     def close(self) -> None:
-        """Remove the folder of logs if there are none."""
-        with contextlib.suppress(OSError):
-            disk.remove_folder(self._logs)
+        """Remove their files, but for logs."""
+        remove_spool(self.spool.parent)
 
     def end_of(self, job: str) -> str:
         """How one has ended, as Slurm says and as the last line of its log does."""

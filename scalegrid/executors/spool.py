@@ -16,6 +16,7 @@ import os
 import pickle
 import zlib
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,9 @@ from scalegrid.training.trial import Epoch
 from scalegrid.util import disk
 from scalegrid.util.files import replace_file
 from scalegrid.util.version import __version__
+
+SPOOL, LOGS = ".slurm", "logs"
+"""Folders in that of a sweep: its spool, and what its trials print."""
 
 WORKERS = "workers"
 """The folder in the spool that has one for each worker."""
@@ -74,6 +78,16 @@ class Report:
     left: str | None = None
     problem: str | None = None
     version: str = __version__
+
+
+def remove_spool(folder: Path) -> None:
+    """Remove the spool of the sweep in ``folder``, which has ended, and its logs if it has none.
+
+    Workers that are left end when they find it gone.
+    """
+    disk.remove_tree(folder / SPOOL)
+    with suppress(OSError):
+        disk.remove_folder(folder / LOGS)
 
 
 class Box:

@@ -21,7 +21,7 @@ from scalegrid.executors.base import CLOSED, Event
 from scalegrid.executors.lacking import lacking
 from scalegrid.executors.local import KILLED, was_killed
 from scalegrid.executors.spool import WORKERS, Box, Order, Orders, Report
-from scalegrid.executors.spool_worker import pause
+from scalegrid.executors.spool_worker import FASTEST, pause
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util import disk
 from scalegrid.util.errors import UserError
@@ -61,7 +61,7 @@ class Jobs(Protocol):
         """End them, as far as that can be done."""
 
     def close(self) -> None:
-        """All trials have ended, and no job is needed any more."""
+        """Remove their files: all trials have ended, and no job is needed any more."""
 
     def end_of(self, job: str) -> str:
         """How one has ended, in a few words."""
@@ -238,17 +238,10 @@ class SpoolExecutor:
         self._queue.clear()
         self._running.clear()
         self._ready.clear()
-        if idle:
-            self._remove_spool()
-            self._jobs.close()
-
-    def _remove_spool(self) -> None:
-        """Remove it once the workers have left, which would write there otherwise."""
         end = time.monotonic() + _GOODBYE
-        disk.remove_tree(self._spool)
-        while self._spool.exists() and time.monotonic() < end:
-            time.sleep(0.05)
-            disk.remove_tree(self._spool)
+        while idle and self._spool.exists() and time.monotonic() < end:
+            self._jobs.close()  # again where a worker that is leaving writes a file meanwhile
+            time.sleep(FASTEST)
 
     def _attach(self) -> None:
         """Take over the workers of an executor before, and what they have trained."""

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import pickle
+import shutil
 import signal
 import subprocess
 import sys
@@ -86,6 +87,7 @@ class Processes:
 
     def close(self) -> None:
         assert not self.alive()
+        shutil.rmtree(self.spool)
 
 
 @pytest.fixture(autouse=True)
@@ -332,7 +334,8 @@ def test_jobs_that_end_before_they_train_are_an_error(tmp_path: Path) -> None:
 class Nobody:
     """Jobs that wait for ever, whose workers the tests play."""
 
-    def __init__(self) -> None:
+    def __init__(self, spool: Path) -> None:
+        self.spool = spool
         self.jobs: list[str] = []
 
     def start(self, count: int) -> list[str]:
@@ -350,12 +353,13 @@ class Nobody:
 
     def close(self) -> None:
         assert not self.jobs
+        shutil.rmtree(self.spool)
 
 
 @contextmanager
 def played(spool: Path) -> Iterator[tuple[SpoolExecutor, Box]]:
     """An executor of one worker, and the worker's box, which has shown that it is there."""
-    one = SpoolExecutor(spool, Nobody(), 1)
+    one = SpoolExecutor(spool, Nobody(spool), 1)
     box = Box(spool / WORKERS / "job0")
     box.write(Report("first", "node5"))
     yield one, box

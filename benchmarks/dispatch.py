@@ -1,8 +1,12 @@
 """How many trials a second a sweep can start: ``python -m benchmarks.dispatch``.
 
 The training is a stand-in that does nothing, or sleeps 50 ms. A sweep's rate is compared with that
-of its bare engine, which is kept busy by a loop of five lines: worker processes of this machine.
-The engine ``join`` is as many heads on one sweep as there are workers, each with one of them.
+of its bare engine: worker processes of this machine, which a loop of five lines keeps busy; actors
+of a Ray that is started here; an array of Slurm's jobs that each train their share, without a head.
+(``python tests/slurm_cluster.py python -m benchmarks.dispatch --engine slurm`` brings a Slurm of
+one node, as root.) The engine ``join`` is as many heads on one sweep as there are workers, each
+with one of them.
+
 Beside it is what the head process does itself: its processor time for each trial, and its memory
 after a tenth of the trials and at the end. Each row is a process of its own; starts do not count.
 """
@@ -20,19 +24,22 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from benchmarks import stand_ins
 from benchmarks.timing import options_parser, publish
 from scalegrid.data import CachedData
-from scalegrid.executors import LocalExecutor
-from scalegrid.executors.base import Event
+from scalegrid.executors import Event, Executor, LocalExecutor
 from scalegrid.plan import make_trial
 from scalegrid.results import load_sweep
+from scalegrid.spec import SweepSpec
+from scalegrid.training.attempt import attempt, find
 from scalegrid.training.trial import Outcome, Trial
 
 VARIANTS = 10
+TRAIN = "benchmarks.stand_ins:pause"
 PAUSES = (0.0, 0.05)  # seconds of a trial
 
 
@@ -40,7 +47,7 @@ PAUSES = (0.0, 0.05)  # seconds of a trial
 class Watched:
     """An executor that notes the time, the processor time and the memory as trials end."""
 
-    executor: LocalExecutor
+    executor: Executor
     count: int
     marks: list[tuple[int, float, float, float]] = field(default_factory=list)
     ended: int = 0
@@ -87,15 +94,9 @@ class Watched:
 
 
 def bare(results: Path, trials: int, workers: int) -> dict[str, float]:
-    """The engine alone."""
-    plan = stand_ins.large_plan(VARIANTS)
-    data = CachedData(results, plan.source.fingerprint, plan.source.num_classes, ())
-    variants = plan.variants[:VARIANTS]
-    waiting = [
-        make_trial(plan, variants[i % VARIANTS], i // VARIANTS, data, plan.recipe_of(variants[0]))
-        for i in reversed(range(trials))
-    ]
-    executor = Watched(_workers(workers), trials)
+    """Worker processes alone."""
+    waiting = _trials(results, trials)[::-1]
+    executor = Watched(_workers(results, workers), trials)
     for _ in range(min(workers, trials)):
         executor.submit(waiting.pop())
     while executor.ended < trials:
@@ -106,9 +107,60 @@ def bare(results: Path, trials: int, workers: int) -> dict[str, float]:
     return executor.row()
 
 
-def swept(results: Path, trials: int, workers: int) -> dict[str, float]:
-    """A sweep on the same engine, with its tables and its status."""
-    watched = Watched(_workers(workers), trials)
+def bare_ray(_results: Path, trials: int, workers: int) -> dict[str, float]:
+    """Actors that pause, each with its next call as soon as it has answered."""
+    from scalegrid.executors.on_ray import Cluster
+
+    cluster = Cluster()
+    ray, pause = cluster.ray, float(os.environ[stand_ins.SECONDS])
+
+    class Pausing:
+        def train(self) -> None:
+            time.sleep(pause)
+
+    actors = [ray.remote(Pausing).remote() for _ in range(workers)]
+    ray.get([actor.train.remote() for actor in actors])
+    began = time.perf_counter()
+    running = {actor.train.remote(): actor for actor in actors}
+    for _ in range(trials - workers):
+        [done], _ = ray.wait(list(running), num_returns=1)
+        actor = running.pop(done)
+        ray.get(done)
+        running[actor.train.remote()] = actor
+    ray.get(list(running))
+    seconds = time.perf_counter() - began
+    cluster.close()
+    return {"trials/s": trials / seconds}
+
+
+def bare_slurm(results: Path, trials: int, workers: int) -> dict[str, float]:
+    """An array of jobs that each train their share."""
+    import submitit
+
+    array = submitit.SlurmExecutor(results / "jobs")
+    array.update_parameters(time=60)
+    shares = [_trials(results, trials)[i::workers] for i in range(workers)]
+    jobs = array.map_array(train_share, shares)
+    while not all(job.paths.result_pickle.exists() for job in jobs):
+        time.sleep(1)  # Slurm need not be asked, which may have no accounting
+    return {"trials/s": sum(job.result() for job in jobs)}
+
+
+def train_share(trials: Sequence[Trial]) -> float:
+    """Train one after the other; how many a second, after the first."""
+    train = find(TRAIN)
+    attempt(train, trials[0])
+    began = time.perf_counter()
+    for trial in trials[1:]:
+        attempt(train, trial)
+    return (len(trials) - 1) / (time.perf_counter() - began)
+
+
+def swept(
+    make: Callable[[Path, int], Executor], results: Path, trials: int, workers: int
+) -> dict[str, float]:
+    """A sweep on an engine, with its tables and its status."""
+    watched = Watched(make(results, workers), trials)
     stand_ins.run(results, VARIANTS, trials // VARIANTS, lambda _placement: watched)
     made = load_sweep(None, results).trials
     assert len(made) == made["trial"].nunique() == trials
@@ -129,23 +181,50 @@ def joined(results: Path, trials: int, workers: int) -> dict[str, float]:
 
 def head(results: Path, trials: int, workers: int) -> dict[str, float]:
     """One of several heads."""
-    watched = Watched(_workers(workers), trials // 2)
+    watched = Watched(_workers(results, workers), trials // 2)
     stand_ins.run(results, VARIANTS, trials // VARIANTS, lambda _placement: watched, join=True)
     row = watched.row()
     del row["trials/s"]
     return {"began": watched.marks[0][1], **row}
 
 
-def _workers(workers: int) -> LocalExecutor:
-    return LocalExecutor(workers, function="benchmarks.stand_ins:pause")
+def _trials(results: Path, count: int) -> list[Trial]:
+    plan = stand_ins.large_plan(VARIANTS)
+    data = CachedData(results, plan.source.fingerprint, plan.source.num_classes, ())
+    variants = plan.variants[:VARIANTS]
+    return [
+        make_trial(plan, variants[i % VARIANTS], i // VARIANTS, data, plan.recipe_of(variants[0]))
+        for i in range(count)
+    ]
+
+
+def _workers(_results: Path, workers: int) -> Executor:
+    return LocalExecutor(workers, function=TRAIN)
+
+
+def _actors(_results: Path, workers: int) -> Executor:
+    from scalegrid.executors.node import Job
+    from scalegrid.executors.on_ray import Cluster, RayExecutor
+
+    need = {"CPU": 1.0, "GPU": 0.0}
+    return RayExecutor(Cluster(), workers, need, Job(folder=os.getcwd(), function=TRAIN))
+
+
+def _jobs(results: Path, workers: int) -> Executor:
+    from scalegrid.executors.on_slurm import SlurmJobs
+    from scalegrid.executors.spool_executor import SpoolExecutor
+
+    jobs = SlurmJobs(SweepSpec(results=str(results), name="jobs"), ["cpu"], 1, TRAIN)
+    return SpoolExecutor(jobs.spool, jobs, workers)
 
 
 WAYS: dict[str, Callable[[Path, int, int], dict[str, float]]] = {
-    **{"bare": bare, "sweep": swept},
-    **{"join": joined, "head": head},
+    **{"bare": bare, "local": partial(swept, _workers), "join": joined, "head": head},
+    **{"bare ray": bare_ray, "ray": partial(swept, _actors)},
+    **{"bare slurm": bare_slurm, "slurm": partial(swept, _jobs)},
 }
-ENGINES = {"local": ("bare", "sweep"), "join": ("bare", "join")}
-"""The ways that are compared."""
+BARE = {"local": "bare", "join": "bare", "ray": "bare ray", "slurm": "bare slurm"}
+"""What each engine is compared with."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -159,9 +238,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
         return
     trials = 200 if options.quick else options.trials
     rows: list[dict[str, Any]] = []
-    for engine, pause in itertools.product(options.engine or ENGINES, PAUSES):
+    for engine, pause in itertools.product(options.engine or ("local", "join"), PAUSES):
         alone, shown = (
-            _row(_start(way, trials, options.workers, pause=pause)) for way in ENGINES[engine]
+            _row(_start(way, trials, options.workers, pause=pause))
+            for way in (BARE[engine], engine)
         )
         rates = alone.pop("trials/s"), shown.pop("trials/s")
         rows.append(
@@ -204,7 +284,9 @@ def _parser() -> argparse.ArgumentParser:
     parser = options_parser("dispatch", __doc__)
     parser.add_argument("--trials", type=int, default=10_000)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--engine", choices=list(ENGINES), action="append", help="all by default")
+    parser.add_argument(
+        "--engine", choices=list(BARE), action="append", help="local and join by default"
+    )
     parser.add_argument("--results", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--one", choices=list(WAYS), help=argparse.SUPPRESS)
     return parser

@@ -324,10 +324,14 @@ class SweepSpec(Recipe):
         None, description="GPUs that Ray keeps for a trial, such as 0.5; default: 0."
     )
     slurm: str | None = Field(
-        None, description="Settings of sbatch, such as partition=gpu,time=2:00:00,gpus=1."
+        None,
+        description="Settings of sbatch for each job, such as partition=gpu,time=2:00:00,gpus=1 "
+        "(docs/cluster.md).",
     )
     workers: Parallel | None = Field(
-        None, description="Worker processes; default: one per core, or trials-per-device per GPU."
+        None,
+        description="Trials at once; default: one per core, or trials-per-device per GPU; by "
+        "Slurm: 8.",
     )
     threads: Parallel = Field(
         1, description="CPU threads per worker; on a GPU, decoders of images that are not cached."

@@ -21,12 +21,14 @@ from scalegrid.analysis import not_measured, others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import EMBEDDED, CachedData, prepare, since
 from scalegrid.executors import (
+    SPOOL,
     Executor,
     MakeExecutor,
     Placement,
     decoders,
     executor_for,
     placement_for,
+    remove_spool,
     stopped,
     was_killed,
 )
@@ -36,7 +38,7 @@ from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.first_trials import FirstTrials
 from scalegrid.progress.hours import check_hours, within_hours
 from scalegrid.progress.progress import HEARTBEAT
-from scalegrid.progress.rate import machine_rate, rate_of, remember_rate, stored_rate
+from scalegrid.progress.rate import can_be_timed, machine_rate, rate_of, remember_rate, stored_rate
 from scalegrid.progress.status import State, read_status, write_finished
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.checkpoints import (
@@ -206,7 +208,7 @@ def _for_hours(
 
     def rate(plan: Plan) -> float | None:
         known = stored_rate(plan, placement)
-        if known is not None or not measure_rate:
+        if known is not None or not (measure_rate and can_be_timed(spec)):
             return known
         executor = make_executor(placement)
         try:
@@ -415,6 +417,7 @@ def _finished_already(
             now = store.stored or stored
             store.start(judging, now.planned, now.data, now.skipped)
             remove_checkpoints(spec.folder)
+            remove_spool(spec.folder)
             write_finished(spec.folder, len(rows) - failed, failed)
     trials = f"{len(rows)} trials" + (f", {failed} of them failed" if failed else "")
     display.note(
@@ -427,7 +430,12 @@ def _left_over(folder: Path) -> bool:
     """Whether a run of a finished sweep was stopped at its very end, or runs now."""
     status = read_status(folder)
     unsaid = status is not None and status.state != "finished"
-    left = [*journals(folder), *partial_files(folder), *folder.glob(CHECKPOINTS)]
+    left = [
+        *journals(folder),
+        *partial_files(folder),
+        *folder.glob(CHECKPOINTS),
+        *folder.glob(SPOOL),
+    ]
     return unsaid or bool(left)
 
 

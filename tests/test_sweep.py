@@ -35,7 +35,7 @@ from PIL import Image
 from scalegrid.allocation import Ask, Result, Uniform
 from scalegrid.analysis.pace import Pace
 from scalegrid.baselines import network_id
-from scalegrid.executors import InlineExecutor
+from scalegrid.executors import SPOOL, InlineExecutor
 from scalegrid.progress.display import Ended, Silence
 from scalegrid.progress.status import Status, read_status
 from scalegrid.results import Store, load_sweep
@@ -602,6 +602,15 @@ def test_a_finished_race_is_left_alone(results: Path) -> None:
     outcome = run_light_sweep(spec, display=shown, make_executor=Forbidden)
     assert (outcome.trained, outcome.finished) == (0, 9)
     assert "finished already" in shown.notes[0]
+
+
+def test_what_jobs_left_of_a_finished_sweep_is_removed(results: Path) -> None:
+    outcome = run_light_sweep(light_spec(results))
+    (outcome.folder / SPOOL / "workers" / "1_0").mkdir(parents=True)
+    (outcome.folder / "logs").mkdir()
+    run_light_sweep(light_spec(results), make_executor=Forbidden)
+    assert not (outcome.folder / SPOOL).exists()
+    assert not (outcome.folder / "logs").exists()
 
 
 def test_a_race_stops_when_its_time_is_up_earlier_runs_included(results: Path) -> None:

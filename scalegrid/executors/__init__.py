@@ -9,9 +9,11 @@ from scalegrid.executors.engines import executor_for, placement_for
 from scalegrid.executors.inline import InlineExecutor
 from scalegrid.executors.local import KILLED, LocalExecutor, was_killed
 from scalegrid.executors.placement import MakeExecutor, Placement, decoders
+from scalegrid.executors.spool import SPOOL, remove_spool
 
 __all__ = [
     "KILLED",
+    "SPOOL",
     "Event",
     "Executor",
     "InlineExecutor",
@@ -21,6 +23,7 @@ __all__ = [
     "decoders",
     "executor_for",
     "placement_for",
+    "remove_spool",
     "stopped",
     "was_killed",
 ]

@@ -18,9 +18,11 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
+from pathlib import Path
 
 from scalegrid.executors.base import CLOSED, Event, Executor
 from scalegrid.executors.placement import Placement, local_placement
+from scalegrid.executors.trial_log import logged, remove_empty
 from scalegrid.spec import SweepSpec
 from scalegrid.training.attempt import TRAIN, attempt, find
 from scalegrid.training.cpu import keep_freed_memory
@@ -112,6 +114,7 @@ class LocalExecutor:
         devices: ``cpu``, ``cuda:0``, ...
         threads: CPU threads of each worker.
         function: ``module:function`` that trains a trial, see `training.attempt.Train`.
+        logs: folder for what workers print while they train, a file a trial; None: standard error.
     """
 
     def __init__(
@@ -120,8 +123,10 @@ class LocalExecutor:
         devices: Sequence[str] = ("cpu",),
         threads: int = 1,
         function: str = TRAIN,
+        logs: Path | None = None,
     ) -> None:
-        self._job = (function, threads)
+        self._job = (function, threads, logs)
+        self._logs = logs
         self._queue: deque[tuple[Trial, memoryview]] = deque()
         self._failed_starts = 0
         self._workers: list[_Worker] = []
@@ -219,6 +224,8 @@ class LocalExecutor:
             reason = _cause_of_death(worker.process.exitcode)
             self._give_up_after_failed_starts(worker, reason)
             events += worker.failure(reason)
+            if worker.trial is not None:
+                remove_empty(self._logs, worker.trial.trial)
             self._replace(worker)
         return events
 
@@ -271,7 +278,7 @@ def _cause_of_death(exit_code: int | None) -> str:
     return f"{KILLED} by signal {number} ({name}{hint})"
 
 
-def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
+def _work(pipe: Connection, function: str, threads: int, logs: Path | None, device: str) -> None:
     """Run a worker process: trials in, epochs and outcomes out, until the pipe closes."""
     processes.ignore_interruptions()
     processes.end_with_parent()
@@ -290,4 +297,6 @@ def _work(pipe: Connection, function: str, threads: int, device: str) -> None:
         pipe.send(_Ready())
         while True:
             trial: Trial = pipe.recv()
-            pipe.send(attempt(train, trial, pipe.send, device))
+            with logged(logs, trial.trial):
+                outcome = attempt(train, trial, pipe.send, device, explain=logs is not None)
+            pipe.send(outcome)

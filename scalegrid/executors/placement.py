@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from scalegrid.executors.base import Executor
@@ -40,11 +40,7 @@ def local_placement(spec: SweepSpec) -> Placement:
         UserError: the device is unknown or missing, or cannot do what is asked.
     """
     devices = find_devices(spec.device)
-    if spec.compile and not devices[0].startswith("cuda"):
-        raise UserError(
-            "--compile is for CUDA devices: elsewhere, compiling a network takes longer than its "
-            "brief training; leave it out."
-        )
+    check_compile(spec, devices)
     if devices == ["cpu"]:
         cores = available_cores()
         _check_crowd(spec, cores)
@@ -52,6 +48,15 @@ def local_placement(spec: SweepSpec) -> Placement:
     else:
         default = len(devices) * spec.trials_per_device
     return Placement(spec.workers or default, tuple(devices), spec.threads)
+
+
+def check_compile(spec: SweepSpec, devices: Sequence[str]) -> None:
+    """Raise UserError where networks would be compiled for a device that gains nothing by it."""
+    if spec.compile and not devices[0].startswith("cuda"):
+        raise UserError(
+            "--compile is for CUDA devices: elsewhere, compiling a network takes longer than its "
+            "brief training; leave it out."
+        )
 
 
 def decoders(spec: SweepSpec) -> int:

@@ -181,6 +181,8 @@ class Progress:
             note = stopping_note(status, problem, spec, left, self._search_seconds())
         else:
             note = closing_note(status, spec.folder)
+            if state == "interrupted" and spec.executor == "slurm":
+                note += " Its Slurm jobs are cancelled."
         self._display.note(note)
         return status
 

@@ -23,6 +23,7 @@ from scalegrid.data import CachedData, Source, prepare
 from scalegrid.data.sources import Pixels
 from scalegrid.executors import Executor, Placement
 from scalegrid.plan import Plan, make_trial, trial_work, trial_works
+from scalegrid.spec import SweepSpec
 from scalegrid.training.trial import Outcome
 from scalegrid.util import disk
 from scalegrid.util.files import cache_root, digest, replace_file
@@ -66,14 +67,19 @@ def machine_rate(plan: Plan, placement: Placement, executor: Executor) -> float 
         executor: the same, or as many of them as have something to do; idle, as afterwards.
 
     Returns:
-        None if a few steps take longer than 40 s, or fail. To compile a network takes longer.
+        None if a few steps take longer than 40 s, or fail, or cannot be timed.
     """
     rate = stored_rate(plan, placement)
-    if rate is None and not plan.spec.compile:
+    if rate is None and can_be_timed(plan.spec):
         rate = _measure(plan, executor)
         if rate is not None:
             remember_rate(plan, placement, rate)
     return rate
+
+
+def can_be_timed(spec: SweepSpec) -> bool:
+    """Whether a few steps can be: to compile takes longer, and jobs of Slurm may not start soon."""
+    return not spec.compile and spec.executor != "slurm"
 
 
 def stored_rate(plan: Plan, placement: Placement) -> float | None:
@@ -99,7 +105,8 @@ def _file(plan: Plan, placement: Placement) -> Path:
     spec = plan.spec
     recipe = [spec.batch_size, spec.optimizer, spec.ema_decay > 0, spec.fast_depthwise]
     compiled = ["compiled"] if spec.compile else []
-    kind = [plan.variants[0].variant, [*recipe, *compiled], asdict(placement)]
+    engine = [] if spec.executor == "local" else [spec.executor, spec.ray_address]
+    kind = [plan.variants[0].variant, [*recipe, *compiled, *engine], asdict(placement)]
     machine = [platform.node(), platform.machine(), os.cpu_count(), version("torch")]
     return cache_root() / "rates" / f"{digest([kind, machine])}.json"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import time
+import traceback
 from collections.abc import Callable
 from typing import TypeAlias
 
@@ -34,9 +35,17 @@ def find(function: str) -> Train:
 
 
 def attempt(
-    train: Train, trial: Trial, report: Report = lambda epoch: None, device: str = "cpu"
+    train: Train,
+    trial: Trial,
+    report: Report = lambda epoch: None,
+    device: str = "cpu",
+    *,
+    explain: bool = False,
 ) -> Outcome:
-    """Train and return the outcome; an exception fails the trial, and earlier epochs are kept."""
+    """Train and return the outcome; an exception fails the trial, and earlier epochs are kept.
+
+    ``explain`` prints where it was raised to standard error.
+    """
     history: list[Epoch] = []
     answers = error = image = None
     start = time.perf_counter()
@@ -55,6 +64,8 @@ def attempt(
         error, image = str(unreadable), unreadable.name
     except Exception as exception:  # of a model, a library, the data: a row, not a crash
         error = one_line(exception)
+        if explain:
+            traceback.print_exc()
     return Outcome(
         trial=trial.trial,
         status="failed" if error else "finished",

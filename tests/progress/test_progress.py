@@ -159,6 +159,14 @@ def test_trials_given_up_are_expected_again_and_written(plan: Any) -> None:
     assert "run the same command again to go on" in display.notes[0]
 
 
+def test_jobs_of_an_interrupted_sweep_are_said_to_be_cancelled(tmp_path: Path) -> None:
+    display = Recorder()
+    one = progress(light_plan(light_spec(tmp_path, executor="slurm")), display=display)
+    (tmp_path / "light-leaves-32").mkdir()
+    one.close("interrupted")
+    assert display.notes[0].endswith("to go on. Its Slurm jobs are cancelled.")
+
+
 def test_the_plan_and_the_data_are_noted_before_the_trials(plan: Any) -> None:
     from dataclasses import replace
 

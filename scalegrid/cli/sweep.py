@@ -27,11 +27,12 @@ from scalegrid.util.text import sentence
 @click.option(
     "--join",
     is_flag=True,
+    default=None,  # as all that is not given
     help="Work on the sweep together with other processes that are given --join, on machines which "
     "share the results folder.",
 )
 def sweep(
-    spec_file: Path | None, extended: str | None, phi: str | None, join: bool, **flags: Any
+    spec_file: Path | None, extended: str | None, phi: str | None, join: bool | None, **flags: Any
 ) -> None:
     """Train the baseline and its scaled variants; safe to interrupt, run again to go on.
 
@@ -45,7 +46,7 @@ def sweep(
     display = display_for(sys.stderr)
     for note in notes:
         display.note(f"Note: {sentence(note)}")
-    sys.exit(run_sweep(spec, display=display, join=join).exit_status)
+    sys.exit(run_sweep(spec, display=display, join=bool(join)).exit_status)
 
 
 def _specification(

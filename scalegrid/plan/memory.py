@@ -75,8 +75,10 @@ def memory_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
     """A sentence if the largest trials, as many as run at once, may need more than a device has.
 
     And one if there are fewer workers than cores for want of memory. Images that are held on a GPU,
-    and what its driver needs, come on top of what is estimated.
+    and what its driver needs, come on top of what is estimated. Of other machines nothing is known.
     """
+    if spec.executor != "local":
+        return []
     placement = placement_for(spec)
     return _few_workers(spec, placement) + _too_large(variants, placement)
 

@@ -99,7 +99,8 @@ def _file(plan: Plan, placement: Placement) -> Path:
     spec = plan.spec
     recipe = [spec.batch_size, spec.optimizer, spec.ema_decay > 0, spec.fast_depthwise]
     compiled = ["compiled"] if spec.compile else []
-    kind = [plan.variants[0].variant, [*recipe, *compiled], asdict(placement)]
+    engine = [] if spec.executor == "local" else [spec.executor, spec.ray_address]
+    kind = [plan.variants[0].variant, [*recipe, *compiled, *engine], asdict(placement)]
     machine = [platform.node(), platform.machine(), os.cpu_count(), version("torch")]
     return cache_root() / "rates" / f"{digest([kind, machine])}.json"
 

@@ -12,6 +12,7 @@ import os
 import pickle
 import queue
 import signal
+import socket
 import tempfile
 import threading
 import time
@@ -35,6 +36,7 @@ from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.version import __version__
 
 _STARTS = 3  # of a trial, and of workers in a row before one is ready
+_PATIENCE = 10.0  # seconds for an address to answer
 _FOLLOW_EVERY = 2.0  # seconds between looks at the size of the cluster
 _STORE = 100 * 2**20  # bytes of the object store of a Ray of our own, which sends nothing far
 
@@ -119,8 +121,9 @@ class Cluster:
             copied(self.own, Path(name))
             environment = {"working_dir": name} if self.own else {}
             try:
+                _check_answers(address)
                 self._open(environment)
-            except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            except (RuntimeError, ValueError, OSError) as error:
                 self.close()
                 if address is None:
                     raise UserError(f"Ray cannot be started here: {one_line(error)}.") from error
@@ -199,6 +202,15 @@ def _ray() -> Any:
             "brings it."
         ) from None
     return ray
+
+
+def _check_answers(address: str | None) -> None:
+    """Raise OSError or ValueError where nobody listens; Ray itself would try for many minutes."""
+    if address not in (None, "auto", "local"):
+        host, _, port = str(address).rpartition("/")[2].rpartition(":")
+        if not port.isdecimal():
+            raise ValueError("an address is HOST:PORT, ray://HOST:PORT, or auto")
+        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
 
 
 def _places(resources: Mapping[str, float], need: Mapping[str, float]) -> int:

@@ -14,7 +14,7 @@ from importlib.machinery import PathFinder
 from pathlib import Path
 
 from scalegrid.baselines.registry import is_definition, is_factory
-from scalegrid.baselines.user_code import is_library, search_folder, split
+from scalegrid.baselines.user_code import is_library, split
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 
@@ -90,7 +90,7 @@ def _module(name: str) -> Own | None:
     """The module of a name; None if it belongs to an installed package, or is not there."""
     folder, module, attribute = split(name)
     top = module.partition(".")[0]
-    found = PathFinder.find_spec(top, [str(search_folder(name)), *sys.path])
+    found = PathFinder.find_spec(top, [str(Path(folder or ".").absolute()), *sys.path])
     if found is None or found.origin is None:
         return None
     file = Path(found.origin).absolute()

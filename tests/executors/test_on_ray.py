@@ -165,8 +165,9 @@ def swept(folder: Path, name: str, *flags: str, hidden: int | None = None) -> pd
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout == ""
     assert "ray" not in ran.stderr.lower()
-    trials: pd.DataFrame = load_sweep(name, folder / "results").trials
-    return trials.drop(columns=list(MEASURED))
+    trials = load_sweep(name, folder / "results").trials.drop(columns=list(MEASURED))
+    assert isinstance(trials, pd.DataFrame)
+    return trials
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="hides a folder by /proc")

@@ -154,10 +154,9 @@ class NodeWorker:
             source.image("train", 0)
         except (OSError, UserError) as error:
             raise UserError(
-                f"the images of {source.name}, which are decoded while training, cannot be read "
-                f"({str(error).partition(';')[0]}); put them on a disk that all nodes have at the "
-                "same path, or make room for a cache of them (SCALEGRID_CACHE_LIMIT), which is "
-                "sent to nodes."
+                f"{str(error).partition(';')[0]}; trials read these images while they train, so "
+                "put them on a disk that all nodes have at the same path, or make room for a cache "
+                "of them (SCALEGRID_CACHE_LIMIT), which is sent to nodes"
             ) from error
         self._readable.add(source.fingerprint)
 

@@ -112,7 +112,8 @@ class Cluster:
 
     def __init__(self, address: str | None = None, own: list[Own] | None = None) -> None:
         self.ray = _ray()
-        self.address, self.own = address, own or []
+        self.address, self._wanted = address, own or []
+        self.own = self._wanted
         self._opened = not self.ray.is_initialized()
         if not self._opened:  # by the program that uses this package, which sends its own code
             self.own = []
@@ -153,6 +154,10 @@ class Cluster:
             # Its words on workers and nodes that die go to standard output, by this alone.
             worker.print_to_stdstream = lambda *_words, **_settings: None
 
+    def stands_for(self, address: str | None, own: list[Own]) -> bool:
+        """Whether it is open, and to that address with that code."""
+        return bool(self.ray.is_initialized()) and (self.address, self._wanted) == (address, own)
+
     @property
     def has_gpus(self) -> bool:
         """Whether a node has a GPU."""
@@ -186,7 +191,7 @@ def _connected(spec: SweepSpec) -> Cluster:
     """The connection of this process, which lasts until an executor is cancelled."""
     global _cluster
     wanted = spec.ray_address, own_code(spec)
-    if _cluster is not None and wanted != (_cluster.address, _cluster.own):
+    if _cluster is not None and not _cluster.stands_for(*wanted):
         _cluster.close()
     if _cluster is None:
         _cluster = Cluster(*wanted)
@@ -205,11 +210,18 @@ def _ray() -> Any:
 
 
 def _check_answers(address: str | None) -> None:
-    """Raise OSError or ValueError where nobody listens; Ray itself would try for many minutes."""
+    """Raise OSError where nobody listens; Ray itself would try for many minutes.
+
+    Raises:
+        UserError: it is no address of a cluster.
+    """
     if address not in (None, "auto", "local"):
-        host, _, port = str(address).rpartition("/")[2].rpartition(":")
-        if not port.isdecimal():
-            raise ValueError("an address is HOST:PORT, ray://HOST:PORT, or auto")
+        host, _, port = str(address).rpartition(":")
+        if not port.isdecimal() or "/" in host:
+            raise UserError(
+                f"--ray-address {address}: give auto, on a machine of the cluster, or HOST:PORT; "
+                "Ray's client (ray://) is not supported."
+            )
         socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
 
 

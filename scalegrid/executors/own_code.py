@@ -16,6 +16,7 @@ from pathlib import Path
 from scalegrid.baselines.registry import is_definition, is_factory
 from scalegrid.baselines.user_code import is_library, split
 from scalegrid.spec import SweepSpec
+from scalegrid.util import disk
 from scalegrid.util.errors import UserError
 
 MOST = 100 * 2**20
@@ -66,7 +67,7 @@ def copied(some: list[Own], into: Path) -> None:
     for one in some:
         target = (into / one.copy).parent
         if is_definition(one.name):
-            target.mkdir(parents=True, exist_ok=True)
+            disk.make_folders(target)
             shutil.copy(one.file, target)
             continue
         if one.file.name == "__init__.py":
@@ -82,7 +83,7 @@ def copied(some: list[Own], into: Path) -> None:
                     "its own."
                 )
             copy = target / file.relative_to(root)
-            copy.parent.mkdir(parents=True, exist_ok=True)
+            disk.make_folders(copy.parent)
             shutil.copy(file, copy)
 
 

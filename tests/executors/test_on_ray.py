@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import platform
+import re
 import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +18,15 @@ import pandas as pd
 import pytest
 from executor_contract import FUNCTION, PATIENCE, WorkersContract, events, trial
 from light_sweep import light_spec, run_light_sweep
+from PIL import Image
 
-from scalegrid.executors import Event, Placement
+from scalegrid.data import open_source, prepare
+from scalegrid.executors import Event, Placement, placement_for
 from scalegrid.executors.node import Job
 from scalegrid.executors.on_ray import Cluster, RayExecutor
 from scalegrid.results import load_sweep
 from scalegrid.results.schema import MEASURED
+from scalegrid.spec import SweepSpec
 from scalegrid.training.trial import Outcome
 from scalegrid.util.errors import UserError
 
@@ -191,6 +197,56 @@ def test_images_own_code_and_definitions_travel_to_a_node_without_this_disk(
     pd.testing.assert_frame_equal(sent, swept(tmp_path, "local", "--baseline", own))
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="hides a folder by /proc")
+def test_what_a_node_cannot_see_is_one_sentence_that_names_it(
+    nodes: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "ab":
+        for split in ("train", "val"):
+            (folder := tmp_path / split / name).mkdir(parents=True)
+            for index in range(3):
+                Image.new("RGB", (8, 8)).save(folder / f"{index}.png")
+    monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", "0")
+    here = os.open(tmp_path, os.O_RDONLY)
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "cache"))
+    data = prepare(open_source(f"/proc/self/fd/{here}"), [8])
+    trainer = replace(trial("none"), trainer="needs_a_file:train")
+    executor = RayExecutor(Cluster(nodes.address), 1, NEED, Job())
+    try:
+        executor.submit(trainer)
+        (outcome,) = (e for e in events(executor) if isinstance(e, Outcome))
+        assert str(outcome.error).startswith("FileNotFoundError")
+        assert f"(on the node {platform.node()})" in str(outcome.error)
+        executor.submit(replace(trial("none"), data=data, resolution=8))
+        with pytest.raises(UserError, match=rf"on the node {platform.node()}, image .*/0.png"):
+            events(executor)
+    finally:
+        executor.cancel()
+        os.close(here)
+
+
+def test_gpus_are_shared_and_are_the_first_where_a_trial_is(nodes: Any) -> None:
+    node = nodes.add_node(num_cpus=4, num_gpus=1)
+    try:
+        spec = SweepSpec(baseline="nano", executor="ray", ray_address=nodes.address)
+        assert placement_for(spec) == Placement(1, ("cuda:0",), 1)
+        spec = spec.model_copy(update={"gpus_per_trial": 0.25})
+        assert placement_for(spec) == Placement(4, ("cuda:0",), 1)
+        for changes, words in (
+            ({"gpus_per_trial": 2.0}, "no node of the Ray cluster has 1 CPU and 2 GPU"),
+            ({"gpus_per_trial": 1.5}, "a whole number"),
+            ({"device": "cpu"}, "exclude each other"),
+            ({"device": "cuda:1"}, "Ray chooses which GPU"),
+        ):
+            with pytest.raises(UserError, match=words):
+                placement_for(spec.model_copy(update=changes))
+        cpu = spec.model_copy(update={"gpus_per_trial": None, "device": "cpu"})
+        assert placement_for(cpu).devices == ("cpu",)
+    finally:
+        ray.shutdown()
+        nodes.remove_node(node)
+
+
 NET = """
 from torch import nn
 
@@ -205,6 +261,29 @@ net.resolution = 32
 """
 
 
-def test_an_address_without_a_cluster_is_one_sentence() -> None:
-    with pytest.raises(UserError, match=r"--ray-address 127\.0\.0\.1:9: no Ray cluster can be"):
-        Cluster("127.0.0.1:9")
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:9", r"no Ray cluster can be joined there \(ConnectionRefused"),
+        ("ray://127.0.0.1:10001", r"Ray's client \(ray://\) is not supported"),
+    ],
+)
+def test_an_address_without_a_cluster_is_one_sentence(address: str, words: str) -> None:
+    with pytest.raises(UserError, match=f"^--ray-address {address}: .*{words}"):
+        Cluster(address)
+
+
+def test_the_commands_of_the_documentation_run(nodes: Any, tmp_path: Path) -> None:
+    page = (HERE.parent.parent / "docs" / "cluster-ray.part.md").read_text(encoding="utf-8")
+    for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL):
+        commands = [line for line in block.splitlines() if line.startswith("scalegrid ")]
+        for command in commands:
+            ran = subprocess.run(
+                [sys.executable, "-m", *command.split()],
+                cwd=tmp_path,
+                env={**os.environ, "RAY_ADDRESS": nodes.address},
+                capture_output=True,
+                text=True,
+            )
+            assert ran.returncode == 0, ran.stderr
+    assert len(list((tmp_path / "results").iterdir())) == 2

@@ -376,7 +376,8 @@ class RayExecutor:
 
     def _drop(self, worker: _Worker) -> None:
         self._workers.remove(worker)
-        self._ray.kill(worker.actor)
+        with suppress(self._ray.exceptions.RayError):  # the connection is lost
+            self._ray.kill(worker.actor)
 
     def _answer(self, worker: _Worker, reference: Any) -> None:
         """Have what a worker will answer put in the queue of answers."""

@@ -314,14 +314,16 @@ class SweepSpec(Recipe):
     )
     ray_address: str | None = Field(
         None,
-        description="Ray cluster to join, such as auto or ray://HOST:10001; default: a new one"
+        description="Ray cluster to join, auto (this machine's) or HOST:PORT; default: a new one"
         " here.",
     )
     cpus_per_trial: PositiveFloat | None = Field(
         None, description="CPUs that Ray keeps for a trial; default: as many as threads."
     )
     gpus_per_trial: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
-        None, description="GPUs that Ray keeps for a trial, such as 0.5; default: 0."
+        None,
+        description="GPUs that Ray keeps for a trial, such as 0.5; default: one over "
+        "trials-per-device where the cluster has GPUs and the device is not cpu.",
     )
     slurm: str | None = Field(
         None,

@@ -59,7 +59,7 @@ def get(name: str) -> Baseline:
         from scalegrid.baselines.definition import defined
 
         return defined(name)
-    if name.endswith(_DEFINITIONS):
+    if is_definition(name):
         from scalegrid.baselines.definition import definition_baseline
 
         return definition_baseline(name)
@@ -79,15 +79,20 @@ def locate(name: str, folder: Path) -> str:
     A YAML definition or a factory that is not found from the working directory is searched in
     ``folder``, that of the specification; other names are returned as they are.
     """
-    if name.endswith(_DEFINITIONS):
+    if is_definition(name):
         near = folder / name
         return near.as_posix() if not Path(name).exists() and near.exists() else name
     return beside(name, folder) if is_factory(name) else name
 
 
+def is_definition(name: str) -> bool:
+    """Whether a name is the path of a YAML definition."""
+    return name.endswith(_DEFINITIONS)
+
+
 def is_factory(name: str) -> bool:
     """Whether a name is that of a user's own code, ``[folder/]package.module:factory``."""
-    return ":" in name and not name.endswith(_DEFINITIONS)
+    return ":" in name and not is_definition(name) and not name.startswith("{")
 
 
 def _offered() -> dict[str, EntryPoint]:

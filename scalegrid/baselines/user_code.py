@@ -161,7 +161,7 @@ def loaded() -> Loaded | None:
     began, before = start()
     found: Loaded = {}
     for name, file in _modules():
-        own = not _is_library(file)
+        own = not is_library(file)
         try:
             if own and (name in before or _changed(file) > began - _CLOCK):
                 return None
@@ -214,13 +214,13 @@ def _changed(file: Path) -> float:
 
 def _mark(file: Path) -> str:
     """A digest of a user's own file; time and size of a library's."""
-    if _is_library(file):
+    if is_library(file):
         stat = file.stat()
         return f"{stat.st_mtime_ns} {stat.st_size}"
     return sha256(file.read_bytes()).hexdigest()
 
 
-def _is_library(file: Path) -> bool:
+def is_library(file: Path) -> bool:
     """Whether a file belongs to Python or to an installed package."""
     standard = [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
     return not _INSTALLED.isdisjoint(file.parts) or any(map(file.is_relative_to, standard))

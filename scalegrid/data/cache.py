@@ -7,7 +7,8 @@ Each data set and resolution has a folder, `<cache>/v1/<fingerprint>/<resolution
 - `record.json`: the size and CRC-32 of each of these files.
 
 A folder is written under another name and renamed when complete, so it exists whole or not at
-all. A folder whose files do not match its record is built again.
+all. A folder whose files do not match its record is built again. Another machine gets the same
+files by `parts` and `receive`, with the record as what tells that they are the same.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ import os
 import shutil
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO
@@ -28,7 +29,7 @@ import numpy.typing as npt
 
 from scalegrid.data.changes import folder_of, remember
 from scalegrid.data.decoding import Chunk, decode
-from scalegrid.data.sources import SPLITS, Source, Split, Statistics
+from scalegrid.data.sources import SPLITS, Pixels, Source, Split, Statistics
 from scalegrid.util import disk
 from scalegrid.util.errors import ImageError, UserError, unusable
 from scalegrid.util.files import cache_root
@@ -37,6 +38,7 @@ from scalegrid.util.locks import Lock
 _RECORD = "record.json"
 _UNFINISHED = "building-"
 _BLOCK = 2**22  # bytes read at a time when checking
+_PART = 2**26  # bytes sent at a time to another machine
 _GIBIBYTE = 2**30
 _DEFAULT_LIMIT = 8.0  # GiB
 
@@ -146,6 +148,71 @@ def cache_limit() -> int:
     return limit
 
 
+def record_of(data: CachedData, resolution: int) -> bytes | None:
+    """What says which files a trial at `resolution` px reads; None if it reads none of a cache."""
+    if data.source is None and resolution in data.resolutions:
+        with suppress(OSError):
+            return (data.directory / str(resolution) / _RECORD).read_bytes()
+    return None
+
+
+def located(data: CachedData, resolution: int, record: bytes) -> CachedData | None:
+    """The same data as this machine has them: where they were, or in its own cache; None if not.
+
+    Files that are where they were have been checked there.
+    """
+    for directory in (data.directory, folder_of(data.fingerprint, cache_root())):
+        folder = directory / str(resolution)
+        with suppress(OSError):
+            same = (folder / _RECORD).read_bytes() == record
+            if same and (directory == data.directory or _is_whole(folder)):
+                return replace(data, directory=directory)
+    return None
+
+
+def parts(data: CachedData, resolution: int) -> Iterator[tuple[str, Pixels]]:
+    """The files of one resolution in parts of up to 64 MiB: each with the name of its file."""
+    folder = data.directory / str(resolution)
+    for name in json.loads((folder / _RECORD).read_bytes()):
+        content = np.memmap(folder / name, np.uint8, "r")
+        for start in range(0, len(content), _PART):
+            yield name, np.asarray(content[start : start + _PART])
+
+
+def receive(
+    data: CachedData, resolution: int, record: bytes, content: Iterable[tuple[str, Pixels]]
+) -> CachedData:
+    """The data in this machine's own cache, written there from the `parts` of another machine's.
+
+    Of several processes that receive the same data at once, the first writes and the others wait.
+
+    Raises:
+        UserError: the cache folder cannot be written, or what came is damaged.
+    """
+    root = cache_root()
+    directory = folder_of(data.fingerprint, root)
+    with _writable(root):
+        disk.make_folders(directory)
+        with Lock(directory / "lock"):
+            if here := located(data, resolution, record):
+                return here
+            with _unfinished_folder(directory) as unfinished, ExitStack() as stack:
+                files: dict[str, BinaryIO] = {}
+                for name, part in content:
+                    if name not in files:
+                        file = stack.enter_context(disk.opened(unfinished / name, "wb"))
+                        files[name] = file
+                    files[name].write(part.data)
+                for file in files.values():
+                    disk.sync(file)
+                _write_file(unfinished / _RECORD, record)
+                _put_in_place(unfinished, directory / str(resolution))
+    here = located(data, resolution, record)
+    if here is None:
+        raise UserError(f"the images that were sent to {str(directory)!r} came damaged; try again")
+    return here
+
+
 def _too_large(
     source: Source, wanted: Sequence[int], missing: Sequence[int], root: Path
 ) -> str | None:
@@ -228,12 +295,9 @@ def _build(
     progress: Progress | None,
 ) -> None:
     """Write the folders of `resolutions`; the caller holds the lock on `directory`."""
-    for leftover in directory.glob(f"{_UNFINISHED}*"):  # by a process that was killed
-        disk.remove_tree(leftover)
-    unfinished = directory / f"{_UNFINISHED}{os.getpid()}"
-    try:
+    with _unfinished_folder(directory) as unfinished:
         folders = [unfinished / str(side) for side in resolutions]
-        for folder in (unfinished, *folders):
+        for folder in folders:
             disk.make_folder(folder)
         records = _write_images(source, folders, resolutions, workers, progress)
         for folder, record in zip(folders, records, strict=True):
@@ -242,11 +306,25 @@ def _build(
                 content = _npy_header(labels) + labels.tobytes()
                 record[f"{split}-labels.npy"] = _write_file(folder / f"{split}-labels.npy", content)
             _write_file(folder / _RECORD, json.dumps(record).encode())
-            final = directory / folder.name
-            disk.remove_tree(final)  # what exists is damaged
-            disk.rename(folder, final)
+            _put_in_place(folder, directory / folder.name)
+
+
+@contextmanager
+def _unfinished_folder(directory: Path) -> Iterator[Path]:
+    """A folder to write in, deleted at the end; the caller holds the lock on `directory`."""
+    for leftover in directory.glob(f"{_UNFINISHED}*"):  # by a process that was killed
+        disk.remove_tree(leftover)
+    unfinished = directory / f"{_UNFINISHED}{os.getpid()}"
+    disk.make_folder(unfinished)
+    try:
+        yield unfinished
     finally:
         disk.remove_tree(unfinished)
+
+
+def _put_in_place(folder: Path, final: Path) -> None:
+    disk.remove_tree(final)  # what exists is damaged, or of other images
+    disk.rename(folder, final)
 
 
 def _write_images(

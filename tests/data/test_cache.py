@@ -33,7 +33,7 @@ from scalegrid.data import (
     open_source,
     prepare,
 )
-from scalegrid.data.cache import cache_limit
+from scalegrid.data.cache import cache_limit, located, parts, receive, record_of
 from scalegrid.data.glyphs import open_glyphs
 from scalegrid.util.errors import UserError
 
@@ -260,3 +260,48 @@ def test_a_limit_that_is_no_size_is_refused(monkeypatch: pytest.MonkeyPatch, tex
     monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", text)
     with pytest.raises(UserError, match=f"SCALEGRID_CACHE_LIMIT is '{text}'"):
         cache_limit()
+
+
+def test_another_machine_gets_the_same_files_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here = prepare(tiny_glyphs(), SIDES, cache_dir=tmp_path / "here")
+    record = record_of(here, 8)
+    assert record is not None
+    assert located(here, 8, record) == here
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "there"))
+    unseen = replace(here, directory=Path("unseen"))
+    assert located(unseen, 8, record) is None
+    there = receive(unseen, 8, record, parts(here, 8))
+    files = [
+        {path.name: path.read_bytes() for path in (one.directory / "8").iterdir()}
+        for one in (here, there)
+    ]
+    assert files[0] == files[1]
+    assert located(unseen, 8, record) == there
+    never: list[tuple[str, np.ndarray[tuple[int], np.dtype[np.uint8]]]] = []
+    assert receive(unseen, 8, record, never) == there  # another process was the first
+
+
+def test_other_images_of_the_same_name_and_damaged_ones_are_sent_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = prepare(tiny_glyphs(), [8], cache_dir=tmp_path / "first")
+    other = prepare(open_glyphs(40, 20), [8], cache_dir=tmp_path / "other")
+    record, of_other = record_of(first, 8), record_of(other, 8)
+    assert record is not None
+    assert of_other is not None
+    monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "there"))
+    unseen = replace(first, directory=Path("unseen"))
+    receive(unseen, 8, of_other, parts(other, 8))
+    there = receive(unseen, 8, record, parts(first, 8))
+    assert torch.equal(pixels_of(there, "train", 8), pixels_of(first, "train", 8))
+    (there.directory / "8" / "train.npy").write_bytes(b"damaged")
+    assert located(unseen, 8, record) is None
+    with pytest.raises(UserError, match="came damaged"):
+        receive(unseen, 8, record, [(name, part[:-1]) for name, part in parts(first, 8)])
+
+
+def test_streamed_images_have_no_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SCALEGRID_CACHE_LIMIT", "0")
+    assert record_of(prepare(tiny_glyphs(), [8], cache_dir=tmp_path), 8) is None

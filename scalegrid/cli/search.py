@@ -37,7 +37,7 @@ def search(spec_file: Path | None, form: Format, **flags: Any) -> None:
     spec = read_spec(spec_file, given) if spec_file else yaml.build(SearchSpec, given)
 
     from scalegrid.progress import display_for
-    from scalegrid.search.answer import beside, front_rows, rows, sentences
+    from scalegrid.search.answer import beside, front_rows, rows
     from scalegrid.search.run import run_search
 
     outcome = run_search(spec, display=display_for(sys.stderr))
@@ -46,7 +46,7 @@ def search(spec_file: Path | None, form: Format, **flags: Any) -> None:
         if form == "json":
             print_json(rows(found, outcome.spec))
         else:
-            print_lines(sentences(outcome.spec, outcome.space, found, outcome.networks))
+            print_lines(outcome.answer)
             print()
             print_table(rows(found, outcome.spec))
             print()

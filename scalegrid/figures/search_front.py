@@ -27,7 +27,7 @@ def draw(tables: SearchTables) -> Drawing:
     axes = figure.add_subplot()
     cost, accuracy = sampled["cost"] / unit, 100 * sampled["top1"]
     winner, raced = tables.finalists[0], [one for one in tables.finalists if one.best is not None]
-    every = np.append(accuracy, [100 * one.accuracy for one in raced])
+    every = np.append(accuracy, [100 * one.brief for one in raced])
     margin = 0.06 * max(np.ptp(every), 1.0)
     axes.set_xscale("log")
     axes.set_xlim(cost.min() * 0.94, cost.max() * 1.06)
@@ -57,7 +57,7 @@ def draw(tables: SearchTables) -> Drawing:
     shown = raced or [winner]
     for one in shown:
         role = "compound" if one is winner else "baseline"
-        x, y = one.network.cost / unit, 100 * one.accuracy
+        x, y = one.network.cost / unit, 100 * one.brief
         style.mark(axes, x, y, role, variant=one.network.variant, scale=0.9)
     _ticks(axes, objective.target, unit)
     axes.set_xlabel(f"{name} (log scale)")

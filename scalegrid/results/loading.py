@@ -163,9 +163,7 @@ class Stored:
     @property
     def answered(self) -> dict[str, Flags]:
         """Which images the trials of ``answers`` got right, by their ids."""
-        rows = self.answers.to_pylist()
-        flags = unpack([row["correct"] for row in rows], rows[0]["images"] if rows else 0)
-        return dict(zip((row["trial"] for row in rows), flags, strict=True))
+        return flags_of(self.answers)
 
     @property
     def planned_count(self) -> int:
@@ -221,12 +219,7 @@ class Stored:
                 f"{self.folder} holds trainings made elsewhere, which are no trials of a sweep; "
                 "choose another --name."
             )
-        if spec.continues and spec.schedule == self.spec.schedule != HELD_SCHEDULE:
-            raise UserError(
-                f"{self.folder} holds trainings by the schedule {spec.schedule!r}, which does not "
-                "hold its rate, so that none can go on to a higher rung; use --rungs-from scratch, "
-                f"or --schedule {HELD_SCHEDULE} under another --name."
-            )
+        check_held(self.folder, spec, self.spec)
         for key in SweepSpec.model_fields:
             if key in RUNTIME_KEYS | EXTENDABLE_KEYS | IMAGE_KEYS:
                 continue
@@ -235,18 +228,35 @@ class Stored:
                 raise self._other_settings(key, old, new)
 
     def _other_settings(self, key: str, old: object, new: object) -> UserError:
-        flag = f"--{key.replace('_', '-')}"
-        as_before = f"without {flag}" if old is None else f"with {flag} as it was"
-        return UserError(
-            f"{self.folder} holds a sweep with other settings: {flag} is {_given(old)} there and "
-            f"{_given(new)} here; choose another --name, or run it {as_before}."
+        return other_settings(self.folder, "sweep", key, old, new)
+
+
+def check_held(folder: Path, spec: SweepSpec, stored: SweepSpec) -> None:
+    """Raise UserError where trials are to continue, and the stored schedule does not allow it."""
+    if spec.continues and spec.schedule == stored.schedule != HELD_SCHEDULE:
+        raise UserError(
+            f"{folder} holds trainings by the schedule {spec.schedule!r}, which does not hold its "
+            "rate, so that none can go on to a higher rung; use --rungs-from scratch, or "
+            f"--schedule {HELD_SCHEDULE} under another --name."
         )
+
+
+def other_settings(folder: Path, what: str, key: str, old: object, new: object) -> UserError:
+    """That a sweep, or ``what`` it is, does not go on in its folder with another setting."""
+    flag = f"--{key.replace('_', '-')}"
+    as_before = f"without {flag}" if old is None else f"with {flag} as it was"
+    return UserError(
+        f"{folder} holds a {what} with other settings: {flag} is {_given(old)} there and "
+        f"{_given(new)} here; choose another --name, or run it {as_before}."
+    )
 
 
 def _given(value: object) -> object:
     """A setting as a user gives it."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
     return "not given" if value is None else value
 
 
@@ -363,6 +373,13 @@ def read_stored(folder: Path) -> Stored | None:
     answers = of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
     check(folder, variants, trials, history, answers, spec.network_known)
     return Stored(folder, spec, variants, trials, of_trials(history, trials), answers)
+
+
+def flags_of(answers: Table) -> dict[str, Flags]:
+    """Which images trials got right, (images,) each, by their ids."""
+    rows = answers.to_pylist()
+    flags = unpack([row["correct"] for row in rows], rows[0]["images"] if rows else 0)
+    return dict(zip((row["trial"] for row in rows), flags, strict=True))
 
 
 def read_parts(folder: Path) -> list[Rows]:

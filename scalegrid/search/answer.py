@@ -11,7 +11,7 @@ from scalegrid.baselines import get, layer_table
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.baselines.blockstring import Block, read_block
 from scalegrid.results.schema import Row
-from scalegrid.search.finals import chances
+from scalegrid.search.finals import Answered, chances
 from scalegrid.search.networks import SEED, Network
 from scalegrid.search.objective import Objective
 from scalegrid.search.space import Space
@@ -26,9 +26,11 @@ BESIDE = "b0"
 class Finalist:
     """A network that was raced.
 
-    ``accuracy`` is the mean top-1 of its ``trials``, a share: of the race, without the training by
-    which it was chosen; of that one where there was no race. ``value`` is the objective, and
-    ``best`` the probability that it is the best of the finalists; None without a race.
+    ``accuracy`` is the mean top-1 of its ``trials`` at a ``rung``, a share: of the race, without
+    the training by which it was chosen; of that one where there was no race. The rung is the
+    highest that two finalists have reached, or that it has reached itself, and ``brief`` the mean
+    at the first. ``value`` is the objective, and ``best`` the probability that it is the best of
+    the finalists; None without a race.
     """
 
     network: Network
@@ -36,6 +38,8 @@ class Finalist:
     trials: int
     value: float
     best: float | None
+    brief: float
+    rung: int = 1
 
 
 def ranked(
@@ -47,24 +51,33 @@ def ranked(
 
 
 def finalists_of(
-    spec: SearchSpec, chosen: Sequence[Network], trials: Sequence[Row]
+    spec: SearchSpec, chosen: Sequence[Network], trials: Sequence[Row], answers: Answered
 ) -> list[Finalist]:
-    """The finalists, the winner first: the most probably best, or without a race the first."""
-    best = chances(spec, chosen, trials)
+    """The finalists, the winner first.
+
+    That is the one that is most probably best, of those at the highest rung that two have reached;
+    without a race the first. ``answers`` are those of the race.
+    """
+    best, highest = chances(spec, chosen, trials, answers)
     found = []
     for network in chosen:
-        own = [
+        finished = [
             row
             for row in trials
-            if row["variant"] == network.variant and row["status"] == "finished"
+            if row["variant"] == network.variant
+            and row["status"] == "finished"
+            and row["rung"] <= highest
         ]
-        raced = [row["top1"] for row in own if row["seed"] > SEED]
-        accuracies = raced or [row["top1"] for row in own]
-        accuracy = fmean(accuracies)
-        value = spec.objective.value(accuracy, network.cost)
-        chance = best.get(network.variant) if best else None
-        found.append(Finalist(network, accuracy, len(accuracies), value, chance))
-    return sorted(found, key=lambda one: (-(one.best or 0.0), -one.value)) if best else found
+        own = [row for row in finished if row["seed"] > SEED] or finished
+        rung = max(row["rung"] for row in own)
+        top1 = [row["top1"] for row in own if row["rung"] == rung]
+        brief = fmean(row["top1"] for row in own if row["rung"] == 1)
+        value = spec.objective.value(fmean(top1), network.cost)
+        chance = best.get(network.variant)
+        found.append(Finalist(network, fmean(top1), len(top1), value, chance, brief, rung))
+    if not best:
+        return found
+    return sorted(found, key=lambda one: (-one.rung, -(one.best or 0.0), -one.value))
 
 
 def front(networks: Sequence[Network], accuracies: Mapping[str, float]) -> list[Network]:
@@ -86,13 +99,14 @@ def sentences(
     sure = ""
     if winner.best is not None:
         sure = f", the best of {len(found)} finalists with probability {percent(winner.best)}"
+    seeds = plural(winner.trials, "seed") + (f" at {winner.rung}×" if winner.rung > 1 else "")
     low, high = (target.shown(bound) for bound in spec.objective.bounds)
     outside = sum(network.outside for network in networks)
     return [
         f"Found: network {winner.network.number + 1} of {len(networks)}{sure}.",
         f"Its cost: {target.shown(winner.network.cost)} at {winner.network.resolution} px, "
         f"{winner.network.params:,} parameters.",
-        f"Its top-1: {100 * winner.accuracy:.2f} % ({plural(winner.trials, 'seed')}); "
+        f"Its top-1: {100 * winner.accuracy:.2f} % ({seeds}); "
         f"{spec.objective}: {100 * winner.value:.2f} %.",
         f"Space: {space.name}, {space.size:,} networks; {plural(outside, 'suggestion')} outside "
         f"{low} to {high} cost nothing.",
@@ -100,13 +114,15 @@ def sentences(
 
 
 def rows(found: Sequence[Finalist], spec: SearchSpec) -> list[dict[str, Any]]:
-    """The finalists as a table for people."""
+    """The finalists as a table for people; with their rungs where there are several."""
+    rungs = any(one.rung > 1 for one in found)
     return [
         {
             "network": one.network.number + 1,
             "variant": one.network.variant,
             "cost": spec.objective.target.shown(one.network.cost),
             "seeds": one.trials,
+            **({"rung": f"{one.rung}×"} if rungs else {}),
             "top-1": f"{100 * one.accuracy:.2f} %",
             "objective": f"{100 * one.value:.2f} %",
             "best": "–" if one.best is None else percent(one.best),

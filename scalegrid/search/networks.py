@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from scalegrid.baselines import Layout, get, network_id
 from scalegrid.cost import Cost, Costs
@@ -88,6 +89,14 @@ def stored_network(row: Row) -> Network:
     )
 
 
+class Job(NamedTuple):
+    """A network to train, a seed, and the rung."""
+
+    network: Network
+    seed: int = SEED
+    rung: int = 1
+
+
 class Maker:
     """Makes networks of a space, for a specification and its data."""
 
@@ -136,13 +145,14 @@ class Maker:
         trained = self._counted(row["definition"], int(self._spec.resolution or 0))
         return replace(stored_network(row), trained=trained)
 
-    def trial(self, network: Network, seed: int, data: CachedData) -> Trial:
-        """The training of a network with a seed."""
-        spec, variant = self._spec, network.variant
+    def trial(self, job: Job, data: CachedData) -> Trial:
+        """The training of a network."""
+        spec, network = self._spec, job.network
         return Trial(
-            trial=trial_id(variant, seed, data.fingerprint, spec.recipe),
-            variant=variant,
-            seed=seed,
+            trial=trial_id(network.variant, job.seed, data.fingerprint, spec.recipe, job.rung),
+            variant=network.variant,
+            seed=job.seed,
+            rung=job.rung,
             baseline=network.definition,
             depth=1.0,
             width=1.0,

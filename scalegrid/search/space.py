@@ -7,7 +7,6 @@ open, and builds block strings, as a baseline of one's own has them.
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -331,8 +330,3 @@ def _told(built: Block, wanted: Block) -> list[str]:
 
 def _skips(block: Block) -> bool:
     return "_skip" in block.string if block.kind == "cn" else "noskip" not in block.string
-
-
-def written(point: Point) -> str:
-    """A point as JSON."""
-    return json.dumps(dict(point))

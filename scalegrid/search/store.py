@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from scalegrid.results.checks import TRIALS_FILE, of_trials
 from scalegrid.results.gathered import together
-from scalegrid.results.loading import DATA_KEY, NETWORKS_FILE, SEARCH_FILE, SPEC_FILE, read_parts
+from scalegrid.results.loading import (
+    DATA_KEY,
+    NETWORKS_FILE,
+    SEARCH_FILE,
+    SPEC_FILE,
+    check_held,
+    flags_of,
+    other_settings,
+    read_parts,
+)
 from scalegrid.results.schema import (
     NETWORKS,
     Row,
@@ -25,6 +35,10 @@ from scalegrid.search.spec import EXTENDABLE, KEYS, SearchSpec, read_spec
 from scalegrid.spec import IMAGE_KEYS, RUNTIME_KEYS, SEARCH_SECTION
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
+from scalegrid.util.text import few
+
+if TYPE_CHECKING:
+    from scalegrid.training.answers import Flags
 
 SPACE_KEY = b"scalegrid.space"
 """Of the metadata of ``networks.parquet``: the digest of the space."""
@@ -46,31 +60,36 @@ class StoredSearch:
         """The fingerprint of the data."""
         return str((self.networks.schema.metadata or {}).get(DATA_KEY, b"").decode())
 
-    def check(self, spec: SearchSpec, space: Space, data: str) -> None:
-        """Refuse to mix two searches in one folder.
+    @property
+    def answered(self) -> dict[str, Flags]:
+        """Which images the trials of ``answers`` got right, by their ids."""
+        return flags_of(self.answers)
+
+    def check(self, spec: SearchSpec, space: Space, data: str, changed: Sequence[str] = ()) -> None:
+        """Refuse to mix two searches in one folder; ``changed`` are images, as far as known.
 
         Raises:
             UserError: settings, the space or the images are others than those it began with.
         """
-        for key in KEYS:
-            old, new = getattr(self.spec, key), getattr(spec, key)
-            if old != new and key not in EXTENDABLE | RUNTIME_KEYS | IMAGE_KEYS | {"ahead"}:
-                flag = f"--{key.replace('_', '-')}"
-                raise UserError(
-                    f"{self.folder} holds a search with other settings: {flag} is {old} there and "
-                    f"{new} here; choose another --name, or run it with {flag} as it was."
-                )
+        check_held(self.folder, spec, self.spec)
         metadata = self.networks.schema.metadata
-        now = {
-            DATA_KEY: (f"the images of {spec.data} have", data),
-            SPACE_KEY: (f"{space.name} has", key_of(space)),
-        }
-        for kind, (what, found) in now.items():
-            if metadata.get(kind, b"").decode() != found:
-                raise UserError(
-                    f"{what} changed since the search in {self.folder} was started; choose another "
-                    "--name, or undo the change."
-                )
+        same_space = metadata.get(SPACE_KEY, b"").decode() == key_of(space)
+        free = EXTENDABLE | RUNTIME_KEYS | ({"space"} if same_space else set())
+        for key in (key for key in KEYS if key not in free | IMAGE_KEYS):
+            old, new = getattr(self.spec, key), getattr(spec, key)
+            if old != new:
+                raise other_settings(self.folder, "search", key, old, new)
+        which = f" ({few(list(changed), 10)})" if changed else ""
+        if metadata.get(DATA_KEY, b"").decode() != data:
+            raise self._changed(f"the images of {spec.data} have", which)
+        if not same_space:
+            raise self._changed(f"{space.name} has")
+
+    def _changed(self, what: str, which: str = "") -> UserError:
+        return UserError(
+            f"{what} changed since the search in {self.folder} was started{which}; choose another "
+            "--name, or undo the change."
+        )
 
 
 class SearchStore(Store):

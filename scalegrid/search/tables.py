@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from scalegrid.results.loading import SEARCH_FILE, sweep_folder
 from scalegrid.search.answer import Finalist, finalists_of, ranked
+from scalegrid.search.finals import Answered
 from scalegrid.search.networks import SEED, Network, stored_network
 from scalegrid.search.spec import SearchSpec
 from scalegrid.search.store import read_search
@@ -26,6 +27,7 @@ class SearchTables:
     spec: SearchSpec
     networks: pd.DataFrame
     trials: pd.DataFrame
+    answers: Answered
 
     @cached_property
     def sampled(self) -> pd.DataFrame:
@@ -53,7 +55,7 @@ class SearchTables:
         networks = [stored_network(row) for row in stored]
         accuracies = dict(zip(self.sampled["variant"], self.sampled["top1"], strict=True))
         chosen = ranked(networks, accuracies, self.spec.objective)[: self.spec.finalists]
-        return finalists_of(self.spec, chosen, rows)
+        return finalists_of(self.spec, chosen, rows, self.answers)
 
     @property
     def found(self) -> Network:
@@ -70,5 +72,5 @@ def load_search(name: str | None, results: Path | str = "results") -> SearchTabl
     folder = sweep_folder(name, results, (SEARCH_FILE,))
     found = read_search(folder)
     assert found is not None
-    spec = found.spec
-    return SearchTables(folder, spec, found.networks.to_pandas(), found.trials.to_pandas())
+    networks, trials = found.networks.to_pandas(), found.trials.to_pandas()
+    return SearchTables(folder, found.spec, networks, trials, found.answered)

@@ -1,0 +1,109 @@
+"""Finalists raced over rungs: what is trained, what is said of it, and how it goes on."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from light_search import light_spec, run_light
+
+from scalegrid.results.schema import MEASURED
+from scalegrid.search.run import SearchOutcome
+from scalegrid.search.spec import SearchSpec
+from scalegrid.training.trial import Epoch, Trial
+from scalegrid.util.errors import UserError
+
+
+def rung_spec(folder: Path, name: str = "s", **settings: Any) -> SearchSpec:
+    few = {"trials": 6, "finalists": 3, "race_trials": 16, "rungs": (1, 3), "epochs": 2}
+    return light_spec(folder, name, **{**few, **settings})
+
+
+def tables(outcome: SearchOutcome) -> list[pd.DataFrame]:
+    read = (
+        pd.read_parquet(outcome.folder / f"{name}.parquet")
+        for name in ("networks", "trials", "history", "answers")
+    )
+    return [table.drop(columns=list(MEASURED), errors="ignore") for table in read]
+
+
+def slow_starter(trial: Trial, report: Callable[[Epoch], None], device: str) -> None:
+    """Networks of kernel 3 in their first stage are worse at rung 1, and better at rung 3."""
+    slow = json.loads(trial.baseline)["stages"][0][0].find("_k3_") > 0
+    top1 = 0.6 - 0.1 * slow if trial.rung == 1 else 0.6 + 0.1 * slow
+    for number in range(trial.epochs):
+        report(Epoch(number + 1, 1.0, 1.0, top1 + 0.002 * (trial.seed % 2), 0.9, 0.1, 1e3, 0.01))
+
+
+def test_finalists_go_on_to_the_highest_rung_which_answers(tmp_path: Path) -> None:
+    outcome = run_light(rung_spec(tmp_path))
+    trials = pd.read_parquet(outcome.folder / "trials.parquet")
+    raced = trials[trials["seed"] > 0]
+    assert (trials.loc[trials["seed"] == 0, "rung"] == 1).all()
+    assert set(raced["rung"]) == {1, 3}
+    assert (trials["epochs"] == 2 * trials["rung"]).all()
+    assert len(raced) <= 16
+    assert outcome.spec.schedule == "wsd"
+    winner = outcome.finalists[0]
+    at_top = raced[(raced["variant"] == winner.network.variant) & (raced["rung"] == 3)]
+    assert (winner.rung, winner.trials) == (3, len(at_top))
+    assert winner.accuracy == pytest.approx(at_top["top1"].mean())
+    assert sum(one.best or 0 for one in outcome.finalists) == pytest.approx(1)
+    assert "seeds at 3×); ACC·" in outcome.answer[2] or "1 seed at 3×" in outcome.answer[2]
+    assert not (outcome.folder / "checkpoints").exists()
+
+
+def test_what_is_best_after_long_trainings_is_found(tmp_path: Path) -> None:
+    outcome = run_light(
+        rung_spec(tmp_path, trials=12, finalists=12, race_trials=60),
+        function=f"{__name__}:slow_starter",
+    )
+    kernels = [
+        json.loads(one.network.definition)["stages"][0][0].find("_k3_") > 0
+        for one in outcome.finalists
+    ]
+    assert 0 < sum(kernels) < len(kernels)
+    assert kernels[0]
+
+
+@pytest.mark.parametrize("rungs_from", ["continue", "scratch"])
+def test_wherever_it_is_stopped_it_goes_on_to_the_same_tables(
+    tmp_path: Path, rungs_from: str
+) -> None:
+    settings = {"rungs_from": rungs_from, "schedule": "wsd"}
+    whole = run_light(rung_spec(tmp_path, "whole", **settings))
+    spec = rung_spec(tmp_path, "parts", **settings)
+    parts = run_light(spec, 1)
+    while parts.exit_status == 130:
+        parts = run_light(spec, 3)
+        kept = list((parts.folder / "checkpoints").glob("*"))
+        assert not kept or rungs_from == "continue"
+    for one, other in zip(tables(parts), tables(whole), strict=True):
+        pd.testing.assert_frame_equal(one, other)
+    assert parts.found.read_text() == whole.found.read_text().replace("whole", "parts")
+
+
+def test_a_finished_search_is_raced_over_rungs(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {"schedule": "wsd", "race_trials": 6}
+    before = run_light(rung_spec(tmp_path, rungs=(1,), **settings))
+    assert {one.rung for one in before.finalists} == {1}
+    after = run_light(rung_spec(tmp_path, **{**settings, "race_trials": 16}))
+    assert after.finalists[0].rung == 3
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"schedule": "cosine"}, "the schedule 'cosine' does not hold its rate"),
+        ({}, "s holds trainings by the schedule 'onecycle', which does not hold its rate"),
+    ],
+)
+def test_a_schedule_that_holds_no_rate_goes_on_to_no_rung(
+    tmp_path: Path, settings: dict[str, Any], words: str
+) -> None:
+    run_light(rung_spec(tmp_path, rungs=(1,)), 2)
+    with pytest.raises(UserError) as error:
+        run_light(rung_spec(tmp_path, **settings))
+    assert words in str(error.value)

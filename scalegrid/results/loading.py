@@ -342,6 +342,10 @@ def read_stored(folder: Path) -> Stored | None:
         UserError: a file is corrupt, foreign, or from a newer scalegrid.
     """
     if not (folder / SPEC_FILE).is_file():
+        if (folder / SEARCH_FILE).is_file():
+            raise UserError(
+                f"{folder} holds a search for a baseline; choose another --name for the sweep."
+            )
         if (folder / TRIALS_FILE).exists():
             raise UserError(
                 f"{folder} holds trials but no {SPEC_FILE}; restore that or choose another --name."
@@ -352,13 +356,6 @@ def read_stored(folder: Path) -> Stored | None:
         if key not in spec.model_fields_set and not spec.imported:
             spec = spec.model_copy(update={key: value})
     parts = read_parts(folder)
-    history = parts[0].history
-    if history.num_rows and not (folder / TRIALS_FILE).exists():
-        lost = plural(len(set(history["trial"].to_pylist())), "trial")
-        raise UserError(
-            f"{folder / TRIALS_FILE} is missing, though there are epochs of {lost}; restore it, or "
-            "remove the folder to train all again."
-        )
     variants = read_table(folder / VARIANTS_FILE, VARIANTS)
     if PLANNED_KEY not in (variants.schema.metadata or {}):
         raise UserError(
@@ -386,7 +383,7 @@ def read_parts(folder: Path) -> list[Rows]:
     """The tables of trials, and after them the commits of their journal.
 
     Raises:
-        UserError: a file cannot be read, is corrupt, or is of something else.
+        UserError: a file cannot be read, is missing, corrupt, or of something else.
     """
     # In the reverse of the order of writing: what a row refers to is there when it is read.
     trials = read_table(folder / TRIALS_FILE, TRIALS)
@@ -395,6 +392,12 @@ def read_parts(folder: Path) -> list[Rows]:
         return read_parts(folder)  # the journal has gone into a new table meanwhile
     answers = read_table(folder / ANSWERS_FILE, ANSWERS)
     history = read_table(folder / HISTORY_FILE, HISTORY)
+    if history.num_rows and not (folder / TRIALS_FILE).exists():
+        lost = plural(len(set(history["trial"].to_pylist())), "trial")
+        raise UserError(
+            f"{folder / TRIALS_FILE} is missing, though there are epochs of {lost}; restore it, or "
+            "remove the folder to train all again."
+        )
     return [Rows(trials, history, answers), *commits]
 
 

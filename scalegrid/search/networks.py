@@ -103,16 +103,22 @@ class Maker:
     def __init__(self, spec: SearchSpec, space: Space, source: Source) -> None:
         self._spec, self._space, self._source = spec, space, source
         self._kind: Kind = spec.objective.target.kind
+        self._costs: dict[str, float] = {}
 
     def define(self, suggestion: Suggestion) -> str:
         """The definition of a point's network, as JSON; equal ones are one network."""
         return self._space.definition(suggestion.point, self._spec.resolution).model_dump_json()
 
     def cost(self, definition: str) -> float:
-        """The cost that the objective counts; a latency is measured now, in seconds."""
-        if self._kind == "latency":
-            return latency(definition, self._space.resolution, self._source, self._spec)
-        return float(getattr(self._counted(definition, self._space.resolution), self._kind))
+        """The cost that the objective counts; a latency, in seconds, is measured once."""
+        if definition not in self._costs:
+            px = self._space.resolution
+            self._costs[definition] = (
+                latency(definition, px, self._source, self._spec)
+                if self._kind == "latency"
+                else float(getattr(self._counted(definition, px), self._kind))
+            )
+        return self._costs[definition]
 
     def make(
         self,

@@ -9,6 +9,7 @@ from scalegrid.progress.display import Display, Ended, opening_note
 from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.status import Best, Running, State, Status, write_status
 from scalegrid.results.schema import Row
+from scalegrid.search.answer import Finalist
 from scalegrid.search.networks import SEED, Network
 from scalegrid.search.spec import SearchSpec
 from scalegrid.training.held import rung_work
@@ -97,6 +98,12 @@ class SearchProgress:
         name = self._label(network)
         shown = Ended(name, row["seed"], worth, row["error"], row["seconds"], rung=row["rung"])
         self.display.ended(shown, self.status("running"))
+
+    def found(self, finalist: Finalist) -> None:
+        """The best is now the winner of the race."""
+        label, top1 = self._label(finalist.network), finalist.accuracy
+        values = finalist.trials, "top1", top1, finalist.rung
+        self._best = Best(finalist.network.variant, label, top1, *values)
 
     def show(self) -> None:
         """Update the display and the status file, at most once a second."""

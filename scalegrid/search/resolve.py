@@ -6,15 +6,22 @@ from scalegrid.data import Source
 from scalegrid.plan.resolve import check_training, default_rate, held_schedule, slug, with_epochs
 from scalegrid.search.space import Space, check_sides
 from scalegrid.search.spec import SearchSpec
+from scalegrid.util.errors import UserError
 
 
 def resolved(spec: SearchSpec, space: Space, source: Source, workers: int) -> SearchSpec:
     """The specification with the defaults that depend on others.
 
     Raises:
-        UserError: images are too small for the space, there is no such optimiser or schedule, or
-            trainings cannot go on to a higher rung by it.
+        UserError: the race is too short; images are too small for the space, there is no such
+            optimiser or schedule, or trainings cannot go on to a higher rung by it.
     """
+    raced = min(spec.finalists, spec.trials)
+    if spec.race_trials < raced > 1:
+        raise UserError(
+            f"a race of {raced} finalists takes a training of each at least; give --race-trials "
+            f"{raced} or more, or fewer --finalists."
+        )
     px = spec.resolution or space.brief_resolution
     check_sides(space, px)
     spec = spec.model_copy(update=held_schedule(spec))

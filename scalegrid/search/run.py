@@ -131,10 +131,10 @@ def _run(given: SearchSpec, display: Display, make_executor: MakeExecutor) -> Se
             spec = going_on(given, spec, found.spec)
             found.check(spec, space, source.fingerprint, changed)
             made = [row for row in found.trials.to_pylist() if not was_killed(row["error"])]
-        else:
-            _check_target(spec, space, source)
-        store.begin(spec, space, source.fingerprint)
         maker = Maker(spec, space, source)
+        if found is None:
+            _check_target(spec, space, source, maker)
+        store.begin(spec, space, source.fingerprint)
         networks = [maker.read(row) for row in store.networks]
         sampling = Sampling(spec, space, maker, networks, made, store.add_network)
         progress = SearchProgress(spec, display, placement.workers)
@@ -158,14 +158,15 @@ def _run(given: SearchSpec, display: Display, make_executor: MakeExecutor) -> Se
             raise
         finally:
             trainer.close()
-        found_all = finalists_of(spec, finals.variants, trainer.made, trainer.answers)
+        finalists = finalists_of(spec, finals.variants, trainer.made, trainer.answers)
+        progress.found(finalists[0])
         outcome = replace(
             outcome,
             networks=tuple(sampling.networks),
             trained=trainer.trained,
             failed=progress.close("finished").failed,
-            finalists=tuple(found_all),
-            answer=tuple(sentences(spec, space, found_all, sampling.networks)),
+            finalists=tuple(finalists),
+            answer=tuple(sentences(spec, space, finalists, sampling.networks)),
             front=tuple(front(sampling.networks, sampling.accuracies)),
             accuracies=sampling.accuracies,
         )
@@ -231,9 +232,10 @@ class _Trainer:
                 f"ends after {plural(len(sampling.networks), 'network')}"
             )
         if not sampling.best:
+            why = self.made[-1]["error"] if self.made else "none is within the window"
             raise UserError(
-                f"no network of {self._spec.space} could be trained: {self.made[-1]['error']}; "
-                "choose another recipe."
+                f"no network of {self._spec.space} could be trained: {why}; choose another recipe, "
+                "or another --window."
             )
         best = sampling.best[: self._spec.finalists]
         return Finals(self._spec, best, self.made, self.answers)
@@ -348,13 +350,12 @@ class _Trainer:
             )
 
 
-def _check_target(spec: SearchSpec, space: Space, source: Source) -> None:
+def _check_target(spec: SearchSpec, space: Space, source: Source, maker: Maker) -> None:
     """Raise UserError where no network of the space is within the window of costs.
 
     Of a latency the networks of least and most FLOPs are measured, which need not be the ends.
     """
-    objective, maker = spec.objective, Maker(spec, space, source)
-    target = objective.target
+    objective, target = spec.objective, spec.objective.target
     kind: Counted = "params" if target.kind == "params" else "flops"
     reach = space.reach(source.num_classes, source.channels, kind)
     least, most = (maker.cost(maker.define(Suggestion(point))) for point in reach)

@@ -58,7 +58,6 @@ class Sampling:
         self._random = Searcher("random", space.choices, spec.search_seed + 1)
         self.networks = list(networks)
         self._seen = {network.definition for network in self.networks}
-        self._outside: set[str] = set()
         self._ended: dict[int, Row] = {}
         self._told = 0  # numbers that the searcher has been told, or that failed
         self._asked: set[int] = set()
@@ -143,12 +142,8 @@ class Sampling:
             if definition in self._seen:
                 repeated += 1
                 continue
-            if definition in self._outside:
-                outside += 1
-                continue
             cost = self._maker.cost(definition)
             if not self._spec.objective.allows(cost):
-                self._outside.add(definition)
                 outside += 1
                 continue
             return self._maker.make(

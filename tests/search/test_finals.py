@@ -17,7 +17,7 @@ from scalegrid.util.errors import UserError
 
 
 def rung_spec(folder: Path, name: str = "s", **settings: Any) -> SearchSpec:
-    few = {"trials": 6, "finalists": 3, "race_trials": 16, "rungs": (1, 3), "epochs": 2}
+    few = {"trials": 4, "finalists": 2, "race_trials": 8, "rungs": (1, 3), "epochs": 2}
     return light_spec(folder, name, **{**few, **settings})
 
 
@@ -37,14 +37,19 @@ def slow_starter(trial: Trial, report: Callable[[Epoch], None], device: str) -> 
         report(Epoch(number + 1, 1.0, 1.0, top1 + 0.002 * (trial.seed % 2), 0.9, 0.1, 1e3, 0.01))
 
 
-def test_finalists_go_on_to_the_highest_rung_which_answers(tmp_path: Path) -> None:
-    outcome = run_light(rung_spec(tmp_path))
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> SearchOutcome:
+    return run_light(rung_spec(tmp_path_factory.mktemp("undisturbed"), "parts"))
+
+
+def test_finalists_go_on_to_the_highest_rung_which_answers(undisturbed: SearchOutcome) -> None:
+    outcome = undisturbed
     trials = pd.read_parquet(outcome.folder / "trials.parquet")
     raced = trials[trials["seed"] > 0]
     assert (trials.loc[trials["seed"] == 0, "rung"] == 1).all()
     assert set(raced["rung"]) == {1, 3}
     assert (trials["epochs"] == 2 * trials["rung"]).all()
-    assert len(raced) <= 16
+    assert len(raced) <= 8
     assert outcome.spec.schedule == "wsd"
     winner = outcome.finalists[0]
     at_top = raced[(raced["variant"] == winner.network.variant) & (raced["rung"] == 3)]
@@ -55,6 +60,7 @@ def test_finalists_go_on_to_the_highest_rung_which_answers(tmp_path: Path) -> No
     assert not (outcome.folder / "checkpoints").exists()
 
 
+@pytest.mark.slow
 def test_what_is_best_after_long_trainings_is_found(tmp_path: Path) -> None:
     outcome = run_light(
         rung_spec(tmp_path, trials=12, finalists=12, race_trials=60),
@@ -68,25 +74,28 @@ def test_what_is_best_after_long_trainings_is_found(tmp_path: Path) -> None:
     assert kernels[0]
 
 
-@pytest.mark.parametrize("rungs_from", ["continue", "scratch"])
+@pytest.mark.parametrize(
+    "rungs_from", ["continue", pytest.param("scratch", marks=pytest.mark.slow)]
+)
 def test_wherever_it_is_stopped_it_goes_on_to_the_same_tables(
-    tmp_path: Path, rungs_from: str
+    tmp_path: Path, undisturbed: SearchOutcome, rungs_from: str
 ) -> None:
     settings = {"rungs_from": rungs_from, "schedule": "wsd"}
-    whole = run_light(rung_spec(tmp_path, "whole", **settings))
     spec = rung_spec(tmp_path, "parts", **settings)
-    parts = run_light(spec, 1)
+    parts = run_light(spec, 5)
     while parts.exit_status == 130:
-        parts = run_light(spec, 3)
+        parts = run_light(spec, 4)
         kept = list((parts.folder / "checkpoints").glob("*"))
         assert not kept or rungs_from == "continue"
-    for one, other in zip(tables(parts), tables(whole), strict=True):
+    for one, other in zip(tables(parts), tables(undisturbed), strict=True):
         pd.testing.assert_frame_equal(one, other)
-    assert parts.found.read_text() == whole.found.read_text().replace("whole", "parts")
+    there, here = str(undisturbed.folder.parent.parent), str(tmp_path)
+    assert parts.found.read_text() == undisturbed.found.read_text().replace(there, here)
 
 
+@pytest.mark.slow
 def test_a_finished_search_is_raced_over_rungs(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {"schedule": "wsd", "race_trials": 6}
+    settings: dict[str, Any] = {"schedule": "wsd", "race_trials": 4}
     before = run_light(rung_spec(tmp_path, rungs=(1,), **settings))
     assert {one.rung for one in before.finalists} == {1}
     after = run_light(rung_spec(tmp_path, **{**settings, "race_trials": 16}))

@@ -45,9 +45,9 @@ def check(
     """
     check_once(folder / VARIANTS_FILE, "variant", variants)
     _check_variants(folder / VARIANTS_FILE, variants, network_known)
+    check_trials(folder / VARIANTS_FILE, variants, trials, history, answers)
     if "baseline" not in variants["role"].to_pylist():
         raise UserError(f"{folder / VARIANTS_FILE} has no baseline; restore it.")
-    check_trials(folder / VARIANTS_FILE, variants, trials, history, answers)
 
 
 def check_trials(

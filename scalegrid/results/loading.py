@@ -285,7 +285,7 @@ def sweep_folder(
             raise UserError(
                 f"{name} in {root} is a search for a baseline, which has no coefficients; "
                 f"`scalegrid search {root / name / SEARCH_FILE}` prints its answer, and "
-                f"`scalegrid plot {name}` draws it."
+                f"`scalegrid report {name}` writes its page."
             )
         others = sorted(folder.name for folder in _sweeps(root, files))
         there = f"{root}, which has {plural(len(others), 'sweep')}" if others else root

@@ -18,6 +18,9 @@ from scalegrid.search.space import Space
 from scalegrid.search.spec import SearchSpec
 from scalegrid.util.text import percent, plural
 
+FOUND_FILE = "found.yaml"
+"""The winner as a baseline, in the folder of its search."""
+
 BESIDE = "b0"
 """The baseline whose layer table is shown beside the winner's."""
 
@@ -92,7 +95,7 @@ def front(networks: Sequence[Network], accuracies: Mapping[str, float]) -> list[
 
 
 def sentences(
-    spec: SearchSpec, space: Space, found: Sequence[Finalist], networks: Sequence[Network]
+    spec: SearchSpec, space: Space | None, found: Sequence[Finalist], networks: Sequence[Network]
 ) -> list[str]:
     """What was found, how sure that is, and what it was chosen from."""
     winner, target = found[0], spec.objective.target
@@ -100,7 +103,10 @@ def sentences(
     if winner.best is not None:
         sure = f", the best of {len(found)} finalists with probability {percent(winner.best)}"
     seeds = plural(winner.trials, "seed") + (f" at {winner.rung}×" if winner.rung > 1 else "")
+    if winner.best is None:
+        seeds += ", by which it was chosen: in part it is luck"
     low, high = (target.shown(bound) for bound in spec.objective.bounds)
+    size = "" if space is None else f", {space.size:,} networks"
     outside = sum(network.outside for network in networks)
     return [
         f"Found: network {winner.network.number + 1} of {len(networks)}{sure}.",
@@ -108,7 +114,7 @@ def sentences(
         f"{winner.network.params:,} parameters.",
         f"Its top-1: {100 * winner.accuracy:.2f} % ({seeds}); "
         f"{spec.objective}: {100 * winner.value:.2f} %.",
-        f"Space: {space.name}, {space.size:,} networks; {plural(outside, 'suggestion')} outside "
+        f"Space: {spec.space}{size}; {plural(outside, 'suggestion')} outside "
         f"{low} to {high} cost nothing.",
     ]
 

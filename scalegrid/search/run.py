@@ -33,7 +33,7 @@ from scalegrid.results.checkpoints import KeptCheckpoints, remove_checkpoints
 from scalegrid.results.rows import answer_rows, history_rows, trial_row
 from scalegrid.results.schema import Row
 from scalegrid.results.store import write_text
-from scalegrid.search.answer import Finalist, finalists_of, front, sentences
+from scalegrid.search.answer import FOUND_FILE, Finalist, finalists_of, front, sentences
 from scalegrid.search.finals import Finals, most_raced
 from scalegrid.search.networks import SEED, Job, Maker, Network
 from scalegrid.search.progress import SearchProgress
@@ -48,9 +48,6 @@ from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import ignore_interruptions, stoppable
 from scalegrid.util.text import percent, plural
-
-FOUND_FILE = "found.yaml"
-"""The winner as a baseline, in the folder of the search."""
 
 _FIRST = 8
 """Networks after which a search is given up where all have failed, or none has learnt."""

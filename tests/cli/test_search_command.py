@@ -62,9 +62,14 @@ def test_what_is_found_is_swept_by_the_same_specification(folder: Path) -> None:
     assert "baseline" in plan.stdout
     drawn = run.invoke(main, ["plot", "x-search", "--figure", "search-front", "--format", "png"])
     assert drawn.exit_code == 0, drawn.output
-    for command in ("recommend", "report"):
-        refused = run.invoke(main, [command, "x-search"])
-        assert "is a search for a baseline" in refused.stderr
+    refused = run.invoke(main, ["recommend", "x-search"])
+    assert "is a search for a baseline" in refused.stderr
+    reported = run.invoke(main, ["report", "x-search"])
+    assert reported.exit_code == 0, reported.output
+    page = Path("results/x-search/report.html").read_text(encoding="utf-8")
+    assert result.stdout.splitlines()[0] in page
+    assert "All 3 networks" in page
+    assert "scalegrid sweep --baseline results/x-search/found.yaml" in page
     assert run.invoke(main, ["status", "x-search"]).exit_code == 0
 
 

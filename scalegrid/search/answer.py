@@ -44,6 +44,14 @@ class Finalist:
     brief: float
     rung: int = 1
 
+    @property
+    def values(self) -> dict[str, Any]:
+        """It as numbers, for programs; the cost is in FLOPs, parameters or seconds."""
+        network = {"network": self.network.number + 1, "variant": self.network.variant}
+        raced = {"rung": self.rung, "seeds": self.trials, "top1": self.accuracy}
+        last = {"objective": self.value, "best": self.best}
+        return {**network, "cost": self.network.cost, **raced, **last}
+
 
 def ranked(
     networks: Sequence[Network], accuracies: Mapping[str, float], objective: Objective

@@ -125,6 +125,11 @@ def _run(given: SearchSpec, display: Display, make_executor: MakeExecutor) -> Se
         made: list[Row] = []
         if (found := store.found) is not None:
             source, changed = since(source, found.data)
+            if spec.ahead != found.spec.ahead:
+                display.note(
+                    f"Note: --ahead stays {found.spec.ahead}, with which this search began, since "
+                    "it decides which networks follow."
+                )
             spec = going_on(given, spec, found.spec)
             found.check(spec, space, source.fingerprint, changed)
             made = [row for row in found.trials.to_pylist() if not was_killed(row["error"])]

@@ -55,7 +55,9 @@ def test_what_is_found_is_swept_by_the_same_specification(folder: Path) -> None:
     assert "Found: network " in result.stdout
     assert "b0 channels" in result.stdout
     again = run.invoke(main, ["search", f"results/x-search/{SEARCH_FILE}", "--format", "json"])
-    assert json.loads(again.stdout)[0]["network"] in (1, 2, 3)
+    [winner] = json.loads(again.stdout)
+    assert winner["network"] in (1, 2, 3)
+    assert winner["objective"] == pytest.approx(winner["top1"] * (winner["cost"] / 60e3) ** -0.07)
     assert "trial 1/" not in again.stderr
     plan = run.invoke(main, ["plan", "specs/x.yaml"])
     assert plan.exit_code == 0, plan.output

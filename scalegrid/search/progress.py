@@ -52,6 +52,7 @@ class SearchProgress:
 
     def started(self, trial: Trial, network: Network) -> None:
         """A trial has been handed to the executor."""
+        self.left -= 1
         self._running[trial.trial] = Running(
             trial.trial,
             trial.variant,

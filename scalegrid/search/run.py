@@ -265,7 +265,7 @@ class _Trainer:
                 checkpoints.tidy(part.wanted)
             while self._executor is None or len(running) < self._executor.capacity:
                 job = part.ask()
-                self._progress.left = part.left + later
+                self._progress.left = part.left + later + (job is not None)
                 self._progress.certainty = part.certainty
                 if job is None:
                     return
@@ -321,7 +321,7 @@ class _Trainer:
         """The workers and the images, from the first trial on."""
         if self._executor is None or self._data is None:
             placement = placement_for(self._spec)
-            useful = min(placement.workers, 1 + self._progress.left)
+            useful = min(placement.workers, self._progress.left)
             self._executor = self._make_executor(replace(placement, workers=useful))
             self._data = prepare(
                 self._source,

@@ -14,7 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from scalegrid.search.objective import Limit, Objective, Target
 from scalegrid.spec import GROUPS as SWEEP_GROUPS
-from scalegrid.spec import SEARCH_SECTION, Parallel, PositiveInt, SweepSpec
+from scalegrid.spec import INDIFFERENCE, SEARCH_SECTION, Parallel, PositiveInt, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
@@ -82,6 +82,18 @@ class SearchSpec(SweepSpec):
         "continue",
         description="A training at a higher rung continues that of the one before, by a schedule "
         "that holds its rate (wsd), or starts from scratch, by any schedule.",
+    )
+
+    indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Differences of this many points of the objective do not matter; default: "
+        f"{INDIFFERENCE:g}.",
+    )
+    resolution: Annotated[int, Field(gt=0, le=4096)] | None = Field(
+        None, description="Input side of the trainings in px; default: as the space defines."
+    )
+    name: str | None = Field(
+        None, description="Name of the search; default: space, data and resolution."
     )
 
     @field_validator("target", mode="before")

@@ -5,13 +5,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from light_search import light_spec, run_light
 
 from scalegrid.results.schema import MEASURED
+from scalegrid.search.finals import chances
 from scalegrid.search.run import SearchOutcome
 from scalegrid.search.spec import SearchSpec
+from scalegrid.search.tables import load_search
 from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.errors import UserError
 
@@ -116,3 +119,27 @@ def test_a_schedule_that_holds_no_rate_goes_on_to_no_rung(
     with pytest.raises(UserError) as error:
         run_light(rung_spec(tmp_path, **settings))
     assert words in str(error.value)
+
+
+def test_the_tables_say_what_the_run_has_said(undisturbed: SearchOutcome) -> None:
+    tables = load_search("parts", undisturbed.folder.parent)
+    assert tables.finalists == list(undisturbed.finalists)
+    assert tables.answer == list(undisturbed.answer)
+
+
+def test_a_lead_on_few_images_is_luck_in_part(undisturbed: SearchOutcome) -> None:
+    """Right on 110 of 200 images and on the 90 others: 0.1 ± 0.07, so 92 % sure at most."""
+    spec = undisturbed.spec.model_copy(update={"limit": "hard"})
+    better, worse = (one.network for one in undisturbed.finalists)
+    draw = np.random.default_rng(0)
+    rows, answers = [], {}
+    for network, right in ((better, np.arange(200) < 110), (worse, np.arange(200) >= 110)):
+        for seed in range(1, 6):
+            trial, flags = f"{network.variant}{seed}", right.copy()
+            flags[draw.integers(200, size=2)] ^= True
+            answers[trial] = flags
+            row = {"trial": trial, "variant": network.variant, "seed": seed, "rung": 1}
+            rows.append(row | {"status": "finished", "top1": flags.mean(), "device": "cpu"})
+    on_these, on_all = (chances(spec, (better, worse), rows, known) for known in ({}, answers))
+    assert on_these.best[better.variant] > 0.99
+    assert 0.6 < on_all.best[better.variant] < 0.92

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -24,6 +24,9 @@ from pydantic import (
 
 from scalegrid.coefficients import LIMIT, Bounds, DepthRule
 from scalegrid.metric import known_metric
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 LARGEST_FACTOR = 16.0
 """The largest FLOPs factor of a brief sweep; the smallest is one over it."""
@@ -526,7 +529,7 @@ class SweepSpec(Recipe):
         limits = (self.confidence, self.max_trials, self.max_hours, self.hours)
         return any(limit is not None for limit in limits)
 
-    def going_on(self, given: SweepSpec, stored: SweepSpec) -> SweepSpec:
+    def going_on(self, given: SweepSpec, stored: SweepSpec) -> Self:
         """This specification as a run that goes on with a stored sweep.
 
         Args:

@@ -1,7 +1,7 @@
 """Searches of tiny spaces whose trainings are those of `light_training`: no network is trained.
 
-Run as a program it is one such search on two workers, for tests that kill it:
-``python light_search.py FOLDER NAME``.
+Run as a program it is one such search in worker processes, for tests that kill it:
+``python light_search.py FOLDER NAME SETTINGS``, a key of `KILLED`.
 """
 
 from __future__ import annotations
@@ -96,11 +96,15 @@ def run_light(
         )
 
 
-KILLED: dict[str, Any] = {"searcher": "evolution", "trials": 20, "finalists": 1, "ahead": 4}
-"""The settings of the search that is killed."""
+KILLED: dict[str, dict[str, Any]] = {
+    "sampling": {"searcher": "evolution", "trials": 20, "finalists": 1, "ahead": 4},
+    # One worker: which trials a race asks for follows from those that run.
+    "race": {"trials": 5, "finalists": 4, "race_trials": 24, "rungs": (1, 3), "workers": 1},
+}
+"""The settings of searches that are killed."""
 
 
 if __name__ == "__main__":
-    folder, name = sys.argv[1:]
-    ended = run_search(light_spec(Path(folder), name, **KILLED), make_executor=in_workers)
+    folder, name, settings = sys.argv[1:]
+    ended = run_search(light_spec(Path(folder), name, **KILLED[settings]), make_executor=in_workers)
     sys.exit(ended.exit_status)

@@ -9,7 +9,7 @@ from scalegrid.allocation.base import Allocator, Ask, At, Line, Result
 from scalegrid.allocation.baseline_first import FIRST_SEEDS, BaselineFirst
 from scalegrid.allocation.racing import Racing
 from scalegrid.allocation.rates import RateSearch
-from scalegrid.allocation.standing import TrialStanding
+from scalegrid.allocation.rung_standing import standing_of
 from scalegrid.allocation.uniform import Uniform
 from scalegrid.allocation.uniform_rungs import UniformRungs
 from scalegrid.analysis import raced, zone
@@ -83,8 +83,8 @@ __all__ = [
     "Racing",
     "RateSearch",
     "Result",
-    "TrialStanding",
     "Uniform",
     "UniformRungs",
     "make_allocator",
+    "standing_of",
 ]

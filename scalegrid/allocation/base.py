@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence, Set
 from typing import NamedTuple, Protocol
 
-from scalegrid.analysis.observations import Flags
+from scalegrid.analysis.observations import Flags, Floats
 
 
 class Ask(NamedTuple):
@@ -21,12 +21,13 @@ class Result(NamedTuple):
 
     ``others`` are further metrics of it (`analysis.others`), which help to tell what its value
     would be without the noise; ``answers``, (images,), are the validation images it got right, for
-    the luck with them where top-1 is the value; ``device`` is the kind it ran on.
+    the luck with them where top-1 is the value, or what each adds to a value that they are the
+    mean of; ``device`` is the kind it ran on.
     """
 
     value: float
     others: Sequence[float] = ()
-    answers: Flags | None = None
+    answers: Flags | Floats | None = None
     device: str | None = None
 
 

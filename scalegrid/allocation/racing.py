@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 
 from scalegrid.allocation.base import Ask, At, Line, Result
-from scalegrid.allocation.rung_standing import RungStanding
-from scalegrid.allocation.standing import Standing, TrialStanding
+from scalegrid.allocation.rung_standing import standing_of
+from scalegrid.allocation.standing import Standing
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE
 
 _SPARE_FAILURES = 2  # a variant that fails at a rung so many times more is not tried again
@@ -64,9 +64,7 @@ class Racing:
         self._replicates, self._indifference = replicates, indifference
         self._confidence, self._max_trials, self._max_hours = confidence, max_trials, max_hours
         self._hours_before, self._clock = hours_before, clock
-        self._stand: Callable[..., Standing | None] = (
-            TrialStanding.of if len(rungs) == 1 else RungStanding.at(rungs, goes_on)
-        )
+        self._stand = standing_of(rungs, goes_on)
         self._rungs, self._top = frozenset(rungs), rungs[-1]
         self._started: float | None = None
         self._finished: dict[Ask, Result] = {}

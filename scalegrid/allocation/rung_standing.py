@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from scalegrid.allocation.base import Ask, Result
-from scalegrid.allocation.standing import levels, luck_with_images
+from scalegrid.allocation.standing import Standing, TrialStanding, levels, luck_with_images
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.over_rungs import OverRungs
@@ -36,11 +36,6 @@ class RungStanding:
     rung, per unit of work: a new line of a candidate, or one of its lines a rung higher. Both are
     judged by all the rungs that they open up.
     """
-
-    @classmethod
-    def at(cls, rungs: Sequence[int], goes_on: bool) -> Callable[..., RungStanding | None]:
-        """`of`, for these rungs; see `Racing`."""
-        return partial(cls.of, rungs, goes_on)
 
     @classmethod
     def of(
@@ -124,6 +119,11 @@ class RungStanding:
     def certainty(self) -> float:
         """Probability that the leader is within the indifference zone at the highest rung."""
         return float(self._chances.within[self._leader])
+
+    @property
+    def best(self) -> dict[str, float]:
+        """Probability of each candidate to have the highest value at the highest rung."""
+        return dict(zip(self._tried, self._chances.best.tolist(), strict=True))
 
     def clear(self, confidence: float) -> bool:
         """Whether that is enough, and the leader and another have been at the highest rung.
@@ -253,3 +253,11 @@ class RungStanding:
             weights = weights - kept @ np.eye(len(self._rungs))[list(has)]
             left = left - kept @ noise[np.ix_(has, gets)]
         return weights, left
+
+
+def standing_of(rungs: Sequence[int], goes_on: bool) -> Callable[..., Standing | None]:
+    """What makes a standing of results, shares and indifference, at one rung or several.
+
+    See `Racing` for the arguments; None if there are not two candidates with trials yet.
+    """
+    return TrialStanding.of if len(rungs) == 1 else partial(RungStanding.of, rungs, goes_on)

@@ -36,6 +36,10 @@ class Standing(Protocol):
     def certainty(self) -> float:
         """Probability that the leader is within the indifference zone of the best."""
 
+    @property
+    def best(self) -> dict[str, float]:
+        """Probability of each candidate to have the highest value."""
+
     def clear(self, confidence: float) -> bool:
         """Whether `recommend` would call the answer clear."""
 

@@ -38,7 +38,7 @@ class Images(NamedTuple):
     beyond: bool
 
 
-def luck(answers: Mapping[tuple[int, int], Flags]) -> Luck | None:
+def luck(answers: Mapping[tuple[int, int], Flags | Floats]) -> Luck | None:
     """Estimate it without bias from which images trials got right.
 
     With p_ij the probability that candidate i gets image j right, it is the variance over images of
@@ -46,7 +46,8 @@ def luck(answers: Mapping[tuple[int, int], Flags]) -> Luck | None:
     is one of two trials with different seeds, so that no noise of seeds enters.
 
     Args:
-        answers: of each candidate and seed, (images,); the images are the same for all.
+        answers: of each candidate and seed, (images,), or what each adds to a value that they are
+            the mean of; the images are the same for all.
 
     Returns:
         None unless there are two candidates with two seeds each; 0 where the estimate is below.

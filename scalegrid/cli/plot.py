@@ -51,21 +51,16 @@ def plot(
     background is transparent.
     """
     from scalegrid.figures import draw, draw_search
-    from scalegrid.results import load_sweep, sweep_folder
-    from scalegrid.results.loading import SEARCH_FILE, SPEC_FILE
+    from scalegrid.search.tables import SearchTables, load_either
 
     def warn(reason: str) -> None:
         print_lines([f"left out: {reason}"], sys.stderr)
 
-    of = sweep_folder(name, results, (SPEC_FILE, SEARCH_FILE))
-    folder, chosen = of / "figures", figures or None
-    if (of / SEARCH_FILE).is_file():
-        from scalegrid.search.tables import load_search
-
-        found = load_search(of.name, results)
-        paths = draw_search(chosen, found, folder, formats, theme=theme, warn=warn)
+    tables = load_either(name, results)
+    folder, chosen = tables.folder / "figures", figures or None
+    if isinstance(tables, SearchTables):
+        paths = draw_search(chosen, tables, folder, formats, theme=theme, warn=warn)
     else:
-        tables = load_sweep(of.name, results)
         paths = draw(chosen, tables, folder, formats, theme=theme, warn=warn)
     for path in paths:
         print(path)

@@ -1,4 +1,4 @@
-"""`scalegrid report`: a sweep as one page."""
+"""`scalegrid report`: a sweep, or a search, as one page."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from scalegrid.cli.options import name_argument, results_option
 @click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The file; default: report.html in the sweep's folder.",
+    help="The file; default: report.html in its folder.",
 )
 @click.option("--watch", is_flag=True, help="Write it again as trials land; it refreshes itself.")
 @click.option("--pdf", is_flag=True, help="Print it to a PDF beside it, by a browser on PATH.")
 def report(name: str | None, results: str, output: Path | None, watch: bool, pdf: bool) -> None:
-    """Write one page to send, which needs no other file; of the newest sweep without NAME."""
+    """Write one page to send, which needs no other file; of the newest sweep or search.
+
+    NAME says which one.
+    """
     from scalegrid.report import print_pdf, watch_report, write_report
-    from scalegrid.results import load_sweep
     from scalegrid.results.loading import SPEC_FILE, sweep_folder
+    from scalegrid.search.tables import load_either
 
     if watch:
         from scalegrid.progress.status import STATUS_FILE
@@ -32,7 +35,7 @@ def report(name: str | None, results: str, output: Path | None, watch: bool, pdf
         folder = sweep_folder(name, results, (SPEC_FILE, STATUS_FILE))
         for path in watch_report(folder, output):
             print(f"{path} written", file=sys.stderr)
-    tables = load_sweep(name, results)
+    tables = load_either(name, results)
     path = write_report(tables, output)
     print(path)
     if pdf:

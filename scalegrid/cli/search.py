@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from scalegrid.cli.options import SpecCommand, given_flags, options_of
-from scalegrid.cli.output import Format, print_json, print_lines, print_table
+from scalegrid.cli.options import SpecCommand, format_option, given_flags, options_of
+from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.search.spec import GROUPS, KEYS, SearchSpec, read_spec
 from scalegrid.util import yaml
 
@@ -20,13 +20,7 @@ class _SearchCommand(SpecCommand):
 
 @click.command(cls=_SearchCommand)
 @options_of(SearchSpec, KEYS)
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(("table", "json")),
-    default="table",
-    help="How to print the finalists.",
-)
+@format_option
 def search(spec_file: Path | None, form: Format, **flags: Any) -> None:
     """Search a space of networks for the baseline of best ACC·(FLOPs/T)^w; run again to go on.
 
@@ -37,16 +31,18 @@ def search(spec_file: Path | None, form: Format, **flags: Any) -> None:
     spec = read_spec(spec_file, given) if spec_file else yaml.build(SearchSpec, given)
 
     from scalegrid.progress import display_for
-    from scalegrid.search.answer import beside, front_rows, rows, sentences
+    from scalegrid.search.answer import beside, front_rows, rows
     from scalegrid.search.run import run_search
 
     outcome = run_search(spec, display=display_for(sys.stderr))
     if outcome.finalists:
         found = outcome.finalists
         if form == "json":
-            print_json(rows(found, outcome.spec))
+            print_json([one.values for one in found])
+        elif form == "csv":
+            print_csv([one.values for one in found])
         else:
-            print_lines(sentences(outcome.spec, outcome.space, found, outcome.networks))
+            print_lines(outcome.answer)
             print()
             print_table(rows(found, outcome.spec))
             print()

@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from numpy.typing import NDArray
 
 from scalegrid.figures import style
 from scalegrid.figures.subject import Drawing
@@ -27,12 +28,14 @@ def draw(tables: SearchTables) -> Drawing:
     axes = figure.add_subplot()
     cost, accuracy = sampled["cost"] / unit, 100 * sampled["top1"]
     winner, raced = tables.finalists[0], [one for one in tables.finalists if one.best is not None]
-    every = np.append(accuracy, [100 * one.accuracy for one in raced])
+    every = np.append(accuracy, [100 * one.brief for one in raced])
     margin = 0.06 * max(np.ptp(every), 1.0)
     axes.set_xscale("log")
     axes.set_xlim(cost.min() * 0.94, cost.max() * 1.06)
     axes.set_ylim(every.min() - margin, every.max() + margin)
-    _contours(axes, objective, unit)
+    shown = raced or [winner]
+    best = objective.value(100 * winner.brief, winner.network.cost)
+    _contours(axes, objective, unit, np.linspace(100 * sampled["value"].min(), best, _CONTOURS))
     axes.plot(
         cost,
         accuracy,
@@ -44,47 +47,47 @@ def draw(tables: SearchTables) -> Drawing:
         zorder=3,
     )
     order = np.lexsort((-accuracy, cost))
-    best = np.maximum.accumulate(accuracy.to_numpy()[order])
+    front = np.maximum.accumulate(accuracy.to_numpy()[order])
     steps = cost.to_numpy()[order]
     axes.step(
         [*steps, axes.get_xlim()[1]],
-        [*best, best[-1]],
+        [*front, front[-1]],
         where="post",
         zorder=2,
         color=style.ink(),
         linewidth=0.9,
     )
-    shown = raced or [winner]
     for one in shown:
         role = "compound" if one is winner else "baseline"
-        x, y = one.network.cost / unit, 100 * one.accuracy
+        x, y = one.network.cost / unit, 100 * one.brief
         style.mark(axes, x, y, role, variant=one.network.variant, scale=0.9)
     _ticks(axes, objective.target, unit)
     axes.set_xlabel(f"{name} (log scale)")
     axes.set_ylabel("Top-1 accuracy (%)")
     style.legend_outside(figure, _legend(len(shown), bool(raced)), ncols=2)
-    return Drawing(figure, _caption(tables, shown[0].best))
+    return Drawing(figure, _caption(tables, winner.best, winner.rung))
 
 
-def _contours(axes: Axes, objective: Objective, unit: float) -> None:
-    """Lines of equal objective, whose values are at their right ends; or where a hard limit is."""
-    (left, right), (low, high) = axes.get_xlim(), axes.get_ylim()
+def _contours(axes: Axes, objective: Objective, unit: float, values: NDArray[np.float64]) -> None:
+    """Lines of equal objective, with the values at their ends; or where a hard limit is."""
+    (left, right), (_, high) = axes.get_xlim(), axes.get_ylim()
     faint = style.neutral(0.6)
     if objective.limit == "hard":
         axes.axvline(objective.target.amount / unit, color=faint, linewidth=0.8, linestyle=":")
         return
     costs = np.geomspace(left, right, 60)
-    for level in np.linspace(low, high, _CONTOURS + 2)[1:-1]:
-        value = objective.value(level, right * unit)
+    for value in values:
         line = [value / objective.value(1.0, cost * unit) for cost in costs]
         axes.plot(costs, line, color=faint, linewidth=0.5, linestyle=(0, (4, 3)), zorder=1)
+        above = line[-1] > high  # it leaves at the top
         axes.annotate(
             f"{value:.1f}",
-            (right, level),
-            xytext=(2, 0),
+            (np.interp(high, line, costs), high) if above else (right, line[-1]),
+            xytext=(0, 2) if above else (2, 0),
             textcoords="offset points",
             fontsize=style.FINE,
-            va="center",
+            ha="center" if above else "left",
+            va="bottom" if above else "center",
             annotation_clip=False,
         )
 
@@ -115,9 +118,12 @@ def _legend(finalists: int, raced: bool) -> Sequence[Line2D]:
     return entries
 
 
-def _caption(tables: SearchTables, best: float | None) -> list[str]:
+def _caption(tables: SearchTables, best: float | None, rung: int) -> list[str]:
     spec = tables.spec
-    lines = f"Dashed: equal {spec.objective.formula}, T = {spec.objective.target}, in per cent."
+    lines = (
+        f"Dashed: equal {spec.objective.formula}, T = {spec.objective.target}, in per cent; the "
+        "highest line is that of the network found."
+    )
     if spec.limit == "hard":
         lines = f"Dotted: T = {spec.objective.target}."
     px = tables.networks["resolution"].iloc[0]
@@ -129,7 +135,8 @@ def _caption(tables: SearchTables, best: float | None) -> list[str]:
     ]
     if best is not None:
         caption.append(
-            "Finalists are at the mean of further trainings, which lacks the luck by which they "
-            f"were chosen; the one found is the best of them with probability {percent(best)}."
+            "Finalists are at the mean of further trainings as long, which lacks the luck by which "
+            f"they were chosen; the one found is the best of them with probability {percent(best)}"
+            + (f", by trainings {rung}× as long." if rung > 1 else ".")
         )
     return caption

@@ -33,7 +33,15 @@ def draw(tables: SearchTables) -> Drawing:
     colour = style.look("depth").colour
     for row, (_name, share, low, high, _value) in enumerate(found):
         axes.plot([100 * low, 100 * high], [row, row], color=colour, linewidth=1.0)
-        axes.plot([100 * share], [row], "o", color=colour, markersize=3.6, markeredgewidth=0)
+        axes.plot(
+            [100 * share],
+            [row],
+            "o",
+            color=colour,
+            markersize=3.6,
+            markeredgewidth=0,
+            clip_on=False,
+        )
     axes.set_yticks(range(len(found)), [_label(name, value) for name, *_, value in found])
     axes.set_ylim(len(found) - 0.4, -0.6)
     axes.set_xlim(left=0)
@@ -97,6 +105,8 @@ def _label(name: str, value: object) -> str:
     shown = f"{value:g}" if isinstance(value, float) else str(value)
     if choice == "filters":
         shown = f"×{shown}"
+    if choice == "se":
+        choice, shown = "SE", shown if value else "none"
     if choice == "more_layers":
-        shown = f"{value:+d}" if value else "as many"
-    return f"Stage {stage} {choice.replace('more_', '')}: {shown}"
+        choice, shown = "layers", f"{value:+d}".replace("-", "−") if value else "as many"
+    return f"Stage {stage} {choice}: {shown}"

@@ -38,7 +38,7 @@ def resolve(spec: SweepSpec, *, by_files: bool = False) -> SweepSpec:
         UserError: the baseline is unknown, or trials cannot go on by the schedule given.
     """
     check_trainer(spec)
-    recipe = {**_learning_rate(spec), **_schedule(spec), **_switched_off(spec)}
+    recipe = {**_learning_rate(spec), **held_schedule(spec), **_switched_off(spec)}
     if all((spec.resolution, spec.resolution_step, spec.name, spec.depth_rounding, spec.rates)):
         return spec.model_copy(update=recipe) if recipe else spec
     resolution, step = _sides(spec, by_files)
@@ -199,7 +199,7 @@ def _switched_off(spec: SweepSpec) -> dict[str, object]:
     return {} if spec.trainer is None else {"rates": "same", "check_learning": False}
 
 
-def _schedule(spec: SweepSpec) -> dict[str, str]:
+def held_schedule(spec: SweepSpec) -> dict[str, str]:
     """Where trials are to continue and none is given: the one by which they can.
 
     Raises:

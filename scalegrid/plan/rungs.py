@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Protocol
 
 from scalegrid.analysis import raced
 from scalegrid.plan.variants import Variant
@@ -14,6 +15,18 @@ GB = 1e9
 _NUMBER = 4  # bytes: float32
 _MOMENTS = {"sgd": 1, "momentum": 1}  # that an optimiser keeps of a parameter, where not two
 _MORE = 1.05  # times that: statistics of batch norm, random states, names
+
+
+class Sized(Protocol):
+    """A network, as far as the size of a checkpoint goes."""
+
+    @property
+    def variant(self) -> str:
+        """Its id."""
+
+    @property
+    def params(self) -> int:
+        """Parameters."""
 
 
 def raced_variants(variants: Sequence[Variant], spec: SweepSpec) -> set[str]:
@@ -29,7 +42,7 @@ def rising_variants(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
     return [v.variant for v in variants if v.role == "baseline" or v.variant in rising]
 
 
-def checkpoint_bytes(variant: Variant, spec: SweepSpec) -> float:
+def checkpoint_bytes(variant: Sized, spec: SweepSpec) -> float:
     """The size of a checkpoint, rather too large: weights, averages, the optimiser's state."""
     copies = 1 + _MOMENTS.get(spec.optimizer.lower(), 2) + (spec.ema_decay > 0)
     return _MORE * _NUMBER * copies * variant.params

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +29,8 @@ from scalegrid.util.errors import UserError
 from scalegrid.util.text import coefficient, count, duration, sentence
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from scalegrid.results import SweepTables
 
 FIGURES = ("equal-cost", "difference", "triangle", "scaling", "coefficients", "price")
@@ -91,10 +93,10 @@ def contents(tables: SweepTables) -> Contents:
         pictures=pictures,
         missing=missing,
         variants=variants,
-        failures=_failures(tables),
+        failures=failures(tables.trials),
         basis=basis(found) if found else [],
         metric=metric_name(metric) + (f" at {found.rung}×" if found and found.rung > 1 else ""),
-        settings=_settings(tables.spec),
+        settings=settings(tables.spec),
         facts=_facts(tables, found),
         command=going_on(tables.spec, tables.folder),
     )
@@ -175,6 +177,13 @@ def _pictures(
     """The figures that there are data for, and why the others are missing."""
     points = {f"variant-{row['variant']}": _hover(row, metrics) for row in variants} | hover_texts()
     names = [*FIGURES, *(["rungs"] if len(subject.brief) < len(subject.trials) else [])]
+    return pictures_of(names, subject, points)
+
+
+def pictures_of(
+    names: Sequence[str], subject: Any, points: Mapping[str, str]
+) -> tuple[list[Picture], list[str]]:
+    """Figures with texts at their points, by the points' ids; and why others are missing."""
     drawn, reasons = render(names, subject, ("svg",))
     pictures = []
     for name, files in drawn.items():
@@ -216,8 +225,9 @@ def _layers(tables: SweepTables, found: Recommendation | None) -> list[dict[str,
     ]
 
 
-def _failures(tables: SweepTables) -> list[dict[str, str]]:
-    failed = tables.trials[tables.trials["status"] == "failed"]
+def failures(trials: pd.DataFrame) -> list[dict[str, str]]:
+    """The trials that failed, with their errors."""
+    failed = trials[trials["status"] == "failed"]
     return [
         {"variant": str(row["variant"]), "seed": _seed(row), "error": str(row["error"])}
         for row in failed.to_dict("records")
@@ -229,7 +239,9 @@ def _seed(row: Mapping[str, Any]) -> str:
     return str(row["seed"]) + (f", rung {row['rung']}×" if row.get("rung", 1) > 1 else "")
 
 
-def _settings(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def settings(
+    spec: Mapping[str, Any], groups: Mapping[str, Sequence[str]] = GROUPS
+) -> dict[str, dict[str, str]]:
     """The settings that decide the numbers, by heading; those that are not set are left out."""
     return {
         heading: {
@@ -237,7 +249,7 @@ def _settings(spec: Mapping[str, Any]) -> dict[str, dict[str, str]]:
             for key in keys
             if key not in RUNTIME_KEYS and spec.get(key) not in (None, [], ())
         }
-        for heading, keys in GROUPS.items()
+        for heading, keys in groups.items()
         if any(key in spec and key not in RUNTIME_KEYS for key in keys)
     }
 
@@ -248,6 +260,10 @@ def _facts(tables: SweepTables, found: Recommendation | None) -> dict[str, str]:
     facts = {"trials": about(tables)["trials"]}
     if found and found.pace.busy is not None:
         facts["time"] = f"{duration(found.pace.busy)} in which trials ran"
-    for column in ("device", "versions"):
-        facts[column] = "; ".join(sorted(set(trials[column].dropna())))
+    return facts | machines(trials)
+
+
+def machines(trials: pd.DataFrame) -> dict[str, str]:
+    """Where trials ran, and with which versions."""
+    facts = {key: "; ".join(sorted(set(trials[key].dropna()))) for key in ("device", "versions")}
     return {key: text for key, text in facts.items() if text}

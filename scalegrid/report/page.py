@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from scalegrid.report.contents import contents
+from scalegrid.report.search_contents import search_contents
+from scalegrid.search.tables import SearchTables
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 from scalegrid.util.version import __version__
@@ -18,13 +20,13 @@ REPORT_FILE = "report.html"
 
 
 def write_report(
-    tables: SweepTables, path: Path | None = None, *, refresh: int | None = None
+    tables: SweepTables | SearchTables, path: Path | None = None, *, refresh: int | None = None
 ) -> Path:
-    """Write the page of a sweep, one file that needs no other; an old one is replaced.
+    """Write the page of a sweep or a search, one file that needs no other; an old one is replaced.
 
     Args:
-        tables: of the sweep, finished or running.
-        path: of the file; ``report.html`` in the sweep's folder by default.
+        tables: of the sweep or search, finished or running.
+        path: of the file; ``report.html`` in their folder by default.
         refresh: seconds after which a browser reads the file again; None: never.
 
     Raises:
@@ -43,21 +45,26 @@ def write_report(
     return path
 
 
-def render(tables: SweepTables, *, refresh: int | None = None) -> str:
-    """The page of a sweep as HTML; all texts are escaped, since names are the users' own."""
-    from jinja2 import Environment, StrictUndefined
+def render(tables: SweepTables | SearchTables, *, refresh: int | None = None) -> str:
+    """The page as HTML; all texts are escaped, since names are the users' own."""
+    from jinja2 import DictLoader, Environment, StrictUndefined
     from markupsafe import Markup
 
     templates = files("scalegrid.report") / "templates"
     texts = {
         name: (templates / name).read_text(encoding="utf-8")
-        for name in ("report.html", "style.css", "page.js")
+        for name in ("report.html", "search.html", "style.css", "page.js")
     }
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=DictLoader(texts),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
-    return environment.from_string(texts["report.html"]).render(
-        page=contents(tables),
+    of_search = isinstance(tables, SearchTables)
+    return environment.get_template("search.html" if of_search else "report.html").render(
+        page=search_contents(tables) if isinstance(tables, SearchTables) else contents(tables),
         style=Markup(texts["style.css"]),
         script=Markup(texts["page.js"]),
         refresh=refresh,

@@ -8,20 +8,20 @@ from pathlib import Path
 
 from scalegrid.progress import read_status
 from scalegrid.report.page import write_report
-from scalegrid.results import load_sweep
 from scalegrid.results.checks import TRIALS_FILE
-from scalegrid.results.loading import SPEC_FILE
+from scalegrid.results.loading import SEARCH_FILE, SPEC_FILE
+from scalegrid.search.tables import load_either
 
 PAUSE = 2.0  # seconds between two looks
 REFRESH = 10  # seconds after which a browser reads the page again
 
 
 def watch_report(folder: Path, path: Path | None = None, pause: float = PAUSE) -> Iterator[Path]:
-    """Write the page whenever the sweep's trials have changed, until the sweep no longer runs.
+    """Write the page whenever the trials have changed, until the sweep or search no longer runs.
 
     Args:
-        folder: of the sweep.
-        path: of the page; ``report.html`` in the sweep's folder by default.
+        folder: of the sweep or search.
+        path: of the page; ``report.html`` in the folder by default.
         pause: seconds between two looks.
 
     Yields:
@@ -37,9 +37,10 @@ def watch_report(folder: Path, path: Path | None = None, pause: float = PAUSE) -
             return
         trials = folder / TRIALS_FILE
         now = trials.stat().st_mtime_ns if trials.exists() else None
-        begun = (folder / SPEC_FILE).exists()  # not while a learning rate is searched
+        # Not while a learning rate is searched.
+        begun = any((folder / file).exists() for file in (SPEC_FILE, SEARCH_FILE))
         if begun and now != seen:
             seen = now
-            tables = load_sweep(folder.name, folder.parent)
+            tables = load_either(folder.name, folder.parent)
             yield write_report(tables, path, refresh=REFRESH)
         time.sleep(pause)

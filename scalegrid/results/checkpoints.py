@@ -6,14 +6,16 @@ To lose one costs time alone: a trial that finds none trains from its start.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Set
+from collections.abc import Sequence, Set
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any, Protocol
 
 from scalegrid.allocation import Line
 from scalegrid.plan import Plan
-from scalegrid.plan.rungs import GB, all_checkpoints_bytes, checkpoint_bytes
+from scalegrid.plan.rungs import GB, Sized, all_checkpoints_bytes, checkpoint_bytes
+from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.training.trial import Trial, trial_id
 from scalegrid.util import disk
 from scalegrid.util.errors import UserError
@@ -21,6 +23,21 @@ from scalegrid.util.files import remove_partial_files
 
 CHECKPOINTS = "checkpoints"
 """The folder of them, in that of their sweep."""
+
+
+class Planned(Protocol):
+    """What may be trained at higher rungs: a plan, or the finalists of a search."""
+
+    @property
+    def spec(self) -> SweepSpec:
+        """The specification."""
+
+    @property
+    def variants(self) -> Sequence[Sized]:
+        """The networks."""
+
+    def recipe_of(self, variant: Any, /) -> Recipe:
+        """How one of them is trained."""
 
 
 class KeptCheckpoints:
@@ -31,12 +48,12 @@ class KeptCheckpoints:
     that are too large together the oldest.
 
     Args:
-        plan: the sweep's plan; where its trials do not continue, nothing is ever kept.
+        plan: what is trained; where its trials do not continue, nothing is ever kept.
         data: the fingerprint of its images.
         shared: whether other heads keep theirs there; then what is unknown here stays.
     """
 
-    def __init__(self, plan: Plan, data: str, *, shared: bool = False) -> None:
+    def __init__(self, plan: Planned, data: str, *, shared: bool = False) -> None:
         self._spec, self._data, self._shared = plan.spec, data, shared
         self._folder = plan.spec.folder / CHECKPOINTS
         self._variants = {one.variant: one for one in plan.variants}

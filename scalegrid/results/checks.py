@@ -43,17 +43,28 @@ def check(
 
     ``answers`` are those of finished trials. Where no network is known, layouts are empty.
     """
-    _check_once(folder / VARIANTS_FILE, "variant", variants)
+    check_once(folder / VARIANTS_FILE, "variant", variants)
     _check_variants(folder / VARIANTS_FILE, variants, network_known)
-    _check_once(folder / TRIALS_FILE, "trial", trials)
+    check_trials(folder / VARIANTS_FILE, variants, trials, history, answers)
+    if "baseline" not in variants["role"].to_pylist():
+        raise UserError(f"{folder / VARIANTS_FILE} has no baseline; restore it.")
+
+
+def check_trials(
+    listed: Path, variants: Table, trials: Table, history: Table, answers: Table
+) -> None:
+    """Raise UserError unless the tables of trials fit each other and that in ``listed``.
+
+    ``variants``, read from there, has the networks; ``answers`` are those of finished trials.
+    """
+    folder = listed.parent
+    check_once(folder / TRIALS_FILE, "trial", trials)
     unknown = set(trials["variant"].to_pylist()) - set(variants["variant"].to_pylist())
     if unknown:
         raise UserError(
-            f"{folder / TRIALS_FILE} has trials of variant {min(unknown)}, which "
-            f"{folder / VARIANTS_FILE} does not list; restore both from the same sweep."
+            f"{folder / TRIALS_FILE} has trials of variant {min(unknown)}, which {listed} does not "
+            "list; restore both together."
         )
-    if "baseline" not in variants["role"].to_pylist():
-        raise UserError(f"{folder / VARIANTS_FILE} has no baseline; restore it.")
     finished = trials.filter(pc.equal(trials["status"], "finished"))
     _check_epochs(folder, trials, history)
     _check_measurements(folder, finished, history)
@@ -148,7 +159,7 @@ def _check_measurements(folder: Path, finished: Table, history: Table) -> None:
     _check_numbers(folder / HISTORY_FILE, "trial", of_trials(history, finished), _HISTORY)
 
 
-def _check_once(path: Path, key: str, table: Table) -> None:
+def check_once(path: Path, key: str, table: Table) -> None:
     """Raise UserError if two rows have one id."""
     for identity, count in Counter(table[key].to_pylist()).items():
         if count > 1:
@@ -173,7 +184,7 @@ def _check_answers(folder: Path, finished: Table, answers: Table) -> None:
     A finished trial without answers is none of these: earlier versions did not keep them.
     """
     path = folder / ANSWERS_FILE
-    _check_once(path, "trial", answers)
+    check_once(path, "trial", answers)
     if not len(answers):
         return
     images = answers["images"][0].as_py()
@@ -187,5 +198,5 @@ def _check_answers(folder: Path, finished: Table, answers: Table) -> None:
         if abs(share - top1[trial]) > 1e-9:
             raise UserError(
                 f"{path} has {share:.4f} of the images of trial {trial} right, and "
-                f"{folder / TRIALS_FILE} {top1[trial]:.4f}; restore both from the same sweep."
+                f"{folder / TRIALS_FILE} {top1[trial]:.4f}; restore both together."
             )

@@ -19,7 +19,7 @@ from scalegrid.results.checks import ANSWERS_FILE, TRIALS_FILE, of_trials
 from scalegrid.results.gathered import Rows
 from scalegrid.results.heads import START, STATUS, Heads
 from scalegrid.results.journal import Journal, journals, rows_on_disk
-from scalegrid.results.loading import answered
+from scalegrid.results.loading import flags_of
 from scalegrid.results.schema import ANSWERS, TRIALS, Row, Table, read_table
 from scalegrid.results.store import News, Store
 from scalegrid.spec import SweepSpec
@@ -172,7 +172,7 @@ class JoinedStore(Store):
         ]
         if new:
             trials = trials.take(new)
-            flags = answered(of_trials(answers(), trials))
+            flags = flags_of(of_trials(answers(), trials))
             rows = trials.to_pylist()
             self._news += [(row, flags.get(row["trial"])) for row in rows]
             self._made_trials.update(row["trial"] for row in rows)

@@ -163,7 +163,7 @@ class Stored:
     @property
     def answered(self) -> dict[str, Flags]:
         """Which images the trials of ``answers`` got right, by their ids."""
-        return answered(self.answers)
+        return flags_of(self.answers)
 
     @property
     def planned_count(self) -> int:
@@ -219,12 +219,7 @@ class Stored:
                 f"{self.folder} holds trainings made elsewhere, which are no trials of a sweep; "
                 "choose another --name."
             )
-        if spec.continues and spec.schedule == self.spec.schedule != HELD_SCHEDULE:
-            raise UserError(
-                f"{self.folder} holds trainings by the schedule {spec.schedule!r}, which does not "
-                "hold its rate, so that none can go on to a higher rung; use --rungs-from scratch, "
-                f"or --schedule {HELD_SCHEDULE} under another --name."
-            )
+        check_held(self.folder, spec, self.spec)
         for key in SweepSpec.model_fields:
             if key in RUNTIME_KEYS | EXTENDABLE_KEYS | IMAGE_KEYS:
                 continue
@@ -256,18 +251,35 @@ class Stored:
             )
 
     def _other_settings(self, key: str, old: object, new: object) -> UserError:
-        flag = f"--{key.replace('_', '-')}"
-        as_before = f"without {flag}" if old is None else f"with {flag} as it was"
-        return UserError(
-            f"{self.folder} holds a sweep with other settings: {flag} is {_given(old)} there and "
-            f"{_given(new)} here; choose another --name, or run it {as_before}."
+        return other_settings(self.folder, "sweep", key, old, new)
+
+
+def check_held(folder: Path, spec: SweepSpec, stored: SweepSpec) -> None:
+    """Raise UserError where trials are to continue, and the stored schedule does not allow it."""
+    if spec.continues and spec.schedule == stored.schedule != HELD_SCHEDULE:
+        raise UserError(
+            f"{folder} holds trainings by the schedule {spec.schedule!r}, which does not hold its "
+            "rate, so that none can go on to a higher rung; use --rungs-from scratch, or "
+            f"--schedule {HELD_SCHEDULE} under another --name."
         )
+
+
+def other_settings(folder: Path, what: str, key: str, old: object, new: object) -> UserError:
+    """That a sweep, or ``what`` it is, does not go on in its folder with another setting."""
+    flag = f"--{key.replace('_', '-')}"
+    as_before = f"without {flag}" if old is None else f"with {flag} as it was"
+    return UserError(
+        f"{folder} holds a {what} with other settings: {flag} is {_given(old)} there and "
+        f"{_given(new)} here; choose another --name, or run it {as_before}."
+    )
 
 
 def _given(value: object) -> object:
     """A setting as a user gives it."""
     if isinstance(value, bool):
         return "on" if value else "off"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
     return "not given" if value is None else value
 
 
@@ -296,7 +308,7 @@ def sweep_folder(
             raise UserError(
                 f"{name} in {root} is a search for a baseline, which has no coefficients; "
                 f"`scalegrid search {root / name / SEARCH_FILE}` prints its answer, and "
-                f"`scalegrid plot {name}` draws it."
+                f"`scalegrid report {name}` writes its page."
             )
         others = sorted(folder.name for folder in _sweeps(root, files))
         there = f"{root}, which has {plural(len(others), 'sweep')}" if others else root
@@ -353,6 +365,10 @@ def read_stored(folder: Path) -> Stored | None:
         UserError: a file is corrupt, foreign, or from a newer scalegrid.
     """
     if not (folder / SPEC_FILE).is_file():
+        if (folder / SEARCH_FILE).is_file():
+            raise UserError(
+                f"{folder} holds a search for a baseline; choose another --name for the sweep."
+            )
         if (folder / TRIALS_FILE).exists():
             raise UserError(
                 f"{folder} holds trials but no {SPEC_FILE}; restore that or choose another --name."
@@ -363,13 +379,6 @@ def read_stored(folder: Path) -> Stored | None:
         if key not in spec.model_fields_set and not spec.imported:
             spec = spec.model_copy(update={key: value})
     parts = read_parts(folder)
-    history = parts[0].history
-    if history.num_rows and not (folder / TRIALS_FILE).exists():
-        lost = plural(len(set(history["trial"].to_pylist())), "trial")
-        raise UserError(
-            f"{folder / TRIALS_FILE} is missing, though there are epochs of {lost}; restore it, or "
-            "remove the folder to train all again."
-        )
     variants = read_table(folder / VARIANTS_FILE, VARIANTS)
     if PLANNED_KEY not in (variants.schema.metadata or {}):
         raise UserError(
@@ -386,8 +395,8 @@ def read_stored(folder: Path) -> Stored | None:
     return Stored(folder, spec, variants, trials, of_trials(history, trials), answers)
 
 
-def answered(answers: Table) -> dict[str, Flags]:
-    """Which images the trials of ``answers`` got right, by their ids."""
+def flags_of(answers: Table) -> dict[str, Flags]:
+    """Which images trials got right, (images,) each, by their ids."""
     rows = answers.to_pylist()
     flags = unpack([row["correct"] for row in rows], rows[0]["images"] if rows else 0)
     return dict(zip((row["trial"] for row in rows), flags, strict=True))
@@ -397,7 +406,7 @@ def read_parts(folder: Path) -> list[Rows]:
     """The tables of trials, and after them the commits of their journal.
 
     Raises:
-        UserError: a file cannot be read, is corrupt, or is of something else.
+        UserError: a file cannot be read, is missing, corrupt, or of something else.
     """
     # In the reverse of the order of writing: what a row refers to is there when it is read.
     trials = read_table(folder / TRIALS_FILE, TRIALS)
@@ -406,6 +415,12 @@ def read_parts(folder: Path) -> list[Rows]:
         return read_parts(folder)  # the journal has gone into a new table meanwhile
     answers = read_table(folder / ANSWERS_FILE, ANSWERS)
     history = read_table(folder / HISTORY_FILE, HISTORY)
+    if history.num_rows and not (folder / TRIALS_FILE).exists():
+        lost = plural(len(set(history["trial"].to_pylist())), "trial")
+        raise UserError(
+            f"{folder / TRIALS_FILE} is missing, though there are epochs of {lost}; restore it, or "
+            "remove the folder to train all again."
+        )
     return [Rows(trials, history, answers), *commits]
 
 

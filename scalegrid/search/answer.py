@@ -11,12 +11,15 @@ from scalegrid.baselines import get, layer_table
 from scalegrid.baselines.blocks import BlockBaseline
 from scalegrid.baselines.blockstring import Block, read_block
 from scalegrid.results.schema import Row
-from scalegrid.search.finals import chances
+from scalegrid.search.finals import Answered, chances
 from scalegrid.search.networks import SEED, Network
 from scalegrid.search.objective import Objective
 from scalegrid.search.space import Space
 from scalegrid.search.spec import SearchSpec
 from scalegrid.util.text import percent, plural
+
+FOUND_FILE = "found.yaml"
+"""The winner as a baseline, in the folder of its search."""
 
 BESIDE = "b0"
 """The baseline whose layer table is shown beside the winner's."""
@@ -26,9 +29,11 @@ BESIDE = "b0"
 class Finalist:
     """A network that was raced.
 
-    ``accuracy`` is the mean top-1 of its ``trials``, a share: of the race, without the training by
-    which it was chosen; of that one where there was no race. ``value`` is the objective, and
-    ``best`` the probability that it is the best of the finalists; None without a race.
+    ``accuracy`` is the mean top-1 of its ``trials`` at a ``rung``, a share: of the race, without
+    the training by which it was chosen; of that one where there was no race. The rung is the
+    highest that two finalists have reached, or that it has reached itself, and ``brief`` the mean
+    at the first. ``value`` is the objective, and ``best`` the probability that it is the best of
+    the finalists; None without a race.
     """
 
     network: Network
@@ -36,6 +41,16 @@ class Finalist:
     trials: int
     value: float
     best: float | None
+    brief: float
+    rung: int = 1
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """It as numbers, for programs; the cost is in FLOPs, parameters or seconds."""
+        network = {"network": self.network.number + 1, "variant": self.network.variant}
+        raced = {"rung": self.rung, "seeds": self.trials, "top1": self.accuracy}
+        last = {"objective": self.value, "best": self.best}
+        return {**network, "cost": self.network.cost, **raced, **last}
 
 
 def ranked(
@@ -47,24 +62,33 @@ def ranked(
 
 
 def finalists_of(
-    spec: SearchSpec, chosen: Sequence[Network], trials: Sequence[Row]
+    spec: SearchSpec, chosen: Sequence[Network], trials: Sequence[Row], answers: Answered
 ) -> list[Finalist]:
-    """The finalists, the winner first: the most probably best, or without a race the first."""
-    best = chances(spec, chosen, trials)
+    """The finalists, the winner first.
+
+    That is the one that is most probably best, of those at the highest rung that two have reached;
+    without a race the first. ``answers`` are those of the race.
+    """
+    best, highest = chances(spec, chosen, trials, answers)
     found = []
     for network in chosen:
-        own = [
+        finished = [
             row
             for row in trials
-            if row["variant"] == network.variant and row["status"] == "finished"
+            if row["variant"] == network.variant
+            and row["status"] == "finished"
+            and row["rung"] <= highest
         ]
-        raced = [row["top1"] for row in own if row["seed"] > SEED]
-        accuracies = raced or [row["top1"] for row in own]
-        accuracy = fmean(accuracies)
-        value = spec.objective.value(accuracy, network.cost)
-        chance = best.get(network.variant) if best else None
-        found.append(Finalist(network, accuracy, len(accuracies), value, chance))
-    return sorted(found, key=lambda one: (-(one.best or 0.0), -one.value)) if best else found
+        own = [row for row in finished if row["seed"] > SEED] or finished
+        rung = max(row["rung"] for row in own)
+        top1 = [row["top1"] for row in own if row["rung"] == rung]
+        brief = fmean(row["top1"] for row in own if row["rung"] == 1)
+        value = spec.objective.value(fmean(top1), network.cost)
+        chance = best.get(network.variant)
+        found.append(Finalist(network, fmean(top1), len(top1), value, chance, brief, rung))
+    if not best:
+        return found
+    return sorted(found, key=lambda one: (-one.rung, -(one.best or 0.0), -one.value))
 
 
 def front(networks: Sequence[Network], accuracies: Mapping[str, float]) -> list[Network]:
@@ -79,34 +103,40 @@ def front(networks: Sequence[Network], accuracies: Mapping[str, float]) -> list[
 
 
 def sentences(
-    spec: SearchSpec, space: Space, found: Sequence[Finalist], networks: Sequence[Network]
+    spec: SearchSpec, space: Space | None, found: Sequence[Finalist], networks: Sequence[Network]
 ) -> list[str]:
     """What was found, how sure that is, and what it was chosen from."""
     winner, target = found[0], spec.objective.target
     sure = ""
     if winner.best is not None:
         sure = f", the best of {len(found)} finalists with probability {percent(winner.best)}"
+    seeds = plural(winner.trials, "seed") + (f" at {winner.rung}×" if winner.rung > 1 else "")
+    if winner.best is None:
+        seeds += ", by which it was chosen: in part it is luck"
     low, high = (target.shown(bound) for bound in spec.objective.bounds)
+    size = "" if space is None else f", {space.size:,} networks"
     outside = sum(network.outside for network in networks)
     return [
         f"Found: network {winner.network.number + 1} of {len(networks)}{sure}.",
         f"Its cost: {target.shown(winner.network.cost)} at {winner.network.resolution} px, "
         f"{winner.network.params:,} parameters.",
-        f"Its top-1: {100 * winner.accuracy:.2f} % ({plural(winner.trials, 'seed')}); "
+        f"Its top-1: {100 * winner.accuracy:.2f} % ({seeds}); "
         f"{spec.objective}: {100 * winner.value:.2f} %.",
-        f"Space: {space.name}, {space.size:,} networks; {plural(outside, 'suggestion')} outside "
+        f"Space: {spec.space}{size}; {plural(outside, 'suggestion')} outside "
         f"{low} to {high} cost nothing.",
     ]
 
 
 def rows(found: Sequence[Finalist], spec: SearchSpec) -> list[dict[str, Any]]:
-    """The finalists as a table for people."""
+    """The finalists as a table for people; with their rungs where there are several."""
+    rungs = any(one.rung > 1 for one in found)
     return [
         {
             "network": one.network.number + 1,
             "variant": one.network.variant,
             "cost": spec.objective.target.shown(one.network.cost),
             "seeds": one.trials,
+            **({"rung": f"{one.rung}×"} if rungs else {}),
             "top-1": f"{100 * one.accuracy:.2f} %",
             "objective": f"{100 * one.value:.2f} %",
             "best": "–" if one.best is None else percent(one.best),

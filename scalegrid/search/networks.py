@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 from scalegrid.baselines import Layout, get, network_id
 from scalegrid.cost import Cost, Costs
@@ -88,22 +89,36 @@ def stored_network(row: Row) -> Network:
     )
 
 
+class Job(NamedTuple):
+    """A network to train, a seed, and the rung."""
+
+    network: Network
+    seed: int = SEED
+    rung: int = 1
+
+
 class Maker:
     """Makes networks of a space, for a specification and its data."""
 
     def __init__(self, spec: SearchSpec, space: Space, source: Source) -> None:
         self._spec, self._space, self._source = spec, space, source
         self._kind: Kind = spec.objective.target.kind
+        self._costs: dict[str, float] = {}
 
     def define(self, suggestion: Suggestion) -> str:
         """The definition of a point's network, as JSON; equal ones are one network."""
         return self._space.definition(suggestion.point, self._spec.resolution).model_dump_json()
 
     def cost(self, definition: str) -> float:
-        """The cost that the objective counts; a latency is measured now, in seconds."""
-        if self._kind == "latency":
-            return latency(definition, self._space.resolution, self._source, self._spec)
-        return float(getattr(self._counted(definition, self._space.resolution), self._kind))
+        """The cost that the objective counts; a latency, in seconds, is measured once."""
+        if definition not in self._costs:
+            px = self._space.resolution
+            self._costs[definition] = (
+                latency(definition, px, self._source, self._spec)
+                if self._kind == "latency"
+                else float(getattr(self._counted(definition, px), self._kind))
+            )
+        return self._costs[definition]
 
     def make(
         self,
@@ -136,13 +151,14 @@ class Maker:
         trained = self._counted(row["definition"], int(self._spec.resolution or 0))
         return replace(stored_network(row), trained=trained)
 
-    def trial(self, network: Network, seed: int, data: CachedData) -> Trial:
-        """The training of a network with a seed."""
-        spec, variant = self._spec, network.variant
+    def trial(self, job: Job, data: CachedData) -> Trial:
+        """The training of a network."""
+        spec, network = self._spec, job.network
         return Trial(
-            trial=trial_id(variant, seed, data.fingerprint, spec.recipe),
-            variant=variant,
-            seed=seed,
+            trial=trial_id(network.variant, job.seed, data.fingerprint, spec.recipe, job.rung),
+            variant=network.variant,
+            seed=job.seed,
+            rung=job.rung,
             baseline=network.definition,
             depth=1.0,
             width=1.0,

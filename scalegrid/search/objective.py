@@ -48,8 +48,7 @@ class Target:
                 kind, scale = _UNITS[unit.lower()]
                 return cls(kind, float(number) * _FACTORS[factor] * scale)
         raise ValueError(
-            f"must be FLOPs, parameters or a latency, such as 400M, '5M params' or 20ms; "
-            f"{text!r} is none"
+            "must be FLOPs, parameters or a latency, such as 400M, '5M params' or 20ms"
         )
 
     def shown(self, amount: float | None = None) -> str:

@@ -7,12 +7,14 @@ search was stopped.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence, Set
 from typing import cast
 
+from scalegrid.allocation import Line
+from scalegrid.analysis.observations import Flags
 from scalegrid.results.schema import Row
 from scalegrid.search.answer import ranked
-from scalegrid.search.networks import SEED, Maker, Network
+from scalegrid.search.networks import SEED, Job, Maker, Network
 from scalegrid.search.searcher import Searcher
 from scalegrid.search.space import Space
 from scalegrid.search.spec import Name, SearchSpec
@@ -20,12 +22,14 @@ from scalegrid.search.spec import Name, SearchSpec
 _OWN_ATTEMPTS = 50
 """Suggestions of the searcher for one number; after them others are drawn at random."""
 
-_ATTEMPTS = 2000
+ATTEMPTS = 2000
 """Suggestions for one number after which the space counts as exhausted."""
 
 
 class Sampling:
     """Asks for networks to train, and is told what they came to.
+
+    ``exhausted``: no further network was found that is new and within the window.
 
     Args:
         spec: the resolved specification.
@@ -33,7 +37,11 @@ class Sampling:
         maker: makes its networks.
         networks: those sampled before, in order.
         trials: rows of finished and failed trials, of any seed.
+        keep: called with each network that is sampled now, before it is asked for.
     """
+
+    certainty = None
+    wanted: Set[Line] = frozenset()  # for a higher rung
 
     def __init__(
         self,
@@ -42,14 +50,14 @@ class Sampling:
         maker: Maker,
         networks: Iterable[Network],
         trials: Iterable[Row],
+        keep: Callable[[Network], object] = id,
     ) -> None:
-        self._spec, self._maker = spec, maker
+        self._spec, self._maker, self._keep = spec, maker, keep
         name = cast(Name, spec.searcher)
         self._searcher = Searcher(name, space.choices, spec.search_seed)
         self._random = Searcher("random", space.choices, spec.search_seed + 1)
         self.networks = list(networks)
         self._seen = {network.definition for network in self.networks}
-        self._outside: set[str] = set()
         self._ended: dict[int, Row] = {}
         self._told = 0  # numbers that the searcher has been told, or that failed
         self._asked: set[int] = set()
@@ -58,12 +66,12 @@ class Sampling:
             if row["seed"] == SEED:
                 self._ended[self.network(row["variant"]).number] = row
 
-    def ask(self) -> Network | None:
+    def ask(self) -> Job | None:
         """The next network to train; None when that waits for trainings, or there is none."""
         for network in self.networks:
             if network.number not in self._ended and network.number not in self._asked:
                 self._asked.add(network.number)
-                return network
+                return Job(network)
         number = len(self.networks)
         if number >= self._spec.trials or self.exhausted:
             return None
@@ -75,10 +83,11 @@ class Sampling:
         if suggested is None:
             self.exhausted = True
             return None
+        self._keep(suggested)
         self.networks.append(suggested)
         self._seen.add(suggested.definition)
         self._asked.add(number)
-        return suggested
+        return Job(suggested)
 
     def network(self, variant: str) -> Network:
         """The sampled network of an id."""
@@ -97,7 +106,7 @@ class Sampling:
         found = {one.variant: self._accuracy(one.number) for one in self.networks}
         return {variant: value for variant, value in found.items() if value is not None}
 
-    def tell(self, network: Network, row: Row) -> None:
+    def tell(self, network: Network, row: Row, _flags: Flags | None = None) -> None:
         """Take in a trial that has ended."""
         self._ended[network.number] = row
 
@@ -126,19 +135,15 @@ class Sampling:
     def _suggested(self, number: int) -> Network | None:
         """A network that is new and within the window; None where none is found any more."""
         outside = repeated = 0
-        for attempt in range(_ATTEMPTS):
+        for attempt in range(ATTEMPTS):
             searcher = self._searcher if attempt < _OWN_ATTEMPTS else self._random
             suggestion = searcher.suggest(number, attempt)
             definition = self._maker.define(suggestion)
             if definition in self._seen:
                 repeated += 1
                 continue
-            if definition in self._outside:
-                outside += 1
-                continue
             cost = self._maker.cost(definition)
             if not self._spec.objective.allows(cost):
-                self._outside.add(definition)
                 outside += 1
                 continue
             return self._maker.make(

@@ -7,7 +7,6 @@ open, and builds block strings, as a baseline of one's own has them.
 from __future__ import annotations
 
 import itertools
-import json
 import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,7 +36,8 @@ Point = Mapping[str, Value]
 
 Counted = Literal["flops", "params"]
 
-PositiveInt = Annotated[int, Field(gt=0, lt=100_000)]
+_MOST = 99_999  # channels that a block string has
+PositiveInt = Annotated[int, Field(gt=0, le=_MOST)]
 Odd = Literal[1, 3, 5, 7, 9, 11, 13, 15]
 
 
@@ -76,7 +76,7 @@ class _File(BaseModel):
     resolution: PositiveInt
     brief_resolution: PositiveInt | None = None
     stem: PositiveInt = 32
-    head: Annotated[int, Field(ge=0, lt=100_000)] = 1280
+    head: Annotated[int, Field(ge=0, le=_MOST)] = 1280
     activation: str = "swish"
     channel_divisor: PositiveInt = 8
     depth_rounding: Literal["ceil", "round"] = "ceil"
@@ -248,6 +248,13 @@ def read_space(name: str) -> Space:
         for number, own in enumerate(file.stages, start=1)
     )
     settings = file.model_dump(exclude={"choices", "stages"})
+    for number, stage in enumerate(stages, start=1):
+        channels = round_channels(stage.channels * max(stage.filters), file.channel_divisor)
+        if channels > _MOST:
+            raise UserError(
+                f"{shown}: stage {number}: {channels:,} channels are too many; give {_MOST:,} at "
+                "most, filters included."
+            )
     space = Space(shown, stages, settings)
     _check_strides(space, space.brief_resolution)
     space.baseline({})  # whose activation is known
@@ -331,8 +338,3 @@ def _told(built: Block, wanted: Block) -> list[str]:
 
 def _skips(block: Block) -> bool:
     return "_skip" in block.string if block.kind == "cn" else "noskip" not in block.string
-
-
-def written(point: Point) -> str:
-    """A point as JSON."""
-    return json.dumps(dict(point))

@@ -14,7 +14,7 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from scalegrid.search.objective import Limit, Objective, Target
 from scalegrid.spec import GROUPS as SWEEP_GROUPS
-from scalegrid.spec import SEARCH_SECTION, Parallel, PositiveInt, SweepSpec
+from scalegrid.spec import INDIFFERENCE, SEARCH_SECTION, Parallel, PositiveInt, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
@@ -25,7 +25,8 @@ SPACES = Path(__file__).parent / "spaces"
 Name = Literal["random", "evolution", "tpe", "nsga2"]
 SEARCHERS: tuple[Name, ...] = get_args(Name)
 
-_DROPPED = ("trainer", "rates", "rate_exponents", "keep_checkpoints", "track")
+_DROPPED = ("trainer", "rates", "rate_exponents", "track")
+_OF_CANDIDATES = ("seeds", "rungs", "rungs_from")  # what they say in a sweep is not of finalists
 
 
 class SearchSpec(SweepSpec):
@@ -72,6 +73,28 @@ class SearchSpec(SweepSpec):
     race_trials: PositiveInt = Field(
         24, description="Trainings of the finalists altogether, at most."
     )
+    rungs: tuple[Annotated[int, Field(ge=1, le=1000)], ...] = Field(
+        (1,),
+        description="Multiples of the brief budget, such as 1,3: finalists are trained for the "
+        "first, and those that can still be best for the next; the answer is that of the highest.",
+    )
+    rungs_from: Literal["continue", "scratch"] = Field(
+        "continue",
+        description="A training at a higher rung continues that of the one before, by a schedule "
+        "that holds its rate (wsd), or starts from scratch, by any schedule.",
+    )
+
+    indifference: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(
+        None,
+        description="Differences of this many points of the objective do not matter; default: "
+        f"{INDIFFERENCE:g}.",
+    )
+    resolution: Annotated[int, Field(gt=0, le=4096)] | None = Field(
+        None, description="Input side of the trainings in px; default: as the space defines."
+    )
+    name: str | None = Field(
+        None, description="Name of the search; default: space, data and resolution."
+    )
 
     @field_validator("target", mode="before")
     @classmethod
@@ -109,7 +132,10 @@ class SearchSpec(SweepSpec):
 _OWN_GROUPS = {
     "Space and objective": ("space", "target", "exponent", "limit", "window"),
     "Search": ("trials", "searcher", "search_seed", "ahead", "check_learning"),
-    "Finalists": ("finalists", "seeds", "race_trials", "confidence", "indifference"),
+    "Finalists": (
+        *("finalists", "seeds", "race_trials", "rungs", "rungs_from"),
+        *("confidence", "indifference"),
+    ),
 }
 GROUPS: dict[str, tuple[str, ...]] = {
     **_OWN_GROUPS,
@@ -123,6 +149,9 @@ GROUPS["Recipe"] = ("resolution", *GROUPS["Recipe"])
 KEYS: tuple[str, ...] = tuple(key for keys in GROUPS.values() for key in keys)
 """The keys that a search has."""
 
+_SHARED = frozenset(KEYS) - set(_OF_CANDIDATES)
+"""The keys that mean the same in a sweep."""
+
 EXTENDABLE = frozenset({"trials", "check_learning", *_OWN_GROUPS["Finalists"]})
 """Keys that decide how many trials there are; changing them goes on with the same search."""
 
@@ -134,7 +163,9 @@ def read_spec(path: Path, flags: Mapping[str, Any]) -> SearchSpec:
         UserError: the file, as a sweep's specification or in its part, is wrong.
     """
     yaml.load(SweepSpec, path, "specification", apart=(SEARCH_SECTION,))
-    whole = {key: value for key, value in yaml.values(path, "specification").items() if key in KEYS}
+    whole = {
+        key: value for key, value in yaml.values(path, "specification").items() if key in _SHARED
+    }
     own = yaml.section(path, "specification", SEARCH_SECTION)
     for key in own:
         if key not in KEYS:
@@ -142,7 +173,6 @@ def read_spec(path: Path, flags: Mapping[str, Any]) -> SearchSpec:
             raise UserError(f"{path}: search: unknown key {key!r}; {hint}.")
     if whole.get("name") and "name" not in own:
         whole["name"] = f"{whole['name']}-search"
-    whole.pop("seeds", None)  # of a sweep's candidates
     spec = yaml.build(SearchSpec, {**whole, **own, **flags}, f"{path}: search")
     if "space" in flags or not spec.space.endswith((".yaml", ".yml")):
         return spec

@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import json
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from scalegrid.results.checks import TRIALS_FILE, of_trials
+import pyarrow.compute as pc
+
+from scalegrid.baselines.definition import Definition
+from scalegrid.results.checks import TRIALS_FILE, check_once, check_trials, of_trials
 from scalegrid.results.gathered import together
-from scalegrid.results.loading import DATA_KEY, NETWORKS_FILE, SEARCH_FILE, SPEC_FILE, read_parts
+from scalegrid.results.loading import (
+    DATA_KEY,
+    NETWORKS_FILE,
+    SEARCH_FILE,
+    SPEC_FILE,
+    check_held,
+    flags_of,
+    other_settings,
+    read_parts,
+)
 from scalegrid.results.schema import (
     NETWORKS,
     Row,
@@ -23,8 +37,13 @@ from scalegrid.search.networks import Network
 from scalegrid.search.space import Space
 from scalegrid.search.spec import EXTENDABLE, KEYS, SearchSpec, read_spec
 from scalegrid.spec import IMAGE_KEYS, RUNTIME_KEYS, SEARCH_SECTION
+from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import digest
+from scalegrid.util.text import few
+
+if TYPE_CHECKING:
+    from scalegrid.training.answers import Flags
 
 SPACE_KEY = b"scalegrid.space"
 """Of the metadata of ``networks.parquet``: the digest of the space."""
@@ -46,31 +65,44 @@ class StoredSearch:
         """The fingerprint of the data."""
         return str((self.networks.schema.metadata or {}).get(DATA_KEY, b"").decode())
 
-    def check(self, spec: SearchSpec, space: Space, data: str) -> None:
-        """Refuse to mix two searches in one folder.
+    @property
+    def answered(self) -> dict[str, Flags]:
+        """Which images the trials of ``answers`` got right, by their ids."""
+        return flags_of(self.answers)
+
+    def check(self, spec: SearchSpec, space: Space, data: str, changed: Sequence[str] = ()) -> None:
+        """Refuse to mix two searches in one folder; ``changed`` are images, as far as known.
 
         Raises:
             UserError: settings, the space or the images are others than those it began with.
         """
-        for key in KEYS:
-            old, new = getattr(self.spec, key), getattr(spec, key)
-            if old != new and key not in EXTENDABLE | RUNTIME_KEYS | IMAGE_KEYS | {"ahead"}:
-                flag = f"--{key.replace('_', '-')}"
-                raise UserError(
-                    f"{self.folder} holds a search with other settings: {flag} is {old} there and "
-                    f"{new} here; choose another --name, or run it with {flag} as it was."
-                )
+        check_held(self.folder, spec, self.spec)
         metadata = self.networks.schema.metadata
-        now = {
-            DATA_KEY: (f"the images of {spec.data} have", data),
-            SPACE_KEY: (f"{space.name} has", key_of(space)),
-        }
-        for kind, (what, found) in now.items():
-            if metadata.get(kind, b"").decode() != found:
+        same_space = metadata.get(SPACE_KEY, b"").decode() == key_of(space)
+        free = EXTENDABLE | RUNTIME_KEYS | ({"space"} if same_space else set())
+        for key in (key for key in KEYS if key not in free | IMAGE_KEYS):
+            old, new = getattr(self.spec, key), getattr(spec, key)
+            if old != new:
+                raise other_settings(self.folder, "search", key, old, new)
+        which = f" ({few(list(changed), 10)})" if changed else ""
+        if metadata.get(DATA_KEY, b"").decode() != data:
+            raise self._changed(f"the images of {spec.data} have", which)
+        if not same_space:
+            raise self._changed(f"{space.name} has")
+        for row in self.networks.select(["variant", "point"]).to_pylist():
+            point = json.loads(row["point"])
+            own = [point.get(name) in values for name, values in space.choices.items()]
+            if len(own) != len(point) or not all(own):
                 raise UserError(
-                    f"{what} changed since the search in {self.folder} was started; choose another "
-                    "--name, or undo the change."
+                    f"{self.folder / NETWORKS_FILE} has a point of {row['variant']} that is none "
+                    f"of {space.name}; restore it."
                 )
+
+    def _changed(self, what: str, which: str = "") -> UserError:
+        return UserError(
+            f"{what} changed since the search in {self.folder} was started{which}; choose another "
+            "--name, or undo the change."
+        )
 
 
 class SearchStore(Store):
@@ -89,6 +121,11 @@ class SearchStore(Store):
         if (self.folder / SPEC_FILE).exists():
             raise UserError(f"{self.folder} holds a sweep; choose another --name for the search.")
         self.found = read_search(self.folder)
+        if self.found is None and (self.folder / TRIALS_FILE).exists():
+            raise UserError(
+                f"{self.folder} holds trials but no {SEARCH_FILE}; restore that or choose another "
+                "--name."
+            )
 
     def begin(self, spec: SearchSpec, space: Space, data: str) -> None:
         """Start a search, or go on with the one in ``found``, which its `check` has allowed.
@@ -103,9 +140,10 @@ class SearchStore(Store):
             self._positions = {row["variant"]: row["number"] for row in self.networks}
         else:
             self._write_networks()
-        self._open_tables()
         if found is None or found.spec != spec:
-            write_text(self.folder / SEARCH_FILE, written(spec))  # last: now it is a search
+            # After the networks: a folder with this file in it is a search.
+            write_text(self.folder / SEARCH_FILE, written(spec))
+        self._open_tables()
 
     def add_network(self, network: Network) -> None:
         """Store a sampled network, durably.
@@ -131,18 +169,33 @@ def read_search(folder: Path) -> StoredSearch | None:
     """
     if not (folder / SEARCH_FILE).is_file():
         return None
+    if not yaml.section(folder / SEARCH_FILE, "specification", SEARCH_SECTION):
+        raise UserError(f"{folder / SEARCH_FILE} has no part {SEARCH_SECTION!r}; restore it.")
     spec = read_spec(folder / SEARCH_FILE, {})
     parts = read_parts(folder)
     networks = read_table(folder / NETWORKS_FILE, NETWORKS)
     known = networks["variant"].to_pylist()
     trials, history, answers = together(parts, known)
-    history, answers = of_trials(history, trials), of_trials(answers, trials)
-    if unknown := set(trials["variant"].to_pylist()) - set(known):
-        raise UserError(
-            f"{folder / TRIALS_FILE} has trials of network {min(unknown)}, which "
-            f"{folder / NETWORKS_FILE} does not list; restore both from the same search."
-        )
-    return StoredSearch(folder, spec, networks, trials, history, answers)
+    answers = of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
+    _check_networks(folder / NETWORKS_FILE, networks)
+    check_trials(folder / NETWORKS_FILE, networks, trials, history, answers)
+    return StoredSearch(folder, spec, networks, trials, of_trials(history, trials), answers)
+
+
+def _check_networks(path: Path, networks: Table) -> None:
+    """Raise UserError unless these are networks that a search has sampled, one after the other."""
+    if not {DATA_KEY, SPACE_KEY} <= (networks.schema.metadata or {}).keys():
+        raise UserError(f"{path} is missing or damaged; restore it, or choose another --name.")
+    check_once(path, "variant", networks)
+    for number, row in enumerate(networks.to_pylist()):
+        try:
+            json.loads(row["point"]).items()
+            Definition.model_validate_json(row["definition"])
+            good = row["number"] == number and 0 < row["cost"] < math.inf
+        except (ValueError, AttributeError):
+            good = False
+        if not good:
+            raise UserError(f"{path} has a broken row of {row['variant']}; restore it.")
 
 
 def written(spec: SearchSpec) -> str:

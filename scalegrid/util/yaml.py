@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import textwrap
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar, get_args, get_origin
 
@@ -105,7 +105,7 @@ def _read(path: Path, what: str) -> Document:
         raise UserError(f"cannot read the {what} {path}: {reason}.") from None
     try:
         values = yaml.safe_load(text)
-        keys = _keys(text)
+        node = yaml.compose(text, Loader=yaml.SafeLoader)
     except yaml.YAMLError as error:
         raise UserError(f"{path} is not a valid {what}: {_reason(error)}.") from None
     except Exception:  # PyYAML raises various errors for invalid dates and numbers
@@ -116,19 +116,32 @@ def _read(path: Path, what: str) -> Document:
     values = {} if values is None else values
     if not isinstance(values, dict):
         raise UserError(f"{path} must hold keys and values, not a {type(values).__name__}.")
+    known = [_known(path, mapping) for mapping in _mappings(node, set())]
+    return Document({_plain(key): value for key, value in values.items()}, (known or [{}])[0])
+
+
+def _mappings(node: yaml.Node | None, seen: set[int]) -> Iterator[yaml.MappingNode]:
+    """All mappings of a file, the outermost first; those that others refer to once."""
+    if id(node) in seen:
+        return
+    seen.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        yield node
+    if isinstance(node, yaml.CollectionNode):
+        for one in node.value:
+            for inner in one if isinstance(one, tuple) else (one,):
+                yield from _mappings(inner, seen)
+
+
+def _known(path: Path, mapping: yaml.MappingNode) -> dict[str, Key]:
+    """The keys of a mapping as they are written; UserError where one is given twice."""
     known: dict[str, Key] = {}
-    for key in keys:
+    for node, _ in mapping.value:
+        key = Key(str(node.value), node.start_mark.line + 1)
         if _plain(key.written) in known:
             raise UserError(f"{path}: line {key.line}: {key.written} is given twice.")
         known[_plain(key.written)] = key
-    return Document({_plain(key): value for key, value in values.items()}, known)
-
-
-def _keys(text: str) -> list[Key]:
-    """The keys of the outermost mapping in order, with repeated ones."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    pairs = node.value if isinstance(node, yaml.MappingNode) else ()
-    return [Key(str(key.value), key.start_mark.line + 1) for key, _ in pairs]
+    return known
 
 
 def _plain(key: object) -> str:
@@ -199,7 +212,8 @@ def _complaint(model: type[BaseModel], name: str, detail: Any) -> str:
     if detail["type"] == "missing" and len(detail["loc"]) == 1:
         return f"the key {name!r} is missing"
     message = str(detail["msg"]).removeprefix("Value error, ").removeprefix("Input ")
-    message = message.replace("valid tuple", "list of numbers")
+    of_numbers = re.search("int|float", str(model.model_fields[str(detail["loc"][0])].annotation))
+    message = message.replace("valid tuple", "list of numbers" if of_numbers else "list")
     given = detail["input"]
     given = list(given) if isinstance(given, tuple) else given
     shown = textwrap.shorten(repr(given), 200)

@@ -55,16 +55,23 @@ def test_what_is_found_is_swept_by_the_same_specification(folder: Path) -> None:
     assert "Found: network " in result.stdout
     assert "b0 channels" in result.stdout
     again = run.invoke(main, ["search", f"results/x-search/{SEARCH_FILE}", "--format", "json"])
-    assert json.loads(again.stdout)[0]["network"] in (1, 2, 3)
+    [winner] = json.loads(again.stdout)
+    assert winner["network"] in (1, 2, 3)
+    assert winner["objective"] == pytest.approx(winner["top1"] * (winner["cost"] / 60e3) ** -0.07)
     assert "trial 1/" not in again.stderr
     plan = run.invoke(main, ["plan", "specs/x.yaml"])
     assert plan.exit_code == 0, plan.output
     assert "baseline" in plan.stdout
     drawn = run.invoke(main, ["plot", "x-search", "--figure", "search-front", "--format", "png"])
     assert drawn.exit_code == 0, drawn.output
-    for command in ("recommend", "report"):
-        refused = run.invoke(main, [command, "x-search"])
-        assert "is a search for a baseline" in refused.stderr
+    refused = run.invoke(main, ["recommend", "x-search"])
+    assert "is a search for a baseline" in refused.stderr
+    reported = run.invoke(main, ["report", "x-search"])
+    assert reported.exit_code == 0, reported.output
+    page = Path("results/x-search/report.html").read_text(encoding="utf-8")
+    assert result.stdout.splitlines()[0] in page
+    assert "All 3 networks" in page
+    assert "scalegrid sweep --baseline results/x-search/found.yaml" in page
     assert run.invoke(main, ["status", "x-search"]).exit_code == 0
 
 

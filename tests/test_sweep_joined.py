@@ -204,8 +204,7 @@ def test_a_race_of_three_heads_ends_with_an_answer_as_certain(tmp_path: Path, lo
 
 @pytest.mark.engine
 def test_the_page_is_right(tmp_path: Path) -> None:
-    pages = [TESTS.parent / "docs" / name for name in ("cluster-join.part.md", "cluster.md")]
-    text = "".join(page.read_text(encoding="utf-8") for page in pages if page.exists())
+    text = (TESTS.parent / "docs" / "cluster.md").read_text(encoding="utf-8")
     section = text.split("## Several heads")[1]
     commands = re.findall(r"^scalegrid (.+)$", section.split("### Rules")[0], re.MULTILINE)
     sweep, *readers = ([sys.executable, "-m", "scalegrid", *shlex.split(one)] for one in commands)

@@ -222,7 +222,8 @@ def read_table(path: Path, schema: Any) -> Table:
     """
     try:
         with path.open("rb") as file:  # arrow, given the path, looks twice, and may find two files
-            table = pq.read_table(file)
+            # Threads of arrow that still run as the process ends have aborted it.
+            table = pq.read_table(file, use_threads=False, pre_buffer=False)
     except FileNotFoundError:
         return schema.empty_table()
     except (OSError, pa.ArrowException) as error:

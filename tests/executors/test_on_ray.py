@@ -274,8 +274,9 @@ def test_an_address_without_a_cluster_is_one_sentence(address: str, words: str) 
 
 
 def test_the_commands_of_the_documentation_run(nodes: Any, tmp_path: Path) -> None:
-    page = (HERE.parent.parent / "docs" / "cluster-ray.part.md").read_text(encoding="utf-8")
-    for block in re.findall(r"```bash\n(.*?)```", page, re.DOTALL):
+    page = (HERE.parent.parent / "docs" / "cluster.md").read_text(encoding="utf-8")
+    section = page.split("\n## Ray")[1].split("\n## ")[0]
+    for block in re.findall(r"```console\n(.*?)```", section, re.DOTALL):
         commands = [line for line in block.splitlines() if line.startswith("scalegrid ")]
         for command in commands:
             ran = subprocess.run(

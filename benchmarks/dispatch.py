@@ -24,8 +24,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import submitit
-
 from benchmarks import stand_ins
 from benchmarks.timing import options_parser, publish
 from scalegrid.data import CachedData
@@ -108,6 +106,8 @@ def bare(results: Path, trials: int, workers: int) -> dict[str, float]:
 
 def bare_slurm(results: Path, trials: int, workers: int) -> dict[str, float]:
     """An array of jobs that each train their share."""
+    import submitit  # here, since other engines do without
+
     array = submitit.SlurmExecutor(results / "jobs")
     array.update_parameters(time=60)
     shares = [_trials(results, trials)[i::workers] for i in range(workers)]

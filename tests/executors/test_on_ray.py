@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -30,10 +31,11 @@ from scalegrid.spec import SweepSpec
 from scalegrid.training.trial import Outcome
 from scalegrid.util.errors import UserError
 
-ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'scalegrid[ray]'")
-
 pytestmark = [
     pytest.mark.engine,
+    pytest.mark.skipif(
+        find_spec("ray") is None, reason="Ray is not installed: pip install 'scalegrid[ray]'"
+    ),
     pytest.mark.skipif(sys.platform == "win32", reason="Ray has no clusters on Windows"),
     # Ray leaves sockets and files of its own to the collector, and warns of its own plans.
     pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::FutureWarning"),
@@ -65,6 +67,7 @@ class TestRay(WorkersContract):
 @pytest.fixture(scope="module")
 def nodes(_environment: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     """Ray's own cluster of several nodes on one machine: a head without CPUs, and one node."""
+    import ray
     from ray.cluster_utils import Cluster as Nodes
 
     found = Nodes(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
@@ -226,6 +229,8 @@ def test_what_a_node_cannot_see_is_one_sentence_that_names_it(
 
 
 def test_gpus_are_shared_and_are_the_first_where_a_trial_is(nodes: Any) -> None:
+    import ray
+
     node = nodes.add_node(num_cpus=4, num_gpus=1)
     try:
         spec = SweepSpec(baseline="nano", executor="ray", ray_address=nodes.address)

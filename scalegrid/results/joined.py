@@ -28,9 +28,6 @@ from scalegrid.util.errors import UserError
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-_EVERY = 10.0
-"""Seconds between two tables at least, since all heads wait while they are written."""
-
 
 class JoinedStore(Store):
     """The tables of one sweep, which several heads write.
@@ -39,6 +36,9 @@ class JoinedStore(Store):
     """
 
     shared: ClassVar[bool] = True
+
+    every: ClassVar[float] = 10.0
+    """See `Store.every`; all heads wait while tables are written."""
 
     def __init__(self, heads: Heads) -> None:
         super().__init__(heads.folder)
@@ -49,7 +49,6 @@ class JoinedStore(Store):
         self._tried_again: dict[str, datetime] = {}  # stored as killed before, and when
         self._news: list[News] = []
         self._table: tuple[int, ...] = ()  # which file the table of trials is
-        self._folded = 0.0
 
     def __enter__(self) -> Self:
         """Read the folder.
@@ -186,11 +185,7 @@ class JoinedStore(Store):
             return ()
         return found.st_ino, found.st_mtime_ns, found.st_size
 
-    def _long_enough(self, journalled: int) -> bool:
-        recent = time.monotonic() - self._folded < _EVERY
-        return super()._long_enough(journalled) and not recent
-
     def _write(self, *more: Rows) -> None:
         super()._write(*more)
         self._known = None  # others write too
-        self._table, self._folded = self._table_now(), time.monotonic()
+        self._table = self._table_now()

@@ -3,11 +3,13 @@
 A finished trial is durable as soon as `Store.add` returns. Its history and answers are written
 first and its row in ``trials.parquet`` last, so that row decides whether the trial has been
 trained; history and answers without it are left over from a kill and are dropped. Those of long
-sweeps go to a journal first.
+sweeps, and of trials that end within moments, go to a journal first.
 """
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -50,7 +52,7 @@ if TYPE_CHECKING:
     from scalegrid.training.answers import Flags
 
 _SHORT = 1000
-"""Trials up to which the tables are written for each, so that any reader of parquet sees them."""
+"""Trials up to which the tables are written every few seconds, for any reader of parquet."""
 
 _SHARE = 4
 """Longer ones are written once the journal has more than this part of their trials: a quarter."""
@@ -83,6 +85,9 @@ class Store:
     leads = True
     """Whether this process does what one head does for all."""
 
+    every: ClassVar[float] = 2.0
+    """Seconds between two tables at least; trials that end meanwhile go to the journal."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stored: Stored | None = None
@@ -92,6 +97,7 @@ class Store:
         self._journal = Journal(folder, 0)
         self._written = self._journalled = 0  # trials in the tables, and in the journal
         self._known: Rows | None = None  # what is in short tables
+        self._folded = -math.inf  # when the tables were written, in monotonic time
         self._made: list[Path] = []  # folders that were not there before, outermost first
 
     def __enter__(self) -> Self:
@@ -223,30 +229,31 @@ class Store:
     ) -> None:
         """Store ended trials with all their epochs and answers, durably.
 
-        A trial already stored is replaced.
+        A trial already stored is replaced. Called without any, it writes tables that are due.
 
         Raises:
             UserError: a file cannot be written.
         """
-        if not trials:
-            return
-        rows = Rows.of(trials, history, answers)
-        if self._long_enough(self._journalled + len(trials)):
-            self._write(rows)
-        else:
-            self._journal.append(rows)
-            self._journalled += len(trials)
+        journalled = self._journalled + len(trials)
+        rows = [Rows.of(trials, history, answers)] if trials else []
+        if journalled and self._due(journalled):
+            self._write(*rows)
+        elif rows:
+            self._journal.append(*rows)
+            self._journalled = journalled
 
-    def _long_enough(self, journalled: int) -> bool:
+    def _due(self, journalled: int) -> bool:
         """Whether the tables are to be written again rather than have a journal so long."""
-        return self._written < _SHORT or _SHARE * journalled > self._written
+        recent = time.monotonic() - self._folded < self.every
+        return not recent and (self._written < _SHORT or _SHARE * journalled > self._written)
 
     def _write(self, *more: Rows) -> None:
         """Write the tables: what they and the journal hold, and ``more``. A new journal begins.
 
         Of long ones nothing is kept here, so that this process does not grow with the sweep.
         """
-        before = [self._known] if self._known else read_parts(self.folder)
+        in_tables = self._known if not self._journalled else None
+        before = [in_tables] if in_tables else read_parts(self.folder)
         old = journals(self.folder)
         rows = gathered(self._positions, [*before, *more])
         write_table(self.folder / HISTORY_FILE, rows.history)
@@ -258,6 +265,7 @@ class Store:
         self._written, self._journalled = len(rows.trials), 0
         self._journal = Journal(self.folder, self._written)
         self._known = rows if self._written < _SHORT else None
+        self._folded = time.monotonic()
 
 
 def _same(one: Table, other: Table) -> bool:

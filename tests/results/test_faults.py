@@ -18,8 +18,9 @@ from faults import KINDS, FaultyDisk, Kind, faulty
 from light_sweep import light_spec, run_light_sweep
 
 from scalegrid.progress.status import STATUS_FILE, read_status
-from scalegrid.results import Store, heads, joined, read_stored
+from scalegrid.results import Store, heads, read_stored
 from scalegrid.results import store as module
+from scalegrid.results.joined import JoinedStore
 from scalegrid.results.schema import MEASURED
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
@@ -31,12 +32,15 @@ NAME = "s"
 class Scenario:
     """A sweep, and the one before it in the same folder; tables are short up to ``short``.
 
+    Short tables are written at most ``every`` so many seconds.
+
     One that may be joined has a journal, which goes into the tables at its end.
     """
 
     settings: dict[str, Any]
     earlier: dict[str, Any] = field(default_factory=dict)
     short: int = 1000
+    every: float = 0.0
     join: bool = False
 
 
@@ -45,6 +49,7 @@ SCENARIOS = {
     "journal": Scenario({"candidates": 4, "seeds": 2}, short=2),
     "rungs": Scenario({"candidates": 4, "seeds": 1, "rungs": (1, 2)}),
     "extended": Scenario({"candidates": 5, "seeds": 1}, {"candidates": 4, "seeds": 1}),
+    "quick": Scenario({"candidates": 4, "seeds": 1}, every=1e9),
     "joined": Scenario({"candidates": 4, "seeds": 1}, join=True),
 }
 
@@ -143,7 +148,8 @@ class Sweeps:
         with (
             mock.patch.object(Store, "add", add),
             mock.patch.object(module, "_SHORT", self._scenario.short),
-            mock.patch.object(joined, "_EVERY", 1e9),
+            mock.patch.object(Store, "every", self._scenario.every),
+            mock.patch.object(JoinedStore, "every", 1e9),
             # A head that is gone is dead, though its process is this one; and none has a pulse.
             mock.patch.multiple(heads, LEASE=0.0, BEAT=1e6),
         ):

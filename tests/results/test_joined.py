@@ -21,7 +21,6 @@ from store_rows import VARIANTS, all_answers, failure, histories, plan_rows, tri
 
 from scalegrid.results import Store, load_sweep, read_stored
 from scalegrid.results import heads as module
-from scalegrid.results import joined as joined_module
 from scalegrid.results.heads import Heads
 from scalegrid.results.joined import JoinedStore
 from scalegrid.util.errors import UserError
@@ -106,7 +105,7 @@ def test_what_one_stores_is_news_to_the_other_once(
     stores: list[JoinedStore], every: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one, two = stores
-    monkeypatch.setattr(joined_module, "_EVERY", every)
+    monkeypatch.setattr(JoinedStore, "every", every)
     rows = [trial(VARIANTS[i % 3], i // 3, top1=i / 12) for i in range(9)]
     heard = []
     for i, row in enumerate(rows):
@@ -201,7 +200,7 @@ def test_a_head_here_whose_process_has_ended_is_dead_at_once(tmp_path: Path) -> 
 def test_what_a_dead_head_has_half_written_to_the_journal_goes(
     stores: list[JoinedStore], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(joined_module, "_EVERY", 1000.0)
+    monkeypatch.setattr(JoinedStore, "every", 1000.0)
     one, two = stores
     rows = [trial(VARIANTS[i % 3], i // 3) for i in range(4)]
     for row in rows[:2]:

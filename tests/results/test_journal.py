@@ -29,7 +29,8 @@ Row = dict[str, Any]
 @pytest.fixture(autouse=True)
 def _short() -> Iterator[None]:
     """Tables are written at once up to four trials; no test cuts the power."""
-    with mock.patch("os.fsync"), mock.patch.object(module, "_SHORT", 4):
+    short, every = mock.patch.object(module, "_SHORT", 4), mock.patch.object(Store, "every", 0.0)
+    with mock.patch("os.fsync"), short, every:
         yield
 
 
@@ -71,6 +72,27 @@ def all_at_once(folder: Path, rows: list[Row]) -> None:
     with mock.patch.object(module, "_SHORT", 10_000), Store(folder) as store:
         begin(store)
         add(store, *rows)
+
+
+def test_short_tables_are_written_once_in_a_while_and_trials_of_a_moment_are_in_the_journal(
+    tmp_path: Path,
+) -> None:
+    folder, rows = tmp_path / "s", many(3)
+    with Store(folder) as store:
+        begin(store)
+        written = parquet_bytes(folder)
+        with mock.patch.object(Store, "every", 1000.0):
+            for count, row in enumerate(rows, start=1):
+                add(store, row)
+                assert len(journal(folder)) == 1
+                assert len(stored(folder)[0]) == count
+            store.add([], [])
+        assert parquet_bytes(folder) == written
+        store.add([], [])
+        assert journal(folder) == []
+        assert stored(folder)[0] == rows
+    all_at_once(tmp_path / "other", rows)
+    assert parquet_bytes(folder) == parquet_bytes(tmp_path / "other")
 
 
 def test_a_trial_is_read_as_soon_as_it_is_added_and_in_its_place(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def imported_row(training: Training, variant: Variant, data: str) -> RowDict:
 
 def history_rows(outcome: Outcome) -> list[RowDict]:
     """The rows of ``history.parquet`` for a trial, one an epoch."""
-    rows = [{"trial": outcome.trial, **asdict(epoch)} for epoch in outcome.history]
+    rows = [{"trial": outcome.trial, **vars(epoch)} for epoch in outcome.history]
     for row in rows:
         del row["own"]
         row["figures"] = None if row["figures"] is None else list(row["figures"].items())

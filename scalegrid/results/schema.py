@@ -43,13 +43,18 @@ _TRUTH, _MOMENT, _BITS = pa.bool_(), pa.timestamp("us", "UTC"), pa.binary()
 _FIGURES = pa.map_(pa.string(), pa.float64())
 _KINDS: dict[Any, Callable[[object], bool]] = {
     _TEXT: lambda value: isinstance(value, str),
-    _WHOLE: lambda value: isinstance(value, Integral) and not isinstance(value, bool),
-    _REAL: lambda value: isinstance(value, Real) and not isinstance(value, bool),
+    _WHOLE: lambda value: _is_number(value, int, Integral),
+    _REAL: lambda value: _is_number(value, float, Real),
     _TRUTH: lambda value: isinstance(value, bool),
     _MOMENT: lambda value: isinstance(value, datetime) and value.tzinfo is not None,
     _BITS: lambda value: isinstance(value, bytes),
     _FIGURES: lambda value: isinstance(value, list) and all(isinstance(n, str) for n, _ in value),
 }
+
+
+def _is_number(value: object, usual: type, kind: type) -> bool:
+    """Whether it is a number of a kind; the usual type is quick to tell, others are not."""
+    return type(value) is usual or (isinstance(value, kind) and not isinstance(value, bool))
 
 
 class SchemaError(ValueError):
@@ -184,14 +189,14 @@ def make_table(schema: Any, rows: Sequence[Row]) -> Table:
         if row.keys() != wanted:
             differing = ", ".join(sorted(row.keys() ^ wanted))
             raise SchemaError(f"a row of {name} has missing or unknown columns: {differing}")
-    columns = []
-    for field in schema:
-        values = [row[field.name] for row in rows]
-        for value in values:
+    fields = list(schema)
+    for field in fields:
+        fits = _KINDS[field.type]
+        for value in (row[field.name] for row in rows):
             # Checked here, since arrow truncates and parses where it sees fit.
-            if not (_KINDS[field.type](value) or (value is None and field.nullable)):
+            if not (fits(value) or (value is None and field.nullable)):
                 raise SchemaError(f"column {field.name} of {name}: {value!r} is no {field.type}")
-        columns.append(pa.array(values, field.type))
+    columns = pa.array(rows, pa.struct(fields)).flatten()
     return pa.Table.from_arrays(columns, schema=schema)
 
 

@@ -96,7 +96,7 @@ class Store:
         self._positions: dict[str, int] = {}  # of each variant in the table
         self._journal = Journal(folder, 0)
         self._written = self._journalled = 0  # trials in the tables, and in the journal
-        self._known: Rows | None = None  # what is in short tables
+        self._known: list[Rows] | None = None  # what is in short tables, and in their journal
         self._folded = -math.inf  # when the tables were written, in monotonic time
         self._made: list[Path] = []  # folders that were not there before, outermost first
 
@@ -241,6 +241,8 @@ class Store:
         elif rows:
             self._journal.append(*rows)
             self._journalled = journalled
+            if self._known is not None:
+                self._known += rows
 
     def _due(self, journalled: int) -> bool:
         """Whether the tables are to be written again rather than have a journal so long."""
@@ -252,8 +254,7 @@ class Store:
 
         Of long ones nothing is kept here, so that this process does not grow with the sweep.
         """
-        in_tables = self._known if not self._journalled else None
-        before = [in_tables] if in_tables else read_parts(self.folder)
+        before = read_parts(self.folder) if self._known is None else self._known
         old = journals(self.folder)
         rows = gathered(self._positions, [*before, *more])
         write_table(self.folder / HISTORY_FILE, rows.history)
@@ -264,7 +265,7 @@ class Store:
                 disk.remove(path)
         self._written, self._journalled = len(rows.trials), 0
         self._journal = Journal(self.folder, self._written)
-        self._known = rows if self._written < _SHORT else None
+        self._known = [rows] if self._written < _SHORT else None
         self._folded = time.monotonic()
 
 

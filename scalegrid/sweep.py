@@ -336,10 +336,7 @@ def _train(
         ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
         interrupted = True
     except UserError as error:
-        if unusable:
-            progress.close("interrupted")
-        else:
-            progress.close("stopped", str(error))
+        progress.fail(str(error))
         raise
     problem = None if interrupted else first.problem
     state: State = "interrupted" if interrupted else "stopped" if problem else "finished"

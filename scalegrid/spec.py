@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
@@ -645,6 +646,14 @@ ENGINE_KEYS: dict[Engine, tuple[str, ...]] = {
     "slurm": ("slurm",),
 }
 """Keys that mean something to one executor alone."""
+
+
+def of_other_engines(given: Mapping[str, Any]) -> dict[str, None]:
+    """What no longer holds of other settings, if those that are given have an executor."""
+    engine = given.get("executor")
+    others = {key: keys for key, keys in ENGINE_KEYS.items() if engine not in (None, key)}
+    return {key: None for keys in others.values() for key in keys}
+
 
 JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
 """Keys that decide how results are compared; `scalegrid recommend` uses them."""

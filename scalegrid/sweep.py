@@ -156,6 +156,8 @@ def _run(
     if stored is not None and (finished := _without_plan(spec, stored, heads, display)):
         return finished
     placement = placement_for(spec)
+    if heads is not None:
+        heads.workers = placement.workers
     plan = (
         make_plan(spec)
         if spec.hours is None or stored
@@ -259,7 +261,7 @@ def _train(
         _tell(allocator, row, spec, variants[row["variant"]].flops_ratio, flags)
 
     def fill() -> None:
-        """Give every idle worker a trial, unless the baseline shows that there is no use."""
+        """Hear of other heads; give idle workers trials, unless the baseline shows no use in it."""
         with store.turn() as news:
             for row, flags in news:
                 if row["variant"] in variants and row["trial"] not in running:
@@ -336,10 +338,7 @@ def _train(
         ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
         interrupted = True
     except UserError as error:
-        if unusable:
-            progress.close("interrupted")
-        else:
-            progress.close("stopped", str(error))
+        progress.fail(str(error))
         raise
     problem = None if interrupted else first.problem
     state: State = "interrupted" if interrupted else "stopped" if problem else "finished"
@@ -399,7 +398,8 @@ def _finished_already(
     made = _trials_made(planned, stored)
     if spec.check_learning and {row["variant"] for row in made} == {planned[0]["variant"]}:
         return None
-    if not _replay(spec, planned, made, stored).done:
+    elsewhere = 0 if heads is None else heads.elsewhere
+    if not _replay(spec, planned, made, stored, elsewhere=elsewhere).done:
         return None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
     leads = heads is None or heads.leads

@@ -85,6 +85,15 @@ def results(finished: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(finished, tmp_path / "results"))
 
 
+def test_it_may_go_on_where_the_settings_of_its_executor_mean_nothing(results: Path) -> None:
+    path = results / "up" / "sweep.yaml"
+    text = path.read_text()
+    path.write_text(text.replace("executor: local", "executor: slurm\nslurm: partition=gpu"))
+    assert extend("up", PHIS, results).spec.slurm == "partition=gpu"
+    spec = extend("up", PHIS, results, {"executor": "local"}).spec
+    assert (spec.executor, spec.slurm) == ("local", None)
+
+
 def frames(results: Path, name: str) -> list[pd.DataFrame]:
     tables, measured = load_sweep(name, results), list(MEASURED)
     names = ("variants", "trials", "history", "answers")

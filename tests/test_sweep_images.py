@@ -144,7 +144,7 @@ def test_a_bad_image_met_while_training_stops_the_sweep_once_and_may_be_mended(
         sweep(folder, shown, rates=rates)
     assert "\n" not in str(one.value)
     if rates == "same":
-        assert shown.notes[-1].startswith("Interrupted: 0 of 5 trials are done")
+        assert shown.notes[-1].startswith("Stopped: 0 of 5 trials are done, and kept in ")
     results = folder.parent / "results"
     if rates == "same":
         assert len(load_sweep("s", results).trials) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -19,6 +20,8 @@ from typing import Any
 from unittest import mock
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from light_sweep import light, light_spec, run_light_sweep
 from light_training import epoch_of
@@ -26,6 +29,7 @@ from light_training import epoch_of
 from scalegrid.executors import InlineExecutor
 from scalegrid.progress.status import read_status
 from scalegrid.results import load_sweep
+from scalegrid.results.heads import Heads
 from scalegrid.results.schema import MEASURED
 from scalegrid.spec import SweepSpec
 from scalegrid.sweep import SweepOutcome, run_sweep
@@ -118,6 +122,34 @@ def test_a_head_that_asks_for_other_trials_is_refused_until_it_is_alone(tmp_path
     with mock.patch("scalegrid.sweep.FirstTrials.take", meet):
         assert run_light_sweep(spec, join=True).trained == 4
     assert run_light_sweep(spec.model_copy(update={"seeds": 2}), join=True).trained == 4
+
+
+def test_a_head_knows_the_workers_of_the_others(tmp_path: Path) -> None:
+    found: list[int] = []
+
+    def look(*_arguments: object) -> None:
+        another = Heads(tmp_path / NAME)
+        another.look()
+        found.extend(head.workers for head in another.others)
+
+    with mock.patch("scalegrid.sweep.FirstTrials.take", look):
+        run_light_sweep(light_spec(tmp_path, workers=2), join=True)
+    assert set(found) == {2}
+
+
+def test_the_time_of_a_race_is_that_of_the_workers_of_all_heads(tmp_path: Path) -> None:
+    run_light_sweep(light_spec(tmp_path, max_hours=1.0, max_trials=5))
+    spec, path = tmp_path / NAME / "sweep.yaml", tmp_path / NAME / "trials.parquet"
+    spec.write_text(spec.read_text().replace("max_trials: 5", "max_trials: 8"))
+    trials = pq.read_table(path)
+    column = trials.schema.get_field_index("seconds")
+    hours = pa.array([2 * 3600.0 / 5] * 5)  # of two workers one, of four half of one
+    pq.write_table(trials.set_column(column, trials.schema.field(column), hours), path)
+    limited = light_spec(tmp_path, max_hours=1.0, max_trials=8)
+    assert run_light_sweep(limited).trained == 0
+    other = {"host": "elsewhere", "space": "", "pid": 1, "workers": 2, "claims": [], "beat": 1}
+    (tmp_path / NAME / ".head-0").write_text(json.dumps(other))
+    assert run_light_sweep(limited, join=True).trained == 3
 
 
 def start(results: Path, *numbers: int) -> subprocess.Popen[str]:

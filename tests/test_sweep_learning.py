@@ -12,8 +12,11 @@ from light_sweep import in_workers, light_plan, light_spec, run_light_sweep
 from test_sweep import Recorder
 
 from scalegrid.cli.main import main
+from scalegrid.executors import InlineExecutor
+from scalegrid.progress.status import read_status
 from scalegrid.results import load_sweep
 from scalegrid.sweep import SweepOutcome
+from scalegrid.training.trial import Trial
 from scalegrid.util.errors import UserError
 
 
@@ -63,6 +66,33 @@ def test_the_same_command_says_so_again_and_trains_nothing(
     run(tmp_path, monkeypatch, "0.06 0.07", **settings)
     outcome, trials, _ = run(tmp_path, monkeypatch, "0.9", **settings)
     assert (outcome.exit_status, outcome.trained, trials) == (4, 0, BASELINE)
+
+
+class Refused(InlineExecutor):
+    """It takes one trial."""
+
+    taken = False
+
+    def submit(self, trial: Trial) -> None:
+        if self.taken:
+            raise UserError("the jobs are refused; see --slurm.")
+        self.taken = True
+        super().submit(trial)
+
+
+def test_an_executor_that_cannot_go_on_is_no_fault_of_the_baseline(tmp_path: Path) -> None:
+    shown = Recorder()
+    with pytest.raises(UserError, match=r"^the jobs are refused; see --slurm\.$"):
+        run_light_sweep(
+            light_spec(tmp_path),
+            display=shown,
+            make_executor=lambda _placement: Refused(function="light_training:train"),
+        )
+    folder = tmp_path / "light-leaves-32"
+    assert shown.notes[-1] == f"Stopped: 1 of 5 trials are done, and kept in {folder}."
+    status = read_status(folder)
+    assert status is not None
+    assert (status.state, status.problem) == ("stopped", "the jobs are refused; see --slurm.")
 
 
 def test_where_the_workers_of_the_baseline_are_killed_its_trials_are_made_again(

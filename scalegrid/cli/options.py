@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from scalegrid.baselines import locate
 from scalegrid.cli.output import FORMATS
 from scalegrid.metric import measure
-from scalegrid.spec import GROUPS, SEARCH_SECTION, SweepSpec
+from scalegrid.spec import GROUPS, SEARCH_SECTION, SweepSpec, of_other_engines
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import sentence
@@ -124,6 +124,7 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     given = given_flags(flags)
     if spec_file is None:
         return yaml.build(SweepSpec, given)
+    given = of_other_engines(given) | given
     spec = yaml.load(SweepSpec, spec_file, "specification", given, apart=(SEARCH_SECTION,))
     if "baseline" in given:
         return spec

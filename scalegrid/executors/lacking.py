@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from functools import cache
 from importlib.machinery import PathFinder
 from pathlib import Path
-from sys import path as import_path
 
+from scalegrid.baselines.registry import is_definition, is_factory
 from scalegrid.baselines.user_code import search_folder, split
 from scalegrid.training.trial import Trial
 
@@ -20,19 +21,18 @@ def lacking(trial: Trial) -> frozenset[str]:
 def _lacking(
     baseline: str, trainer: str | None, data: Path, checkpoints: str | None
 ) -> frozenset[str]:
-    found = [_code(name) for name in (baseline, trainer) if name and ":" in name]
-    if baseline.endswith((".yaml", ".yml")) and not Path(baseline).is_file():
-        found.append(f"the file {Path(baseline).absolute()}")
+    found = {_module(name) for name in (baseline, trainer or "") if is_factory(name)}
+    if is_definition(baseline) and not Path(baseline).is_file():
+        found.add(f"the file {Path(baseline).absolute()}")
     if not data.is_dir():
-        found.append(f"the folder of images {data}, which SCALEGRID_CACHE can place elsewhere")
+        found.add(f"the folder of images {data}, which SCALEGRID_CACHE can place elsewhere")
     if checkpoints and not Path(checkpoints).parent.is_dir():
-        found.append(f"the results folder {Path(checkpoints).parent.absolute()}")
-    return frozenset(filter(None, found))
+        found.add(f"the results folder {Path(checkpoints).parent.absolute()}")
+    return frozenset(found - {""})
 
 
-def _code(name: str) -> str | None:
-    """The module of a factory or trainer, if it is not found."""
+def _module(name: str) -> str:
+    """That of a factory or trainer if it is not found; empty if it is."""
     folder, top = search_folder(name), split(name)[1].partition(".")[0]
-    if PathFinder.find_spec(top, [str(folder), *import_path]) is None:
-        return f"the module {top}, in {folder} or on the import path"
-    return None
+    there = PathFinder.find_spec(top, [str(folder), *sys.path])
+    return "" if there else f"the module {top}, in {folder} or on the import path"

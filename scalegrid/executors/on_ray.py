@@ -28,7 +28,7 @@ from scalegrid.executors.base import CLOSED, Event, Executor
 from scalegrid.executors.local import KILLED
 from scalegrid.executors.node import Answer, Job, Lacking, NodeWorker, Order
 from scalegrid.executors.own_code import Own, copied, own_code
-from scalegrid.executors.placement import Placement
+from scalegrid.executors.placement import Placement, check_compile
 from scalegrid.spec import SweepSpec
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util import processes
@@ -50,8 +50,7 @@ def placement(spec: SweepSpec) -> Placement:
     cluster = _connected(spec)
     need = _need(spec, cluster)
     device = "cuda:0" if need["GPU"] else "cpu"
-    if spec.compile and device == "cpu":
-        raise UserError("--compile is for GPUs; leave it out, or give --gpus-per-trial.")
+    check_compile(spec, (device,))
     free = cluster.room(need)
     if free is None and spec.workers is None:
         needs = " and ".join(f"{amount:g} {kind}" for kind, amount in need.items() if amount)

@@ -60,6 +60,10 @@ class Orders:
     version: str = __version__
 
 
+FAILED = "failed"
+"""Why a worker has ended that knows no better reason."""
+
+
 @dataclass(frozen=True)
 class Report:
     """What a worker has: epochs of trials that run, and pickled outcomes, by token.

@@ -12,7 +12,7 @@ import time
 import uuid
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +20,7 @@ from typing import Protocol
 from scalegrid.executors.base import CLOSED, Event
 from scalegrid.executors.lacking import lacking
 from scalegrid.executors.local import KILLED, was_killed
-from scalegrid.executors.spool import WORKERS, Box, Order, Orders, Report
+from scalegrid.executors.spool import FAILED, WORKERS, Box, Order, Orders, Report
 from scalegrid.executors.spool_worker import FASTEST, pause
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util import disk
@@ -143,6 +143,7 @@ class SpoolExecutor:
         self._found: dict[str, str] = {}  # tokens of before, by trial, that no one asked for yet
         self._ready: list[Event] = []
         self._returned: set[str] = set()  # tokens whose outcomes the caller has
+        self._untouched = False  # whether an executor before left something, and nobody asked yet
         self._failed_starts = 0
         self._checked = self._active = time.monotonic()
         self._heard_all = 0.0
@@ -173,6 +174,7 @@ class SpoolExecutor:
         if self._closed:
             raise RuntimeError(CLOSED)
         work = _Work(trial.trial, pickle.dumps(trial), lacking(trial))
+        self._untouched = False
         token = self._found.pop(trial.trial, None)
         if token is None:
             self._queue.append(work)
@@ -195,15 +197,15 @@ class SpoolExecutor:
         deadline = None if timeout is None else time.monotonic() + timeout
         self._forget_returned()
         while True:
-            events, self._ready = self._ready, []
-            if not (events or self._queue or self._running):
+            if not (self._ready or self._queue or self._running):
                 return []
-            events += self._hear()
-            events += self._check()
+            self._ready += self._hear()  # of which nothing is lost where an error follows
+            self._ready += self._check()
             self._assign()
             now = time.monotonic()
-            if events:
+            if self._ready:
                 self._active = now
+                events, self._ready = self._ready, []
                 return events
             if deadline is not None and now >= deadline:
                 return []
@@ -224,12 +226,13 @@ class SpoolExecutor:
     def cancel(self) -> None:
         """End the jobs; the executor is then closed.
 
-        If trials were running, what has ended stays in the spool for the next executor.
+        What has ended stays in the spool for the next executor if trials were running, or if none
+        was submitted.
         """
         if self._closed:
             return
         self._closed = True
-        idle = not (self._queue or self._running or self._ready)
+        idle = not (self._untouched or self._queue or self._running or self._ready)
         for worker in self._workers.values():
             with suppress(UserError):
                 worker.write(closed=True)
@@ -248,6 +251,7 @@ class SpoolExecutor:
         folders = self._unknown_folders()
         if not folders:
             return
+        self._untouched = True
         alive = self._jobs.alive()
         if alive is None:
             raise UserError(
@@ -298,12 +302,18 @@ class SpoolExecutor:
         return math.ceil(min(self._capacity, trials) / self._slots)
 
     def _start(self, wanted: int) -> None:
-        """Submit the jobs that are missing of so many."""
-        able = [w for w in self._workers.values() if w.missed < _MISSES and not w.leaving]
-        if (count := wanted - len(able)) <= 0:
+        """Submit the jobs that are missing of so many.
+
+        They may be refused while others are there, of which a user may have so many only.
+
+        Raises:
+            UserError: they are refused, and there are no others.
+        """
+        there = [worker for worker in self._workers.values() if worker.missed < _MISSES]
+        if (count := wanted - sum(not worker.leaving for worker in there)) <= 0:
             return
-        with uninterrupted():  # until `cancel` can end them
-            for job in self._jobs.start(count):
+        with uninterrupted(), suppress(UserError) if there else nullcontext():
+            for job in self._jobs.start(count):  # uninterrupted until `cancel` can end them
                 worker = _Worker(job, Box(self._spool / WORKERS / job))
                 self._workers[job] = worker
                 with suppress(OSError):  # the worker makes it otherwise
@@ -333,6 +343,7 @@ class SpoolExecutor:
                 "same command again to go on."
             )
         worker.node, worker.leaving = report.node, report.leaving
+        worker.spoke |= report.left != FAILED
         worker.ended = {t: out for t, out in report.ended.items() if t in worker.orders}
         for token in worker.ended:
             if token in self._running:
@@ -343,7 +354,7 @@ class SpoolExecutor:
             yield from self._lose(worker, f"which {report.left}")
         elif report.life != worker.life:
             yield from self._lose(worker, "which was started again")
-            worker.life, worker.spoke = report.life, True
+            worker.life = report.life
             self._failed_starts = 0
             worker.write()
         for token, epochs in report.running.items():

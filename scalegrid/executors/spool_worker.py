@@ -21,7 +21,7 @@ from types import FrameType
 
 from scalegrid.executors.lacking import lacking
 from scalegrid.executors.local import LocalExecutor
-from scalegrid.executors.spool import Box, Order, Orders, Report
+from scalegrid.executors.spool import FAILED, Box, Order, Orders, Report
 from scalegrid.training.attempt import TRAIN
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util import disk
@@ -118,7 +118,7 @@ class _Worker:
             if executor is not None:
                 executor.cancel()
             self._trials.clear()
-            self._write(left=left or "failed", problem=problem)
+            self._write(left=left or FAILED, problem=problem)
 
     def _handle_signals(self) -> None:
         def end(_number: int, _frame: FrameType | None) -> None:

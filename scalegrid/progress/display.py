@@ -189,13 +189,12 @@ def opening_note(status: Status, extent: Extent = "") -> str:
 
 
 def closing_note(status: Status, folder: Path) -> str:
-    """What has been done, and how to go on if that is not all."""
+    """What has been done, and how to go on if it was interrupted; why it stopped is for others."""
     failed = f", {status.failed} of them failed" if status.failed else ""
-    if status.state == "interrupted":
-        return (
-            f"Interrupted: {status.ended} of {status.total} trials are done{failed}, and kept in "
-            f"{folder}; run the same command again to go on."
-        )
+    if status.state != "finished":
+        go_on = "; run the same command again to go on" if status.state == "interrupted" else ""
+        done = f"{status.ended} of {status.total} trials are done{failed}"
+        return f"{status.state.capitalize()}: {done}, and kept in {folder}{go_on}."
     sure = "" if status.certainty is None else f"; {certainty(status.certainty)}"
     return (
         f"{status.name} is finished: {status.ended} trials{failed}{sure}; results in {folder}; "

@@ -180,11 +180,20 @@ class Progress:
             left = self._seconds_left(self._allocator.remaining())
             note = stopping_note(status, problem, spec, left, self._search_seconds())
         else:
-            note = closing_note(status, spec.folder)
-            if state == "interrupted" and spec.executor == "slurm":
-                note += " Its Slurm jobs are cancelled."
+            note = self._closing_note(status)
         self._display.note(note)
         return status
+
+    def fail(self, reason: str) -> None:
+        """Write why the run cannot go on, and show how far it is; who raises shows the reason."""
+        status = replace(self.status("stopped"), problem=reason)
+        write_status(self._plan.spec.folder, status)
+        self._display.note(self._closing_note(status))
+
+    def _closing_note(self, status: Status) -> str:
+        spec = self._plan.spec
+        cancelled = spec.executor == "slurm" and status.state != "finished"
+        return closing_note(status, spec.folder) + " Its Slurm jobs are cancelled." * cancelled
 
     def status(self, state: State) -> Status:
         """The sweep now; trials that run in a state other than ``running`` have been given up."""

@@ -77,8 +77,8 @@ class Status:
     ``failed`` those that have ended; times are seconds since the epoch; ``seconds_left`` is None
     while it cannot be estimated, and when nothing runs. ``certainty`` is the probability that the
     candidate which racing would recommend now is good enough, None where nothing is raced.
-    ``problem`` is why a sweep has stopped after its baseline, ``doing`` what it does before its
-    first trial, as a clause; None later.
+    ``problem`` is why a sweep has stopped, ``doing`` what it does before its first trial, as a
+    clause; None later.
     """
 
     name: str

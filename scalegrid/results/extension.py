@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from scalegrid.analysis.direction import direction, undecided
 from scalegrid.results.loading import SweepTables, load_sweep_at
-from scalegrid.spec import IMPORTED, SweepSpec, factors_allowed
+from scalegrid.spec import IMPORTED, SweepSpec, factors_allowed, of_other_engines
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import coefficient
@@ -65,7 +65,7 @@ def extend(
                 f"--{key} {given[key]}."
             )
     stored = {key: value for key, value in tables.spec.items() if value is not None}
-    stored |= {"name": name, "results": str(tables.folder.parent)}
+    stored |= {"name": name, "results": str(tables.folder.parent), **of_other_engines(given)}
     factors, notes = _factors(phis, float(stored["flops_factor"]), name)
     placed = given.get("scale") == "stages"
     if not (factors or placed):

@@ -109,6 +109,11 @@ class Heads:
         self._over = threading.Event()
         self._pulse = threading.Thread(target=self._renew, daemon=True)
 
+    @property
+    def elsewhere(self) -> int:
+        """Workers of the others."""
+        return sum(head.workers for head in self.others)
+
     def __enter__(self) -> Self:
         """Make the folder, and become a head.
 
@@ -274,7 +279,7 @@ class Heads:
     def _read(self, path: Path) -> Head | None:
         """What a file says now; None if it is gone or not whole."""
         try:
-            text = path.read_bytes()
+            text = _content(path)
             fields = json.loads(text)
             head = Head(**{**fields, "claims": tuple(fields["claims"])})
         except (OSError, ValueError, TypeError, KeyError):
@@ -299,6 +304,14 @@ def _cannot_write(folder: Path, error: OSError) -> UserError:
     return UserError(
         f"cannot write to {folder}: {error.strerror or error}; choose another --results folder."
     )
+
+
+def _content(path: Path) -> bytes:
+    """What a file has; NFS may say once that one is stale which is replaced as it is read."""
+    try:
+        return path.read_bytes()
+    except OSError:
+        return path.read_bytes()
 
 
 def _remove(file: Path) -> None:

@@ -74,11 +74,12 @@ class JoinedStore(Store):
     @property
     def elsewhere(self) -> int:
         """Workers of other heads, at the last `turn`."""
-        return sum(head.workers for head in self._heads.others)
+        return self._heads.elsewhere
 
     def start(self, spec: SweepSpec, variants: Sequence[Row], data: str, skipped: int = 0) -> None:
         """See `Store.start`; where another head has started the sweep, it stays as it is."""
         with self._locked():
+            self._catch_up()  # others may have started it while this head was suspended
             if self.leads:
                 super().start(spec, variants, data, skipped)
                 self._table = self._table_now()

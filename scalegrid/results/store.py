@@ -110,7 +110,6 @@ class Store:
         try:
             self._made = make_missing(self.folder)
             self.lock.acquire()
-            self._check_heads()
         except HeldError as held:
             raise UserError(f"{held}, or choose another --name{self.hint}.") from None
         except OSError as error:
@@ -120,6 +119,7 @@ class Store:
                 "--results folder."
             ) from None
         try:
+            self._check_heads()
             self._read()
         except BaseException:
             self.lock.release()
@@ -130,7 +130,6 @@ class Store:
         """Raise UserError where processes that were started with --join use the folder."""
         heads = Heads(self.folder)
         if others := heads.known_to_live():
-            self.lock.release()
             raise UserError(
                 f"{self.folder} is in use by {others[0]}, which was started with --join; add "
                 "--join to work on it too, or choose another --name."

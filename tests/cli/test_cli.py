@@ -23,6 +23,7 @@ from scalegrid.cli.sweep import sweep
 from scalegrid.progress.estimate import Estimate
 from scalegrid.results import load_sweep
 from scalegrid.spec import GROUPS
+from scalegrid.util.errors import UserError
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "results"
 PLAN = ("plan", "--baseline", "b0", "--resolution", "64", "--candidates", "5")
@@ -72,6 +73,16 @@ def test_help_has_a_flag_for_every_key_under_the_heading_of_its_group(command: s
     for heading, keys in GROUPS.items():
         flags = re.findall(r"^  (--[a-z-]+)", sections[heading], re.MULTILINE)
         assert flags == ["--" + key.replace("_", "-") for key in keys]
+
+
+def test_another_executor_does_without_the_settings_of_that_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text("executor: slurm\nslurm: partition=gpu\n")
+    assert spec_from_flags(path, {"executor": "slurm"}).slurm == "partition=gpu"
+    spec = spec_from_flags(path, {"executor": "ray", "ray_address": "auto"})
+    assert (spec.executor, spec.slurm, spec.ray_address) == ("ray", None, "auto")
+    with pytest.raises(UserError, match="is only for --executor slurm"):
+        spec_from_flags(path, {"executor": "local", "slurm": "partition=gpu"})
 
 
 def test_trackers_are_repeated_or_separated_by_commas_and_win_over_the_file(tmp_path: Path) -> None:

@@ -8,10 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from scalegrid.data import CachedData
 from scalegrid.executors import own_code as module
 from scalegrid.executors import placement_for
+from scalegrid.executors.lacking import lacking
 from scalegrid.executors.own_code import copied, own_code
-from scalegrid.spec import SweepSpec
+from scalegrid.spec import Recipe, SweepSpec
+from scalegrid.training.trial import Trial
 from scalegrid.util.errors import UserError
 
 
@@ -67,6 +70,28 @@ def test_modules_travel_with_those_beside_them_and_nothing_else(
 def test_what_is_built_in_or_installed_stays(project: Path, tmp_path: Path) -> None:
     for name in ("b0", "timm/resnet18", "timm.models.resnet:resnet18", '{"stages": "a:b"}'):
         assert own_code(SweepSpec(baseline=name)) == []
+
+
+@pytest.mark.parametrize(
+    ("baseline", "missing"),
+    [
+        ("b0", []),
+        ('{"stages": "a:b"}', []),
+        ("net.yaml", []),
+        ("none.yaml", ["the file "]),
+        ("models/big.net:make", []),
+        ("models/none.net:make", ["the module none, in "]),
+    ],
+)
+def test_what_a_node_needs_to_see_is_named(
+    project: Path, baseline: str, missing: list[str]
+) -> None:
+    data = CachedData(project, "f", 10, (32,))
+    described = Trial("t", "v", 0, baseline, 1.0, 1.0, 32, data, Recipe(epochs=1))
+    found = lacking(described)
+    assert [one.startswith(words) for one, words in zip(found, missing, strict=True)] == [
+        True for _ in missing
+    ]
 
 
 def test_too_much_code_is_refused(

@@ -337,10 +337,13 @@ class Nobody:
     def __init__(self, spool: Path) -> None:
         self.spool = spool
         self.jobs: list[str] = []
+        self.started = 0
 
     def start(self, count: int) -> list[str]:
-        self.jobs += [f"job{len(self.jobs) + i}" for i in range(count)]
-        return self.jobs[-count:]
+        new = [f"job{self.started + i}" for i in range(count)]
+        self.started += count
+        self.jobs += new
+        return new
 
     def alive(self) -> set[str]:
         return set(self.jobs)
@@ -400,6 +403,87 @@ def test_a_worker_that_is_leaving_gets_nothing_more(tmp_path: Path) -> None:
         assert one.collect(timeout=0.4) == []
         assert ordered(one, box) == []
         assert (tmp_path / "spool" / WORKERS / "job1").is_dir()  # another job is submitted
+
+
+def test_jobs_that_waited_in_vain_while_nobody_asked_have_not_failed_to_start(
+    tmp_path: Path,
+) -> None:
+    jobs = Nobody(tmp_path / "spool")
+    one = SpoolExecutor(jobs.spool, jobs, 3)
+    for job in jobs.jobs:  # images took long to prepare
+        Box(jobs.spool / WORKERS / job).write(Report("life", "node5", left="had no trial"))
+    jobs.jobs = []
+    one.submit(trial("none"))
+    assert one.collect(timeout=1.0) == []
+    assert jobs.jobs == ["job3"]
+    one.cancel()
+
+
+class Full(Nobody):
+    """One job at a time is all that a user may have."""
+
+    def start(self, count: int) -> list[str]:
+        if self.jobs:
+            raise UserError("Slurm refuses the jobs: QOSMaxSubmitJobPerUserLimit; see --slurm.")
+        return super().start(count)
+
+
+def test_a_job_that_is_refused_beside_one_that_is_leaving_is_asked_for_again(
+    tmp_path: Path,
+) -> None:
+    jobs = Full(tmp_path / "spool")
+    one = SpoolExecutor(jobs.spool, jobs, 1)
+    box = Box(jobs.spool / WORKERS / "job0")
+    box.write(Report("first", "node5", leaving=True))
+    one.submit(trial("none"))
+    assert one.collect(timeout=0.5) == []
+    assert jobs.jobs == ["job0"]
+    jobs.jobs = []
+    wait_until(lambda: one.collect(timeout=0.1) == [] and jobs.jobs == ["job1"])
+    one.cancel()
+
+
+def test_what_a_head_before_left_is_kept_until_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = Outcome("none-0", "finished", alone(trial("none")))
+    jobs = Nobody(tmp_path / "spool")
+    one = SpoolExecutor(jobs.spool, jobs, 1)
+    box = Box(jobs.spool / WORKERS / "job0")
+    box.write(Report("first", "node5"))
+    one.submit(trial("none"))
+    [token] = ordered(one, box)
+    box.write(Report("first", "node5", 1, ended={token: pickle.dumps(end)}))
+    del one  # as a kill of the head
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "alive", lambda: None)
+        with pytest.raises(UserError, match="does not say whether they still run"):
+            SpoolExecutor(jobs.spool, jobs, 1)
+    SpoolExecutor(jobs.spool, jobs, 1).cancel()  # interrupted before its first trial
+    other = SpoolExecutor(jobs.spool, jobs, 1)
+    other.submit(trial("none"))
+    assert other.collect(timeout=5.0)[-1] == end
+    other.cancel()
+    assert not jobs.spool.exists()
+
+
+def test_an_outcome_that_comes_with_a_problem_is_kept_for_the_next_head(tmp_path: Path) -> None:
+    end = Outcome("none-0", "finished", alone(trial("none")))
+    jobs = Nobody(tmp_path / "spool")
+    one = SpoolExecutor(jobs.spool, jobs, 2)
+    boxes = [Box(jobs.spool / WORKERS / job) for job in jobs.jobs]
+    boxes[0].write(Report("first", "node5"))
+    one.submit(trial("none"))
+    [token] = ordered(one, boxes[0])
+    boxes[0].write(Report("first", "node5", 1, ended={token: pickle.dumps(end)}))
+    boxes[1].write(Report("other", "node6", problem="it has no room"))
+    with pytest.raises(UserError, match="it has no room"):
+        one.collect(timeout=5.0)
+    one.cancel()
+    other = SpoolExecutor(jobs.spool, jobs, 1)
+    other.submit(trial("none"))
+    assert other.collect(timeout=5.0)[-1] == end
+    other.cancel()
 
 
 @pytest.mark.parametrize(

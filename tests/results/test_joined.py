@@ -186,6 +186,24 @@ def test_a_head_elsewhere_is_dead_when_its_file_stays_the_same(tmp_path: Path) -
         assert ".head-0" not in left(tmp_path)
 
 
+def test_a_file_that_is_replaced_as_it_is_read_says_what_the_new_one_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_head(tmp_path, ["t"])
+    read, stale = Path.read_bytes, [OSError(errno.ESTALE, os.strerror(errno.ESTALE))]
+
+    def once_stale(path: Path) -> bytes:
+        if stale:
+            raise stale.pop()
+        return read(path)
+
+    monkeypatch.setattr(Path, "read_bytes", once_stale)
+    heads = Heads(tmp_path)
+    heads.look()
+    assert not stale
+    assert [other.claims for other in heads.others] == [("t",)]
+
+
 def test_a_head_here_whose_process_has_ended_is_dead_at_once(tmp_path: Path) -> None:
     row = trial(VARIANTS[0], 0)
     with head(tmp_path) as store:
@@ -195,6 +213,21 @@ def test_a_head_here_whose_process_has_ended_is_dead_at_once(tmp_path: Path) -> 
         (tmp_path / ".head-0.status").touch()
         assert claim(store, row)
         assert left(tmp_path) & {".head-0", ".head-0.status"} == set()
+
+
+def test_a_first_head_that_sleeps_as_it_starts_hears_what_others_have_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = trial(VARIANTS[0], 0)
+    with Heads(tmp_path / "s") as first, JoinedStore(first) as late:
+        with monkeypatch.context() as patch:
+            patch.setattr(module, "LEASE", 0.0)
+            with head(tmp_path / "s") as other:
+                add(other, row)
+        begin(late)
+        assert news(late) == [row["trial"]]
+        assert not claim(late, row)
+    assert stored(tmp_path / "s") == [row["trial"]]
 
 
 def test_what_a_dead_head_has_half_written_to_the_journal_goes(
@@ -263,6 +296,17 @@ def test_a_process_without_join_waits_until_it_knows_of_heads_elsewhere(tmp_path
         Store(tmp_path),
     ):
         assert left(tmp_path) == {".lock"}
+
+
+def test_an_interruption_of_that_wait_gives_the_lock_back(tmp_path: Path) -> None:
+    with (
+        mock.patch.object(Heads, "known_to_live", side_effect=KeyboardInterrupt),
+        pytest.raises(KeyboardInterrupt),
+        Store(tmp_path),
+    ):
+        pass
+    with Store(tmp_path):
+        pass
 
 
 def test_the_second_waits_for_the_start_and_takes_over_if_the_first_fails(tmp_path: Path) -> None:

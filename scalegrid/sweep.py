@@ -346,6 +346,7 @@ def _train(
     with store.leaving() as last:
         if state == "finished" and last:
             remove_checkpoints(spec.folder)
+            remove_spool(spec.folder)  # where it went on without the jobs of a run before
         status = progress.close(state, problem)
     return SweepOutcome(
         status.name, spec.folder, trained, status.finished, status.failed, interrupted, problem

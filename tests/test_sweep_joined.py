@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -118,6 +119,22 @@ def test_a_head_that_asks_for_other_trials_is_refused_until_it_is_alone(tmp_path
     with mock.patch("scalegrid.sweep.FirstTrials.take", meet):
         assert run_light_sweep(spec, join=True).trained == 4
     assert run_light_sweep(spec.model_copy(update={"seeds": 2}), join=True).trained == 4
+
+
+def test_a_head_that_died_on_another_machine_does_not_refuse_other_settings_for_ever(
+    tmp_path: Path,
+) -> None:
+    spec = light_spec(tmp_path, candidates=4)
+    run_light_sweep(spec)
+    dead = {"host": "elsewhere", "space": "", "pid": 1, "workers": 1, "claims": ["t"], "beat": 9}
+    (tmp_path / NAME / ".head-dead").write_text(json.dumps(dead))
+    more = spec.model_copy(update={"seeds": 2})
+    with (
+        mock.patch("scalegrid.results.heads.LEASE", 1.0),
+        pytest.raises(UserError, match=r"have died; run the same command again\."),
+    ):
+        run_light_sweep(more, join=True)
+    assert run_light_sweep(more, join=True).trained == 4
 
 
 def start(results: Path, *numbers: int) -> subprocess.Popen[str]:

@@ -321,7 +321,7 @@ class SweepSpec(Recipe):
         description="Ray cluster to join, auto (this machine's) or HOST:PORT; default: a new one"
         " here.",
     )
-    cpus_per_trial: PositiveFloat | None = Field(
+    cpus_per_trial: Annotated[float, Field(ge=0.125, allow_inf_nan=False)] | None = Field(
         None, description="CPUs that Ray keeps for a trial; default: as many as threads."
     )
     gpus_per_trial: Annotated[float, Field(ge=0, allow_inf_nan=False)] | None = Field(

@@ -172,7 +172,7 @@ def _run(
         if finished := _finished_already(spec, planned, stored, heads, display):
             return finished
         if heads is not None and not heads.leads:
-            stored.check_alike(spec, planned)
+            _check_alike(heads, stored, spec, planned)
     check_disk(plan)
     with _store(spec.folder, heads) as store:  # from here on no process but heads writes there
         if store.stored:
@@ -345,6 +345,7 @@ def _train(
     with store.leaving() as last:
         if state == "finished" and last:
             remove_checkpoints(spec.folder)
+            remove_spool(spec.folder)  # where it went on without the jobs of a run before
         status = progress.close(state, problem)
     return SweepOutcome(
         status.name, spec.folder, trained, status.finished, status.failed, interrupted, problem
@@ -403,8 +404,8 @@ def _finished_already(
         return None
     judging = stored.spec.model_copy(update={key: getattr(spec, key) for key in JUDGING_KEYS})
     leads = heads is None or heads.leads
-    if not leads:
-        stored.check_alike(judging, stored.planned)
+    if heads is not None and not leads:
+        _check_alike(heads, stored, judging, stored.planned)
     elif judging != stored.spec:
         with _store(spec.folder, heads) as store:
             now = store.stored or stored
@@ -424,6 +425,23 @@ def _finished_already(
         f"{spec.name} is finished already: {trials}, in {spec.folder}; nothing was trained."
     )
     return SweepOutcome(str(spec.name), spec.folder, finished=len(rows) - failed, failed=failed)
+
+
+def _check_alike(heads: Heads, stored: Stored, spec: SweepSpec, planned: Sequence[Row]) -> None:
+    """Raise UserError where others run the sweep with other settings, or have died doing so."""
+    try:
+        stored.check_alike(spec, planned)
+    except UserError:
+        heads.take_lock()
+        try:
+            alive = heads.known_to_live()  # who died on another machine is not known at once
+        finally:
+            heads.lock.release()
+        if alive:
+            raise
+        raise UserError(
+            f"the others in {heads.folder} have died; run the same command again."
+        ) from None
 
 
 def _left_over(folder: Path) -> bool:

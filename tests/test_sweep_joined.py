@@ -152,6 +152,22 @@ def test_the_time_of_a_race_is_that_of_the_workers_of_all_heads(tmp_path: Path) 
     assert run_light_sweep(limited, join=True).trained == 3
 
 
+def test_a_head_that_died_on_another_machine_does_not_refuse_other_settings_for_ever(
+    tmp_path: Path,
+) -> None:
+    spec = light_spec(tmp_path, candidates=4)
+    run_light_sweep(spec)
+    dead = {"host": "elsewhere", "space": "", "pid": 1, "workers": 1, "claims": ["t"], "beat": 9}
+    (tmp_path / NAME / ".head-dead").write_text(json.dumps(dead))
+    more = spec.model_copy(update={"seeds": 2})
+    with (
+        mock.patch("scalegrid.results.heads.LEASE", 1.0),
+        pytest.raises(UserError, match=r"have died; run the same command again\."),
+    ):
+        run_light_sweep(more, join=True)
+    assert run_light_sweep(more, join=True).trained == 4
+
+
 def start(results: Path, *numbers: int) -> subprocess.Popen[str]:
     """A head in a process group of its own."""
     return subprocess.Popen(

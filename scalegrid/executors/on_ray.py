@@ -38,6 +38,8 @@ from scalegrid.util.version import __version__
 _STARTS = 3  # of a trial, and of workers in a row before one is ready
 _PATIENCE = 10.0  # seconds for an address to answer
 _FOLLOW_EVERY = 2.0  # seconds between looks at the size of the cluster
+_LAST_PORT = 2**16 - 1
+_MOST_ON_A_GPU = 1024  # as trials_per_device has it
 _STORE = 100 * 2**20  # bytes of the object store of a Ray of our own, which sends nothing far
 
 
@@ -52,11 +54,14 @@ def placement(spec: SweepSpec) -> Placement:
     device = "cuda:0" if need["GPU"] else "cpu"
     check_compile(spec, (device,))
     free = cluster.room(need)
-    if free is None and spec.workers is None:
+    if free is None and (spec.workers is None or cluster.own_ray):
         needs = " and ".join(f"{amount:g} {kind}" for kind, amount in need.items() if amount)
+        alone = cluster.own_ray
+        where = "this machine does not have" if alone else "no node of the Ray cluster has"
+        grows = "" if alone else ", or --workers if the cluster grows by itself"
         raise UserError(
-            f"no node of the Ray cluster has {needs} for a trial; give a smaller --cpus-per-trial "
-            "or --gpus-per-trial, or --workers if the cluster grows by itself."
+            f"{where} {needs} for a trial; give a smaller --cpus-per-trial or "
+            f"--gpus-per-trial{grows}."
         )
     return Placement(spec.workers or max(1, free or 0), (device,), spec.threads)
 
@@ -93,6 +98,10 @@ def _need(spec: SweepSpec, cluster: Cluster) -> dict[str, float]:
     if gpus is None:
         wanted = spec.device == "cuda" or (spec.device == "auto" and cluster.has_gpus)
         gpus = 1 / spec.trials_per_device if wanted else 0.0
+    if 0 < gpus < 1 / _MOST_ON_A_GPU:
+        raise UserError(
+            f"--gpus-per-trial {gpus:g}: at most {_MOST_ON_A_GPU} trials share a GPU; give more."
+        )
     if gpus > 1 and gpus != round(gpus):
         raise UserError(f"--gpus-per-trial {gpus:g}: Ray takes a whole number, or a part of one.")
     return {"CPU": spec.cpus_per_trial or float(spec.threads), "GPU": gpus}
@@ -158,6 +167,11 @@ class Cluster:
         return bool(self.ray.is_initialized()) and (self.address, self._wanted) == (address, own)
 
     @property
+    def own_ray(self) -> bool:
+        """Whether it was started here, so that it does not grow."""
+        return self._opened and self.address is None
+
+    @property
     def has_gpus(self) -> bool:
         """Whether a node has a GPU."""
         return bool(self.ray.cluster_resources().get("GPU"))
@@ -214,9 +228,11 @@ def _check_answers(address: str | None) -> None:
     Raises:
         UserError: it is no address of a cluster.
     """
-    if address not in (None, "auto", "local"):
+    variable = os.environ.get("RAY_ADDRESS") if address == "auto" else None  # Ray goes by it
+    if variable or address not in (None, "auto", "local"):
+        address = variable or address
         host, _, port = str(address).rpartition(":")
-        if not port.isdecimal() or "/" in host:
+        if not port.isdecimal() or int(port) > _LAST_PORT or "/" in host:
             raise UserError(
                 f"--ray-address {address}: give auto, on a machine of the cluster, or HOST:PORT; "
                 "Ray's client (ray://) is not supported."

@@ -24,7 +24,7 @@ from scalegrid.executors.spool_worker import work
 from scalegrid.spec import SweepSpec
 from scalegrid.training.attempt import TRAIN
 from scalegrid.util import disk
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import UserError, one_line
 
 WORKERS_BY_DEFAULT = 8
 """Trials at once, where ``workers`` does not say."""
@@ -39,13 +39,28 @@ _OWN = {
     "output": "logs are named by trial",
     "error": "logs are named by trial",
     "wrap": "a job trains trials",
+    "signal": "it tells a job that its time is over soon",
+    **dict.fromkeys(
+        ("parsable", "quiet", "test_only", "wait", "help", "usage", "version"),
+        "it changes what sbatch does, and not a job",
+    ),
 }
+_MOST_GPUS = 1024
+"""Of a job; more are a slip of the keyboard."""
 _WAITS_OR_RUNS = frozenset(
     {
         *("PENDING", "CONFIGURING", "RUNNING", "SUSPENDED", "STOPPED", "SIGNALING", "RESIZING"),
         *("REQUEUED", "REQUEUE_FED", "REQUEUE_HOLD", "SPECIAL_EXIT", "STAGE_OUT", "RESV_DEL_HOLD"),
     }
 )
+_NEVER = frozenset(
+    {
+        *("PartitionConfig", "PartitionNodeLimit", "PartitionTimeLimit", "BadConstraints"),
+        *("DependencyNeverSatisfied", "InvalidAccount", "InvalidQOS"),
+    }
+)
+"""Why a job waits that will never run as it was asked for."""
+
 _PATIENCE = 60.0  # seconds for an answer of Slurm
 
 
@@ -64,6 +79,13 @@ def placement(spec: SweepSpec) -> Placement:
             "on a login node of the cluster."
         )
     gpus = gpus_of(settings(spec.slurm or ""))
+    if gpus > _MOST_GPUS:
+        raise UserError(f"--slurm {spec.slurm}: no job has {gpus} GPUs; give those of one node.")
+    if "%" in str(folder := spec.folder.absolute()):
+        raise UserError(
+            f"Slurm has its own meaning of % in the name of a file, as in {folder}; choose another "
+            "--name or --results."
+        )
     if spec.device not in ("auto", "cpu", "cuda"):
         raise UserError(f"--device {spec.device} is of one machine; use auto, cpu or cuda.")
     cuda = spec.device == "cuda" or (spec.device == "auto" and gpus > 0)
@@ -87,15 +109,15 @@ def executor(spec: SweepSpec, placement: Placement) -> Executor:
 def settings(text: str) -> dict[str, str | bool]:
     """The settings of sbatch in ``partition=gpu,time=2:00:00,exclusive=``.
 
-    What follows a comma without a name of its own belongs to the value before it, as in
-    ``exclude=n1,n2``. A setting that has no value is True.
+    Commas or line breaks are between them. What has no name of its own belongs to the value before
+    it, as in ``exclude=n1,n2``. A setting that has no value is True.
 
     Raises:
         UserError: a setting has no name, or is scalegrid's own.
     """
     found: dict[str, str | bool] = {}
     name = ""
-    for part in text.split(",") if text.strip() else []:
+    for part in filter(str.strip, re.split("[,\n]", text)):
         match = re.fullmatch(r"\s*(?:--)?([A-Za-z][\w-]*)=(.*?)\s*", part)
         if match:
             name = match[1].replace("-", "_")
@@ -147,6 +169,7 @@ class SlurmJobs:
             "signal": f"HUP@{_NOTICE}",
         }
         self._settings = {**own, **settings(spec.slurm or "")}
+        self._started: set[str] = set()
 
     def start(self, count: int) -> list[str]:
         """Submit an array; the ids of its jobs.
@@ -170,20 +193,37 @@ class SlurmJobs:
             raise UserError(
                 f"Slurm refuses the jobs: {_reason(str(error))}; see --slurm."
             ) from None
+        except submitit.core.utils.FailedSubmissionError as error:
+            raise UserError(f"the answer of sbatch has no job: {one_line(error)}.") from None
         except OSError as error:
             raise UserError(
                 f"cannot write to {self._jobs}: {error.strerror or error}; choose another "
                 "--results folder."
             ) from None
-        return [str(job.job_id) for job in jobs]
+        ids = [str(job.job_id) for job in jobs]
+        self._started.update(ids)
+        return ids
 
     def alive(self) -> set[str] | None:
-        """The ids of all jobs of this user that wait or run; None if Slurm does not answer."""
-        said = _said("squeue", "--noheader", "--array", f"--user={os.getuid()}", "--format=%i %T")
+        """The ids of all jobs of this user that wait or run; None if Slurm does not answer.
+
+        Raises:
+            UserError: one that was started here will never run.
+        """
+        own = f"--user={os.getuid()}"
+        said = _said("squeue", "--noheader", "--array", own, "--format=%i %T %r")
         if said is None:
             return None
-        states = [line.split() for line in said.splitlines()]
-        return {words[0] for words in states if words[1:] and words[1] in _WAITS_OR_RUNS}
+        found = set()
+        for job, state, *why in (line.split() for line in said.splitlines() if " " in line):
+            if job in self._started and state == "PENDING" and not _NEVER.isdisjoint(why):
+                raise UserError(
+                    f"the job {job} waits and will never run, as Slurm says ({' '.join(why)}); "
+                    "change --slurm."
+                )
+            if state in _WAITS_OR_RUNS:
+                found.add(job)
+        return found
 
     def cancel(self, ids: Sequence[str]) -> None:
         """End jobs."""

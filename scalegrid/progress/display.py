@@ -215,7 +215,7 @@ def stopping_note(
     for finding a learning rate; None where the speed is unknown.
     """
     if spec.trainer is not None:
-        return f"{status.name} stops: {problem}."
+        return f"{status.name} stops: {problem.rstrip('.')}."
     before = "" if search is None else f" ({' to '.join(map(duration, search))} before the sweep)"
     advice = "another --batch-size or --optimizer" if spec.rates != "same" else "--rates tune"
     whole = "" if seconds_left is None else f", about {duration(2 * seconds_left)} in all"

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pandas as pd
@@ -240,6 +241,7 @@ def test_gpus_are_shared_and_are_the_first_where_a_trial_is(nodes: Any) -> None:
         for changes, words in (
             ({"gpus_per_trial": 2.0}, "no node of the Ray cluster has 1 CPU and 2 GPU"),
             ({"gpus_per_trial": 1.5}, "a whole number"),
+            ({"gpus_per_trial": 1e-9}, "at most 1024 trials share a GPU"),
             ({"device": "cpu"}, "exclude each other"),
             ({"device": "cuda:1"}, "Ray chooses which GPU"),
         ):
@@ -250,6 +252,13 @@ def test_gpus_are_shared_and_are_the_first_where_a_trial_is(nodes: Any) -> None:
     finally:
         ray.shutdown()
         nodes.remove_node(node)
+
+
+def test_a_ray_of_this_machine_alone_does_not_grow(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = SimpleNamespace(has_gpus=False, own_ray=True, room=lambda _need: None)
+    monkeypatch.setattr("scalegrid.executors.on_ray._connected", lambda _spec: alone)
+    with pytest.raises(UserError, match="this machine does not have 99 CPU for a trial; give a sm"):
+        placement_for(SweepSpec(executor="ray", cpus_per_trial=99, workers=1))
 
 
 NET = """
@@ -270,6 +279,7 @@ net.resolution = 32
     ("address", "words"),
     [
         ("127.0.0.1:9", r"no Ray cluster can be joined there \(ConnectionRefused"),
+        ("127.0.0.1:99999", "give auto, on a machine of the cluster, or HOST:PORT"),
         ("ray://127.0.0.1:10001", r"Ray's client \(ray://\) is not supported"),
     ],
 )

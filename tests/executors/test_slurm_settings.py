@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from scalegrid.executors import executor_for, placement_for
-from scalegrid.executors.on_slurm import gpus_of, settings
+from scalegrid.executors.on_slurm import SlurmJobs, gpus_of, settings
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
 
@@ -38,6 +38,8 @@ def commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("exclude=n1,n2, mail-user=a@b", {"exclude": "n1,n2", "mail_user": "a@b"}),
         ("--exclusive=,gres=gpu:a100:2", {"exclusive": True, "gres": "gpu:a100:2"}),
         ("comment=a=b", {"comment": "a=b"}),
+        ("partition=gpu,time=1,", {"partition": "gpu", "time": "1"}),
+        ("partition=gpu,\n  time=1\nmem=2\n", {"partition": "gpu", "time": "1", "mem": "2"}),
     ],
 )
 def test_settings_are_names_and_values(text: str, found: dict[str, object]) -> None:
@@ -51,6 +53,9 @@ def test_settings_are_names_and_values(text: str, found: dict[str, object]) -> N
         ("exclusive=,x", "'x' is no setting"),
         ("=2,time=1", "'=2' is no setting"),
         ("array=1-3", "--slurm array cannot be set: --workers says how many jobs there are"),
+        ("parsable=", "--slurm parsable cannot be set: it changes what sbatch does, and not a job"),
+        ("test-only=", "--slurm test-only cannot be set"),
+        ("signal=USR1@60", "signal cannot be set: it tells a job that its time is over soon"),
         ("ntasks-per-node=2", "--slurm ntasks-per-node cannot be set: a job is one task"),
     ],
 )
@@ -93,11 +98,23 @@ def test_a_job_trains_on_its_gpus(given: dict[str, Any], devices: tuple[str, ...
 
 
 @pytest.mark.usefixtures("commands")
-def test_devices_of_one_machine_are_refused() -> None:
+def test_what_slurm_cannot_do_is_refused() -> None:
     with pytest.raises(UserError, match="--device cuda:1 is of one machine; use auto, cpu or cuda"):
         placement_for(spec(device="cuda:1"))
     with pytest.raises(UserError, match="--compile is for CUDA devices"):
         placement_for(spec(compile=True))
+    with pytest.raises(UserError, match="no job has 99999999999 GPUs; give those of one node"):
+        placement_for(spec(slurm="gpus=99999999999"))
+    with pytest.raises(UserError, match=r"Slurm has its own meaning of % .* choose another --name"):
+        placement_for(spec(name="100%j"))
+
+
+@pytest.mark.usefixtures("commands")
+def test_an_answer_of_sbatch_without_a_job_is_said(tmp_path: Path, commands: Path) -> None:
+    (commands / "sbatch").write_text("#!/bin/sh\necho Welcome to the cluster\n")
+    asked = spec(name="s", results=str(tmp_path / "results"))
+    with pytest.raises(UserError, match=r'the answer of sbatch has no job: .*"Welcome to the clu'):
+        executor_for(asked)(placement_for(asked))
 
 
 @pytest.mark.usefixtures("commands")
@@ -107,6 +124,21 @@ def test_the_reason_of_a_refusal_is_said(tmp_path: Path, capfd: pytest.CaptureFi
         executor_for(asked)(placement_for(asked))
     assert not list((tmp_path / "results" / "s").iterdir())
     assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("commands")
+def test_a_job_that_will_never_run_is_said(tmp_path: Path, commands: Path) -> None:
+    (commands / "sbatch").write_text("#!/bin/sh\necho Submitted batch job 7\n")
+    (commands / "squeue").write_text(
+        "#!/bin/sh\necho 6_1 PENDING PartitionConfig\necho 7 PENDING PartitionTimeLimit\n"
+    )
+    jobs = SlurmJobs(spec(name="s", results=str(tmp_path)), ["cpu"], 1)
+    (tmp_path / "s").mkdir()
+    (tmp_path / "s" / ".slurm").mkdir()
+    assert jobs.alive() == {"6_1", "7"}
+    assert jobs.start(1) == ["7"]
+    with pytest.raises(UserError, match=r"job 7 waits and will never run, as Slurm says \(Part"):
+        jobs.alive()
 
 
 def test_a_machine_without_slurm_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

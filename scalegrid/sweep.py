@@ -319,7 +319,8 @@ def _train(
             try:
                 for row, (_, outcome) in zip(rows, ended, strict=True):
                     tell(row, outcome.answers.flags if outcome.answers else None)
-                fill()  # before writing, so that no worker waits for this process
+                if ended or len(running) < executor.capacity:
+                    fill()  # before writing, so that no worker waits for this process
             finally:
                 store.add(
                     rows,

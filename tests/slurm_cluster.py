@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -160,5 +161,6 @@ def _wait(
 if __name__ == "__main__":
     if reason := unable():
         sys.exit(reason)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # which ends the command and daemons
     with cluster() as environment:
         sys.exit(subprocess.run(sys.argv[1:], env=environment, check=False).returncode)

@@ -14,7 +14,14 @@ from pydantic import Field, SerializerFunctionWrapHandler, field_validator, mode
 
 from scalegrid.search.objective import Limit, Objective, Target
 from scalegrid.spec import GROUPS as SWEEP_GROUPS
-from scalegrid.spec import INDIFFERENCE, SEARCH_SECTION, Parallel, PositiveInt, SweepSpec
+from scalegrid.spec import (
+    INDIFFERENCE,
+    SEARCH_SECTION,
+    Parallel,
+    PositiveInt,
+    SweepSpec,
+    of_other_engines,
+)
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
@@ -173,6 +180,7 @@ def read_spec(path: Path, flags: Mapping[str, Any]) -> SearchSpec:
             raise UserError(f"{path}: search: unknown key {key!r}; {hint}.")
     if whole.get("name") and "name" not in own:
         whole["name"] = f"{whole['name']}-search"
+    own, flags = of_other_engines(own) | own, {**of_other_engines(flags), **flags}
     spec = yaml.build(SearchSpec, {**whole, **own, **flags}, f"{path}: search")
     if "space" in flags or not spec.space.endswith((".yaml", ".yml")):
         return spec

@@ -74,6 +74,7 @@ class Lock:
         file = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             locked = self._locked(file)
+            gone = locked and not self._is(file)
             with _one_thread:
                 self._check_link()
                 if not locked:
@@ -81,7 +82,11 @@ class Lock:
         except BaseException:
             os.close(file)
             raise
+        if gone:  # whoever had it has removed it since: others may lock another file of this name
+            os.close(file)
+            return self.acquire()
         self._file = file
+        return None
 
     def acquire_within(self, seconds: float) -> None:
         """Take the lock as soon as it is free.
@@ -119,6 +124,13 @@ class Lock:
                 return False
             raise
         return True
+
+    def _is(self, file: int) -> bool:
+        """Whether an open file is still the one at the path."""
+        try:
+            return os.path.samestat(os.fstat(file), os.stat(self.path))
+        except FileNotFoundError:
+            return False
 
     def _locked(self, file: int) -> bool:
         """Lock an open file; False where that cannot be done here."""

@@ -81,6 +81,18 @@ def test_a_plain_number_in_yaml_is_flops(folder: Path) -> None:
     assert read_spec(path, {}).objective.target.amount == 60_000
 
 
+def test_another_executor_does_without_the_settings_of_that_in_the_file(tmp_path: Path) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "executor: ray\nray_address: auto\nsearch:\n  executor: slurm\n  slurm: time=3\n"
+    )
+    found = [read_spec(path, flags) for flags in ({}, {"executor": "local"})]
+    assert [(one.executor, one.slurm, one.ray_address) for one in found] == [
+        ("slurm", "time=3", None),
+        ("local", None, None),
+    ]
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [

@@ -139,3 +139,19 @@ def test_of_many_that_take_over_one_gets_it(lock: Lock) -> None:
     for thread in threads:
         thread.join()
     assert len(got) == 1
+
+
+def test_a_file_that_is_removed_while_it_is_locked_is_no_lock(
+    lock: Lock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = fcntl.flock
+
+    def late(file: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", real)
+        lock.path.unlink()
+        real(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    lock.acquire()
+    with pytest.raises(HeldError):
+        Lock(lock.path).acquire()

@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from pickle import PicklingError
+from tempfile import TemporaryDirectory
 from typing import Any, ClassVar
 
 import light_training
@@ -258,3 +259,23 @@ class WorkersContract(ExecutorContract):
             cancelled.cancel()
             assert time.monotonic() - began < 5
             wait_until(lambda: not alive(ran_in(event)))
+
+
+class SharedDiskContract(WorkersContract):
+    """Workers that are talked to by files: each executor has a folder of its own."""
+
+    root: ClassVar[Path]
+    made: ClassVar[int]
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _folders(cls) -> Iterator[None]:
+        with TemporaryDirectory() as name:
+            cls.root, cls.made = Path(name), 0
+            yield
+
+    @classmethod
+    def folder(cls) -> Path:
+        """One that no other executor has."""
+        cls.made += 1
+        return cls.root / str(cls.made)

@@ -10,12 +10,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pandas as pd
 import pytest
 import slurm_cluster
-from executor_contract import FUNCTION, WorkersContract, wait_until
+from executor_contract import FUNCTION, SharedDiskContract, wait_until
 from light_sweep import light_spec, run_light_sweep
 
 from scalegrid.executors.on_slurm import SlurmJobs
@@ -40,21 +39,10 @@ def slurm() -> Iterator[None]:
         yield
 
 
-class TestSlurm(WorkersContract):
-    @pytest.fixture(scope="class", autouse=True)
-    @classmethod
-    def _folders(cls) -> Iterator[None]:
-        with TemporaryDirectory() as name:
-            cls.root, cls.made = Path(name), 0
-            yield
-
-    root: Path
-    made: int
-
+class TestSlurm(SharedDiskContract):
     @classmethod
     def make(cls, workers: int) -> SpoolExecutor:
-        cls.made += 1
-        spec = SweepSpec(results=str(cls.root), name=str(cls.made), executor="slurm")
+        spec = SweepSpec(results=str(cls.folder()), name="jobs", executor="slurm")
         jobs = SlurmJobs(spec, ["cpu"], 3, FUNCTION)
         return SpoolExecutor(jobs.spool, jobs, workers)
 

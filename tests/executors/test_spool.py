@@ -10,12 +10,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from executor_contract import (
     FUNCTION,
-    WorkersContract,
+    SharedDiskContract,
     alive,
     alone,
     events,
@@ -97,21 +96,10 @@ def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.engine
-class TestSpool(WorkersContract):
-    @pytest.fixture(scope="class", autouse=True)
-    @classmethod
-    def _folders(cls) -> Iterator[None]:
-        with TemporaryDirectory() as name:
-            cls.root, cls.made = Path(name), 0
-            yield
-
-    root: Path
-    made: int
-
+class TestSpool(SharedDiskContract):
     @classmethod
     def make(cls, workers: int) -> SpoolExecutor:
-        cls.made += 1
-        spool = cls.root / str(cls.made) / "spool"
+        spool = cls.folder() / "spool"
         return SpoolExecutor(spool, Processes(spool), workers)
 
 

@@ -92,6 +92,7 @@ def run(given: SweepSpec) -> tuple[Any, Notes]:
     return run_sweep(given, display=shown, make_executor=lambda _: InlineExecutor()), shown
 
 
+@pytest.mark.slow
 def test_the_example_segments_by_real_workers(folder: Path) -> None:
     (folder / "segment.py").write_text(CODE)
     for command in COMMANDS.splitlines():

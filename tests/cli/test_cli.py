@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from breadth import some
 from click.testing import CliRunner, Result
 from light_sweep import light_spec, run_light_sweep
 
@@ -197,9 +196,8 @@ def test_plan_draws_the_triangle() -> None:
     assert "pictures/plan.png" in result.stderr
 
 
-@pytest.mark.parametrize(
-    "backend", some(["module://matplotlib_inline.backend_inline", "missing"], 2)
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("backend", ["module://matplotlib_inline.backend_inline", "missing"])
 def test_figures_need_no_backend_of_the_shell(backend: str) -> None:
     """A shell inside a notebook has the first, which may not be installed beside scalegrid."""
     report = ("report", "nano-cifar10-32", "--results", "published", "--output", "page.html")

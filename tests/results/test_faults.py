@@ -176,7 +176,7 @@ def _measured(table: Any) -> list[str]:
     return [name for name in MEASURED if name in table.column_names]
 
 
-@pytest.mark.parametrize(("name", "one_in"), [("tables", 2), ("journal", 6), ("rungs", 9)])
+@pytest.mark.parametrize(("name", "one_in"), [("tables", 3), ("journal", 8), ("rungs", 12)])
 def test_a_fault_at_any_call_loses_nothing(name: str, one_in: int, tmp_path: Path) -> None:
     """Every call, or one in so many, and the kinds in turn."""
     sweeps, kinds = Sweeps(SCENARIOS[name], tmp_path), list(KINDS)

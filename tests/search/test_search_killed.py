@@ -31,7 +31,8 @@ def start(folder: Path, log: Path, settings: str) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="process groups")
-@pytest.mark.parametrize("settings", ["sampling", pytest.param("race", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("settings", ["sampling", "race"])
 def test_a_search_killed_at_random_moments_equals_an_undisturbed_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str
 ) -> None:

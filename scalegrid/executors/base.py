@@ -14,6 +14,9 @@ Event = tuple[str, Epoch] | Outcome
 CLOSED = "the executor is closed"
 """What `Executor.submit` says after `Executor.cancel`."""
 
+STARTS = 3
+"""How often a trial is started that its machine loses; also workers in a row that do not start."""
+
 
 class Executor(Protocol):
     """Runs trials, several at once, in the order in which they are submitted.

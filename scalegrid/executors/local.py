@@ -20,7 +20,7 @@ from multiprocessing.context import SpawnProcess
 from multiprocessing.reduction import ForkingPickler
 from pathlib import Path
 
-from scalegrid.executors.base import CLOSED, Event, Executor
+from scalegrid.executors.base import CLOSED, STARTS, Event, Executor
 from scalegrid.executors.placement import Placement, local_placement
 from scalegrid.executors.trial_log import logged, remove_empty
 from scalegrid.spec import SweepSpec
@@ -34,7 +34,6 @@ KILLED = "worker killed"
 """How the error of a trial begins whose worker was ended from outside."""
 
 _THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-_STARTS = 3  # attempts at starting a worker before giving up
 _CHECK_EVERY = 1.0  # seconds between checks whether the workers are alive
 
 
@@ -248,7 +247,7 @@ class LocalExecutor:
         """Raise UserError if workers die again and again before they are ready."""
         if not dead.ready:
             self._failed_starts += 1
-            if self._failed_starts >= _STARTS:
+            if self._failed_starts >= STARTS:
                 raise UserError(f"worker processes cannot start: {reason}.")
 
 

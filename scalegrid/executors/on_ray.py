@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from scalegrid.data.cache import parts, record_of
-from scalegrid.executors.base import CLOSED, Event, Executor
+from scalegrid.executors.base import CLOSED, STARTS, Event, Executor
 from scalegrid.executors.local import KILLED
 from scalegrid.executors.node import Answer, Job, Lacking, NodeWorker, Order
 from scalegrid.executors.own_code import Own, copied, own_code
@@ -35,7 +35,6 @@ from scalegrid.util import processes
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.version import __version__
 
-_STARTS = 3  # of a trial, and of workers in a row before one is ready
 _PATIENCE = 10.0  # seconds for an address to answer
 _FOLLOW_EVERY = 2.0  # seconds between looks at the size of the cluster
 _LAST_PORT = 2**16 - 1
@@ -464,16 +463,16 @@ class RayExecutor:
         self._start()
         if worker.name is None:
             self._failed_starts += 1
-            if self._failed_starts >= _STARTS:
+            if self._failed_starts >= STARTS:
                 reason = str(error).strip().splitlines()[-1]
                 raise UserError(f"workers cannot start on the Ray cluster: {reason}")
         order = worker.order
         if order is None:
             return []
-        if raised is None and order.starts < _STARTS:
+        if raised is None and order.starts < STARTS:
             self._queue.appendleft(order)
             return []
-        lost = f"{KILLED} with its node, or its process there, {_STARTS} times"
+        lost = f"{KILLED} with its node, or its process there, {STARTS} times"
         return [
             Outcome(
                 trial=order.trial.trial,

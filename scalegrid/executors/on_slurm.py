@@ -24,7 +24,7 @@ from scalegrid.executors.spool_worker import work
 from scalegrid.spec import SweepSpec
 from scalegrid.training.attempt import TRAIN
 from scalegrid.util import disk
-from scalegrid.util.errors import UserError, one_line
+from scalegrid.util.errors import UserError, cannot_write, one_line
 
 WORKERS_BY_DEFAULT = 8
 """Trials at once, where ``workers`` does not say."""
@@ -196,10 +196,7 @@ class SlurmJobs:
         except submitit.core.utils.FailedSubmissionError as error:
             raise UserError(f"the answer of sbatch has no job: {one_line(error)}.") from None
         except OSError as error:
-            raise UserError(
-                f"cannot write to {self._jobs}: {error.strerror or error}; choose another "
-                "--results folder."
-            ) from None
+            raise cannot_write(self._jobs, error) from None
         ids = [str(job.job_id) for job in jobs]
         self._started.update(ids)
         return ids

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
-from scalegrid.executors.base import CLOSED, Event
+from scalegrid.executors.base import CLOSED, STARTS, Event
 from scalegrid.executors.lacking import lacking
 from scalegrid.executors.local import KILLED, was_killed
 from scalegrid.executors.spool import FAILED, WORKERS, Box, Order, Orders, Report
@@ -27,9 +27,6 @@ from scalegrid.util import disk
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import uninterrupted
 from scalegrid.util.version import __version__
-
-STARTS = 3
-"""How often a trial is started whose job ends before it; also jobs in a row that do not start."""
 
 CHECK = 5.0
 """Seconds between two questions for the jobs."""

@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING
 
 from scalegrid.results.loading import SPEC_FILE
 from scalegrid.util import disk
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import UserError, cannot_write
 from scalegrid.util.files import make_missing, remove_made, remove_partial_files, replace_file
 from scalegrid.util.locks import HeldError, Lock
 from scalegrid.util.processes import process_space, runs
@@ -125,7 +125,7 @@ class Heads:
         except BaseException as error:
             remove_made(self._made)
             if isinstance(error, OSError):
-                raise _cannot_write(self.folder, error) from None
+                raise cannot_write(self.folder, error) from None
             raise
         self._pulse.start()
         return self
@@ -194,7 +194,7 @@ class Heads:
         except HeldError as held:
             raise UserError(f"{held}, and run the same command again.") from None
         except OSError as error:
-            raise _cannot_write(self.folder, error) from None
+            raise cannot_write(self.folder, error) from None
 
     def look(self) -> None:
         """See who lives, and remove the files of who does not; with the lock held."""
@@ -254,7 +254,7 @@ class Heads:
             try:
                 replace_file(self.folder / self.name, lambda file: file.write(text), durable=False)
             except OSError as error:
-                raise _cannot_write(self.folder, error) from None
+                raise cannot_write(self.folder, error) from None
             self._written = set(head.claims)
 
     def leave(self) -> None:
@@ -298,12 +298,6 @@ class Heads:
         with suppress(OSError):
             _remove(path)
         return False
-
-
-def _cannot_write(folder: Path, error: OSError) -> UserError:
-    return UserError(
-        f"cannot write to {folder}: {error.strerror or error}; choose another --results folder."
-    )
 
 
 def _content(path: Path) -> bytes:

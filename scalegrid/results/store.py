@@ -42,7 +42,7 @@ from scalegrid.results.schema import (
 )
 from scalegrid.spec import EXTENDABLE_KEYS, SweepSpec
 from scalegrid.util import disk, yaml
-from scalegrid.util.errors import UserError
+from scalegrid.util.errors import UserError, cannot_write
 from scalegrid.util.files import make_missing, remove_made, replace_file
 from scalegrid.util.locks import HeldError, Lock
 
@@ -114,10 +114,7 @@ class Store:
             raise UserError(f"{held}, or choose another --name{self.hint}.") from None
         except OSError as error:
             remove_made(self._made)
-            raise UserError(
-                f"cannot write to {self.folder}: {error.strerror or error}; choose another "
-                "--results folder."
-            ) from None
+            raise cannot_write(self.folder, error) from None
         try:
             self._check_heads()
             self._read()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 _NAMED = 10  # images
 
@@ -38,6 +39,13 @@ def unusable(images: Sequence[ImageError]) -> UserError:
     first = ", ".join(f"{image.name} {image.problem}" for image in images[:_NAMED])
     more = f", and {len(images) - _NAMED} more" if len(images) > _NAMED else ""
     return UserError(f"{len(images)} images cannot be used: {first}{more}; {images[0].remedy}")
+
+
+def cannot_write(folder: Path, error: OSError) -> UserError:
+    """The error for results that cannot be written."""
+    return UserError(
+        f"cannot write to {folder}: {error.strerror or error}; choose another --results folder."
+    )
 
 
 def one_line(error: BaseException) -> str:

@@ -254,6 +254,7 @@ def _train(
     elsewhere: dict[str, Trial] = {}  # that other heads run
     first = FirstTrials(plan, made)
     unusable: list[Outcome] = []  # trials that met an image which cannot be read
+    unstored: list[tuple[Row, Outcome]] = []  # trials that have ended
     trained = 0
 
     def tell(row: Row, flags: Flags | None) -> None:
@@ -290,54 +291,66 @@ def _train(
         recipe = plan.recipe_of(variant)
         return make_trial(plan, variant, wanted.seed, data, recipe, wanted.rung)
 
-    def collect() -> list[tuple[Trial, Outcome]]:
-        """Wait for events; the trials that have ended, with what they came to."""
-        ended = []
+    def collect() -> list[tuple[Row, Outcome]]:
+        """Wait for events; the rows of the trials that have ended, with what they came to."""
+        ended: list[tuple[Row, Outcome]] = []
         idle = elsewhere and len(running) < executor.capacity
         if not running:
             time.sleep(_SOON)
-        for event in executor.collect(timeout=_SOON if idle else HEARTBEAT):
+        patience = _SOON if idle else HEARTBEAT
+        for event in executor.collect(min(patience, store.due_in) if unstored else patience):
             if isinstance(event, Outcome) and event.image:
                 running.pop(event.trial)
                 unusable.append(event)
             elif isinstance(event, Outcome):
-                ended.append((running.pop(event.trial), event))
+                trial = running.pop(event.trial)
+                variant = variants[trial.variant]
+                ended.append((trial_row(trial, variant, event, plan.source.num_train), event))
             else:
                 progress.epoch(*event)
         return ended
 
-    interrupted = False
+    def keep() -> None:
+        """Store the trials that have ended, and show them."""
+        nonlocal trained
+        store.add(
+            [row for row, _ in unstored],
+            [row for _, outcome in unstored for row in history_rows(outcome)],
+            [row for _, outcome in unstored for row in answer_rows(outcome)],
+        )
+        stored = [row for row, _ in unstored]
+        unstored.clear()
+        trained += len(stored)
+        progress.ended(stored)
+        checkpoints.tidy(allocator.wanted)
+        if store.leads:
+            tracking.update()
+
+    interrupted, failure = False, None
     try:
         fill()
         while running or (elsewhere and not first.problem):
             progress.show()
             ended = collect()
-            rows = [
-                trial_row(trial, variants[trial.variant], outcome, plan.source.num_train)
-                for trial, outcome in ended
-            ]
-            try:
-                for row, (_, outcome) in zip(rows, ended, strict=True):
-                    tell(row, outcome.answers.flags if outcome.answers else None)
-                if ended or len(running) < executor.capacity:
-                    fill()  # before writing, so that no worker waits for this process
-            finally:
-                store.add(
-                    rows,
-                    [row for _, outcome in ended for row in history_rows(outcome)],
-                    [row for _, outcome in ended for row in answer_rows(outcome)],
-                )
-                trained += len(rows)
-                for row in rows:
-                    progress.ended(row)
-                checkpoints.tidy(allocator.wanted)
-                if store.leads:
-                    tracking.update()
+            unstored += ended
+            for row, outcome in ended:
+                tell(row, outcome.answers.flags if outcome.answers else None)
+            if ended or len(running) < executor.capacity:
+                fill()  # before writing, so that no worker waits for this process
+            if not (unstored and running) or store.due_in <= 0:
+                keep()
             if unusable:
                 raise stopped(unusable[0], plan.source)
     except KeyboardInterrupt:
         ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
         interrupted = True
+    except UserError as error:
+        failure = error
+    try:
+        if unstored:
+            keep()
+        if failure:
+            raise failure
     except UserError as error:
         progress.fail(str(error))
         raise

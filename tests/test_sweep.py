@@ -570,7 +570,10 @@ def test_a_sweep_may_run_outside_the_main_thread(results: Path) -> None:
     assert outcomes[0].finished == 4
 
 
-def test_a_race_gives_more_trials_to_the_better_until_its_limit(results: Path) -> None:
+def test_a_race_gives_more_trials_to_the_better_until_its_limit(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "together", 0.0)
     shown = Recorder()
     outcome = run_light_sweep(light_spec(results, max_trials=12, confidence=0.999), display=shown)
     assert (outcome.trained, outcome.exit_status) == (12, 0)
@@ -585,6 +588,43 @@ def test_a_race_gives_more_trials_to_the_better_until_its_limit(results: Path) -
     assert certainties[:4] == [None] * 4
     assert all(0 <= p <= 1 for p in certainties[-4:] if p is not None)
     assert certainties[-1] is not None
+
+
+def test_trials_that_end_within_moments_are_stored_together(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Store, "together", 1e9)
+    commits: list[int] = []
+
+    def add(store: Store, rows: Any, *others: Any) -> None:
+        real(store, rows, *others)
+        commits.append(len(rows))
+
+    real = Store.add
+    monkeypatch.setattr(Store, "add", add)
+    shown = Recorder()
+    run_light_sweep(light_spec(results, candidates=6, seeds=2), display=shown)
+    assert commits == [1, 11], "the first does not wait, nor does the last"
+    assert [status.ended for _, status in shown.trials] == list(range(1, 13))
+    assert len(load_sweep(None, results).trials) == 12
+
+
+def test_what_waits_to_be_stored_is_stored_where_a_sweep_is_interrupted(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Tired(InlineExecutor):
+        def submit(self, trial: Trial) -> None:
+            if trial.seed == 1:
+                raise KeyboardInterrupt
+            super().submit(trial)
+
+    monkeypatch.setattr(Store, "together", 1e9)
+    outcome = run_light_sweep(
+        light_spec(results, candidates=6, seeds=2),
+        make_executor=lambda _: Tired(function="light_training:train"),
+    )
+    assert (outcome.exit_status, outcome.finished) == (130, 6)
+    assert len(load_sweep(None, results).trials) == 6
 
 
 def test_a_race_goes_on_where_it_was(tmp_path: Path) -> None:

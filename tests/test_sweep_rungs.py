@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pandas as pd
 import pytest
@@ -17,7 +18,7 @@ from scalegrid.executors import InlineExecutor
 from scalegrid.executors.base import Event
 from scalegrid.progress.display import Ended, Silence
 from scalegrid.progress.status import Status
-from scalegrid.results import load_sweep
+from scalegrid.results import Store, load_sweep
 from scalegrid.results.schema import MEASURED
 from scalegrid.spec import SweepSpec
 from scalegrid.training.trial import Trial
@@ -114,7 +115,8 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
         kept.append(len(files(results)))
 
     display = Notes()
-    outcome = run(results, submitted=look, display=display)
+    with mock.patch.object(Store, "together", 0.0):
+        outcome = run(results, submitted=look, display=display)
     return SimpleNamespace(
         results=results, outcome=outcome, trials=trials, kept=kept, display=display
     )

@@ -37,6 +37,9 @@ OTHERS = 0.3
 SILENCE = 300.0
 """Seconds after which a job is given up that is said to run, and of which nothing is heard."""
 
+KEPT = 1.0
+"""Seconds for which outcomes that were returned are kept, at least."""
+
 _MISSES = 2  # questions in a row to which a job is not named, before it has ended
 _GOODBYE = 3.0  # seconds for workers to leave before their files are removed
 
@@ -119,7 +122,8 @@ class SpoolExecutor:
     """Runs trials in jobs, each of which trains ``slots`` at once.
 
     Jobs that end are replaced as long as there are trials for them. The outcomes that a call of
-    `collect` returns are kept in the spool until the next call.
+    `collect` returns are kept in the spool for `KEPT` seconds, and until the next call: a caller
+    stores them meanwhile.
 
     Args:
         spool: the folder for files of head and workers; what an executor before left there is used.
@@ -139,7 +143,9 @@ class SpoolExecutor:
         self._workers: dict[str, _Worker] = {}
         self._found: dict[str, str] = {}  # tokens of before, by trial, that no one asked for yet
         self._ready: list[Event] = []
-        self._returned: set[str] = set()  # tokens whose outcomes the caller has
+        self._returned: dict[
+            str, float
+        ] = {}  # tokens whose outcomes the caller has, and since when
         self._untouched = False  # whether an executor before left something, and nobody asked yet
         self._failed_starts = 0
         self._checked = self._active = time.monotonic()
@@ -362,7 +368,7 @@ class SpoolExecutor:
         """The epochs that are not yet told, and the outcome."""
         outcome: Outcome = pickle.loads(worker.ended[token])
         work = self._running.pop(token)
-        self._returned.add(token)
+        self._returned[token] = time.monotonic()
         return [*_told(work, outcome.history), outcome]
 
     def _lose(self, worker: _Worker, how: str) -> Iterator[Event]:
@@ -424,13 +430,16 @@ class SpoolExecutor:
 
     def _forget_returned(self) -> None:
         """The caller has stored what it was given: it need not be kept any longer."""
-        if not self._returned:
+        past = time.monotonic() - KEPT
+        stored = {token for token, since in self._returned.items() if since < past}
+        if not stored:
             return
         for worker in list(self._workers.values()):
-            for token in self._returned & worker.orders.keys():
+            for token in stored & worker.orders.keys():
                 del worker.orders[token]  # in its file with the next order
             self._drop_if_done(worker)
-        self._returned.clear()
+        for token in stored:
+            del self._returned[token]
 
     def _drop_if_done(self, worker: _Worker) -> None:
         if worker.missed >= _MISSES and not worker.orders:

@@ -140,16 +140,20 @@ class Progress:
             f"{shown.rung}×, since it has no checkpoint of a rung below; others may be, too."
         )
 
-    def ended(self, row: Mapping[str, Any]) -> None:
-        """A running trial has ended and is stored as ``row``."""
-        del self._running[row["trial"]]
-        self._count(row)
+    def ended(self, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Running trials have ended and are stored as ``rows``."""
         metric = self._plan.spec.metric
-        worth = self._value(row) if row["status"] == "finished" else None
-        worth = worth if worth is not None and isfinite(worth) else None
-        name, seed, rung = self._labels[row["variant"]], row["seed"], row["rung"]
-        ended = Ended(name, seed, worth, row["error"], row["seconds"], metric, rung)
-        self._display.ended(ended, self.status("running"))
+        left = None
+        for row in rows:
+            del self._running[row["trial"]]
+            self._count(row)
+            worth = self._value(row) if row["status"] == "finished" else None
+            worth = worth if worth is not None and isfinite(worth) else None
+            name, seed, rung = self._labels[row["variant"]], row["seed"], row["rung"]
+            ended = Ended(name, seed, worth, row["error"], row["seconds"], metric, rung)
+            status = self.status("running", left)
+            left = status.seconds_left  # takes long to compute, and is the same for all of them
+            self._display.ended(ended, status)
 
     def heard(self, row: Mapping[str, Any]) -> None:
         """Another head has stored a trial."""
@@ -195,8 +199,11 @@ class Progress:
         cancelled = spec.executor == "slurm" and status.state != "finished"
         return closing_note(status, spec.folder) + " Its Slurm jobs are cancelled." * cancelled
 
-    def status(self, state: State) -> Status:
-        """The sweep now; trials that run in a state other than ``running`` have been given up."""
+    def status(self, state: State, seconds_left: float | None = None) -> Status:
+        """The sweep now; trials that run in a state other than ``running`` have been given up.
+
+        ``seconds_left`` is given where it has just been computed.
+        """
         remaining = Counter(self._allocator.remaining())
         remaining.update((one.variant, one.rung) for one in self._elsewhere[0])
         running = state == "running"
@@ -204,13 +211,15 @@ class Progress:
             given_up = (underway.shown for underway in self._running.values())
             remaining.update((one.variant, one.rung) for one in given_up)
         shown = tuple(underway.shown for underway in self._running.values()) if running else ()
+        if running and seconds_left is None:
+            seconds_left = self._seconds_left(remaining)
         return Status(
             name=str(self._plan.spec.name),
             state=state,
             finished=self._finished,
             failed=self._failed,
             total=self._finished + self._failed + len(shown) + round(sum(remaining.values())),
-            seconds_left=self._seconds_left(remaining) if running else None,
+            seconds_left=seconds_left,
             best=self._best,
             certainty=self._allocator.certainty,
             running=shown,

@@ -88,6 +88,9 @@ class Store:
     every: ClassVar[float] = 2.0
     """Seconds between two tables at least; trials that end meanwhile go to the journal."""
 
+    together: ClassVar[float] = 0.25
+    """Seconds between two commits of a run; trials that end meanwhile are stored together."""
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.stored: Stored | None = None
@@ -98,6 +101,7 @@ class Store:
         self._written = self._journalled = 0  # trials in the tables, and in the journal
         self._known: list[Rows] | None = None  # what is in short tables, and in their journal
         self._folded = -math.inf  # when the tables were written, in monotonic time
+        self._added = -math.inf  # when trials were added
         self._made: list[Path] = []  # folders that were not there before, outermost first
 
     def __enter__(self) -> Self:
@@ -220,6 +224,15 @@ class Store:
         if journals(self.folder) or not (self.folder / TRIALS_FILE).exists():
             self._write()  # from now on the absence of the table is a loss
 
+    @property
+    def due_in(self) -> float:
+        """Seconds until the next commit, at most; 0 or less where it may come now.
+
+        A sweep whose trials end within moments would otherwise spend its time on commits. Those
+        that a kill finds waiting are trained again: so much work, at most.
+        """
+        return self.together - (time.monotonic() - self._added)
+
     def add(
         self, trials: Sequence[Row], history: Sequence[Row], answers: Sequence[Row] = ()
     ) -> None:
@@ -239,6 +252,8 @@ class Store:
             self._journalled = journalled
             if self._known is not None:
                 self._known += rows
+        if trials:
+            self._added = time.monotonic()
 
     def _due(self, journalled: int) -> bool:
         """Whether the tables are to be written again rather than have a journal so long."""

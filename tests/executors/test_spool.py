@@ -363,7 +363,10 @@ def ordered(one: SpoolExecutor, box: Box) -> list[str]:
     return [order.token for order in box.all()[0].trials]
 
 
-def test_late_and_repeated_outcomes_are_ignored(tmp_path: Path) -> None:
+def test_late_and_repeated_outcomes_are_ignored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool_executor, "KEPT", 1e9)
     end = Outcome("none-0", "finished", alone(trial("none")))
     with played(tmp_path / "spool") as (one, box):
         one.submit(trial("none"))
@@ -381,6 +384,15 @@ def test_late_and_repeated_outcomes_are_ignored(tmp_path: Path) -> None:
             expected = [("none-0", end.history[1]), end] if beat == 2 else []
             assert one.collect(timeout=0.1) == expected
         one.submit(trial("none", 1))
+        [kept, last] = ordered(one, box)
+        assert kept == other  # the head may not have stored it yet
+        monkeypatch.setattr(spool_executor, "KEPT", 0.0)
+        box.write(
+            Report("second", "node6", 4, ended={last: pickle.dumps(replace(end, trial="none-1"))})
+        )
+        assert len(one.collect(timeout=1.0)) == 3
+        assert one.collect(timeout=0.1) == []
+        one.submit(trial("none", 2))
         assert len(ordered(one, box)) == 1  # what was taken in is withdrawn
 
 

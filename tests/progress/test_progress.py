@@ -87,7 +87,7 @@ def test_a_trial_is_counted_from_start_to_end(plan: Any) -> None:
     name = label(plan.variants[3])
     assert (running.label, running.seed, running.epoch, running.epochs) == (name, 3, 1, 4)
     assert running.images_per_second == 250.0
-    one.ended(row(started))
+    one.ended([row(started)])
     ((ended, status),) = display.seen
     assert (ended.label, ended.seed, ended.value, ended.error) == (name, 3, 0.7, None)
     assert (status.finished, status.total, status.running) == (1, 3, ())
@@ -142,7 +142,7 @@ def test_a_failed_trial_is_never_the_best(plan: Any) -> None:
     one = progress(plan, display=display)
     started = trial(plan, A)
     one.started(started)
-    one.ended({**failure(A, 0, "reason"), "trial": started.trial})
+    one.ended([{**failure(A, 0, "reason"), "trial": started.trial}])
     assert one.status("finished").best is None
     assert [(ended.value, ended.error) for ended, _ in display.seen] == [(None, "reason")]
 
@@ -237,7 +237,7 @@ def test_recalled_epochs_are_done_at_once_and_do_not_set_the_pace(plan: Any) -> 
     assert one.pace.measured == pytest.approx(2 * rate)
     assert one.status("running").seconds_left == pytest.approx(10 * 8, abs=0.5)
     assert not display.notes
-    one.ended({**row(started), "rung": 3})
+    one.ended([{**row(started), "rung": 3}])
     ((ended, status),) = display.seen
     assert ended.rung == 3
     assert (status.finished, status.best) == (1, None), "longer trials are not compared with brief"

@@ -30,11 +30,12 @@ if TYPE_CHECKING:
     from scalegrid.importing import import_trials
     from scalegrid.plan import Plan, Variant, make_plan
     from scalegrid.results import SweepTables, load_sweep
+    from scalegrid.rounds import SweepOutcome
     from scalegrid.search.run import SearchOutcome, run_search
     from scalegrid.search.spec import SearchSpec
     from scalegrid.search.tables import SearchTables, load_search
     from scalegrid.spec import Recipe, SweepSpec
-    from scalegrid.sweep import SweepOutcome, run_sweep
+    from scalegrid.sweep import run_sweep
     from scalegrid.training import TrainerTrial
     from scalegrid.util.errors import UserError
 
@@ -49,7 +50,7 @@ _ROOMS = {
     "SearchOutcome": "search.run",
     "SearchSpec": "search.spec",
     "SearchTables": "search.tables",
-    "SweepOutcome": "sweep",
+    "SweepOutcome": "rounds",
     "SweepSpec": "spec",
     "SweepTables": "results",
     "TrainerTrial": "training",

@@ -1,4 +1,4 @@
-"""The run: resolve, plan, lock, check, replay; then collect, tell, fill, store and show until done.
+"""The run: resolve, plan, lock, check, replay; then train round after round until done (`rounds`).
 
 A sweep can be stopped or killed at any moment and run again: a trial that has a row in the table is
 done. A failed trial whose worker was killed is tried again on the next run, since that says nothing
@@ -7,87 +7,50 @@ about the trial; a trial that diverged or raised would do so again, and stays as
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import dataclass, replace
-from math import ceil, isfinite
+from dataclasses import replace
+from math import ceil
 from operator import itemgetter
 from pathlib import Path
 
 from scalegrid import baselines
-from scalegrid.allocation import Allocator, Ask, Result, make_allocator
-from scalegrid.analysis import not_measured, others, value
-from scalegrid.analysis.observations import Flags
+from scalegrid.allocation import Allocator, make_allocator
 from scalegrid.data import EMBEDDED, CachedData, prepare, since
 from scalegrid.executors import (
     SPOOL,
-    Executor,
     MakeExecutor,
     Placement,
     decoders,
     executor_for,
     placement_for,
     remove_spool,
-    stopped,
     was_killed,
 )
 from scalegrid.figures import draw
-from scalegrid.plan import Plan, make_plan, make_trial, open_data, resolve
+from scalegrid.plan import Plan, make_plan, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
-from scalegrid.progress.first_trials import FirstTrials
 from scalegrid.progress.hours import check_hours, within_hours
-from scalegrid.progress.progress import HEARTBEAT
 from scalegrid.progress.rate import can_be_timed, machine_rate, rate_of, remember_rate, stored_rate
-from scalegrid.progress.status import State, read_status, write_finished
+from scalegrid.progress.status import read_status, write_finished
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.checkpoints import (
     CHECKPOINTS,
-    KeptCheckpoints,
     check_disk,
     remove_checkpoints,
 )
 from scalegrid.results.heads import Heads
 from scalegrid.results.joined import JoinedStore
 from scalegrid.results.journal import journals
-from scalegrid.results.rows import answer_rows, history_rows, trial_row, variant_rows
+from scalegrid.results.rows import variant_rows
 from scalegrid.results.schema import Row
+from scalegrid.rounds import Rounds, SweepOutcome, tell
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.track import Tracking
-from scalegrid.training.trial import Outcome, Trial
 from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import partial_files
-from scalegrid.util.processes import ignore_interruptions, stoppable
-
-_SOON = 0.1
-"""Seconds between looks at what other heads do, while a worker here has nothing to do."""
-
-
-@dataclass(frozen=True)
-class SweepOutcome:
-    """How a run of a sweep ended.
-
-    ``trained`` trials ended in this run. Of all trials of the planned variants, ``finished`` have
-    finished and ``failed`` have failed. ``problem`` says why nothing but the baseline was trained.
-    """
-
-    name: str
-    folder: Path
-    trained: int = 0
-    finished: int = 0
-    failed: int = 0
-    interrupted: bool = False
-    problem: str | None = None
-
-    @property
-    def exit_status(self) -> int:
-        """130: interrupted; 4: the baseline does not learn; 3: some trials failed; else 0."""
-        if self.interrupted:
-            return 130
-        if self.problem:
-            return 4
-        return 3 if self.failed else 0
+from scalegrid.util.processes import stoppable
 
 
 def run_sweep(
@@ -195,7 +158,8 @@ def _run(
             if spec.rates != "same" and store.stored is None:
                 plan = Tuning(plan, data, store, executor, display).tuned()
             store.start(plan.spec, planned, plan.source.fingerprint, plan.source.skipped)
-            outcome = _train(plan, data, store, made, allocator, executor, progress, tracking)
+            rounds = Rounds(plan, data, store, made, allocator, executor, progress, tracking)
+            outcome = rounds.to_the_end()
         finally:
             executor.cancel()
     if measure_rate and progress.pace.measured is not None:
@@ -232,137 +196,6 @@ def _data(plan: Plan, display: Display) -> CachedData:
         [variant.resolution for variant in plan.variants],
         workers=decoders(plan.spec),
         progress=display.preparing,
-    )
-
-
-def _train(
-    plan: Plan,
-    data: CachedData,
-    store: Store,
-    made: Sequence[Row],
-    allocator: Allocator,
-    executor: Executor,
-    progress: Progress,
-    tracking: Tracking,
-) -> SweepOutcome:
-    """Ask, submit, collect, tell and store, to the end, an interruption, or a poor baseline."""
-    spec = plan.spec
-    checkpoints = KeptCheckpoints(plan, data.fingerprint, shared=store.shared)
-    checkpoints.tidy(allocator.wanted)
-    variants = {variant.variant: variant for variant in plan.variants}
-    running: dict[str, Trial] = {}
-    elsewhere: dict[str, Trial] = {}  # that other heads run
-    first = FirstTrials(plan, made)
-    unusable: list[Outcome] = []  # trials that met an image which cannot be read
-    unstored: list[tuple[Row, Outcome]] = []  # trials that have ended
-    trained = 0
-
-    def tell(row: Row, flags: Flags | None) -> None:
-        first.take(row)
-        _tell(allocator, row, spec, variants[row["variant"]].flops_ratio, flags)
-
-    def fill() -> None:
-        """Hear of other heads; give idle workers trials, unless the baseline shows no use in it."""
-        with store.turn() as news:
-            for row, flags in news:
-                if row["variant"] in variants and row["trial"] not in running:
-                    elsewhere.pop(row["trial"], None)
-                    tell(row, flags)
-                    progress.heard(row)
-            waiting = [*elsewhere.values()]  # for one of these the other head may have died
-            while not (unusable or first.problem) and len(running) < executor.capacity:
-                trial = waiting.pop(0) if waiting else ask()
-                if trial is None:
-                    break
-                if not store.claim(trial.trial):
-                    elsewhere[trial.trial] = trial
-                    continue
-                elsewhere.pop(trial.trial, None)
-                trial = checkpoints.lend(trial, allocator.wanted)
-                running[trial.trial] = trial
-                progress.started(trial)
-                executor.submit(trial)
-        progress.elsewhere(elsewhere.values(), store.elsewhere)
-
-    def ask() -> Trial | None:
-        if (wanted := allocator.ask()) is None:
-            return None
-        variant = variants[wanted.variant]
-        recipe = plan.recipe_of(variant)
-        return make_trial(plan, variant, wanted.seed, data, recipe, wanted.rung)
-
-    def collect() -> list[tuple[Row, Outcome]]:
-        """Wait for events; the rows of the trials that have ended, with what they came to."""
-        ended: list[tuple[Row, Outcome]] = []
-        idle = elsewhere and len(running) < executor.capacity
-        if not running:
-            time.sleep(_SOON)
-        patience = _SOON if idle else HEARTBEAT
-        for event in executor.collect(min(patience, store.due_in) if unstored else patience):
-            if isinstance(event, Outcome) and event.image:
-                running.pop(event.trial)
-                unusable.append(event)
-            elif isinstance(event, Outcome):
-                trial = running.pop(event.trial)
-                variant = variants[trial.variant]
-                ended.append((trial_row(trial, variant, event, plan.source.num_train), event))
-            else:
-                progress.epoch(*event)
-        return ended
-
-    def keep() -> None:
-        """Store the trials that have ended, and show them."""
-        nonlocal trained
-        store.add(
-            [row for row, _ in unstored],
-            [row for _, outcome in unstored for row in history_rows(outcome)],
-            [row for _, outcome in unstored for row in answer_rows(outcome)],
-        )
-        stored = [row for row, _ in unstored]
-        unstored.clear()
-        trained += len(stored)
-        progress.ended(stored)
-        checkpoints.tidy(allocator.wanted)
-        if store.leads:
-            tracking.update()
-
-    interrupted, failure = False, None
-    try:
-        fill()
-        while running or (elsewhere and not first.problem):
-            progress.show()
-            ended = collect()
-            unstored += ended
-            for row, outcome in ended:
-                tell(row, outcome.answers.flags if outcome.answers else None)
-            if ended or len(running) < executor.capacity:
-                fill()  # before writing, so that no worker waits for this process
-            if not (unstored and running) or store.due_in <= 0:
-                keep()
-            if unusable:
-                raise stopped(unusable[0], plan.source)
-    except KeyboardInterrupt:
-        ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
-        interrupted = True
-    except UserError as error:
-        failure = error
-    try:
-        if unstored:
-            keep()
-        if failure:
-            raise failure
-    except UserError as error:
-        progress.fail(str(error))
-        raise
-    problem = None if interrupted else first.problem
-    state: State = "interrupted" if interrupted else "stopped" if problem else "finished"
-    with store.leaving() as last:
-        if state == "finished" and last:
-            remove_checkpoints(spec.folder)
-            remove_spool(spec.folder)  # where it went on without the jobs of a run before
-        status = progress.close(state, problem)
-    return SweepOutcome(
-        status.name, spec.folder, trained, status.finished, status.failed, interrupted, problem
     )
 
 
@@ -506,30 +339,8 @@ def _replay(
     ratios = {row["variant"]: row["flops_ratio"] for row in planned}
     answers = stored.answered if stored and spec.racing else {}  # nothing else looks at them
     for row in made:
-        _tell(allocator, row, spec, ratios[row["variant"]], answers.get(row["trial"]))
+        tell(allocator, row, spec, ratios[row["variant"]], answers.get(row["trial"]))
     return allocator
-
-
-def _tell(
-    allocator: Allocator, row: Row, spec: SweepSpec, flops_ratio: float, flags: Flags | None
-) -> None:
-    """Tell an allocator a trial: its value, other metrics and answers; or that it failed.
-
-    Raises:
-        UserError: a trial of before lacks the metric.
-    """
-    ask = Ask(row["variant"], row["seed"], row["rung"])
-    if row["status"] == "finished":
-        worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
-        if not isfinite(worth) and spec.trainer is None:
-            raise UserError(not_measured(spec.metric))
-        if not isfinite(worth):  # of a trainer that does not give this figure
-            allocator.tell(ask, None)
-            return
-        flags = flags if spec.metric == "top1" else None  # answers are top-1's, as in `recommend`
-        allocator.tell(ask, Result(worth, others(row, spec.metric), flags, row["device"]))
-    else:
-        allocator.tell(ask, None)
 
 
 def _needed(placement: Placement, spec: SweepSpec, allocator: Allocator) -> Placement:

@@ -19,8 +19,9 @@ from scalegrid.cost.table import Costs
 from scalegrid.executors import InlineExecutor, LocalExecutor, Placement
 from scalegrid.plan import Plan, Variant, open_data, resolve
 from scalegrid.progress.display import Lines
+from scalegrid.rounds import SweepOutcome
 from scalegrid.spec import SweepSpec
-from scalegrid.sweep import SweepOutcome, run_sweep
+from scalegrid.sweep import run_sweep
 
 TRAIN_IMAGES, VAL_IMAGES, BATCH = 64, 32, 32
 

@@ -10,7 +10,18 @@ import pytest
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "scalegrid"
 ROOMS = (  # top first: a room imports those further down alone
-    *("__main__", "cli", "sweep", "tuning", "importing", "report", "figures", "track", "family"),
+    *(
+        "__main__",
+        "cli",
+        "sweep",
+        "rounds",
+        "tuning",
+        "importing",
+        "report",
+        "figures",
+        "track",
+        "family",
+    ),
     "search",
     *(
         "progress",

@@ -19,8 +19,9 @@ from scalegrid.family.start import start
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.results.extension import Extension, extend
 from scalegrid.results.schema import MEASURED
+from scalegrid.rounds import SweepOutcome
 from scalegrid.spec import SweepSpec
-from scalegrid.sweep import SweepOutcome, run_sweep
+from scalegrid.sweep import run_sweep
 from scalegrid.training.trial import Trial
 from scalegrid.util.errors import UserError
 

@@ -31,8 +31,9 @@ from scalegrid.progress.status import read_status
 from scalegrid.results import load_sweep
 from scalegrid.results.heads import Heads
 from scalegrid.results.schema import MEASURED
+from scalegrid.rounds import SweepOutcome
 from scalegrid.spec import SweepSpec
-from scalegrid.sweep import SweepOutcome, run_sweep
+from scalegrid.sweep import run_sweep
 from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.errors import UserError
 
@@ -119,7 +120,7 @@ def test_a_head_that_asks_for_other_trials_is_refused_until_it_is_alone(tmp_path
                 run_sweep(light_spec(tmp_path, **{"candidates": 4, **other}), join=True)
 
     spec = light_spec(tmp_path, candidates=4)
-    with mock.patch("scalegrid.sweep.FirstTrials.take", meet):
+    with mock.patch("scalegrid.rounds.FirstTrials.take", meet):
         assert run_light_sweep(spec, join=True).trained == 4
     assert run_light_sweep(spec.model_copy(update={"seeds": 2}), join=True).trained == 4
 
@@ -132,7 +133,7 @@ def test_a_head_knows_the_workers_of_the_others(tmp_path: Path) -> None:
         another.look()
         found.extend(head.workers for head in another.others)
 
-    with mock.patch("scalegrid.sweep.FirstTrials.take", look):
+    with mock.patch("scalegrid.rounds.FirstTrials.take", look):
         run_light_sweep(light_spec(tmp_path, workers=2), join=True)
     assert set(found) == {2}
 

@@ -15,7 +15,7 @@ from scalegrid.cli.main import main
 from scalegrid.executors import InlineExecutor
 from scalegrid.progress.status import read_status
 from scalegrid.results import load_sweep
-from scalegrid.sweep import SweepOutcome
+from scalegrid.rounds import SweepOutcome
 from scalegrid.training.trial import Trial
 from scalegrid.util.errors import UserError
 

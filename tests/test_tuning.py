@@ -18,8 +18,9 @@ from scalegrid.cli.main import main
 from scalegrid.executors import KILLED, InlineExecutor
 from scalegrid.plan import resolve
 from scalegrid.results import load_sweep, read_stored
+from scalegrid.rounds import SweepOutcome
 from scalegrid.spec import SweepSpec
-from scalegrid.sweep import SweepOutcome, run_sweep
+from scalegrid.sweep import run_sweep
 from scalegrid.training.trial import Trial
 from scalegrid.util.errors import UserError
 

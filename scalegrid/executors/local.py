@@ -166,8 +166,9 @@ class LocalExecutor:
         while self._queue or any(worker.trial for worker in self._workers):
             left = _CHECK_EVERY if deadline is None else deadline - time.monotonic()
             sources = [s for w in self._workers for s in (w.pipe, w.process.sentinel)]
-            wait(sources, max(0.0, min(left, _CHECK_EVERY)))
-            for worker in list(self._workers):
+            ready = set(wait(sources, max(0.0, min(left, _CHECK_EVERY))))
+            spoke = [w for w in self._workers if w.pipe in ready or w.process.sentinel in ready]
+            for worker in spoke or list(self._workers):
                 events += self._receive(worker)
             self._assign()
             if events or (deadline is not None and time.monotonic() >= deadline):

@@ -236,7 +236,21 @@ def _check_answers(address: str | None) -> None:
                 f"--ray-address {address}: give auto, on a machine of the cluster, or HOST:PORT; "
                 "Ray's client (ray://) is not supported."
             )
-        socket.create_connection((host.strip("[]"), int(port)), _PATIENCE).close()
+        with socket.create_connection((host.strip("[]"), int(port)), _PATIENCE) as server:
+            if not _speaks_grpc(server):
+                raise OSError("what answers there is no Ray")
+
+
+def _speaks_grpc(server: socket.socket) -> bool:
+    """Whether a server begins as those of HTTP/2 do, with a SETTINGS frame (RFC 9113, 3.4)."""
+    if os.environ.get("RAY_USE_TLS", "0") != "0":
+        return True  # encrypted, so it cannot be seen
+    nothing = bytes(3) + b"\x04" + bytes(5)  # a SETTINGS frame without settings
+    try:
+        server.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + nothing)
+        return server.recv(9, socket.MSG_WAITALL)[3:4] == b"\x04"
+    except OSError:
+        return False
 
 
 def _places(resources: Mapping[str, float], need: Mapping[str, float]) -> int:

@@ -6,8 +6,10 @@ import os
 import platform
 import re
 import shutil
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -286,6 +288,22 @@ net.resolution = 32
 def test_an_address_without_a_cluster_is_one_sentence(address: str, words: str) -> None:
     with pytest.raises(UserError, match=f"^--ray-address {address}: .*{words}"):
         Cluster(address)
+
+
+def test_a_server_that_is_no_ray_is_one_sentence() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        host, port = server.getsockname()
+
+        def answer() -> None:
+            with server.accept()[0] as client:
+                client.recv(100)
+                client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with pytest.raises(UserError, match=f"^--ray-address {host}:{port}: .* is no Ray"):
+            Cluster(f"{host}:{port}")
+        thread.join()
 
 
 def test_the_commands_of_the_documentation_run(nodes: Any, tmp_path: Path) -> None:

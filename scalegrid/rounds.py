@@ -159,9 +159,10 @@ class Rounds:
     def _fill(self) -> None:
         """Hear of other heads; give idle workers trials, unless the baseline shows no use in it."""
         running, elsewhere = self._running, self._elsewhere
+        in_hand = running.keys() | {row["trial"] for row, _ in self._unstored}
         with self._store.turn() as news:
             for row, flags in news:
-                if row["variant"] in self._variants and row["trial"] not in running:
+                if row["variant"] in self._variants and row["trial"] not in in_hand:
                     elsewhere.pop(row["trial"], None)
                     self._tell(row, flags)
                     self._progress.heard(row)

@@ -26,15 +26,16 @@ import pytest
 from light_sweep import light, light_spec, run_light_sweep
 from light_training import epoch_of
 
-from scalegrid.executors import InlineExecutor
+from scalegrid.executors import Event, InlineExecutor
 from scalegrid.progress.status import read_status
-from scalegrid.results import load_sweep
+from scalegrid.results import load_sweep, read_stored
 from scalegrid.results.heads import Heads
+from scalegrid.results.joined import JoinedStore
 from scalegrid.results.schema import MEASURED
 from scalegrid.rounds import SweepOutcome
 from scalegrid.spec import SweepSpec
 from scalegrid.sweep import run_sweep
-from scalegrid.training.trial import Epoch, Trial
+from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util.errors import UserError
 
 TESTS = Path(__file__).parent
@@ -96,6 +97,34 @@ def test_two_heads_make_each_trial_once_and_leave_what_one_leaves(
     assert status is not None
     assert (status.state, status.ended) == ("finished", sum(made))
     assert_as_undisturbed(tmp_path / "two", tmp_path / "one", **settings)
+
+
+def test_a_trial_that_another_has_stored_meanwhile_counts_once(tmp_path: Path) -> None:
+    """As where a head is suspended for so long that the others take it for dead."""
+    settings: dict[str, Any] = {"candidates": 4}
+    run_light_sweep(light_spec(tmp_path / "one", **settings))
+    made = read_stored(tmp_path / "one" / NAME)
+    assert made is not None
+    tables = (made.trials, made.history, made.answers)
+
+    class Suspended(InlineExecutor):
+        """By the time it hears of a trial, another head has stored it."""
+
+        def collect(self, timeout: float | None = None) -> list[Event]:
+            events = super().collect(timeout)
+            ended = [event.trial for event in events if isinstance(event, Outcome)]
+            with Heads(tmp_path / "two" / NAME) as another, JoinedStore(another) as store:
+                rows = ([row for row in one.to_pylist() if row["trial"] in ended] for one in tables)
+                store.add(*rows)
+            return events
+
+    outcome = run_light_sweep(
+        light_spec(tmp_path / "two", **settings),
+        make_executor=lambda _placement: Suspended(function="light_training:train"),
+        join=True,
+    )
+    assert (outcome.finished, len(load_sweep(NAME, tmp_path / "two").trials)) == (4, 4)
+    assert_as_undisturbed(tmp_path / "two", tmp_path / "three", **settings)
 
 
 def test_a_baseline_that_does_not_learn_is_trained_once_and_stops_all(

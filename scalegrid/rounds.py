@@ -100,37 +100,39 @@ class Rounds:
         Raises:
             UserError: rows cannot be written, or a trial met an image that cannot be read.
         """
-        interrupted, failure = False, None
+        interrupted = False
+        try:
+            self._train()
+        except KeyboardInterrupt:
+            interrupted = True
+        except UserError as error:
+            self._progress.fail(str(error))
+            raise
+        return self._close(interrupted)
+
+    def _train(self) -> None:
+        """Train until nothing is left; what has ended is stored whatever stops that."""
         try:
             self._checkpoints.tidy(self._allocator.wanted)
             self._fill()
             while self._running or (self._elsewhere and not self._first.problem):
                 self._progress.show()
                 self._round()
-        except KeyboardInterrupt:
-            ignore_interruptions()  # a second Ctrl-C waits for the first; a second or two is left
-            interrupted = True
-        except UserError as error:
-            failure = error
-        try:
+        except BaseException as error:
+            if isinstance(error, KeyboardInterrupt):
+                ignore_interruptions()  # a second one waits for the first; seconds are left
             if self._unstored:
-                self._keep()
-            if failure:
-                raise failure
-        except UserError as error:
-            self._progress.fail(str(error))
+                self._store_ended()
             raise
-        return self._close(interrupted)
 
     def _round(self) -> None:
         ended, unusable = self._collect()
-        self._unstored += ended
         for row, outcome in ended:
             self._tell(row, outcome.answers.flags if outcome.answers else None)
         if not unusable and (ended or len(self._running) < self._executor.capacity):
             self._fill()  # before writing, so that no worker waits for this process
         if not (self._unstored and self._running) or self._store.due_in <= 0:
-            self._keep()
+            self._store_ended()
         if unusable:
             raise stopped(unusable[0], self._plan.source)
 
@@ -154,6 +156,8 @@ class Rounds:
                 continue
             variant = self._variants[trial.variant]
             ended.append((trial_row(trial, variant, event, self._plan.source.num_train), event))
+            self._unstored.append(ended[-1])
+            self._progress.unstored(event.trial)
         return ended, unusable
 
     def _fill(self) -> None:
@@ -193,7 +197,7 @@ class Rounds:
         ratio = self._variants[row["variant"]].flops_ratio
         tell(self._allocator, row, self._plan.spec, ratio, flags)
 
-    def _keep(self) -> None:
+    def _store_ended(self) -> None:
         """Store the trials that have ended, and show them."""
         self._store.add(
             [row for row, _ in self._unstored],

@@ -34,11 +34,7 @@ from scalegrid.progress.hours import check_hours, within_hours
 from scalegrid.progress.rate import can_be_timed, machine_rate, rate_of, remember_rate, stored_rate
 from scalegrid.progress.status import read_status, write_finished
 from scalegrid.results import Store, Stored, read_stored
-from scalegrid.results.checkpoints import (
-    CHECKPOINTS,
-    check_disk,
-    remove_checkpoints,
-)
+from scalegrid.results.checkpoints import CHECKPOINTS, check_disk, remove_checkpoints
 from scalegrid.results.heads import Heads
 from scalegrid.results.joined import JoinedStore
 from scalegrid.results.journal import journals

@@ -107,8 +107,9 @@ def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Ans
     """Report an epoch, then do what the trial's baseline says; ``none`` trains.
 
     The first word: raise, kill, segfault, exit, print, diverge; unpicklable, which returns what no
-    process can send; sleep, and environment, which report the process as seconds, and this one also
-    the numbers of threads as losses. Words after it select: ``kill seed 1`` kills at seed 1 alone,
+    process can send; orphan, which is killed and leaves a child that outlives it by ten seconds;
+    chatter, which reports epochs for that long; sleep, and environment, which report the process as
+    seconds, and this one also the numbers of threads as losses. Words after it select: ``kill seed 1`` kills at seed 1 alone,
     and trains otherwise.
     """
     word, *condition = trial.baseline.split()
@@ -119,8 +120,15 @@ def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Ans
         report(epoch_of(1, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, seconds))
     if word == "raise":
         raise ValueError("no such layer\nsecond line")
-    if word == "kill":
+    if word == "orphan" and os.fork() == 0:
+        time.sleep(10)
+        os._exit(0)
+    if word in ("kill", "orphan"):
         os.kill(os.getpid(), signal.SIGKILL)
+    if word == "chatter":
+        for number in range(2, 100):
+            time.sleep(0.1)
+            report(epoch_of(number, 0.5, 0.5, 0.5, 0.5, 0.1, 1000.0, 0.1))
     if word == "segfault":
         os.kill(os.getpid(), signal.SIGSEGV)
     if word == "exit":

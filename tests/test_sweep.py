@@ -39,6 +39,8 @@ from scalegrid.executors import SPOOL, InlineExecutor
 from scalegrid.progress.display import Ended, Silence
 from scalegrid.progress.status import Status, read_status
 from scalegrid.results import Store, load_sweep
+from scalegrid.results.joined import JoinedStore
+from scalegrid.results.journal import Journal
 from scalegrid.results.schema import MEASURED
 from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.errors import UserError
@@ -573,7 +575,7 @@ def test_a_sweep_may_run_outside_the_main_thread(results: Path) -> None:
 def test_a_race_gives_more_trials_to_the_better_until_its_limit(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Store, "together", 0.0)
+    monkeypatch.setattr(Store, "commit_every", 0.0)
     shown = Recorder()
     outcome = run_light_sweep(light_spec(results, max_trials=12, confidence=0.999), display=shown)
     assert (outcome.trained, outcome.exit_status) == (12, 0)
@@ -593,7 +595,7 @@ def test_a_race_gives_more_trials_to_the_better_until_its_limit(
 def test_trials_that_end_within_moments_are_stored_together(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Store, "together", 1e9)
+    monkeypatch.setattr(Store, "commit_every", 1e9)
     commits: list[int] = []
 
     def add(store: Store, rows: Any, *others: Any) -> None:
@@ -618,13 +620,56 @@ def test_what_waits_to_be_stored_is_stored_where_a_sweep_is_interrupted(
                 raise KeyboardInterrupt
             super().submit(trial)
 
-    monkeypatch.setattr(Store, "together", 1e9)
+    monkeypatch.setattr(Store, "commit_every", 1e9)
     outcome = run_light_sweep(
         light_spec(results, candidates=6, seeds=2),
         make_executor=lambda _: Tired(function="light_training:train"),
     )
     assert (outcome.exit_status, outcome.finished) == (130, 6)
     assert len(load_sweep(None, results).trials) == 6
+
+
+def test_what_waits_to_be_stored_is_stored_whatever_stops_a_sweep(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(InlineExecutor):
+        def submit(self, trial: Trial) -> None:
+            if trial.seed == 1:
+                raise RuntimeError("unforeseen")
+            super().submit(trial)
+
+    monkeypatch.setattr(Store, "commit_every", 1e9)
+    with pytest.raises(RuntimeError, match="unforeseen"):
+        run_light_sweep(
+            light_spec(results, candidates=6, seeds=2),
+            make_executor=lambda _: Broken(function="light_training:train"),
+        )
+    assert len(load_sweep(None, results).trials) == 6
+
+
+@pytest.mark.parametrize("join", [False, True])
+def test_a_commit_that_fails_is_tried_again_and_trials_are_counted_as_stored(
+    results: Path, monkeypatch: pytest.MonkeyPatch, join: bool
+) -> None:
+    def append(journal: Journal, rows: Any) -> None:
+        appended.append(rows)
+        if len(appended) == 2:
+            raise UserError("no space.")
+        real(journal, rows)
+
+    appended: list[Any] = []
+    real = Journal.append
+    monkeypatch.setattr(Journal, "append", append)
+    monkeypatch.setattr(Store, "every", 1e9)
+    monkeypatch.setattr(Store, "commit_every", 0.0)
+    monkeypatch.setattr(JoinedStore, "every", 1e9)
+    shown = Recorder()
+    with pytest.raises(UserError, match="no space"):
+        run_light_sweep(light_spec(results, candidates=6), display=shown, join=join)
+    made = len(load_sweep(None, results).trials)
+    status = read_status(results / "light-leaves-32")
+    assert status is not None
+    assert made == len(shown.trials) == status.ended > 1
 
 
 def test_a_race_goes_on_where_it_was(tmp_path: Path) -> None:

@@ -231,7 +231,8 @@ def test_of_three_heads_one_is_killed_at_a_random_moment_twenty_times(
         assert [process.returncode for process in processes] == [0, 0], said
         again = begun(log)
         assert len(again) == 24
-        assert sum(again.values()) <= 25  # that which the killed one was training, if any
+        # What the killed one was training, and what had just ended and was not stored yet.
+        assert sum(again.values()) <= 26
         assert_as_undisturbed(results, tmp_path / f"{attempt}-alone", **settings)
     assert sum(0 < one < 24 for one in made) >= 5, made
 

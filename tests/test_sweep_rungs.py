@@ -115,7 +115,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Any:
         kept.append(len(files(results)))
 
     display = Notes()
-    with mock.patch.object(Store, "together", 0.0):
+    with mock.patch.object(Store, "commit_every", 0.0):
         outcome = run(results, submitted=look, display=display)
     return SimpleNamespace(
         results=results, outcome=outcome, trials=trials, kept=kept, display=display

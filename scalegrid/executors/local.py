@@ -128,6 +128,7 @@ class LocalExecutor:
         self._logs = logs
         self._queue: deque[tuple[Trial, memoryview]] = deque()
         self._failed_starts = 0
+        self._checked = time.monotonic()  # when all workers were last seen to be alive
         self._workers: list[_Worker] = []
         try:
             for i in range(workers):
@@ -167,9 +168,12 @@ class LocalExecutor:
             left = _CHECK_EVERY if deadline is None else deadline - time.monotonic()
             sources = [s for w in self._workers for s in (w.pipe, w.process.sentinel)]
             ready = set(wait(sources, max(0.0, min(left, _CHECK_EVERY))))
-            spoke = [w for w in self._workers if w.pipe in ready or w.process.sentinel in ready]
-            for worker in spoke or list(self._workers):
-                events += self._receive(worker)
+            # The children of a worker that is dead hold its pipe and its sentinel open.
+            if check_all := time.monotonic() - self._checked >= _CHECK_EVERY:
+                self._checked = time.monotonic()
+            for worker in list(self._workers):
+                if check_all or worker.pipe in ready or worker.process.sentinel in ready:
+                    events += self._receive(worker)
             self._assign()
             if events or (deadline is not None and time.monotonic() >= deadline):
                 break

@@ -222,7 +222,7 @@ def _ray() -> Any:
 
 
 def _check_answers(address: str | None) -> None:
-    """Raise OSError where nobody listens; Ray itself would try for many minutes.
+    """Raise OSError where nobody listens, or no Ray; Ray itself would try for many minutes.
 
     Raises:
         UserError: it is no address of a cluster.
@@ -246,11 +246,10 @@ def _speaks_grpc(server: socket.socket) -> bool:
     if os.environ.get("RAY_USE_TLS", "0") != "0":
         return True  # encrypted, so it cannot be seen
     nothing = bytes(3) + b"\x04" + bytes(5)  # a SETTINGS frame without settings
-    try:
+    with suppress(ConnectionError), server.makefile("rb") as answer:
         server.sendall(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + nothing)
-        return server.recv(9, socket.MSG_WAITALL)[3:4] == b"\x04"
-    except OSError:
-        return False
+        return answer.read(9)[3:4] == b"\x04"
+    return False
 
 
 def _places(resources: Mapping[str, float], need: Mapping[str, float]) -> int:

@@ -38,7 +38,9 @@ SILENCE = 300.0
 """Seconds after which a job is given up that is said to run, and of which nothing is heard."""
 
 KEPT = 1.0
-"""Seconds for which outcomes that were returned are kept, at least."""
+"""Seconds for which outcomes that were returned stay in the spool; longer than they wait there to
+be stored (`Store.commit_every`), so that the head may be killed meanwhile.
+"""
 
 _MISSES = 2  # questions in a row to which a job is not named, before it has ended
 _GOODBYE = 3.0  # seconds for workers to leave before their files are removed
@@ -122,7 +124,7 @@ class SpoolExecutor:
     """Runs trials in jobs, each of which trains ``slots`` at once.
 
     Jobs that end are replaced as long as there are trials for them. The outcomes that a call of
-    `collect` returns are kept in the spool for `KEPT` seconds, and until the next call: a caller
+    `collect` returns stay in the spool for `KEPT` seconds, and until the next call: the caller
     stores them meanwhile.
 
     Args:
@@ -143,9 +145,8 @@ class SpoolExecutor:
         self._workers: dict[str, _Worker] = {}
         self._found: dict[str, str] = {}  # tokens of before, by trial, that no one asked for yet
         self._ready: list[Event] = []
-        self._returned: dict[
-            str, float
-        ] = {}  # tokens whose outcomes the caller has, and since when
+        self._unreturned: set[str] = set()  # tokens of outcomes that `collect` is to return
+        self._returned: dict[str, float] = {}  # of those it has returned, and when
         self._untouched = False  # whether an executor before left something, and nobody asked yet
         self._failed_starts = 0
         self._checked = self._active = time.monotonic()
@@ -208,6 +209,8 @@ class SpoolExecutor:
             now = time.monotonic()
             if self._ready:
                 self._active = now
+                self._returned.update(dict.fromkeys(self._unreturned, now))
+                self._unreturned.clear()
                 events, self._ready = self._ready, []
                 return events
             if deadline is not None and now >= deadline:
@@ -368,7 +371,7 @@ class SpoolExecutor:
         """The epochs that are not yet told, and the outcome."""
         outcome: Outcome = pickle.loads(worker.ended[token])
         work = self._running.pop(token)
-        self._returned[token] = time.monotonic()
+        self._unreturned.add(token)
         return [*_told(work, outcome.history), outcome]
 
     def _lose(self, worker: _Worker, how: str) -> Iterator[Event]:
@@ -429,7 +432,7 @@ class SpoolExecutor:
         self._drop_if_done(worker)
 
     def _forget_returned(self) -> None:
-        """The caller has stored what it was given: it need not be kept any longer."""
+        """The caller has had time to store what it was given some time ago: that may go."""
         past = time.monotonic() - KEPT
         stored = {token for token, since in self._returned.items() if since < past}
         if not stored:

@@ -88,6 +88,7 @@ class Progress:
         self._workers = workers
         self.pace = Pace(rate)
         self._running: dict[str, _Underway] = {}
+        self._unstored: dict[str, At] = {}  # trials that have ended, and are not stored yet
         self._finished = self._failed = 0
         self._compared: dict[int, dict[str, _Mean]] = {}  # by rung and candidate
         self._lost = False  # whether a trial lacked its checkpoint
@@ -140,19 +141,24 @@ class Progress:
             f"{shown.rung}×, since it has no checkpoint of a rung below; others may be, too."
         )
 
+    def unstored(self, trial: str) -> None:
+        """A running trial has ended, and will be stored."""
+        shown = self._running.pop(trial).shown
+        self._unstored[trial] = shown.variant, shown.rung
+
     def ended(self, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Running trials have ended and are stored as ``rows``."""
+        """Trials that had ended are stored as ``rows``."""
         metric = self._plan.spec.metric
         left = None
         for row in rows:
-            del self._running[row["trial"]]
+            del self._unstored[row["trial"]]
             self._count(row)
             worth = self._value(row) if row["status"] == "finished" else None
             worth = worth if worth is not None and isfinite(worth) else None
             name, seed, rung = self._labels[row["variant"]], row["seed"], row["rung"]
             ended = Ended(name, seed, worth, row["error"], row["seconds"], metric, rung)
             status = self.status("running", left)
-            left = status.seconds_left  # takes long to compute, and is the same for all of them
+            left = status.seconds_left  # takes long to compute, and is the same for all rows
             self._display.ended(ended, status)
 
     def heard(self, row: Mapping[str, Any]) -> None:
@@ -210,7 +216,9 @@ class Progress:
         if not running:
             given_up = (underway.shown for underway in self._running.values())
             remaining.update((one.variant, one.rung) for one in given_up)
+            remaining.update(self._unstored.values())
         shown = tuple(underway.shown for underway in self._running.values()) if running else ()
+        ended = self._finished + self._failed + (len(self._unstored) if running else 0)
         if running and seconds_left is None:
             seconds_left = self._seconds_left(remaining)
         return Status(
@@ -218,7 +226,7 @@ class Progress:
             state=state,
             finished=self._finished,
             failed=self._failed,
-            total=self._finished + self._failed + len(shown) + round(sum(remaining.values())),
+            total=ended + len(shown) + round(sum(remaining.values())),
             seconds_left=seconds_left,
             best=self._best,
             certainty=self._allocator.certainty,

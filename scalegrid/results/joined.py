@@ -111,7 +111,6 @@ class JoinedStore(Store):
         with self._locked():
             self._catch_up()
             new = mine - self._made_trials
-            self._made_trials |= new
             self._news = [one for one in self._news if one[0]["trial"] not in mine]
             super().add(
                 *(
@@ -119,6 +118,7 @@ class JoinedStore(Store):
                     for rows in (trials, history, answers)
                 )
             )
+            self._made_trials |= new
             self._heads.release(mine)
 
     @contextmanager

@@ -88,8 +88,8 @@ class Store:
     every: ClassVar[float] = 2.0
     """Seconds between two tables at least; trials that end meanwhile go to the journal."""
 
-    together: ClassVar[float] = 0.25
-    """Seconds between two commits of a run; trials that end meanwhile are stored together."""
+    commit_every: ClassVar[float] = 0.25
+    """Seconds between two commits of a run at least; trials that end meanwhile wait."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -226,12 +226,12 @@ class Store:
 
     @property
     def due_in(self) -> float:
-        """Seconds until the next commit, at most; 0 or less where it may come now.
+        """Seconds for which ended trials may wait for the next commit; 0 or less: store them now.
 
-        A sweep whose trials end within moments would otherwise spend its time on commits. Those
-        that a kill finds waiting are trained again: so much work, at most.
+        A sweep whose trials end within moments would otherwise spend its time on commits. A process
+        that is killed loses those that wait, and they are trained again.
         """
-        return self.together - (time.monotonic() - self._added)
+        return self.commit_every - (time.monotonic() - self._added)
 
     def add(
         self, trials: Sequence[Row], history: Sequence[Row], answers: Sequence[Row] = ()

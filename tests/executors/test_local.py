@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,7 @@ from executor_contract import (
     wait_until,
 )
 
-from scalegrid.executors import KILLED, LocalExecutor, local
+from scalegrid.executors import KILLED, LocalExecutor, local, was_killed
 from scalegrid.util.errors import UserError
 
 
@@ -85,6 +86,19 @@ def test_all_workers_end_even_if_one_cannot_be_replaced(monkeypatch: pytest.Monk
             two.abandon()
         two.cancel()
         wait_until(lambda: not alive(idle))
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="forks")
+def test_a_dead_worker_is_noticed_though_its_child_lives_and_others_report() -> None:
+    with executor(2) as two:
+        two.submit(trial("chatter"))
+        events(two)
+        two.submit(trial("orphan"))
+        began = time.monotonic()
+        [(name, outcome)] = outcomes(two, 1).items()
+        assert time.monotonic() - began < 8
+        assert name == "orphan-0"
+        assert was_killed(outcome.error)
 
 
 PARENT = """

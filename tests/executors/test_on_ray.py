@@ -299,7 +299,7 @@ def test_a_server_that_is_no_ray_is_one_sentence() -> None:
                 client.recv(100)
                 client.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
-        thread = threading.Thread(target=answer)
+        thread = threading.Thread(target=answer, daemon=True)
         thread.start()
         with pytest.raises(UserError, match=f"^--ray-address {host}:{port}: .* is no Ray"):
             Cluster(f"{host}:{port}")

@@ -28,6 +28,7 @@ from scalegrid.data import CachedData
 from scalegrid.executors import spool_executor, was_killed
 from scalegrid.executors.spool import WORKERS, Box, Orders, Report
 from scalegrid.executors.spool_executor import SpoolExecutor
+from scalegrid.results import Store
 from scalegrid.training.trial import Outcome
 from scalegrid.util.errors import UserError
 
@@ -394,6 +395,10 @@ def test_late_and_repeated_outcomes_are_ignored(
         assert one.collect(timeout=0.1) == []
         one.submit(trial("none", 2))
         assert len(ordered(one, box)) == 1  # what was taken in is withdrawn
+
+
+def test_outcomes_stay_in_the_spool_for_longer_than_they_wait_to_be_stored() -> None:
+    assert 2 * Store.commit_every < spool_executor.KEPT
 
 
 def test_a_worker_that_is_leaving_gets_nothing_more(tmp_path: Path) -> None:

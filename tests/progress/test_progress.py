@@ -87,6 +87,7 @@ def test_a_trial_is_counted_from_start_to_end(plan: Any) -> None:
     name = label(plan.variants[3])
     assert (running.label, running.seed, running.epoch, running.epochs) == (name, 3, 1, 4)
     assert running.images_per_second == 250.0
+    one.unstored(started.trial)
     one.ended([row(started)])
     ((ended, status),) = display.seen
     assert (ended.label, ended.seed, ended.value, ended.error) == (name, 3, 0.7, None)
@@ -142,6 +143,7 @@ def test_a_failed_trial_is_never_the_best(plan: Any) -> None:
     one = progress(plan, display=display)
     started = trial(plan, A)
     one.started(started)
+    one.unstored(started.trial)
     one.ended([{**failure(A, 0, "reason"), "trial": started.trial}])
     assert one.status("finished").best is None
     assert [(ended.value, ended.error) for ended, _ in display.seen] == [(None, "reason")]
@@ -210,6 +212,24 @@ def test_finished_epochs_are_no_longer_left_and_set_the_pace(plan: Any) -> None:
     assert one.status("running").seconds_left == pytest.approx(30, abs=0.5)
 
 
+def test_trials_that_have_ended_and_are_not_stored_do_not_run_any_more(plan: Any) -> None:
+    display = Recorder()
+    one = progress(plan, {A: 1.0}, rate=1e-6, display=display)
+    failed = [trial(plan, B, seed) for seed in range(2)]
+    for each in failed:
+        one.started(each)
+    for each in failed:
+        one.unstored(each.trial)
+    status = one.status("running")
+    assert (status.running, status.ended, status.total) == ((), 0, 3)
+    given_up = one.status("interrupted")
+    assert (given_up.ended, given_up.total) == (0, 3)
+    one.ended([{**failure(B, each.seed, "reason"), "trial": each.trial} for each in failed])
+    left = 1e-6 * trial_works(plan)[A]
+    assert [status.seconds_left for _, status in display.seen] == [pytest.approx(left)] * 2
+    assert [(status.failed, status.total) for _, status in display.seen] == [(1, 3), (2, 3)]
+
+
 def at_rung(plan: Any, rung: int) -> tuple[Any, Trial]:
     """A plan over rungs, and a trial of B at one."""
     spec = plan.spec.model_copy(update={"rungs": (1, 3), "schedule": "wsd"})
@@ -237,6 +257,7 @@ def test_recalled_epochs_are_done_at_once_and_do_not_set_the_pace(plan: Any) -> 
     assert one.pace.measured == pytest.approx(2 * rate)
     assert one.status("running").seconds_left == pytest.approx(10 * 8, abs=0.5)
     assert not display.notes
+    one.unstored(started.trial)
     one.ended([{**row(started), "rung": 3}])
     ((ended, status),) = display.seen
     assert ended.rung == 3

@@ -33,7 +33,7 @@ class Scenario:
     """A sweep, and the one before it in the same folder; tables are short up to ``short``.
 
     Short tables are written at most ``every`` so many seconds, and trials are stored at most every
-    ``together`` seconds.
+    ``commit_every`` seconds.
 
     One that may be joined has a journal, which goes into the tables at its end.
     """
@@ -42,7 +42,7 @@ class Scenario:
     earlier: dict[str, Any] = field(default_factory=dict)
     short: int = 1000
     every: float = 0.0
-    together: float = 0.0
+    commit_every: float = 0.0
     join: bool = False
 
 
@@ -52,7 +52,7 @@ SCENARIOS = {
     "rungs": Scenario({"candidates": 4, "seeds": 1, "rungs": (1, 2)}),
     "extended": Scenario({"candidates": 5, "seeds": 1}, {"candidates": 4, "seeds": 1}),
     "quick": Scenario({"candidates": 4, "seeds": 1}, every=1e9),
-    "together": Scenario({"candidates": 5, "seeds": 1}, every=1e9, together=1e9),
+    "grouped": Scenario({"candidates": 5, "seeds": 1}, every=1e9, commit_every=1e9),
     "joined": Scenario({"candidates": 4, "seeds": 1}, join=True),
 }
 
@@ -153,7 +153,7 @@ class Sweeps:
             mock.patch.object(module, "_SHORT", self._scenario.short),
             mock.patch.object(Store, "every", self._scenario.every),
             mock.patch.object(JoinedStore, "every", 1e9),
-            mock.patch.object(Store, "together", self._scenario.together),
+            mock.patch.object(Store, "commit_every", self._scenario.commit_every),
             # A head that is gone is dead, though its process is this one; and none has a pulse.
             mock.patch.multiple(heads, LEASE=0.0, BEAT=1e6),
         ):
@@ -181,7 +181,7 @@ def _measured(table: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "one_in"), [("tables", 3), ("together", 5), ("journal", 8), ("rungs", 12)]
+    ("name", "one_in"), [("tables", 3), ("grouped", 5), ("journal", 8), ("rungs", 12)]
 )
 def test_a_fault_at_any_call_loses_nothing(name: str, one_in: int, tmp_path: Path) -> None:
     """Every call, or one in so many, and the kinds in turn."""

@@ -109,8 +109,8 @@ def misbehave(trial: Trial, report: Callable[[Epoch], None], device: str) -> Ans
     The first word: raise, kill, segfault, exit, print, diverge; unpicklable, which returns what no
     process can send; orphan, which is killed and leaves a child that outlives it by ten seconds;
     chatter, which reports epochs for that long; sleep, and environment, which report the process as
-    seconds, and this one also the numbers of threads as losses. Words after it select: ``kill seed 1`` kills at seed 1 alone,
-    and trains otherwise.
+    seconds, and this one also the numbers of threads as losses. Words after it select: ``kill seed
+    1`` kills at seed 1 alone, and trains otherwise.
     """
     word, *condition = trial.baseline.split()
     if condition and trial.seed != int(condition[-1]):

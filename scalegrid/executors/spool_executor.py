@@ -38,8 +38,8 @@ SILENCE = 300.0
 """Seconds after which a job is given up that is said to run, and of which nothing is heard."""
 
 KEPT = 1.0
-"""Seconds for which outcomes that were returned stay in the spool; longer than they wait there to
-be stored (`Store.commit_every`), so that the head may be killed meanwhile.
+"""Seconds for which outcomes that were returned stay in the spool: longer than the head takes to
+store them (`Store.commit_every`), which may be killed meanwhile.
 """
 
 _MISSES = 2  # questions in a row to which a job is not named, before it has ended

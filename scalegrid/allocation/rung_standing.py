@@ -90,8 +90,8 @@ class RungStanding:
 
     @property
     def repeats(self) -> int:
-        """Degrees of freedom of the noise, at all rungs."""
-        return int(self._lines.repeats.sum())
+        """Degrees of freedom of the noise."""
+        return self._lines.repeats
 
     @property
     def posterior(self) -> RungPosterior:

@@ -144,9 +144,9 @@ class CandidateTable:
 
     @property
     def repeats(self) -> int:
-        """Degrees of freedom of the noise, at all rungs."""
+        """Degrees of freedom of the noise."""
         if self.over is not None:
-            return int(self.over.lines.repeats.sum())
+            return self.over.lines.repeats
         return self.observations.repeats
 
     @property

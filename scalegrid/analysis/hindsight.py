@@ -140,7 +140,7 @@ class _Past:
             over = now.over.after(own)
             at_top = own[own["rung"] == now.over.rungs[-1]]
             fitted = over.fit(luck_of(at_top, self._number, now.metric, self._answers))
-            repeats = int(over.lines.repeats.sum())
+            repeats = over.lines.repeats
         tried = np.isin(now.variants, own["variant"])
         expected = np.where(tried, fitted.posterior.expected, -np.inf)
         return now.variants[int(expected.argmax())], repeats, fitted

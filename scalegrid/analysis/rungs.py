@@ -89,10 +89,12 @@ class Lines:
         return counts
 
     @property
-    def repeats(self) -> Ints:
-        """Degrees of freedom of the noise at each rung, (K,)."""
-        repeats: Ints = np.maximum(self.counts - 1, 0).sum(0)
-        return repeats
+    def repeats(self) -> int:
+        """Degrees of freedom of the noise: lines beyond the first of each candidate.
+
+        The rungs of a line share a part of its noise, so that further rungs are no repeats.
+        """
+        return len(self.candidate) - len(np.unique(self.candidate))
 
 
 class Unknown(NamedTuple):

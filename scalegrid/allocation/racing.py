@@ -64,7 +64,7 @@ class Racing:
         self._replicates, self._indifference = replicates, indifference
         self._confidence, self._max_trials, self._max_hours = confidence, max_trials, max_hours
         self._hours_before, self._clock = hours_before, clock
-        self._stand = standing_of(rungs, goes_on)
+        self._stand = standing_of(rungs, goes_on, confidence)
         self._rungs, self._top = frozenset(rungs), rungs[-1]
         self._started: float | None = None
         self._finished: dict[Ask, Result] = {}

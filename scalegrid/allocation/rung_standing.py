@@ -34,7 +34,8 @@ class RungStanding:
 
     What is worth most is what takes most of the variance off the challenger's lead at the highest
     rung, per unit of work: a new line of a candidate, or one of its lines a rung higher. Both are
-    judged by all the rungs that they open up.
+    judged by all the rungs that they open up. Once the answer is sure, the leader goes to the
+    highest rung, and another with it: an answer is checked where it is given.
     """
 
     @classmethod
@@ -42,6 +43,7 @@ class RungStanding:
         cls,
         rungs: Sequence[int],
         goes_on: bool,
+        confidence: float | None,
         finished: Mapping[Ask, Result],
         shares: Mapping[str, Sequence[float]],
         indifference: float,
@@ -50,18 +52,20 @@ class RungStanding:
         tried = sorted({ask.variant for ask in finished} & shares.keys())
         if len(tried) < 2:
             return None
-        return cls(tried, rungs, goes_on, finished, shares, indifference)
+        return cls(tried, rungs, goes_on, confidence, finished, shares, indifference)
 
     def __init__(
         self,
         tried: Sequence[str],
         rungs: Sequence[int],
         goes_on: bool,
+        confidence: float | None,
         finished: Mapping[Ask, Result],
         shares: Mapping[str, Sequence[float]],
         indifference: float,
     ) -> None:
         self._tried, self._rungs, self._indifference = tried, tuple(rungs), indifference
+        self._confidence = confidence
         self._work = [rung_work(rungs, rung, goes_on=goes_on) for rung in rungs]
         self._number = {variant: i for i, variant in enumerate(tried)}
         self._rung = {rung: k for k, rung in enumerate(rungs)}
@@ -155,19 +159,50 @@ class RungStanding:
         mean, top = self.posterior.expected[:, -1], len(self._rungs) - 1
         leader, challenger = rivals(mean, covariance[:, top, :, top], self._indifference)
         lead = covariance[:, :, leader[0], top] - covariance[:, :, challenger[0], top]
+        steps = self._steps(hopeful, running, failed)
+        step = self._check(steps, int(challenger[0]), running)
+        step = step or self._most_telling(steps, covariance, lead)
+        if step is None:
+            return None
+        variant = self._tried[step.candidate]
+        seed = next_seed(variant) if step.seed is None else step.seed
+        return Ask(variant, seed, self._rungs[step.gets[0]])
+
+    def _check(self, steps: Sequence[_Step], challenger: int, running: Set[Ask]) -> _Step | None:
+        """The shortest way to the highest rung of the leader of a sure answer; then of another.
+
+        None where the answer is not sure yet, or they have been there or are being trained.
+        """
+        if self._confidence is None or not is_clear(self.repeats, self.certainty, self._confidence):
+            return None
+        been, busy = self._lines.counts[:, -1] > 0, {ask.variant for ask in running}
+        ways = [
+            step
+            for step in steps
+            if not been[step.candidate]
+            and self._tried[step.candidate] not in busy
+            and (step.candidate == self._leader or not self._compared)
+        ]
+
+        def length(step: _Step) -> tuple[bool, float, bool]:
+            work = sum(self._work[rung] for rung in step.gets)
+            return step.candidate != self._leader, work, step.candidate != challenger
+
+        return min(ways, key=length, default=None)
+
+    def _most_telling(
+        self, steps: Sequence[_Step], covariance: Floats, lead: Floats
+    ) -> _Step | None:
+        """The step that takes most of the variance off the lead, per unit of work."""
         best, worth = None, -1.0
-        for step in self._steps(hopeful, running, failed):
+        for step in steps:
             own = covariance[step.candidate, :, step.candidate]
             for gets in (step.gets[:end] for end in range(1, len(step.gets) + 1)):
                 gain = self._gain(step.has, gets, own, lead[step.candidate])
                 work = sum(self._work[rung] for rung in gets)
                 if gain / work > worth:
                     best, worth = step, gain / work
-        if best is None:
-            return None
-        variant = self._tried[best.candidate]
-        seed = next_seed(variant) if best.seed is None else best.seed
-        return Ask(variant, seed, self._rungs[best.gets[0]])
+        return best
 
     def foreseen(self, confidence: float) -> dict[str, float]:
         """Work that it expects yet, in trials of rung 1: as much as it has taken, at most.
@@ -255,9 +290,13 @@ class RungStanding:
         return weights, left
 
 
-def standing_of(rungs: Sequence[int], goes_on: bool) -> Callable[..., Standing | None]:
+def standing_of(
+    rungs: Sequence[int], goes_on: bool, confidence: float | None = None
+) -> Callable[..., Standing | None]:
     """What makes a standing of results, shares and indifference, at one rung or several.
 
     See `Racing` for the arguments; None if there are not two candidates with trials yet.
     """
-    return TrialStanding.of if len(rungs) == 1 else partial(RungStanding.of, rungs, goes_on)
+    if len(rungs) == 1:
+        return TrialStanding.of
+    return partial(RungStanding.of, rungs, goes_on, confidence)

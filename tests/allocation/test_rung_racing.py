@@ -91,6 +91,26 @@ def test_it_finds_what_is_best_late_where_the_rungs_disagree() -> None:
     assert (racing.leading() or ("",))[0] == "f"
 
 
+def test_a_sure_answer_is_checked_at_the_highest_rung_by_the_shortest_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(BRIEF, "c", 0.80)
+    racing = made(replicates=2, confidence=0.9)
+    asks: list[Ask] = []
+    after: list[Ask] = []
+    while (ask := racing.ask()) is not None:
+        if (racing.certainty or 0.0) >= 0.9:
+            after.append(ask)
+        asks.append(ask)
+        racing.tell(ask, Result(outcome(ask)))
+    assert racing.done
+    assert len({ask[:2] for ask in after}) == 1, "one line, to compare the leader with"
+    assert after[-1].rung == 9
+    assert {ask.variant for ask in asks if ask.rung == 9} == {"c", after[0].variant}
+    begun = [ask for ask in asks if ask[:2] == after[0][:2] and ask not in after]
+    assert max(ask.rung for ask in begun) == 3, "and no new one"
+
+
 @pytest.mark.parametrize("ahead", [0.54, 0.80])
 def test_it_stops_where_recommend_says_the_same_of_the_highest_rung(
     ahead: float, monkeypatch: pytest.MonkeyPatch

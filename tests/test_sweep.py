@@ -524,7 +524,17 @@ def first_line(process: subprocess.Popen[str], beginning: str) -> str:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="process groups")
-@pytest.mark.parametrize("number", INTERRUPTIONS)
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        *(
+            pytest.param(number, marks=pytest.mark.slow)
+            for number in INTERRUPTIONS
+            if number != signal.SIGINT
+        ),
+    ],
+)
 def test_an_interruption_stops_soon_and_says_how_to_go_on(
     results: Path, number: signal.Signals, request: pytest.FixtureRequest
 ) -> None:

@@ -56,7 +56,7 @@ def test_a_sweep_killed_at_random_moments_equals_an_undisturbed_one(
     log = tmp_path / "log"
     kills = 0
     begun = 0
-    while kills < 3:
+    while kills < 2:
         log.write_text("")
         before = set(stored(tmp_path / "killed")["trial"])
         with start(tmp_path / "killed", log) as process:

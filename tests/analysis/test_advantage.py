@@ -136,6 +136,7 @@ def test_rows_in_any_order_say_the_same() -> None:
     assert advantage(shuffled, backwards) == advantage(variants, values)
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say() -> None:
     """Twenty-four sweeps; of a true 95 %, fewer than 20 hold it in one case of two hundred."""
     rows = [simulated(0.0, 2, apart, 12) for apart in APART[:2]]

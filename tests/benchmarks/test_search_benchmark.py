@@ -9,6 +9,8 @@ from light_search import light_spec, run_light
 from benchmarks.search import MOST, SPREAD, Landscape, Table, good_of, needed, pool, trials
 from scalegrid.search.tables import load_search
 
+pytestmark = pytest.mark.slow
+
 
 def test_a_landscape_has_the_spread_and_the_best_that_are_said() -> None:
     world = Landscape(0)

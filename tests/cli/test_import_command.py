@@ -64,6 +64,7 @@ def exported() -> pd.DataFrame:
     return joined
 
 
+@pytest.mark.slow
 def test_the_example_of_the_documentation_runs() -> None:
     Path("trials.csv").write_text(EXAMPLE)
     for command in COMMANDS.splitlines():

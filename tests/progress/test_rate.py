@@ -47,7 +47,7 @@ def test_without_a_working_training_the_rate_is_unknown() -> None:
 
 
 def test_trials_that_take_too_long_are_left_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "_PATIENCE", 5.0)
+    monkeypatch.setattr(rate, "_PATIENCE", 2.0)
     plan = light_plan(light_spec("results", baseline="sleep"))
     workers = in_workers(PLACEMENT, "light_training:misbehave")
     try:

@@ -323,6 +323,7 @@ def test_nothing_is_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     assert (tmp_path / "empty" / "MODEL_CARD.md").exists()
 
 
+@pytest.mark.slow
 def test_what_a_killed_export_has_left_vanishes_with_the_next(tmp_path: Path) -> None:
     script = (
         "import os; from scalegrid.cli.main import main; from scalegrid.util import disk\n"

@@ -27,7 +27,12 @@ def test_what_is_kept_is_the_inputs_that_gradients_need() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [name for name, network in BUILT_IN.items() if isinstance(network, BlockBaseline)]
+    "name",
+    [
+        pytest.param(name, marks=[] if name in ("nano", "resnet18") else pytest.mark.slow)
+        for name, network in BUILT_IN.items()
+        if isinstance(network, BlockBaseline)
+    ],
 )
 def test_the_recorded_numbers_are_within_6_percent(name: str) -> None:
     network = baselines.get(name)

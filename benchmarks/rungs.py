@@ -195,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "calibration": calibration(looks),
     }
     for part, frame in tables.items():
-        if part != "calibration":
+        if part != "calibration" and len(frame):  # some ways have no probability
             print_table(for_people(frame))
         frame.to_parquet(options.out / f"rungs-{part}.parquet", index=False)
 

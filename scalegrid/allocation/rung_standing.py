@@ -169,19 +169,21 @@ class RungStanding:
         return Ask(variant, seed, self._rungs[step.gets[0]])
 
     def _check(self, steps: Sequence[_Step], challenger: int, running: Set[Ask]) -> _Step | None:
-        """The shortest way to the highest rung of the leader of a sure answer; then of another.
+        """The shortest way to the highest rung of the leader of a sure answer, or of another.
 
-        None where the answer is not sure yet, or they have been there or are being trained.
+        None where the answer is not sure yet, or they have been there or are on their way.
         """
         if self._confidence is None or not is_clear(self.repeats, self.certainty, self._confidence):
             return None
         been, busy = self._lines.counts[:, -1] > 0, {ask.variant for ask in running}
+        there = {ask.variant for ask in running if ask.rung == self._rungs[-1]}
+        compared = self._compared or bool(there - {self.leader})
         ways = [
             step
             for step in steps
             if not been[step.candidate]
             and self._tried[step.candidate] not in busy
-            and (step.candidate == self._leader or not self._compared)
+            and (step.candidate == self._leader or not compared)
         ]
 
         def length(step: _Step) -> tuple[bool, float, bool]:
@@ -241,8 +243,10 @@ class RungStanding:
             steps.append(_Step(candidate, seed, has, gets))
         last = [step for step in steps if step.gets == (count - 1,)]
         failing = any(ask.rung == self._rungs[-1] for ask in failed)
+        if not (last and failing) or self._compared:
+            return steps
         # One alone at the highest rung tells nothing, so none would be tried there again.
-        return last if last and failing and not self._compared else steps
+        return [*last, *(s for s in steps if s.candidate == self._leader and s not in last)]
 
     def _covariance(self, running: Set[Ask]) -> Floats:
         """That of the posterior, as if the running trials had ended, (n, K, n, K)."""

@@ -41,6 +41,7 @@ _CERTAIN = 10**6
 
 _UNKNOWNS = 6
 _FAR, _ONE = 6.0, 1 - 1e-6
+_LEAST = 1e-3  # noise, of the values' standard deviation; with none, covariances are singular
 _LEVEL = 30.0
 """Standard deviation of the levels' prior, over that of the values: as good as flat."""
 
@@ -381,7 +382,7 @@ def _unknown(points: Floats, rungs: int) -> Unknown:
     points = np.clip(points, -_FAR, _FAR)
     first, rising, ratio, ratio_rising = points[:, :4, None].swapaxes(0, 1)
     rung = np.arange(rungs)
-    sigma = np.exp(first + rising * rung)
+    sigma = np.maximum(np.exp(first + rising * rung), _LEAST)
     tau = sigma * np.exp(ratio + ratio_rising * rung)
     rho, eta = np.tanh(points[:, 4]), 1 / (1 + np.exp(-points[:, 5]))
     return Unknown(sigma, tau, np.clip(rho, -_ONE, _ONE), np.clip(eta, 0.0, _ONE))

@@ -151,7 +151,8 @@ class Progress:
         metric = self._plan.spec.metric
         left = None
         for row in rows:
-            del self._unstored[row["trial"]]
+            self._running.pop(row["trial"], None)  # where an interruption came in between
+            self._unstored.pop(row["trial"], None)
             self._count(row)
             worth = self._value(row) if row["status"] == "finished" else None
             worth = worth if worth is not None and isfinite(worth) else None

@@ -165,6 +165,43 @@ def test_the_unit_of_values_does_not_matter(scale: float) -> None:
     )
 
 
+STEEP = {
+    (0, 0): (0.50840135, 0.60800771),
+    (0, 1): (0.49529513,),
+    (1, 0): (0.48507851,),
+    (1, 1): (0.4893663,),
+    (2, 0): (0.49087983,),
+    (2, 1): (0.49407815,),
+    (3, 0): (0.42478304, 0.52538203, 0.65367046),
+    (3, 1): (0.42801941, 0.5428264),
+    (3, 2): (0.42337626, 0.53714472),
+    (3, 3): (0.42534595, 0.5375387),
+    (4, 0): (0.55904001, 0.66217016, 0.77325415),
+    (4, 1): (0.55297266, 0.66774084),
+    (4, 2): (0.56824054, 0.66277997),
+    (5, 0): (0.52826043, 0.64808542, 0.74873703),
+    (5, 1): (0.53578261, 0.63500695),
+    (6, 0): (0.50257753,),
+    (6, 1): (0.48565053,),
+    (7, 0): (0.52519762, 0.64213614),
+    (7, 1): (0.5164359, 0.62862249),
+}
+"""Lines of a race by candidate and seed, with little noise: 0.006 where they were drawn."""
+
+
+@pytest.mark.parametrize("digits", [3, 4, 5, 6, 8])
+def test_a_noise_of_nothing_is_not_believed(digits: int) -> None:
+    trials = [
+        (i, seed, k, round(value, digits))
+        for (i, seed), values in STEEP.items()
+        for k, value in enumerate(values)
+    ]
+    found = RungModel(Model(8), RUNGS).posterior(Lines.collect(8, RUNGS, trials))
+    assert found.expected[:, -1].argmax() == 4
+    assert found.expected[3:6, -1] == pytest.approx([0.654, 0.773, 0.749], abs=0.005)
+    assert np.sqrt(np.diagonal(found.noise)) == pytest.approx([0.006] * 3, abs=0.004)
+
+
 @pytest.mark.parametrize("value", [0.5, 0.0])
 def test_values_that_are_all_equal_do_no_harm(value: float) -> None:
     trials = [(i, s, 0, value) for i in range(3) for s in range(2)]

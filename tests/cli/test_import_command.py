@@ -100,6 +100,7 @@ def test_a_committed_sweep_is_recommended_alike_once_exported_and_imported(form:
         assert chances[one.variant] == pytest.approx(one.probability_best, abs=0.05)
 
 
+@pytest.mark.slow
 def test_without_a_baseline_coefficients_and_flops_are_as_given() -> None:
     table = exported()[["alpha", "beta", "gamma", "resolution", "seed", "top1", "flops", "params"]]
     result = imported(table.to_csv(index=False))
@@ -208,6 +209,7 @@ def test_figures_of_any_name_can_be_compared_by() -> None:
     assert load_sweep("house").recommend(metric="maximize hours").best.role == "grid"
 
 
+@pytest.mark.slow
 def test_trainings_of_several_lengths_and_phis_are_judged_as_those_of_a_sweep() -> None:
     nets = {(1.2, 1.1, 1.15): 0.6, (1, 1.4, 1): 0.58, (2, 1, 1): 0.5}
     rows = ["alpha,beta,gamma,phi,role,seed,rung,top1", "1,1,1,0,,0,1,0.4"]
@@ -278,6 +280,7 @@ def test_a_baseline_that_has_changed_since_is_refused() -> None:
     assert "own.yaml has changed since results/house was imported" in imported().stderr
 
 
+@pytest.mark.slow
 def test_small_networks_are_judged_too() -> None:
     rows = ["alpha,beta,gamma,seed,top1", "1,1,1,0,.6", "0.5,1,1,0,.5", "1,0.7,1,0,.51"]
     assert imported("\n".join([*rows, "0.8,0.9,0.9,0,.52"]), "--baseline", "nano").exit_code == 0

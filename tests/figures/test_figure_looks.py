@@ -28,7 +28,13 @@ CASES += [("rungs", TWO_RUNGS)]
 CASES += [("scaling", "baseline failed"), ("architecture", "baseline failed")]
 
 
-@pytest.mark.parametrize(("name", "sweep"), CASES)
+@pytest.mark.parametrize(
+    ("name", "sweep"),
+    [
+        pytest.param(*case, marks=pytest.mark.slow if case[1] in (MANY, RUNGS) else [])
+        for case in CASES
+    ],
+)
 def test_every_figure_is_legible_in_one_column(name: str, sweep: str) -> None:
     figure, caption = picture(name, sweep)
     assert 25.4 * figure.get_figwidth() == pytest.approx(85)

@@ -65,7 +65,13 @@ CASES += [("axes", sweep) for sweep in list(SWEEPS)[1:4]]
 CASES += [("returns", sweep) for sweep in list(SWEEPS)[1:4]]
 
 
-@pytest.mark.parametrize(("name", "sweep"), CASES)
+@pytest.mark.parametrize(
+    ("name", "sweep"),
+    [
+        pytest.param(*case, marks=pytest.mark.slow if case[1] != list(SWEEPS)[1] else [])
+        for case in CASES
+    ],
+)
 def test_text_is_legible(name: str, sweep: str) -> None:
     assert_legible(drawn(name, sweep))
 

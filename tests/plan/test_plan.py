@@ -116,6 +116,7 @@ def test_a_plan_of_any_baseline(baseline: BlockBaseline, grid: str, curve: int) 
 
 @slow
 @given(block_baselines(), st.integers(4, 12), st.integers(1, 8))
+@pytest.mark.slow
 def test_adding_candidates_never_removes_one(baseline: BlockBaseline, few: int, extra: int) -> None:
     try:
         small = planned(SweepSpec(candidates=few), baseline, CLASSES)

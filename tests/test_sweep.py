@@ -621,19 +621,26 @@ def test_trials_that_end_within_moments_are_stored_together(
     assert len(load_sweep(None, results).trials) == 12
 
 
+class StopsAtSeedOne(InlineExecutor):
+    """An executor that raises as it is given the first trial of seed 1."""
+
+    def __init__(self, error: BaseException) -> None:
+        super().__init__(function="light_training:train")
+        self._error = error
+
+    def submit(self, trial: Trial) -> None:
+        if trial.seed == 1:
+            raise self._error
+        super().submit(trial)
+
+
 def test_what_waits_to_be_stored_is_stored_where_a_sweep_is_interrupted(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Tired(InlineExecutor):
-        def submit(self, trial: Trial) -> None:
-            if trial.seed == 1:
-                raise KeyboardInterrupt
-            super().submit(trial)
-
     monkeypatch.setattr(Store, "commit_every", 1e9)
     outcome = run_light_sweep(
         light_spec(results, candidates=6, seeds=2),
-        make_executor=lambda _: Tired(function="light_training:train"),
+        make_executor=lambda _: StopsAtSeedOne(KeyboardInterrupt()),
     )
     assert (outcome.exit_status, outcome.finished) == (130, 6)
     assert len(load_sweep(None, results).trials) == 6
@@ -642,17 +649,11 @@ def test_what_waits_to_be_stored_is_stored_where_a_sweep_is_interrupted(
 def test_what_waits_to_be_stored_is_stored_whatever_stops_a_sweep(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Broken(InlineExecutor):
-        def submit(self, trial: Trial) -> None:
-            if trial.seed == 1:
-                raise RuntimeError("unforeseen")
-            super().submit(trial)
-
     monkeypatch.setattr(Store, "commit_every", 1e9)
     with pytest.raises(RuntimeError, match="unforeseen"):
         run_light_sweep(
             light_spec(results, candidates=6, seeds=2),
-            make_executor=lambda _: Broken(function="light_training:train"),
+            make_executor=lambda _: StopsAtSeedOne(RuntimeError("unforeseen")),
         )
     assert len(load_sweep(None, results).trials) == 6
 

@@ -187,7 +187,7 @@ class RungStanding:
         ]
 
         def length(step: _Step) -> tuple[bool, float, bool]:
-            work = sum(self._work[rung] for rung in step.gets)
+            work = self._work_of(step.gets)
             return step.candidate != self._leader, work, step.candidate != challenger
 
         return min(ways, key=length, default=None)
@@ -201,10 +201,13 @@ class RungStanding:
             own = covariance[step.candidate, :, step.candidate]
             for gets in (step.gets[:end] for end in range(1, len(step.gets) + 1)):
                 gain = self._gain(step.has, gets, own, lead[step.candidate])
-                work = sum(self._work[rung] for rung in gets)
+                work = self._work_of(gets)
                 if gain / work > worth:
                     best, worth = step, gain / work
         return best
+
+    def _work_of(self, gets: Sequence[int]) -> float:
+        return sum(self._work[rung] for rung in gets)
 
     def foreseen(self, confidence: float) -> dict[str, float]:
         """Work that it expects yet, in trials of rung 1: as much as it has taken, at most.

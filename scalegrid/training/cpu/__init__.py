@@ -1,6 +1,7 @@
 """Layers that train faster on a CPU than PyTorch's own, with the same numbers to rounding.
 
 - `depthwise`: weight gradients of depthwise convolutions without the library's slow path;
+- `dense`: weight gradients of dense convolutions on small maps, a tap at a time;
 - `pointwise`: 1×1 convolutions of small maps as matrix products;
 - `activations`: activations whose input autograd need not copy;
 - `squeeze`: squeeze-and-excitation whose two input gradients are added in one pass.
@@ -20,13 +21,17 @@ if TYPE_CHECKING:
 __all__ = ["accelerate", "keep_freed_memory"]
 
 
-def accelerate(model: nn.Module) -> None:
+def accelerate(model: nn.Module, limits: tuple[int, int, int] | None = None) -> None:
     """Let the layers of ``model`` compute in the faster ways above, where they apply.
 
-    Structure, ``state_dict`` and printed form stay as they are. Idempotent.
+    ``limits`` are those of `pointwise`, `depthwise` and `dense`; by default what suits a processor
+    with AVX2. Structure, ``state_dict`` and printed form stay as they are. Idempotent.
     """
     # Here, since whoever keeps memory alone does without torch and timm.
-    from scalegrid.training.cpu import activations, depthwise, pointwise, squeeze
+    from scalegrid.training.cpu import activations, dense, depthwise, pointwise, squeeze
 
-    for kernel in (depthwise, pointwise, activations, squeeze):
-        kernel.accelerate(model)
+    kernels = (pointwise, depthwise, dense)
+    for kernel, limit in zip(kernels, limits or (k.LIMIT for k in kernels), strict=True):
+        kernel.accelerate(model, limit)
+    activations.accelerate(model)
+    squeeze.accelerate(model)

@@ -41,52 +41,84 @@ map      kernel  stride  channels  library  correlation  strips  (forward)
 
 On an EPYC with AVX2 the same methods are the fastest, except that strips are a quarter faster than
 correlation at 8 × 8 with stride 2, and the library is even slower on maps of 1 × 1 and 2 × 2 (20 to
-43 ms). `choose_method` follows from this. For kernels of up to three columns, the library's own
-kernel applies from a side of 3 (stride 1) or 4 (stride 2).
+43 ms). On an EPYC with AVX-512 strips are as fast as correlation at 4 × 4 and 2 × 2, and three
+times as fast at 8 × 8, so that a probe finds the limit (`scalegrid.training.probe`). For kernels of
+up to three columns, the library's own kernel applies from a side of 3 (stride 1) or 4 (stride 2).
+
+In bfloat16 (the same EPYC, whose AVX-512 has instructions for it) the library's forward and input
+gradient take half the time or a third, but its input gradient with stride 2 falls back to a dense
+one (47 to 111 ms), and so does its weight gradient in the cases above. There the input gradient is
+that of stride 1 with zeros between the outputs, or for wide kernels computed in float32 (0.3 to 3
+ms); strips take half the time that they take in float32.
 """
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch.nn import functional
 
+from scalegrid.training.cpu.convolution import (
+    Pair,
+    WeightGradient,
+    convolve,
+    library_gradients,
+    library_input_gradient,
+    output_size,
+    pair,
+    plain_geometry,
+)
 from scalegrid.training.cpu.patching import PatchedConv2d, patch, runs_eagerly_on_cpu
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-Pair = tuple[int, int]
 Method = Literal["library", "correlation", "strips"]
 
 # Widest kernel, in columns, for which oneDNN has a depthwise weight-gradient kernel.
 _LIBRARY_COLUMNS = 3
-# Most pairs of input and output positions for which the correlation is faster: 8 × 8 to 8 × 8.
-_CORRELATION_LIMIT = 64 * 64
+LIMIT = 64 * 64
+"""Pairs of input and output positions up to which correlation is faster: 8 × 8 to 8 × 8."""
 
 
-def accelerate(model: nn.Module) -> int:
+def accelerate(model: nn.Module, limit: int = LIMIT) -> int:
     """Let every depthwise convolution of ``model`` use the fast weight gradient; returns how many.
 
     These are plain `torch.nn.Conv2d` with one input channel per group, as many outputs as inputs,
-    stride 1 or 2, dilation 1 and numeric zero padding. They compute the library's forward and input
-    gradient, and its weight gradient to rounding. Where the library is faster (`choose_method`),
-    on other devices, in other precisions and under autocast they call the library.
+    stride 1 or 2, dilation 1 and numeric zero padding. They compute the library's forward, and its
+    gradients to rounding: that of the input as the library does, in bfloat16 with stride 2 in
+    another way; that of the weight by correlation up to ``limit`` pairs of input and output
+    positions. Under autocast to bfloat16 they do so in that format. Where the library is
+    faster (`choose_method`), on other devices and in other precisions they call the library.
 
     The model's structure and ``state_dict`` stay as they are. Idempotent.
     """
-    return patch(model, _DepthwiseConv2d, _eligible)
+    return patch(model, _DepthwiseConv2d, _eligible, limit)
 
 
-def choose_method(input_size: Pair, output_size: Pair, kernel: Pair, stride: Pair) -> Method:
-    """The fastest weight gradient for maps of these sizes (rows, columns), as measured above."""
+def choose_method(
+    input_size: Pair, output_size: Pair, kernel: Pair, stride: Pair, limit: int = LIMIT
+) -> Method:
+    """The fastest weight gradient for maps of these sizes (rows, columns), as measured above.
+
+    ``limit`` is the largest number of pairs of positions for which correlation is faster.
+    """
     smallest = 3 if stride == (1, 1) else 4
     if kernel[1] <= _LIBRARY_COLUMNS and min(input_size) >= max(smallest, kernel[0]):
         return "library"
     pairs = input_size[0] * input_size[1] * output_size[0] * output_size[1]
-    return "correlation" if pairs <= _CORRELATION_LIMIT else "strips"
+    return "correlation" if pairs <= limit else "strips"
+
+
+def weight_gradient_by_library(
+    x: Tensor, grad: Tensor, kernel: Pair, stride: Pair, padding: Pair
+) -> Tensor:
+    """As `weight_gradient_by_correlation`, by PyTorch's own backward pass."""
+    channels = x.shape[1]
+    weight = x.new_empty((channels, 1, *kernel))
+    return library_gradients(grad, x, weight, stride, padding, channels, (False, True))[1]
 
 
 def weight_gradient_by_correlation(
@@ -98,7 +130,7 @@ def weight_gradient_by_correlation(
     """
     channels = x.shape[1]
     products = torch.bmm(_positions(x).transpose(1, 2), _positions(grad))
-    taps = _taps(_pair(x.shape[2:]), _pair(grad.shape[2:]), kernel, stride, padding, dtype=x.dtype)
+    taps = _taps(pair(x.shape[2:]), pair(grad.shape[2:]), kernel, stride, padding, dtype=x.dtype)
     return torch.mm(products.view(channels, -1), taps).view(channels, 1, *kernel)
 
 
@@ -110,7 +142,7 @@ def weight_gradient_by_strips(
     out_height, out_width = grad.shape[2:]
     rows, columns = kernel
     # The library pads at no cost, but its fast kernel needs maps no smaller than the kernel.
-    inside = height >= rows and _output(height, rows, stride[0], padding[0]) == out_height
+    inside = height >= rows and (height + 2 * padding[0] - rows) // stride[0] + 1 == out_height
     above = 0 if inside else padding[0]
     below = 0 if inside else (out_height - 1) * stride[0] + rows - height - above
     result = x.new_zeros((channels, 1, rows, columns))
@@ -120,87 +152,53 @@ def weight_gradient_by_strips(
         right = (out_width - 1) * stride[1] + strip - width - left
         if max(-left, -right) >= width or -below >= height:
             continue  # these taps cover padding alone
-        result[..., start : start + strip] = _library_backward(
-            grad,
+        result[..., start : start + strip] = weight_gradient_by_library(
             functional.pad(x, (left, right, above, below)),
-            x.new_empty((channels, 1, rows, strip)),
+            grad,
+            (rows, strip),
             stride,
             (padding[0] - above, 0),
-            (False, True, False),
-        )[1]
+        )
     return result
+
+
+def input_gradient(x: Tensor, weight: Tensor, grad: Tensor, stride: Pair, padding: Pair) -> Tensor:
+    """The gradient of input (N, C, h, w), of which the shape and format alone count."""
+    if x.dtype != torch.bfloat16 or stride == (1, 1):
+        return library_input_gradient(x, weight, grad, stride, padding)
+    kernel = pair(weight.shape[2:])
+    if kernel[1] <= _LIBRARY_COLUMNS:  # as with stride 1 and every other output left out
+        whole = output_size(pair(x.shape[2:]), kernel, (1, 1), padding)
+        spread = x.new_zeros((len(x), *whole, x.shape[1])).permute(0, 3, 1, 2)
+        spread[:, :, :: stride[0], :: stride[1]] = grad
+        return library_input_gradient(x, weight, spread, (1, 1), padding)
+    single = torch.empty_like(x, dtype=torch.float32), weight.float(), grad.float()
+    return library_input_gradient(*single, stride, padding).to(x.dtype)
 
 
 class _DepthwiseConv2d(PatchedConv2d):
     def _conv_forward(self, input: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         if not torch.is_grad_enabled() or not runs_eagerly_on_cpu(input, weight):
             return self._library_forward(input, weight, bias)
-        stride, padding = _pair(self.stride), _pair(self.padding)
-        kernel, size = _pair(weight.shape[2:]), _pair(input.shape[2:])
-        output = tuple(map(_output, size, kernel, stride, padding))
-        method = choose_method(size, _pair(output), kernel, stride)
-        if method == "library" or min(output) < 1:
+        kernel, size, stride = pair(weight.shape[2:]), pair(input.shape[2:]), pair(self.stride)
+        output = output_size(size, kernel, stride, pair(self.padding))
+        method = choose_method(size, output, kernel, stride, self.limit)
+        slow_input = torch.is_autocast_enabled("cpu") and stride != (1, 1)  # see `input_gradient`
+        if min(output) < 1 or (method == "library" and not slow_input):
             return self._library_forward(input, weight, bias)
-        result: Tensor = _Depthwise.apply(input, weight, bias, stride, padding, method)
-        return result
+        return convolve(self, input, weight, bias, (input_gradient, _WEIGHT_GRADIENTS[method]))
 
 
-class _Depthwise(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any,
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None,
-        stride: Pair,
-        padding: Pair,
-        method: Method,
-    ) -> Tensor:
-        ctx.save_for_backward(x, weight)
-        ctx.geometry = stride, padding
-        ctx.method = method
-        return functional.conv2d(x, weight, bias, stride, padding, 1, weight.shape[0])
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, ...]:
-        x, weight = ctx.saved_tensors
-        stride, padding = ctx.geometry
-        grad_x = grad_weight = grad_bias = None
-        if ctx.needs_input_grad[0]:
-            only_x = (True, False, False)
-            grad_x = _library_backward(grad, x, weight, stride, padding, only_x)[0]
-        if ctx.needs_input_grad[1]:
-            weight_gradient = _WEIGHT_GRADIENTS[ctx.method]
-            grad_weight = weight_gradient(x, grad, _pair(weight.shape[2:]), stride, padding)
-        if ctx.needs_input_grad[2]:
-            grad_bias = grad.sum((0, 2, 3))
-        return grad_x, grad_weight, grad_bias, None, None, None
-
-
-_WEIGHT_GRADIENTS = {
+_WEIGHT_GRADIENTS: dict[Method, WeightGradient] = {
+    "library": weight_gradient_by_library,
     "correlation": weight_gradient_by_correlation,
     "strips": weight_gradient_by_strips,
 }
 
 
 def _eligible(conv: nn.Conv2d) -> bool:
-    return (
-        conv.groups == conv.in_channels == conv.out_channels
-        and conv.groups > 1
-        and conv.dilation == (1, 1)
-        and set(conv.stride) <= {1, 2}
-        and not isinstance(conv.padding, str)
-        and conv.padding_mode == "zeros"
-    )
-
-
-def _library_backward(
-    grad: Tensor, x: Tensor, weight: Tensor, stride: Pair, padding: Pair, mask: tuple[bool, ...]
-) -> tuple[Tensor, ...]:
-    gradients: tuple[Tensor, ...] = torch.ops.aten.convolution_backward.default(
-        grad, x, weight, None, stride, padding, (1, 1), False, (0, 0), x.shape[1], mask
-    )
-    return gradients
+    depthwise = 1 < conv.groups == conv.in_channels == conv.out_channels
+    return depthwise and set(conv.stride) <= {1, 2} and plain_geometry(conv)
 
 
 def _positions(x: Tensor) -> Tensor:
@@ -222,12 +220,3 @@ def _taps(
     )
     pairs = rows[:, None, :, None, :, None] & columns[None, :, None, :, None, :]
     return pairs.reshape(-1, kernel[0] * kernel[1]).to(dtype)
-
-
-def _output(size: int, kernel: int, stride: int, padding: int) -> int:
-    return (size + 2 * padding - kernel) // stride + 1
-
-
-def _pair(values: Any) -> Pair:
-    first, second = values
-    return int(first), int(second)

@@ -66,7 +66,7 @@ def test_rows_and_columns_may_differ(layout: tuple[int, int], dtype: torch.dtype
     x = torch.randn(3, 6, *layout, dtype=dtype).contiguous(memory_format=torch.channels_last)
     expected = gradients(conv, x)
     assert depthwise.accelerate(conv) == 1
-    assert "_Depthwise" in conv(x).grad_fn.name()
+    assert "_OwnGradients" in conv(x).grad_fn.name()
     for ours, theirs in zip(gradients(conv, x), expected, strict=True):
         assert relative_error(ours, theirs) < TOLERANCE[dtype]
 
@@ -91,12 +91,38 @@ def test_values_and_gradients_are_the_librarys(
     expected_value, expected = conv(x), gradients(conv, x)
     assert depthwise.accelerate(conv) == 1
     value = conv(x)
-    assert ("_Depthwise" in value.grad_fn.name()) == (method != "library")
+    assert ("_OwnGradients" in value.grad_fn.name()) == (method != "library")
     assert torch.equal(value, expected_value)
     for ours, theirs in zip(gradients(conv, x), expected, strict=True):
         assert ours.dtype == dtype
         assert ours.shape == theirs.shape
         assert relative_error(ours, theirs) < TOLERANCE[dtype]
+
+
+@pytest.mark.parametrize(("kernel", "stride", "side", "method"), CASES)
+def test_in_bfloat16_values_are_the_librarys_and_gradients_equal_to_rounding(
+    kernel: int, stride: int, side: int, method: str
+) -> None:
+    conv = make_conv(kernel, stride, torch.float32)
+    x = random_map(side, dtype=torch.float32)
+    expected = gradients(conv, x)
+    with torch.autocast("cpu", torch.bfloat16):
+        expected_value = conv(x)
+        assert depthwise.accelerate(conv) == 1
+        value = conv(x)
+        ours = gradients(conv, x)
+    own = method != "library" or stride != 1
+    assert ("_OwnGradients" in value.grad_fn.name()) == own
+    assert value.dtype == torch.bfloat16
+    assert torch.equal(value, expected_value)
+    for our, their in zip(ours, expected, strict=True):
+        assert our.dtype == torch.float32
+        assert relative_error(our, their) < 0.02
+
+
+@pytest.mark.parametrize(("limit", "method"), [(255, "strips"), (256, "correlation")])
+def test_the_limit_says_up_to_which_map_correlation_is_used(limit: int, method: str) -> None:
+    assert choose_method((4, 4), (4, 4), (5, 5), (1, 1), limit) == method
 
 
 @pytest.mark.parametrize(("kernel", "stride", "side", "method"), CASES)
@@ -199,7 +225,7 @@ def test_copies_are_fast_too_and_have_their_own_weights(duplicate: type) -> None
     depthwise.accelerate(conv)
     copied = duplicate(conv)
     x = random_map(4)
-    assert "_Depthwise" in copied(x).grad_fn.name()
+    assert "_OwnGradients" in copied(x).grad_fn.name()
     with torch.no_grad():
         copied.weight.zero_()
         copied.bias.zero_()
@@ -238,14 +264,14 @@ def test_the_library_computes_what_has_no_fast_path() -> None:
     conv = make_conv(5, dtype=torch.float32)
     depthwise.accelerate(conv)
     x = random_map(4, dtype=torch.float32)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert conv(x).dtype == torch.bfloat16
+    with torch.autocast("cpu", dtype=torch.float16):
+        assert "_OwnGradients" not in conv(x).grad_fn.name()
     with torch.no_grad():
         assert conv(x).grad_fn is None
     assert conv.to("meta")(x.to("meta")).device.type == "meta"
     half = make_conv(5, dtype=torch.bfloat16)
     depthwise.accelerate(half)
-    assert "_Depthwise" not in half(random_map(4, dtype=torch.bfloat16)).grad_fn.name()
+    assert "_OwnGradients" not in half(random_map(4, dtype=torch.bfloat16)).grad_fn.name()
 
 
 def test_frozen_weights_and_inputs_without_gradient() -> None:

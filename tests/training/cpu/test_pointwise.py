@@ -53,6 +53,30 @@ def test_values_and_gradients_are_the_librarys(side: int, bias: bool, dtype: tor
         assert close(our, their, dtype)
 
 
+def test_in_bfloat16_values_and_gradients_equal_the_librarys_to_rounding() -> None:
+    conv, x = make_conv(dtype=torch.float32), random_map(4, torch.float32).requires_grad_()
+    expected = torch.autograd.grad(conv(x).sin().sum(), [x, *conv.parameters()])
+    pointwise.accelerate(conv)
+    with torch.autocast("cpu", torch.bfloat16):
+        value = conv(x)
+    assert is_fast(value)
+    assert value.dtype == torch.bfloat16
+    for ours, theirs in zip(
+        torch.autograd.grad(value.float().sin().sum(), [x, *conv.parameters()]),
+        expected,
+        strict=True,
+    ):
+        assert ours.dtype == torch.float32
+        assert (ours - theirs).abs().max() <= 0.02 * theirs.abs().max()
+
+
+@pytest.mark.parametrize(("limit", "fast"), [(15, False), (16, True)])
+def test_the_limit_is_the_largest_map_in_positions(limit: int, fast: bool) -> None:
+    conv = make_conv()
+    pointwise.accelerate(conv, limit)
+    assert is_fast(conv(random_map(4))) == fast
+
+
 def test_gradients_agree_with_finite_differences() -> None:
     conv = make_conv()
     pointwise.accelerate(conv)
@@ -66,8 +90,8 @@ def test_the_library_keeps_large_maps_other_layouts_and_other_precisions() -> No
     pointwise.accelerate(conv)
     assert not is_fast(conv(random_map(7)))
     assert not is_fast(conv(random_map(4).contiguous()))
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        assert conv.float()(random_map(4, torch.float32)).dtype == torch.bfloat16
+    with torch.autocast("cpu", dtype=torch.float16):
+        assert not is_fast(conv.float()(random_map(4, torch.float32).half()))
     assert conv.to("meta")(random_map(4, torch.float32).to("meta")).device.type == "meta"
 
 

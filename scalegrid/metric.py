@@ -26,6 +26,7 @@ TAKEN = frozenset(
             "rung",
             "epoch",
             "epochs",
+            "number_format",
             "status",
             "role",
             "order",

@@ -69,6 +69,11 @@ Fit = Literal["crop", "pad", "stretch"]
 Metric = Annotated[str, AfterValidator(known_metric)]
 """See `scalegrid.metric`."""
 
+Precision = Literal["auto", "fp32", "bf16"]
+_Limit = Annotated[int, Field(ge=0, le=1_000_000)]
+KernelLimits = tuple[_Limit, _Limit, _Limit]
+"""See `SweepSpec.kernel_limits`."""
+
 Match = Literal["flops", "params", "activations", "latency"]
 Rates = Literal["same", "tune", "check"]
 Engine = Literal["local", "ray", "slurm"]
@@ -121,6 +126,12 @@ class Recipe(BaseModel):
     )
     shift: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.05, description="Largest random shift of a training image, as a share of its side."
+    )
+    precision: Precision = Field(
+        "auto",
+        description="Number format of products: fp32, or bf16 by autocast; auto: for a sweep on "
+        "CPUs the faster one, found by a few steps on noise; on a CUDA device bf16, or fp16 if it "
+        "lacks that; else fp32.",
     )
 
 
@@ -347,6 +358,13 @@ class SweepSpec(Recipe):
     fast_depthwise: bool = Field(
         True, description="Faster CPU kernels, mainly for depthwise convolutions."
     )
+    kernel_limits: KernelLimits | None = Field(
+        None,
+        description="The largest maps of the faster CPU kernels: positions for pointwise "
+        "convolutions as matrix products, pairs of positions for depthwise weight gradients by "
+        "correlation, positions for dense ones by taps; default: found with the precision, or "
+        "36 4096 0.",
+    )
     keep_checkpoints: PositiveFloat = Field(
         10.0,
         description="Largest total size of the checkpoints that trials at higher rungs continue "
@@ -458,6 +476,15 @@ class SweepSpec(Recipe):
             raise ValueError("is only for racing; leave it out, or use --allocation racing")
         return value
 
+    @field_validator("kernel_limits")
+    @classmethod
+    def _of_fast_kernels(
+        cls, limits: KernelLimits | None, info: ValidationInfo
+    ) -> KernelLimits | None:
+        if limits is not None and not info.data.get("fast_depthwise", True):
+            raise ValueError("is only for --fast-depthwise; leave it out, or use that")
+        return limits
+
     @field_validator("ray_address", "cpus_per_trial", "gpus_per_trial", "slurm")
     @classmethod
     def _of_its_executor(cls, value: object, info: ValidationInfo) -> object:
@@ -538,9 +565,11 @@ class SweepSpec(Recipe):
             stored: that of the sweep; its recipe and its rounding hold where none is given.
         """
         said = {key for key in given.model_fields_set if getattr(given, key) is not None}
-        own = {"depth_rounding", "rates", "rate_exponents", *Recipe.model_fields} - said
+        own = {*FOUND_KEYS, *Recipe.model_fields} - said
         if "learning_rate" in said:
             own.discard("rates")  # a rate that is given is not one to be found
+        if self.precision == "auto":
+            own.add("precision")  # what was found holds
         if "rates" in said and self.rates != "same":
             own |= {"learning_rate", "rate_exponents"}  # what is given is where the search began
         kept = {key: getattr(stored, key) for key in own}
@@ -611,7 +640,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
             "schedule",
             "weight_decay",
         ),
-        *("warmup", "label_smoothing", "clip_norm", "ema_decay", "flip", "shift"),
+        *("warmup", "label_smoothing", "clip_norm", "ema_decay", "flip", "shift", "precision"),
     ),
     "Candidates": (
         *("candidates", "grid", "flops_factor", "curves", "compound", "scale", "width_curves"),
@@ -632,8 +661,15 @@ GROUPS: dict[str, tuple[str, ...]] = {
         *("metric", "indifference", "check_learning"),
     ),
     "Where it runs": (
-        *("workers", "device", "trials_per_device", "threads", "fast_depthwise", "compile"),
-        *("keep_checkpoints", "executor", "ray_address", "cpus_per_trial", "gpus_per_trial"),
+        *("workers", "device", "trials_per_device", "threads", "fast_depthwise", "kernel_limits"),
+        *(
+            "compile",
+            "keep_checkpoints",
+            "executor",
+            "ray_address",
+            "cpus_per_trial",
+            "gpus_per_trial",
+        ),
         "slurm",
     ),
     "Results": ("name", "results", "track"),
@@ -658,6 +694,9 @@ def of_other_engines(given: Mapping[str, Any]) -> dict[str, None]:
 JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
 """Keys that decide how results are compared; `scalegrid recommend` uses them."""
 
+FOUND_KEYS = frozenset({"depth_rounding", "rates", "rate_exponents", "kernel_limits"})
+"""Keys beside those of the recipe for which a sweep finds a value, and keeps it."""
+
 RUNTIME_KEYS = frozenset(
     {
         *("workers", "threads", "trials_per_device", "device", "data_dir", "download"),
@@ -672,7 +711,7 @@ TRAINER_KEYS = frozenset(
         *("data", "data_dir", "download", "image_column", "label_column"),
         *("skip_bad_images", "fit"),
         *("train_images", "val_images", "rates", "rate_exponents"),
-        *("fast_depthwise", "compile", "keep_checkpoints"),
+        *("fast_depthwise", "kernel_limits", "compile", "keep_checkpoints"),
         *(key for key in Recipe.model_fields if key != "epochs"),
     }
 )

@@ -31,7 +31,8 @@ from scalegrid.figures import draw
 from scalegrid.plan import Plan, make_plan, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.hours import check_hours, within_hours
-from scalegrid.progress.rate import can_be_timed, machine_rate, rate_of, remember_rate, stored_rate
+from scalegrid.progress.probe import chosen, probed
+from scalegrid.progress.rate import can_be_timed, rate_of, remember_rate, stored_rate
 from scalegrid.progress.status import read_status, write_finished
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.checkpoints import CHECKPOINTS, check_disk, remove_checkpoints
@@ -43,6 +44,7 @@ from scalegrid.results.schema import Row
 from scalegrid.rounds import Rounds, SweepOutcome, tell
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
 from scalegrid.track import Tracking
+from scalegrid.training.devices import number_format
 from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import partial_files
@@ -67,7 +69,8 @@ def run_sweep(
         make_executor: where trials run, if not where ``spec.executor`` says. It is called before
             the images are read, so an executor may be closed without a trial.
         measure_rate: whether the workers first train a few steps on noise, where the speed of this
-            machine is unknown, for the estimate of time.
+            machine is unknown: for the estimate of time, and to choose a precision and kernels
+            where they are left open.
         join: whether other processes that join, on this machine or others which see the folder, may
             work on the sweep too. The first to come starts it; no trial is made twice.
 
@@ -137,6 +140,7 @@ def _run(
         if store.stored:
             store.stored.check(spec, planned[0]["variant"], plan.source.fingerprint, changed)
         made = _trials_made(planned, store.stored)
+        _check_format(spec, placement, made)
         allocator = _replay(spec, planned, made, store.stored, store.rates, store.elsewhere)
         executor = make_executor(_needed(placement, spec, allocator))
         try:  # workers take seconds to start, and what is left to prepare is prepared meanwhile
@@ -144,7 +148,9 @@ def _run(
             rate = rate_of(made, plan, placement)
             measure_rate = measure_rate and spec.trainer is None  # the built-in training's
             if rate is None and measure_rate:
-                rate = machine_rate(plan, placement, executor)
+                plan, rate = probed(plan, placement, executor, choose=store.stored is None)
+            if note := _format_found(spec, plan, rate):
+                display.note(note)
             progress = Progress(
                 plan, allocator, made, display, placement.workers, rate, store.status_file
             )
@@ -169,12 +175,12 @@ def _for_hours(
     """The plan for so many hours, at the speed of this machine; it is measured if not known."""
 
     def rate(plan: Plan) -> float | None:
-        known = stored_rate(plan, placement)
+        known = stored_rate(chosen(plan, placement), placement)
         if known is not None or not (measure_rate and can_be_timed(spec)):
             return known
         executor = make_executor(placement)
         try:
-            return machine_rate(plan, placement, executor)
+            return probed(plan, placement, executor).rate
         finally:
             executor.cancel()
 
@@ -285,6 +291,29 @@ def _check_alike(heads: Heads, stored: Stored, spec: SweepSpec, planned: Sequenc
         raise UserError(
             f"the others in {heads.folder} have died; run the same command again."
         ) from None
+
+
+def _format_found(spec: SweepSpec, plan: Plan, rate: float | None) -> str | None:
+    """What a user should know of the number format that was found, if it was left open."""
+    if spec.precision == plan.spec.precision:
+        return None
+    if plan.spec.precision == "bf16":
+        return "Trials train in bfloat16, which is faster here (--precision)."
+    return None if rate else "Steps could not be timed here, so trials train in float32."
+
+
+def _check_format(spec: SweepSpec, placement: Placement, made: Sequence[Row]) -> None:
+    """Raise UserError where trials here would be in another number format than those before."""
+    before = {row["number_format"] for row in made} - {None}
+    if not before or spec.executor != "local" or spec.trainer is not None:
+        return
+    device = placement.devices[0]
+    now = number_format(spec.precision, device)
+    if before != {now}:
+        raise UserError(
+            f"{spec.folder} holds trials in {min(before)}, and on {device} they would be in {now}; "
+            "go on with the --device and precision of before, or choose another --name."
+        )
 
 
 def _left_over(folder: Path) -> bool:

@@ -44,6 +44,7 @@ def trial(variant: str, seed: int, **changes: Any) -> Row:
         "seconds": 3.5,
         "device": "cpu",
         "threads": 1,
+        "number_format": "fp32",
         "versions": "scalegrid 0",
         "error": None,
         "finished_at": datetime(2020, 1, 1, tzinfo=timezone.utc),
@@ -54,7 +55,8 @@ def trial(variant: str, seed: int, **changes: Any) -> Row:
 
 def failure(variant: str, seed: int, error: str = "the loss became nan in epoch 2") -> Row:
     """A failed trial without epochs."""
-    missing = dict.fromkeys(("top1", "top5", "balanced", "train_loss", "val_loss"), math.nan)
+    missing: Row = dict.fromkeys(("top1", "top5", "balanced", "train_loss", "val_loss"), math.nan)
+    missing["number_format"] = None
     return trial(variant, seed, status="failed", epochs=0, error=error, **missing)
 
 

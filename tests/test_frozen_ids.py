@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from scalegrid.baselines import BUILT_IN, get, network_id
 from scalegrid.data import EMBEDDED, open_source
-from scalegrid.spec import Recipe
+from scalegrid.spec import Precision, Recipe
 from scalegrid.training.trial import trial_id
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -56,6 +57,14 @@ def test_trial_ids_stay() -> None:
         for name, recipe in recipes.items()
     }
     assert found == FROZEN["trials"]
+
+
+def test_the_ids_of_float32_are_those_of_before_and_bfloat16_has_its_own() -> None:
+    ids = {
+        precision: trial_id("0123456789ab", 0, "glyphs", Recipe(precision=precision))
+        for precision in get_args(Precision)
+    }
+    assert ids["fp32"] == ids["auto"] != ids["bf16"]
 
 
 @pytest.mark.parametrize("name", EMBEDDED)

@@ -15,6 +15,7 @@ from scalegrid.cli.main import main
 from scalegrid.cli.options import spec_from_flags
 from scalegrid.cli.sweep import sweep
 from scalegrid.executors.inline import InlineExecutor
+from scalegrid.progress.probe import Probed
 from scalegrid.results import schema as tables
 
 ROOT = Path(__file__).parent.parent
@@ -81,7 +82,7 @@ def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     # Both have tests of their own, and take seconds for each sweep.
-    monkeypatch.setattr("scalegrid.sweep.machine_rate", lambda *_: None)
+    monkeypatch.setattr("scalegrid.sweep.probed", lambda plan, *_, **__: Probed(plan, None))
     monkeypatch.setattr("scalegrid.executors.local.LocalExecutor", lambda *_: InlineExecutor())
     (tmp_path / "sweeps").symlink_to(ROOT / "sweeps")
     (tmp_path / "results").mkdir()

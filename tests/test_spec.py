@@ -47,6 +47,20 @@ def test_flags_win_over_the_file(tmp_path: Path) -> None:
     assert (spec.epochs, spec.batch_size) == (2, 16)
 
 
+def test_what_a_sweep_has_found_holds_where_the_user_leaves_it_open() -> None:
+    stored = SweepSpec(precision="bf16", kernel_limits=(16, 36, 4))
+    for asked in (SweepSpec(), SweepSpec(precision="auto")):
+        going_on = asked.going_on(asked, stored)
+        assert (going_on.precision, going_on.kernel_limits) == ("bf16", (16, 36, 4))
+    other = SweepSpec(precision="fp32", kernel_limits=(1, 2, 3))
+    assert other.going_on(other, stored) == other
+
+
+def test_limits_of_kernels_are_for_the_faster_kernels() -> None:
+    with pytest.raises(ValueError, match="is only for --fast-depthwise"):
+        SweepSpec(fast_depthwise=False, kernel_limits=(1, 2, 3))
+
+
 def test_an_empty_file_is_the_default(tmp_path: Path) -> None:
     assert load(write(tmp_path, "# nothing\n")) == SweepSpec()
 

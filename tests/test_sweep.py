@@ -36,9 +36,11 @@ from scalegrid.allocation import Ask, Result, Uniform
 from scalegrid.analysis.pace import Pace
 from scalegrid.baselines import network_id
 from scalegrid.executors import SPOOL, InlineExecutor
+from scalegrid.plan import Plan
 from scalegrid.progress.display import Ended, Silence
+from scalegrid.progress.probe import Probed
 from scalegrid.progress.status import Status, read_status
-from scalegrid.results import Store, load_sweep
+from scalegrid.results import Store, load_sweep, read_stored
 from scalegrid.results.joined import JoinedStore
 from scalegrid.results.journal import Journal
 from scalegrid.results.schema import MEASURED
@@ -292,6 +294,51 @@ def test_the_speed_is_measured_once_where_it_is_not_known(
     assert trials_on("a") == (6, 5), "one on noise first"
     assert trials_on("a", seeds=2) == (5, 5), "the trials of before tell the speed"
     assert trials_on("b") == (5, 5), "it was kept at the end"
+
+
+def test_what_is_found_fastest_is_kept_and_holds_when_a_sweep_goes_on(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = {"precision": "bf16", "kernel_limits": (16, 36, 4)}
+    asked: list[bool] = []
+    trained: list[Trial] = []
+
+    class Recording(InlineExecutor):
+        def __init__(self, _placement: object) -> None:
+            super().__init__(function="light_training:train")
+
+        def submit(self, trial: Trial) -> None:
+            trained.append(trial)
+            super().submit(trial)
+
+    def probed(plan: Plan, *_: object, choose: bool) -> Probed:
+        asked.append(choose)
+        plan = replace(plan, spec=plan.spec.model_copy(update=found)) if choose else plan
+        return Probed(plan, None)
+
+    monkeypatch.setattr("scalegrid.sweep.probed", probed)
+    run = partial(run_light_sweep, make_executor=Recording, measure_rate=True)
+    run(light_spec(results))
+    found["precision"] = "fp32"  # as another machine would find
+    run(light_spec(results, seeds=2))
+    assert asked in ([True], [True, False])
+    stored = read_stored(next(results.iterdir()))
+    assert stored is not None
+    assert (stored.spec.precision, stored.spec.kernel_limits) == ("bf16", (16, 36, 4))
+    assert len(trained) == 10
+    assert {(t.recipe.precision, t.kernel_limits) for t in trained} == {("bf16", (16, 36, 4))}
+    assert set(stored.trials["number_format"].to_pylist()) == {"bf16"}
+    with pytest.raises(UserError, match="--precision is bf16 there and fp32 here"):
+        run(light_spec(results, seeds=3, precision="fp32"))
+
+
+def test_trials_in_two_number_formats_are_not_mixed(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run_light_sweep(light_spec(results))
+    monkeypatch.setattr("scalegrid.sweep.number_format", lambda *_: "bf16")
+    with pytest.raises(UserError, match="trials in fp32, and on cpu they would be in bf16"):
+        run_light_sweep(light_spec(results, seeds=2))
 
 
 def test_a_network_that_was_edited_is_refused(

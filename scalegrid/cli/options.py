@@ -32,7 +32,11 @@ name_argument = click.argument("name", required=False)
 
 _FLAG_COLUMN = 28  # characters
 
-_METAVARS = {"compound": "ALPHA BETA GAMMA", "rate_exponents": "DEPTH WIDTH RESOLUTION"}
+_METAVARS = {
+    "compound": "ALPHA BETA GAMMA",
+    "rate_exponents": "DEPTH WIDTH RESOLUTION",
+    "kernel_limits": "POINTWISE DEPTHWISE DENSE",
+}
 """Of options that take several numbers, if these are not bounds."""
 
 
@@ -192,7 +196,7 @@ def _option(model: type[BaseModel], key: str) -> Callable[[Command], Command]:
         metavar = _METAVARS.get(key, "LOW HIGH")
         return click.option(
             *(flag,),
-            type=float,
+            type=_unwrapped(get_args(kind)[0]),
             nargs=len(get_args(kind)),
             default=None,
             metavar=metavar,

@@ -83,9 +83,13 @@ def _planned(spec: SweepSpec, placement: Placement) -> Plan:
         return make(spec)
 
     from scalegrid.progress.hours import within_hours
+    from scalegrid.progress.probe import chosen
     from scalegrid.progress.rate import stored_rate
 
-    return within_hours(spec, make, lambda plan: stored_rate(plan, placement), placement)
+    def rate(plan: Plan) -> float | None:
+        return stored_rate(chosen(plan, placement), placement)
+
+    return within_hours(spec, make, rate, placement)
 
 
 def _draw(plans: Sequence[Plan], folder: Path) -> None:

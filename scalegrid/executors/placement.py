@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from scalegrid.executors.base import Executor
 from scalegrid.spec import SweepSpec
-from scalegrid.training.devices import device_memory, find_devices
+from scalegrid.training.devices import check_precision, device_memory, find_devices
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores
 from scalegrid.util.text import plural
@@ -41,6 +41,7 @@ def local_placement(spec: SweepSpec) -> Placement:
     """
     devices = find_devices(spec.device)
     check_compile(spec, devices)
+    check_precision(spec.precision, devices)
     if devices == ["cpu"]:
         cores = available_cores()
         _check_crowd(spec, cores)

@@ -40,6 +40,7 @@ def make_trial(
         placement=variant.placement,
         threads=spec.threads,
         trainer=spec.trainer,
+        kernel_limits=spec.kernel_limits,
         rung=rung,
     )
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from scalegrid.executors import placement_for
 from scalegrid.plan import Plan, later_trials, planned_trials, trial_works
+from scalegrid.progress.probe import chosen
 from scalegrid.progress.rate import stored_rate
 from scalegrid.training.held import rung_work
 
@@ -51,7 +52,7 @@ def estimate_seconds(plan: Plan) -> Estimate:
     placement = placement_for(plan.spec)
     if plan.spec.trainer is not None:
         return Estimate(None, measured=False, most=None)
-    rate = stored_rate(plan, placement)
+    rate = stored_rate(chosen(plan, placement), placement)
     works = {v: (rate or TYPICAL_RATE) * work for v, work in trial_works(plan).items()}
     first = makespan(islice(cycle(works.values()), planned_trials(plan)), placement.workers)
     later = [

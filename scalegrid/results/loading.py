@@ -268,6 +268,8 @@ def other_settings(folder: Path, what: str, key: str, old: object, new: object) 
     """That a sweep, or ``what`` it is, does not go on in its folder with another setting."""
     flag = f"--{key.replace('_', '-')}"
     as_before = f"without {flag}" if old is None else f"with {flag} as it was"
+    if old is False:
+        as_before = f"with --no-{flag[2:]}"
     return UserError(
         f"{folder} holds a {what} with other settings: {flag} is {_given(old)} there and "
         f"{_given(new)} here; choose another --name, or run it {as_before}."

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import replace_file
 
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 """Raised whenever a column is added, removed, or changes its type or meaning."""
 
 Table: TypeAlias = Any  # pyarrow ships no types
@@ -30,10 +30,11 @@ _ADDED = {
     "rung": 1,
     "figures": None,
     "balanced": math.nan,
+    "number_format": None,
 }
 """Columns that tables of earlier versions lack, and their values there."""
 
-_NULLABLE = ("error", "memory", "figures")
+_NULLABLE = ("error", "memory", "figures", "number_format")
 
 _VERSION_KEY = b"scalegrid.schema"
 _NAME_KEY = b"scalegrid.table"
@@ -130,6 +131,10 @@ TRIALS = _schema(
         "cpu, its model and widest vector instructions; or cuda, the GPU; or mps, the chip",
     ),
     threads=(_WHOLE, "CPU threads"),
+    number_format=(
+        _TEXT,
+        "of products: fp32, bf16, fp16; null if failed, with a trainer, before schema 7",
+    ),
     versions=(_TEXT, "of scalegrid and the libraries that decide the numbers"),
     error=(_TEXT, "why the trial failed; null if it did not"),
     finished_at=(_MOMENT, "when the trial ended; measured"),

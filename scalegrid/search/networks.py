@@ -166,6 +166,7 @@ class Maker:
             data=data,
             recipe=spec.recipe,
             fast_depthwise=spec.fast_depthwise,
+            kernel_limits=spec.kernel_limits,
             compile=spec.compile,
             threads=spec.threads,
         )

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from scalegrid.training.answers import Answers
-from scalegrid.training.devices import device_name, versions
+from scalegrid.training.devices import device_name, number_format, versions
 from scalegrid.training.trainer import TrainerError
 from scalegrid.training.trial import DivergenceError, Epoch, Outcome, Trial
 from scalegrid.util.errors import ImageError, one_line
@@ -76,4 +76,7 @@ def attempt(
         versions=versions(trial.compile),
         answers=answers,
         image=image,
+        number_format=(
+            None if error or trial.trainer else number_format(trial.recipe.precision, device)
+        ),
     )

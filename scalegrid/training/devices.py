@@ -6,13 +6,18 @@ import os
 import platform
 import re
 import sys
+from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Literal
 
+from scalegrid.spec import Precision
 from scalegrid.util.cgroups import memory_limit
 from scalegrid.util.errors import UserError
 from scalegrid.util.processor import processor
 from scalegrid.util.version import __version__
+
+Format = Literal["fp32", "bf16", "fp16"]
 
 # Files of NVIDIA's drivers (on Linux and under Windows) and of AMD's. A machine without any of them
 # has no CUDA device, and does not take the seconds of importing torch.
@@ -97,6 +102,34 @@ def device_name(device: str) -> str:
         return f"cuda, {torch.cuda.get_device_name(device)}"
     except Exception:  # CUDA does not start, which has failed the trial already
         return device
+
+
+def number_format(precision: Precision, device: str) -> Format:
+    """The format of products in a training on a device.
+
+    Left open, it is bfloat16 on CUDA devices that compute in it, float16 on others, and float32
+    elsewhere.
+    """
+    if precision != "auto":
+        return precision
+    if not device.startswith("cuda"):
+        return "fp32"
+    return "bf16" if computes_in_bf16(device) else "fp16"
+
+
+def check_precision(precision: Precision, devices: Sequence[str]) -> None:
+    """Raise UserError where a CUDA device does not compute in bfloat16, which is asked for."""
+    for device in devices if precision == "bf16" else ():
+        if device.startswith("cuda") and not computes_in_bf16(device):
+            raise UserError(f"--precision bf16: {device} has no bfloat16; use auto, or fp32.")
+
+
+def computes_in_bf16(device: str) -> bool:
+    """Whether a CUDA device has instructions for bfloat16."""
+    import torch
+
+    with torch.cuda.device(device):
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 def vector_instructions() -> str | None:

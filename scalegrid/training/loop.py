@@ -26,17 +26,17 @@ from scalegrid.training.evaluation import Evaluation, evaluate
 from scalegrid.training.held import held_updates
 from scalegrid.training.initialisation import zero_initialise
 from scalegrid.training.precise_batchnorm import set_precise_statistics
-from scalegrid.training.precision import Precision, total
+from scalegrid.training.precision import Arithmetic, total
 from scalegrid.training.recipe import make_optimizer, make_schedule
 from scalegrid.training.trial import DivergenceError, Epoch, Trial
 
 _CHECK_EVERY = 20  # updates between two checks of the loss; a check waits for the device
 
 
-def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") -> Answers:
+def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") -> Answers | None:
     """Train as described on ``cpu``, ``cuda``, ``cuda:N`` or ``mps``, and report after each epoch.
 
-    Returns which validation images the trained network gets right.
+    Returns which validation images the trained network gets right; None for a probe.
 
     All random draws come from the trial's seed. The initial weights and the network's own draws
     (dropout) need the global generators, whose states are restored afterwards.
@@ -47,12 +47,17 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
     on = torch.device(device)
     torch.set_num_threads(trial.threads)
     with seeded(trial.seed, on):
+        if trial.probe is not None:
+            from scalegrid.training.probe import probe  # which times the updates below
+
+            probe(trial, trial.probe, report, on)
+            return None
         decoders = trial.threads if on.type != "cpu" else 0  # on a CPU all threads compute
         images, held_out = (
             load_split(trial.data, split, trial.resolution, loader_workers=decoders).to(on)
             for split in ("train", "val")
         )
-        training = _Training(trial, images, on)
+        training = Training(trial, images, on)
         for earlier in training.done:
             report(replace(earlier, own=0.0))
         while len(training.done) < trial.epochs:
@@ -80,7 +85,7 @@ def train(trial: Trial, report: Callable[[Epoch], None], device: str = "cpu") ->
     return result.answers
 
 
-class _Training:
+class Training:
     """A network, its optimiser and its schedule after ``step`` of ``steps`` updates.
 
     ``done`` are the epochs so far. It goes on from a checkpoint if there is one.
@@ -98,7 +103,7 @@ class _Training:
         self.average = None
         if recipe.ema_decay:
             self.average = ModelEmaV3(self.model, decay=recipe.ema_decay, use_warmup=True)
-        self.precision = Precision(device)
+        self.arithmetic = Arithmetic(recipe.precision, device)
         self.optimizer = make_optimizer(self.model, recipe)
         self.batch = min(recipe.batch_size, len(images.labels))
         self.per_epoch = steps_per_epoch(len(images.labels), recipe.batch_size)
@@ -145,7 +150,7 @@ class _Training:
             "model": dict(self.model.state_dict()),
             "average": dict(self.average.module.state_dict()) if self.average else None,
             "optimizer": self.optimizer.state_dict(),
-            "scaler": self.precision.state(),
+            "scaler": self.arithmetic.state(),
             "generators": generators(self.device),
             "step": self.step,
             "total": self.total,
@@ -163,7 +168,7 @@ class _Training:
                 if isinstance(value, Tensor) and value.shape == parameter.shape:
                     # In the memory format of the parameter, as fused kernels go through both.
                     values[key] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
-        self.precision.restore(state["scaler"])
+        self.arithmetic.restore(state["scaler"])
         self.step = state["step"]
         self.total.copy_(state["total"])
         self.done = [Epoch(**epoch) for epoch in state["done"]]
@@ -173,13 +178,13 @@ class _Training:
         """One optimiser step; returns the loss."""
         # First, since a replay of a CUDA graph overwrites the gradients of the previous replay.
         self.optimizer.zero_grad()
-        with self.precision.autocast():
+        with self.arithmetic.autocast():
             outputs = self.forward(pixels)
         loss = nn.functional.cross_entropy(
             outputs.float(), labels, label_smoothing=self.recipe.label_smoothing
         )
-        self.precision.backward(loss)
-        self.precision.update(self.optimizer, self.recipe.clip_norm)
+        self.arithmetic.backward(loss)
+        self.arithmetic.update(self.optimizer, self.recipe.clip_norm)
         self.step += 1
         if self.average is not None:
             self.average.update(self.model, step=self.step)
@@ -191,7 +196,7 @@ class _Training:
     def evaluate(self, held_out: Images) -> Evaluation:
         """Accuracy and loss with precise batch-norm statistics, of averaged weights if any."""
         model = self.model if self.average is None else self.average.module
-        with self.precision.autocast():
+        with self.arithmetic.autocast():
             set_precise_statistics(model, self.images, seed=self.seed, device=self.device)
             return evaluate(model, held_out, self.device)
 
@@ -228,7 +233,7 @@ def build_model(trial: Trial, device: torch.device) -> nn.Module:
     zero_initialise(model)
     model.to(device).to(memory_format=torch.channels_last)
     if trial.fast_depthwise and device.type == "cpu":
-        cpu.accelerate(model)
+        cpu.accelerate(model, trial.kernel_limits)
     return model
 
 
@@ -266,7 +271,9 @@ def _check_finite(what: str, value: float, epoch: int) -> None:
 def seeded(seed: int, device: torch.device) -> Iterator[None]:
     """Seed the global generators and restore them; cuDNN chooses its algorithms by rule."""
     devices = [device] if device.type == "cuda" else []
-    cudnn = torch.backends.cudnn.flags(benchmark=False, deterministic=True)
+    cudnn = torch.backends.cudnn.flags(
+        enabled=True, benchmark=False, deterministic=True, allow_tf32=False
+    )
     others = random.getstate(), np.random.get_state()
     try:
         with torch.random.fork_rng(devices), cudnn:

@@ -1,4 +1,4 @@
-"""The number formats of a training: float32, mixed on CUDA."""
+"""The number formats of a training: float32, or mixed with bfloat16 or float16 by autocast."""
 
 from __future__ import annotations
 
@@ -9,6 +9,11 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from scalegrid.spec import Precision
+from scalegrid.training.devices import number_format
+
+_MIXED = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
 
 def total(device: torch.device) -> Tensor:
     """A sum that begins with 0, in float64 where the device has it."""
@@ -16,21 +21,17 @@ def total(device: torch.device) -> Tensor:
     return torch.zeros((), dtype=kind, device=device)
 
 
-class Precision:
-    """Autocast to bfloat16 where the device computes in it, else to float16 with scaled losses.
+class Arithmetic:
+    """How a training computes: by autocast unless in float32, with scaled losses in float16."""
 
-    Elsewhere everything stays in float32, in which most CPUs convolve as fast as in any format.
-    """
-
-    def __init__(self, device: torch.device) -> None:
-        self._mixed = device.type == "cuda"
-        half = not self._mixed or not torch.cuda.is_bf16_supported(including_emulation=False)
-        self._format = torch.float16 if half else torch.bfloat16
-        self._scaler = torch.amp.GradScaler(enabled=self._mixed and half)
+    def __init__(self, precision: Precision, device: torch.device) -> None:
+        self._kind, self._format = device.type, number_format(precision, str(device))
+        self._scaler = torch.amp.GradScaler(enabled=self._format == "fp16")
 
     def autocast(self) -> AbstractContextManager[object]:
         """The context of forward passes."""
-        return torch.autocast("cuda", self._format) if self._mixed else nullcontext()
+        mixed = _MIXED.get(self._format)
+        return torch.autocast(self._kind, mixed) if mixed else nullcontext()
 
     def backward(self, loss: Tensor) -> None:
         """Compute the gradients of ``loss``, scaled where float16 would lose them."""

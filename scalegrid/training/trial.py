@@ -8,12 +8,23 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from scalegrid.coefficients import DepthRule
-from scalegrid.spec import Recipe
+from scalegrid.spec import KernelLimits, Precision, Recipe
 from scalegrid.training.answers import Answers
 from scalegrid.util.files import digest
 
 if TYPE_CHECKING:
     from scalegrid.data import CachedData
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What to time in the place of a training: steps in each of these formats.
+
+    ``limits``: whether the fastest `Trial.kernel_limits` are found first.
+    """
+
+    precisions: tuple[Precision, ...]
+    limits: bool
 
 
 @dataclass(frozen=True)
@@ -24,8 +35,9 @@ class Trial:
     ``depth_rounding`` and added to stages by ``placement``; ``resolution`` is in px. At a ``rung``
     it trains for that many times the recipe's epochs. By a schedule that holds its rate it goes on
     from the checkpoint of an earlier rung in the folder ``checkpoints``, and leaves one for a later
-    rung if it is to be kept (``keep``); neither changes its numbers. A ``trainer``, a
-    user's own function, trains in the place of the recipe.
+    rung if it is to be kept (``keep``); neither changes its numbers. ``kernel_limits`` are those of
+    `scalegrid.training.cpu`. A ``trainer``, a user's own function, trains in the place of the
+    recipe. With a ``probe`` nothing is trained: steps are timed, as it says.
     """
 
     trial: str
@@ -46,6 +58,8 @@ class Trial:
     checkpoints: str | None = None
     keep: bool = False
     trainer: str | None = None
+    kernel_limits: KernelLimits | None = None
+    probe: Probe | None = None
 
     @property
     def line(self) -> str:
@@ -87,9 +101,10 @@ class Epoch:
 class Outcome:
     """How a trial ended. A failed one has the reason and the epochs that it finished.
 
-    ``device`` is its kind and ``versions`` those of scalegrid and the libraries: all that the
-    numbers depend on beside the description. ``seconds`` is wall time. ``answers`` are those on
-    the validation images at the end; None if it failed. ``image`` is the image that cannot be used,
+    ``device`` is its kind, ``number_format`` that of products there (None if it failed, or a
+    trainer decides), and ``versions`` those of scalegrid and the libraries: all that the numbers
+    depend on beside the description. ``seconds`` is wall time. ``answers`` are those on the
+    validation images at the end; None if it failed. ``image`` is the image that cannot be used,
     where that is why: other trials would fail as well.
     """
 
@@ -102,6 +117,7 @@ class Outcome:
     versions: str = ""
     answers: Answers | None = None
     image: str | None = None
+    number_format: str | None = None
 
 
 class DivergenceError(Exception):
@@ -109,6 +125,13 @@ class DivergenceError(Exception):
 
 
 def trial_id(variant: str, seed: int, data_fingerprint: str, recipe: Recipe, rung: int = 1) -> str:
-    """The digest of a trial's content; equal content is the same trial."""
+    """The digest of a trial's content; equal content is the same trial.
+
+    Ids are those of before there was a choice of precision, unless it is bf16: fp32 has that of
+    auto, which a sweep does not mix.
+    """
+    described = recipe.model_dump(mode="json")
+    if recipe.precision != "bf16":
+        del described["precision"]
     higher = [] if rung == 1 else [rung]
-    return digest([variant, seed, data_fingerprint, recipe.model_dump(mode="json"), *higher])
+    return digest([variant, seed, data_fingerprint, described, *higher])

@@ -20,6 +20,7 @@ from scalegrid.cli.main import COMMANDS, main
 from scalegrid.cli.options import NumberList, spec_from_flags
 from scalegrid.cli.sweep import sweep
 from scalegrid.progress.estimate import Estimate
+from scalegrid.progress.probe import Probed
 from scalegrid.results import load_sweep
 from scalegrid.spec import GROUPS
 from scalegrid.util.errors import UserError
@@ -82,6 +83,14 @@ def test_another_executor_does_without_the_settings_of_that_in_the_file(tmp_path
     assert (spec.executor, spec.slurm, spec.ray_address) == ("ray", None, "auto")
     with pytest.raises(UserError, match="is only for --executor slurm"):
         spec_from_flags(path, {"executor": "local", "slurm": "partition=gpu"})
+
+
+def test_limits_of_kernels_are_three_whole_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    flags = dict(sweep.make_context("sweep", ["--kernel-limits", "36", "4096", "0"]).params)
+    assert spec_from_flags(flags.pop("spec_file"), flags).kernel_limits == (36, 4096, 0)
+    with pytest.raises(SystemExit):
+        main(["plan", "--kernel-limits", "36", "-1", "0"])
+    assert "kernel-limits should be greater than or equal to 0" in capsys.readouterr().err
 
 
 def test_trackers_are_repeated_or_separated_by_commas_and_win_over_the_file(tmp_path: Path) -> None:
@@ -365,7 +374,8 @@ def test_an_unreadable_image_is_one_sentence_and_leaves_no_file(
 ) -> None:
     from PIL import Image
 
-    monkeypatch.setattr("scalegrid.sweep.machine_rate", lambda *_: None)  # has tests of its own
+    # It has tests of its own.
+    monkeypatch.setattr("scalegrid.sweep.probed", lambda plan, *_, **__: Probed(plan, None))
 
     for label in "ab":
         for number in range(20):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import light_training
@@ -66,6 +67,13 @@ def test_an_exception_is_a_failed_outcome_in_one_line(raised: Exception, error: 
 def test_interruptions_and_exits_pass_through(raised: BaseException) -> None:
     with pytest.raises(type(raised)):
         attempt(train_then(raised), TRIAL)
+
+
+def test_the_number_format_is_that_of_a_finished_training_alone() -> None:
+    half = replace(TRIAL, recipe=Recipe(precision="bf16"))
+    assert attempt(train_then(None), TRIAL).number_format == "fp32"
+    assert attempt(train_then(None), half).number_format == "bf16"
+    assert attempt(train_then(RuntimeError()), half).number_format is None
 
 
 def test_a_trainer_is_found_by_module_and_name() -> None:

@@ -90,13 +90,13 @@ def test_it_trains_only_what_is_missing(
     data: CachedData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     updates: list[int] = []
-    whole = loop._Training.update
+    whole = loop.Training.update
 
     def counted(training: Any, *batch: torch.Tensor) -> torch.Tensor:
         updates.append(training.step)
         return whole(training, *batch)
 
-    monkeypatch.setattr(loop._Training, "update", counted)
+    monkeypatch.setattr(loop.Training, "update", counted)
     attempt(train, at_rung(data, 1, tmp_path, epochs=5))  # 30 updates, of which 9 decay
     assert updates == list(range(30))
     updates.clear()

@@ -14,7 +14,7 @@ from training_helpers import CPU, Small, make_trial, shades
 from scalegrid.data import CachedData
 from scalegrid.training import Epoch, Outcome, Trial, attempt, loop
 from scalegrid.training.answers import unpack
-from scalegrid.training.loop import build_model, train
+from scalegrid.training.loop import build_model, seeded, train
 
 
 @pytest.fixture(scope="module")
@@ -58,6 +58,33 @@ def test_seeds_differ_and_global_generators_keep_their_state(data: CachedData) -
     outcomes = [attempt(train, make_trial(data, seed=seed)) for seed in (0, 1, 0)]
     assert torch.equal(torch.rand(3), expected)
     assert numbers(outcomes[0]) == numbers(outcomes[2]) != numbers(outcomes[1])
+
+
+def test_trials_in_bfloat16_are_as_described_and_near_those_in_float32(data: CachedData) -> None:
+    half, again = (attempt(train, make_trial(data, precision="bf16")) for _ in range(2))
+    single = attempt(train, make_trial(data, precision="fp32"))
+    assert numbers(half) == numbers(again) != numbers(single)
+    assert half.history[-1].train_loss == pytest.approx(single.history[-1].train_loss, rel=0.05)
+
+
+def test_the_kernels_have_the_limits_of_the_trial(data: CachedData) -> None:
+    for baseline, names in (("b0", ("Pointwise", "Depthwise")), ("resnet18", ("Dense",))):
+        trial = replace(make_trial(data), baseline=baseline, kernel_limits=(1, 2, 3))
+        limits = {
+            type(layer).__name__: layer.limit
+            for layer in build_model(trial, torch.device("cpu")).modules()
+            if hasattr(layer, "limit")
+        }
+        wanted = {"Pointwise": 1, "Depthwise": 2, "Dense": 3}
+        for name in names:
+            assert limits[f"_{name}Conv2d"] == wanted[name]
+
+
+def test_a_gpu_s_library_computes_by_rule_and_in_whole_float32() -> None:
+    cudnn = torch.backends.cudnn
+    with seeded(0, torch.device("cpu")):
+        found = cudnn.enabled, cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32
+    assert found == (True, True, False, False)
 
 
 @pytest.mark.usefixtures("small")

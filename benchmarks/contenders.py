@@ -1,8 +1,8 @@
 """Three ways of training the same network: scalegrid's, a plain PyTorch loop, and timm's parts.
 
-Each runs in its own processes and trains on the same images in batches of the same size. After each
-round it calls ``report`` with its images per second, which returns when the next round begins. The
-first round is for warming up.
+Each runs in its own processes and trains on the same images in batches of the same size, in the
+number format that is faster for the network. After each round it calls ``report`` with its images
+per second, which returns when the next round begins. The first round is for warming up.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from scalegrid import baselines
 from scalegrid.data import CachedData, load_split
 from scalegrid.data.batching import normalise
-from scalegrid.spec import Recipe
+from scalegrid.spec import KernelLimits, Precision, Recipe
 from scalegrid.training import Epoch, Trial, attempt
 from scalegrid.training.cpu import keep_freed_memory
+from scalegrid.training.devices import number_format
 
 if TYPE_CHECKING:
     import torch
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 
 BATCH = 64
 RATE = 0.01
-LAYOUTS = ("contiguous", "channels last")
+_LAYOUTS, _FORMATS = ("contiguous", "channels last"), ("fp32", "bf16")
+_ENDLESS = 1_000_000  # epochs; the last round ends the process
 _TIMM_WORKERS = 4  # the default of timm's train.py
 
 
@@ -33,7 +35,8 @@ class Job(NamedTuple):
     """What to train on, and how.
 
     A round lasts at least ``seconds``. ``data`` and ``folder`` hold the same images: scalegrid's
-    cache, and PNG files for timm.
+    cache, and PNG files for timm. ``precision`` and ``kernel_limits`` are what scalegrid's probe
+    has chosen; ``compile`` is for scalegrid's loop alone.
     """
 
     baseline: str
@@ -43,23 +46,61 @@ class Job(NamedTuple):
     cores: int
     data: CachedData
     folder: Path
+    precision: Precision
+    kernel_limits: KernelLimits | None
+    device: str = "cpu"
+    compile: bool = False
 
 
 Report = Callable[[float, str], None]
-"""Takes images per second and the memory layout."""
+"""Takes images per second, and the memory layout and number format."""
+
+
+class Way(NamedTuple):
+    """A memory layout and a number format."""
+
+    layout: str
+    precision: str
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        """The layout as torch has it."""
+        import torch
+
+        return torch.channels_last if self.layout == "channels last" else torch.contiguous_format
+
+    def autocast(self, device: str) -> torch.autocast:
+        """The context of a forward pass."""
+        import torch
+
+        kind = torch.device(device).type
+        return torch.autocast(kind, torch.bfloat16, enabled=self.precision == "bf16")
 
 
 def scalegrid_trial(job: Job, report: Report) -> None:
-    """A worker of scalegrid: one thread, its loop unchanged; a round is an epoch."""
+    """A worker of scalegrid: one thread, its loop unchanged; a round is one epoch or more."""
     from scalegrid.training.loop import train
 
     keep_freed_memory()
 
+    seen = seconds = 0.0
+    per_epoch = len(load_split(job.data, "train", job.resolution).labels) // BATCH * BATCH
+    way = f"channels last, {number_format(job.precision, job.device)}"
+
     def ended(epoch: Epoch) -> None:
-        report(epoch.images_per_second, "channels last")
+        nonlocal seen, seconds
+        seen, seconds = seen + per_epoch, seconds + per_epoch / epoch.images_per_second
+        if seconds >= job.seconds:
+            report(seen / seconds, way)
+            seen = seconds = 0.0
 
     recipe = Recipe(
-        epochs=job.rounds + 1, batch_size=BATCH, optimizer="sgd", learning_rate=RATE, flip=True
+        epochs=_ENDLESS,
+        batch_size=BATCH,
+        optimizer="sgd",
+        learning_rate=RATE,
+        flip=True,
+        precision=job.precision,
     )
     outcome = attempt(
         train,
@@ -73,15 +114,18 @@ def scalegrid_trial(job: Job, report: Report) -> None:
             resolution=job.resolution,
             data=job.data,
             recipe=recipe,
+            kernel_limits=job.kernel_limits,
+            compile=job.compile,
         ),
         ended,
+        job.device,
     )
     if outcome.error:
         raise RuntimeError(outcome.error)
 
 
 def plain_loop(job: Job, report: Report) -> None:
-    """The loop of a competent user: all threads, tensors in memory, in the faster layout.
+    """The loop of a competent user: all threads, tensors in memory, in the fastest way.
 
     The images are decoded, normalised and laid out beforehand, and not augmented.
     """
@@ -89,31 +133,36 @@ def plain_loop(job: Job, report: Report) -> None:
 
     torch.set_num_threads(job.cores)
     images = load_split(job.data, "train", job.resolution)
-    pixels = normalise(next(images.fetch(torch.arange(len(images.labels)), len(images.labels))))
-    network = baselines.get(job.baseline).build(1.0, 1.0, job.data.num_classes)
+    every = torch.arange(len(images.labels))
+    pixels = normalise(next(images.fetch(every, len(every)))).to(job.device)
+    all_labels = images.labels.to(job.device)
+    network = baselines.get(job.baseline).build(1.0, 1.0, job.data.num_classes).to(job.device)
     optimizer = torch.optim.SGD(network.parameters(), lr=RATE, momentum=0.9)
     criterion = torch.nn.CrossEntropyLoss()
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
-        order = torch.randperm(len(images.labels))
+        order = torch.randperm(len(all_labels), device=job.device)
         for start in range(0, len(order) - BATCH + 1, BATCH):
             chosen = order[start : start + BATCH]
-            yield pixels[chosen], images.labels[chosen]
+            yield pixels[chosen], all_labels[chosen]
 
-    def step(inputs: Tensor, labels: Tensor) -> None:
+    def step(inputs: Tensor, labels: Tensor, way: Way) -> None:
         optimizer.zero_grad()
-        criterion(network(inputs), labels).backward()
+        with way.autocast(job.device):
+            loss = criterion(network(inputs), labels)
+        loss.backward()
         optimizer.step()
 
-    layout = _faster_layout(network, pixels[:BATCH], images.labels[:BATCH], step)
-    pixels = pixels.contiguous(memory_format=_memory_format(layout))
-    _run_rounds(job, batches, step, report, layout)
+    way = _fastest_way(network, pixels[:BATCH], all_labels[:BATCH], step)
+    pixels = pixels.contiguous(memory_format=way.memory_format)
+    _run_rounds(job, batches, step, report, way)
 
 
 def timm_loop(job: Job, report: Report) -> None:
     """timm's loader, optimiser, scheduler and loss, combined as in its train.py.
 
-    With ``--no-aug``, which is the least work for its loader, and ``--channels-last`` if faster.
+    With ``--no-aug``, which is the least work for its loader, and ``--channels-last`` and ``--amp
+    --amp-dtype bfloat16`` if faster.
     """
     import torch
     from timm.data.dataset_factory import create_dataset
@@ -132,9 +181,9 @@ def timm_loop(job: Job, report: Report) -> None:
         is_training=True,
         no_aug=True,
         num_workers=min(_TIMM_WORKERS, job.cores),
-        device=torch.device("cpu"),
+        device=torch.device(job.device),
     )
-    network = baselines.get(job.baseline).build(1.0, 1.0, job.data.num_classes)
+    network = baselines.get(job.baseline).build(1.0, 1.0, job.data.num_classes).to(job.device)
     optimizer = create_optimizer_v2(network, opt="sgd", lr=RATE, weight_decay=2e-5, momentum=0.9)
     scheduler, _ = create_scheduler_v2(
         optimizer, "cosine", num_epochs=300, step_on_epochs=False, updates_per_epoch=len(loader)
@@ -142,12 +191,12 @@ def timm_loop(job: Job, report: Report) -> None:
     criterion = LabelSmoothingCrossEntropy(0.1)  # type: ignore[no-untyped-call]
     losses = AverageMeter()  # type: ignore[no-untyped-call]
     updates = 0
-    layout = LAYOUTS[0]
 
-    def step(inputs: Tensor, labels: Tensor) -> None:
+    def step(inputs: Tensor, labels: Tensor, way: Way) -> None:
         nonlocal updates
-        inputs = inputs.contiguous(memory_format=_memory_format(layout))
-        loss = criterion(network(inputs), labels)
+        inputs = inputs.contiguous(memory_format=way.memory_format)
+        with way.autocast(job.device):
+            loss = criterion(network(inputs), labels)
         loss.backward()
         optimizer.step()
         optimizer.zero_grad()
@@ -156,16 +205,16 @@ def timm_loop(job: Job, report: Report) -> None:
         scheduler.step_update(num_updates=updates, metric=losses.avg)
 
     inputs, labels = next(iter(loader))
-    layout = _faster_layout(network, inputs, labels, step)
-    _run_rounds(job, lambda: iter(loader), step, report, layout)
+    way = _fastest_way(network, inputs, labels, step)
+    _run_rounds(job, lambda: iter(loader), step, report, way)
 
 
 def _run_rounds(
     job: Job,
     batches: Callable[[], Iterator[tuple[Tensor, Tensor]]],
-    step: Callable[[Tensor, Tensor], None],
+    step: Callable[[Tensor, Tensor, Way], None],
     report: Report,
-    layout: str,
+    way: Way,
 ) -> None:
     """Train for rounds of at least ``seconds`` each.
 
@@ -176,30 +225,38 @@ def _run_rounds(
         began = time.perf_counter()
         while time.perf_counter() - began < job.seconds:
             for inputs, labels in batches():
-                step(inputs, labels)
+                step(inputs, labels, way)
                 seen += len(labels)
-        report(seen / (time.perf_counter() - began), layout)
+            _wait_for(labels)
+        report(seen / (time.perf_counter() - began), ", ".join(way))
 
 
-def _faster_layout(
-    network: nn.Module, inputs: Tensor, labels: Tensor, step: Callable[[Tensor, Tensor], None]
-) -> str:
-    """The memory layout in which steps on a batch are faster; the network is left in it."""
-    best: dict[str, float] = {}
-    for layout in LAYOUTS * 2:
-        network.to(memory_format=_memory_format(layout))
-        laid_out = inputs.contiguous(memory_format=_memory_format(layout))
-        for _ in range(2):  # the first of a layout may prepare things
+def _fastest_way(
+    network: nn.Module,
+    inputs: Tensor,
+    labels: Tensor,
+    step: Callable[[Tensor, Tensor, Way], None],
+) -> Way:
+    """The layout and format in which steps on a batch are fastest; the network is left in it."""
+    ways = [Way(layout, precision) for precision in _FORMATS for layout in _LAYOUTS]
+    best: dict[Way, float] = {}
+    for way in ways * 2:
+        network.to(memory_format=way.memory_format)
+        laid_out = inputs.contiguous(memory_format=way.memory_format)
+        for _ in range(2):  # the first of a way may prepare things
             began = time.perf_counter()
-            step(laid_out, labels)
+            step(laid_out, labels, way)
+            _wait_for(labels)
             seconds = time.perf_counter() - began
-            best[layout] = min(best.get(layout, seconds), seconds)
+            best[way] = min(best.get(way, seconds), seconds)
     fastest = min(best, key=best.__getitem__)
-    network.to(memory_format=_memory_format(fastest))
+    network.to(memory_format=fastest.memory_format)
     return fastest
 
 
-def _memory_format(layout: str) -> torch.memory_format:
+def _wait_for(values: Tensor) -> None:
+    """Wait until the device of ``values`` has done all that it was given."""
     import torch
 
-    return torch.channels_last if layout == "channels last" else torch.contiguous_format
+    if values.is_cuda:
+        torch.cuda.synchronize(values.device)

@@ -49,7 +49,8 @@ BEFORE = {"data": "glyphs", "epochs": 2, "batch_size": 32, "learning_rate": 0.5}
 """What was the default before the embedded data were leaves."""
 
 SETUPS: dict[str, dict[str, Any]] = {
-    "nano-leaves": {"baseline": "nano"},
+    "nano-leaves": {"baseline": "nano", "precision": "fp32"},
+    "nano-leaves-bf16": {"baseline": "nano", "precision": "bf16"},
     "nano-glyphs": {"baseline": "nano", **BEFORE},
     "b0-leaves": {"baseline": "b0", "candidates": 9},
     "b0-glyphs": {"baseline": "b0", "resolution": 48, **BEFORE},

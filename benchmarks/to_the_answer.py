@@ -1,7 +1,7 @@
 """Compute from nothing to coefficients one can rely on: ``python -m benchmarks.to_the_answer``.
 
-Until the recommended candidate of b0 is within 0.3 points of the best one with 95 % probability,
-for the classic practice (every triple of the classic grid trained with equally many seeds in a
+Until the recommended candidate is within 0.3 points of the best one with 95 % probability, for the
+classic practice (every triple of the classic grid trained with equally many seeds in a
 plain loop, the highest mean taken) and for scalegrid's (the matched grid, raced with the response
 surface until the recommendation itself is 95 % sure, in scalegrid's loop). The rows between take
 one step at a time, so that one sees what each is worth.
@@ -12,12 +12,15 @@ and what is assumed:
 * Candidates, their budget shares and activations are those of scalegrid's plans at the resolution
   of a brief sweep. The time of a trial is proportional to activations (see
   `scalegrid.progress.estimate`).
-* Rates of the loops are those that `train_throughput` measured on b0 at 64 px if its table is
-  there, else measured now, coarsely. The plain loop is the better of its two rivals.
+* Rates of the loops are those that `train_throughput` measured on the network at 32 px, the
+  resolution nearest to a brief sweep's, if its table is there, else measured now, coarsely. The
+  plain loop is the better of its two rivals.
 * Each world is one landscape of accuracy at equal cost over the triangle, from which both grids
-  take their candidates: means with a standard deviation of ``spread`` points, 0.1 of it not smooth,
-  seeds with one of 0.7 (`selection_worlds`). The real differences of cost between the classic
-  grid's networks (1.4 to 3.1 times the baseline's) are not allowed to mislead it, which they would.
+  take their candidates, 0.1 points of it not smooth. The standard deviations between candidates
+  and between seeds are those of a real table (`scalegrid.analysis.measured`), whose trials were
+  made by scalegrid's recipe; the classic side is given the same. The real differences of cost
+  between the classic grid's networks (1.4 to 3.1 times the baseline's) are not allowed to mislead
+  it, which they would.
 * Both are asked for one of the best of their own candidates. ``short by`` is what the choice lacks,
   in the mean, to the best network of either grid: with more candidates, as the classic grid has,
   one of them is better by chance. The last row gives scalegrid as many networks.
@@ -31,6 +34,7 @@ and what is assumed:
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -38,10 +42,8 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from benchmarks.selection import LONGEST, SURFACE
 from benchmarks.selection_tables import looks_of, stops, trials_needed
 from benchmarks.selection_worlds import (
-    NOISE,
     Race,
     Setting,
     World,
@@ -52,23 +54,28 @@ from benchmarks.selection_worlds import (
 )
 from benchmarks.timing import median_range, publish, read_options
 from scalegrid import baselines, cost
+from scalegrid.analysis.measured import KINDS
 from scalegrid.analysis.observations import Floats, Ints
 from scalegrid.cost.table import Costs
-from scalegrid.data import open_source
 from scalegrid.plan import Plan, make_plan, resolve
 from scalegrid.plan.classic import classic_picks
 from scalegrid.plan.realisable import measured_shares
+from scalegrid.plan.resolve import brief_images
 from scalegrid.spec import SweepSpec
 from scalegrid.util.processes import available_cores
 
-BASELINE, CLASSES = "b0", 10
-MEASURED_AT = 64
+CASES = {"nano on CIFAR-10": "nano", "b0 on leaves": "b0", "mobilenetv2 on clothing": "mobilenetv2"}
+"""The kinds of `measured` whose noise and spread are used, and their baselines."""
+
+CLASSES = 10
+MEASURED_AT = 32
 """Px at which the loops' rates are taken: the measured resolution nearest to a brief sweep's."""
 
-SPREADS, LOCAL = (0.8, 0.5), 0.1
+LOCAL = 0.1
 LEVEL = 0.95
-TARGET = 15.0
-_SEEDS = 80  # of each candidate, more than are needed
+TARGET = 100.0
+_SEEDS = 800  # of each candidate, more than are needed
+_ROUNDS = 40.0  # of trials of each candidate, after which a race is given up
 
 
 @dataclass(frozen=True)
@@ -86,7 +93,7 @@ class Grid:
 
 
 class Rates(NamedTuple):
-    """Images per second of a machine with so many cores, on b0 at `MEASURED_AT` px."""
+    """Images per second of a machine with so many cores, on a network at `MEASURED_AT` px."""
 
     plain: float
     scalegrid: float
@@ -115,25 +122,39 @@ class Step(NamedTuple):
     rate: float
 
 
+class Case(NamedTuple):
+    """A baseline and what its brief trainings are like: standard deviations in points."""
+
+    name: str
+    baseline: str
+    noise: float
+    spread: float
+
+    @classmethod
+    def named(cls, name: str) -> Case:
+        """That of a kind of sweeps whose noise was measured."""
+        (kind,) = (kind for kind in KINDS if kind.name == name)
+        return cls(name, CASES[name], *kind.measured["top1"])
+
+
 def main() -> None:
     """Simulate, print, write parquet."""
     options = read_options("to_the_answer", __doc__)
-    worlds, raced = (300, 25) if options.quick else (2000, 300)
-    rates = read_rates(options.out) or _measure_rates()
-    classic, matched = classic_grid_of_b0(), matched_grid_of_b0()
+    worlds, raced = (100, 10) if options.quick else (1000, 100)
     rows = []
-    for size in SPREADS[:1] if options.quick else SPREADS:
-        steps = _steps(classic, matched, size, (worlds, raced), rates)
-        rows += [{"spread": size, **row} for row in table(steps, rates)]
+    for name in list(CASES)[:1] if options.quick else CASES:
+        case = Case.named(name)
+        rates = read_rates(options.out, case.baseline) or _measure_rates(case.baseline)
+        steps = _steps(case, (worlds, raced), rates)
+        rows += [{"case": name, **row} for row in table(steps, case.baseline, rates)]
     publish("to_the_answer", rows, options.out)
 
 
-def table(steps: Sequence[Step], rates: Rates) -> list[dict[str, object]]:
+def table(steps: Sequence[Step], baseline: str, rates: Rates) -> list[dict[str, object]]:
     """One row a step, with its compute against the first's."""
-    data = open_source("glyphs")
-    images = data.num_train * SweepSpec().epochs
-    model = baselines.skeleton(baselines.get(BASELINE), 1.0, 1.0, CLASSES)
-    one = cost.measure(model, MEASURED_AT).activations
+    model = baselines.skeleton(baselines.get(baseline), 1.0, 1.0, CLASSES)
+    counted = cost.measure(model, MEASURED_AT)
+    images, one = brief_images(counted.flops), counted.activations
 
     def seconds(step: Step) -> float:
         return work_of(step) * images / one * rates.cores / step.rate
@@ -168,11 +189,11 @@ def work_of(step: Step) -> float:
     return float(step.trials * step.grid.work.mean() + step.grid.besides)
 
 
-def classic_grid_of_b0() -> Grid:
+def classic_grid(baseline: str) -> Grid:
     """Every triple as a candidate of its own; several may be one network."""
-    spec = _spec("classic")
+    spec = _spec("classic", baseline)
     side = int(spec.resolution or 0)
-    picks = classic_picks(spec, Costs(baselines.get(BASELINE), CLASSES), side)
+    picks = classic_picks(spec, Costs(baselines.get(baseline), CLASSES), side)
     networks = picks[0].networks
     places = [pick.cell for pick in picks if pick.role == "grid"]
     distinct = list(dict.fromkeys(places))
@@ -183,9 +204,9 @@ def classic_grid_of_b0() -> Grid:
     )
 
 
-def matched_grid_of_b0(candidates: int | None = None) -> Grid:
+def matched_grid(baseline: str, candidates: int | None = None) -> Grid:
     """scalegrid's default candidates or so many, and the baseline and off-cost corners besides."""
-    spec = _spec("matched")
+    spec = _spec("matched", baseline)
     spec = spec.model_copy(update={"candidates": candidates or spec.candidates})
     return grid_of(make_plan(spec))
 
@@ -208,46 +229,44 @@ def each_once(grid: Grid) -> Grid:
     return Grid(grid.shares, grid.network[first], grid.work[first], grid.besides)
 
 
-def read_rates(folder: Path) -> Rates | None:
+def read_rates(folder: Path, baseline: str) -> Rates | None:
     """What `train_throughput` measured here, None if it has not."""
     path = folder / "train_throughput.parquet"
     if not path.exists():
         return None
     rows = pd.read_parquet(path).set_index(["network", "px"])
-    if (BASELINE, MEASURED_AT) not in rows.index:
+    if (baseline, MEASURED_AT) not in rows.index:
         return None
-    rates = {name: float(rows.loc[(BASELINE, MEASURED_AT), f"{name} images/s"]) for name in _LOOPS}
+    rates = {name: float(rows.loc[(baseline, MEASURED_AT), f"{name} images/s"]) for name in _LOOPS}
     return Rates(max(rates["plain"], rates["timm"]), rates["scalegrid"], available_cores())
 
 
 _LOOPS = ("scalegrid", "plain", "timm")
 
 
-def _measure_rates() -> Rates:
+def _measure_rates(baseline: str) -> Rates:
     from benchmarks.train_throughput import measure
 
-    figures = measure(BASELINE, MEASURED_AT, rounds=3, seconds=0.7).figures
+    figures = measure(baseline, MEASURED_AT, rounds=3, seconds=0.7).figures
     rates = {name: median_range(figures[name]).median for name in _LOOPS}
     return Rates(max(rates["plain"], rates["timm"]), rates["scalegrid"], available_cores())
 
 
-def _steps(
-    classic: Grid, matched: Grid, size: float, worlds: tuple[int, int], rates: Rates
-) -> list[Step]:
+def _steps(case: Case, worlds: tuple[int, int], rates: Rates) -> list[Step]:
     """From the classic practice to scalegrid's, one step at a time."""
-    both = [classic, matched]
+    both = classic, matched = classic_grid(case.baseline), matched_grid(case.baseline)
     once = each_once(classic)
     steps = [
-        Step(name, grid, *_uniformly(grid, i, both, size, worlds[0]), rates.plain)
+        Step(name, grid, *_uniformly(grid, i, both, case, worlds[0]), rates.plain)
         for name, grid, i in (
             ("classic: every triple, equal seeds", classic, 0),
             ("+ each network once", once, 0),
             ("+ networks of equal cost", matched, 1),
         )
     ]
-    looks = _raced(matched, 1, both, size, worlds[1])
+    looks = _raced(matched, 1, both, case, worlds[1])
     needed = float(trials_needed(looks)["trials_95"].iloc[0])
-    many = matched_grid_of_b0(len(once.work))
+    many = matched_grid(case.baseline, len(once.work))
     return [
         *steps,
         Step("+ raced with the surface", matched, needed, *_at(looks, needed), rates.plain),
@@ -256,31 +275,36 @@ def _steps(
         Step(
             "as the last, as many networks as classic",
             many,
-            *_at_stops(_raced(many, 1, [classic, many], size, worlds[1] // 3)),
+            *_at_stops(_raced(many, 1, [classic, many], case, worlds[1] // 3)),
             rates.scalegrid,
         ),
     ]
 
 
-def _raced(grid: Grid, which: int, both: Sequence[Grid], size: float, worlds: int) -> pd.DataFrame:
+def _raced(grid: Grid, which: int, both: Sequence[Grid], case: Case, worlds: int) -> pd.DataFrame:
     """All looks at races with the surface; arguments as of `draw`."""
-    drawn = list(draw(grid, which, both, size, worlds, LONGEST))
-    races = [run_race(one.world, top_two, surface=True, rounds=SURFACE.rounds) for one in drawn]
+    drawn = list(draw(grid, which, both, case, worlds, _SEEDS))
+    with ProcessPoolExecutor(available_cores()) as pool:
+        races = list(pool.map(_race, (one.world for one in drawn)))
     return _looks("raced", drawn, races)
 
 
+def _race(world: World) -> Race:
+    return run_race(world, top_two, surface=True, rounds=_ROUNDS)
+
+
 def _uniformly(
-    grid: Grid, which: int, both: Sequence[Grid], size: float, worlds: int
+    grid: Grid, which: int, both: Sequence[Grid], case: Case, worlds: int
 ) -> tuple[float, float, float]:
     """Trials that suffice when all candidates get equally many, and what `_at` says of them."""
-    drawn = list(draw(grid, which, both, size, worlds, _SEEDS))
+    drawn = list(draw(grid, which, both, case, worlds, _SEEDS))
     looks = _looks("uniform", drawn, list(run_uniform((one.world for one in drawn), _SEEDS)))
     needed = float(trials_needed(looks)["trials_95"].iloc[0])
     return needed, *_at(looks, needed)
 
 
 def draw(
-    grid: Grid, which: int, both: Sequence[Grid], size: float, worlds: int, trials: int
+    grid: Grid, which: int, both: Sequence[Grid], case: Case, worlds: int, trials: int
 ) -> Iterator[Drawn]:
     """Worlds of the candidates of one grid, always the same ones.
 
@@ -288,18 +312,18 @@ def draw(
         grid: the candidates; its networks are those of ``both[which]``.
         which: the place among ``both``.
         both: the grids that share the landscape.
-        size: its standard deviation, points.
+        case: how much its candidates and their seeds differ.
         worlds: how many.
         trials: of each candidate.
     """
     shares = np.concatenate([one.shares for one in both])
     start = sum(len(one.shares) for one in both[:which])
-    setting = Setting(len(shares), size, LOCAL)
+    setting = Setting(len(shares), case.spread, LOCAL)
     for number in range(worlds):
         landscape = draw_means(setting, shares, np.random.default_rng([number, len(shares)]))
         truth = landscape[start + grid.network]
         noise = np.random.default_rng([number, which]).standard_normal((trials, len(truth))).T
-        world = World(shares[start + grid.network], truth, truth[:, None] + NOISE * noise)
+        world = World(shares[start + grid.network], truth, truth[:, None] + case.noise * noise)
         yield Drawn(world, float(landscape.max()))
 
 
@@ -308,7 +332,7 @@ def _looks(rule: str, drawn: Sequence[Drawn], races: Sequence[Race]) -> pd.DataF
     short = [
         one.best - one.world.truth[race.choice] for one, race in zip(drawn, races, strict=True)
     ]
-    looks: pd.DataFrame = looks_of(BASELINE, rule, races).assign(short=np.concatenate(short))
+    looks: pd.DataFrame = looks_of("", rule, races).assign(short=np.concatenate(short))
     return looks
 
 
@@ -325,8 +349,8 @@ def _at_stops(looks: pd.DataFrame) -> tuple[float, float, float]:
     return trials, good, short
 
 
-def _spec(grid: str) -> SweepSpec:
-    return resolve(SweepSpec.model_validate({"grid": grid, "baseline": BASELINE}))
+def _spec(grid: str, baseline: str) -> SweepSpec:
+    return resolve(SweepSpec.model_validate({"grid": grid, "baseline": baseline}))
 
 
 if __name__ == "__main__":

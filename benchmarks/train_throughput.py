@@ -2,7 +2,9 @@
 
 scalegrid's worker processes, one per core, against a plain PyTorch loop and against timm's
 components, each of which has all cores (see `contenders`; docs/speed.md says why this is fair).
-Contenders train in turn, in rounds of a few seconds; start, building and warm-up do not count.
+scalegrid trains as its probe chooses, as in a sweep; the others in the layout and number format
+that is fastest. Contenders train in turn, in rounds of a few seconds; start, building, probes and
+warm-up do not count.
 """
 
 from __future__ import annotations
@@ -26,13 +28,19 @@ from benchmarks.contenders import BATCH, Job, Report, plain_loop, scalegrid_tria
 from benchmarks.timing import in_turn, median_range, pairwise, publish, read_options
 from scalegrid import baselines, cost
 from scalegrid.data import CachedData, open_source, prepare
+from scalegrid.executors import LocalExecutor, placement_for
+from scalegrid.plan import make_plan
 from scalegrid.progress.estimate import TYPICAL_RATE
+from scalegrid.progress.probe import probed
+from scalegrid.spec import KernelLimits, Precision, SweepSpec
+from scalegrid.training.devices import device_name, vector_instructions
 from scalegrid.util.processes import available_cores
 
 NETWORKS = ("b0", "mobilenetv2", "resnet18", "nano")
 RESOLUTIONS = (32, 64, 128)
-TARGETS = {(name, px): r for name in ("b0", "mobilenetv2") for px, r in ((32, 3.0), (64, 2.2))}
-"""Target of the ratio to the better rival; 1 for all others."""
+_SEPARABLE = {"avx2": {32: 3.0, 64: 2.2}, "avx512": {32: 2.7, 64: 1.8}}
+"""Targets of the ratio to the better rival for networks of separable convolutions, by px."""
+_OTHERS = {("resnet18", 32): 1.5, ("resnet18", 64): 1.5, ("nano", 32): 2.0, ("nano", 64): 2.0}
 
 QUICK = (("b0", 32),)  # starting the contenders of a network takes most of a minute
 RIVALS = ("plain", "timm")
@@ -42,10 +50,10 @@ _THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
 
 class Cell(NamedTuple):
-    """A network at a resolution: images per second of each contender in each round."""
+    """A network at a resolution: images per second of each contender in each round, and how."""
 
     figures: Mapping[str, Sequence[float]]
-    layouts: Mapping[str, str]
+    ways: Mapping[str, str]
 
 
 def main() -> None:
@@ -57,9 +65,9 @@ def main() -> None:
     for network, px in cells:
         print(f"{network} at {px} px", file=sys.stderr)
         cell = measure(network, px, rounds, seconds)
-        rows.append({"network": network, "px": px, **compare(cell, TARGETS.get((network, px), 1))})
+        rows.append({"network": network, "px": px, **compare(cell, target_of(network, px))})
         for name, figures in cell.figures.items():
-            where = {"network": network, "px": px, "contender": name, "layout": cell.layouts[name]}
+            where = {"network": network, "px": px, "contender": name, "way": cell.ways[name]}
             runs += [{**where, "round": i, "rate": rate} for i, rate in enumerate(figures)]
     publish("train_throughput", rows, options.out)
     pd.DataFrame(runs).to_parquet(options.out / "train_throughput-runs.parquet", index=False)
@@ -75,7 +83,8 @@ def compare(cell: Cell, target: float) -> dict[str, object]:
     better = max(RIVALS, key=lambda name: median_range(cell.figures[name]).median)
     return {
         **{f"{name} images/s": median_range(cell.figures[name]).median for name in cell.figures},
-        **{f"{name} layout": cell.layouts[name] for name in RIVALS},
+        "processor": device_name("cpu"),
+        **{f"{name} way": way for name, way in cell.ways.items()},
         **{f"over {name}": ratios[name] for name in RIVALS},
         "over the better": ratios[better],
         "target": target,
@@ -87,22 +96,45 @@ def measure(network: str, resolution: int, rounds: int, seconds: float) -> Cell:
     """Start the contenders of one network, warm them up, and measure them in turn."""
     cores = available_cores()
     with tempfile.TemporaryDirectory() as name:
-        data = _images(network, resolution, seconds, Path(name))
+        data = images_for(network, resolution, seconds, Path(name))
         folder = Path(name) / "png"
-        _write_png(data, resolution, folder)
-        job = Job(network, resolution, rounds, seconds, cores, data, folder)
+        write_png(data, resolution, folder)
+        job = Job(
+            network, resolution, rounds, seconds, cores, data, folder, *probe(network, resolution)
+        )
         with (
-            _running(scalegrid_trial, job, processes=cores, threads=1) as ours,
-            _running(plain_loop, job, processes=1, threads=cores) as plain,
-            _running(timm_loop, job, processes=1, threads=cores) as timm,
+            running(scalegrid_trial, job, processes=cores, threads=1) as ours,
+            running(plain_loop, job, processes=1, threads=cores) as plain,
+            running(timm_loop, job, processes=1, threads=cores) as timm,
         ):
             contenders = {"scalegrid": ours, "plain": plain, "timm": timm}
-            layouts = {name: contender.warm_up() for name, contender in contenders.items()}
+            ways = {name: contender.warm_up() for name, contender in contenders.items()}
             figures = in_turn(rounds, {name: c.rate for name, c in contenders.items()})
-    return Cell(figures, layouts)
+    return Cell(figures, ways)
 
 
-def _images(network: str, resolution: int, seconds: float, folder: Path) -> CachedData:
+def target_of(network: str, px: int) -> float:
+    """The ratio to the better rival that is wanted on a processor as this one is; 1 by default."""
+    if network in ("b0", "mobilenetv2"):
+        wide = "avx512" in (vector_instructions() or "")
+        return _SEPARABLE["avx512" if wide else "avx2"].get(px, 1.0)
+    return _OTHERS.get((network, px), 1.0)
+
+
+def probe(network: str, resolution: int) -> tuple[Precision, KernelLimits | None]:
+    """The number format and kernels that a sweep's probe chooses on this machine."""
+    given = {"baseline": network, "resolution": resolution, "batch_size": BATCH, "device": "cpu"}
+    plan = make_plan(SweepSpec.model_validate(given))
+    placement = placement_for(plan.spec)
+    workers = LocalExecutor(placement.workers, placement.devices, placement.threads)
+    try:
+        spec = probed(plan, placement, workers).plan.spec
+    finally:
+        workers.cancel()
+    return spec.precision, spec.kernel_limits
+
+
+def images_for(network: str, resolution: int, seconds: float, folder: Path) -> CachedData:
     """As many images as a worker of scalegrid may train on in a round."""
     model = baselines.skeleton(baselines.get(network), 1.0, 1.0, 10)
     activations = cost.measure(model, resolution).activations
@@ -112,7 +144,7 @@ def _images(network: str, resolution: int, seconds: float, folder: Path) -> Cach
     return prepare(source, [resolution], cache_dir=folder)
 
 
-def _write_png(data: CachedData, resolution: int, folder: Path) -> None:
+def write_png(data: CachedData, resolution: int, folder: Path) -> None:
     """The training images as timm's train.py reads them: a folder for each class."""
     cached = data.directory / str(resolution)
     pixels, labels = np.load(cached / "train.npy"), np.load(cached / "train-labels.npy")
@@ -129,7 +161,7 @@ class _Contender:
         self._pipes = pipes
 
     def warm_up(self) -> str:
-        """Run the first round, whose rate does not count; the memory layout."""
+        """Run the first round, whose rate does not count; the memory layout and format."""
         return self._round()[0][1]
 
     def rate(self) -> float:
@@ -143,7 +175,7 @@ class _Contender:
 
 
 @contextmanager
-def _running(
+def running(
     loop: Callable[[Job, Report], None], job: Job, *, processes: int, threads: int
 ) -> Iterator[_Contender]:
     """Processes that run ``loop``, and have ended afterwards."""
@@ -177,8 +209,8 @@ def _contend(pipe: Connection, loop: Callable[[Job, Report], None], job: Job, th
         except EOFError:
             raise SystemExit from None
 
-    def report(rate: float, layout: str) -> None:
-        pipe.send((rate, layout))
+    def report(rate: float, way: str) -> None:
+        pipe.send((rate, way))
         wait()
 
     wait()

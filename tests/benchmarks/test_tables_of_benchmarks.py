@@ -12,10 +12,11 @@ from benchmarks.overhead import sweep_row
 from benchmarks.plan_speed import Timed, row_of, triples
 from benchmarks.selection_tables import trials_needed
 from benchmarks.timing import MedianRange
-from benchmarks.to_the_answer import Grid, Rates, Step, draw, each_once, read_rates, work_of
+from benchmarks.to_the_answer import Case, Grid, Rates, Step, draw, each_once, read_rates, work_of
 from benchmarks.train_throughput import Cell, compare
 
 TWO = Grid(shares=np.eye(3)[:2], network=np.array([0, 1, 1]), work=np.array([1.0, 2.0, 2.0]))
+EXAMPLE = Case("an example", "b0", noise=0.7, spread=0.8)
 ONE = Grid(shares=np.eye(3)[2:], network=np.array([0]), work=np.array([3.0]), besides=5.0)
 
 
@@ -55,7 +56,7 @@ def test_the_classic_grid_is_that_of_the_public_implementation() -> None:
 
 
 def test_triples_of_one_network_share_its_truth_and_not_its_noise() -> None:
-    drawn = next(draw(TWO, 0, [TWO, ONE], 0.8, 1, 4))
+    drawn = next(draw(TWO, 0, [TWO, ONE], EXAMPLE, 1, 4))
     truth, values = drawn.world.truth, drawn.world.values
     assert truth[1] == truth[2] != truth[0]
     assert (values[1] != values[2]).all()
@@ -64,8 +65,8 @@ def test_triples_of_one_network_share_its_truth_and_not_its_noise() -> None:
 
 
 def test_both_grids_lie_in_one_landscape() -> None:
-    one = next(draw(TWO, 0, [TWO, ONE], 0.8, 1, 4))
-    other = next(draw(ONE, 1, [TWO, ONE], 0.8, 1, 4))
+    one = next(draw(TWO, 0, [TWO, ONE], EXAMPLE, 1, 4))
+    other = next(draw(ONE, 1, [TWO, ONE], EXAMPLE, 1, 4))
     assert one.best == other.best == max(*one.world.truth, *other.world.truth)
 
 
@@ -83,7 +84,7 @@ def test_work_counts_what_is_trained_besides() -> None:
 def test_compute_is_work_over_rate() -> None:
     slow = Step("slow", TWO, trials=60.0, good=1.0, short=0.0, rate=100.0)
     fast = Step("fast", TWO, trials=30.0, good=1.0, short=0.0, rate=200.0)
-    first, last = to_the_answer.table([slow, fast], Rates(100.0, 200.0, 2))
+    first, last = to_the_answer.table([slow, fast], "b0", Rates(100.0, 200.0, 2))
     assert first["times less compute"] == 1
     assert last["times less compute"] == pytest.approx(4)
     assert not last["met"]
@@ -92,11 +93,11 @@ def test_compute_is_work_over_rate() -> None:
 def test_rates_come_from_the_better_rival(tmp_path: Path) -> None:
 
     folder = tmp_path
-    assert read_rates(folder) is None
+    assert read_rates(folder, "b0") is None
     rates = {"scalegrid images/s": [300.0], "plain images/s": [90.0], "timm images/s": [100.0]}
-    table = pd.DataFrame({"network": ["b0"], "px": [64], **rates})
+    table = pd.DataFrame({"network": ["b0"], "px": [32], **rates})
     table.to_parquet(folder / "train_throughput.parquet")
-    found = read_rates(folder)
+    found = read_rates(folder, "b0")
     assert found is not None
     assert found[:2] == (100.0, 300.0)
 

@@ -1,0 +1,176 @@
+"""Whether a GPU trains rightly, and how fast: ``python -m benchmarks.gpu``, a few minutes.
+
+First its checks: a trial on the GPU equals that on the CPU to tolerance, in float32 and in the
+format of the GPU; the same trial twice is equal bit for bit; compiled into CUDA graphs it equals
+that without to tolerance. Then images per second of the whole GPU, for 1, 2, 4 and 8 trials at
+once, with and without CUDA graphs, beside a plain loop and timm's parts, which train one network
+in the layout and number format that is fastest (see `contenders`). ``busy`` is the share of the
+time in which the GPU computes, ``GB`` the most memory in use, both as the driver says.
+
+Without a CUDA device the checks run on the CPU, and nothing is timed.
+"""
+
+from __future__ import annotations
+
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from benchmarks.contenders import Job, Report, plain_loop, scalegrid_trial, timm_loop
+from benchmarks.timing import median_range, publish, read_options
+from benchmarks.train_throughput import images_for, running, write_png
+from scalegrid.data import CachedData, open_source, prepare
+from scalegrid.spec import Precision, Recipe
+from scalegrid.training import Outcome, Trial, attempt
+from scalegrid.training.devices import cuda_devices, device_name
+from scalegrid.util.processes import available_cores
+
+NETWORKS = ("b0", "mobilenetv2", "resnet18", "nano")
+RESOLUTIONS = (32, 64, 128)
+AT_ONCE = (1, 2, 4, 8)
+_ROUNDS, _SECONDS = 2, 1.0
+_SIDE, _TRAIN, _VALIDATION = 32, 128, 100  # of the trials of the checks
+_ROUNDING, _MIXED = 2e-3, 5e-2  # nats by which losses may differ: in float32, and in half of it
+
+
+class Check(NamedTuple):
+    """By how many nats two trials that should agree differ in their losses, at most."""
+
+    name: str
+    nats: float
+    tolerance: float
+
+    @property
+    def right(self) -> bool:
+        """Whether they agree."""
+        return self.nats <= self.tolerance
+
+
+def main() -> None:
+    """Check, measure, print, write parquet; exits with 1 if a check fails."""
+    options = read_options("gpu", __doc__)
+    device = "cuda:0" if cuda_devices() else "cpu"
+    found = checks(device)
+    rows = [{"check": c.name, "nats": c.nats, "most": c.tolerance, "right": c.right} for c in found]
+    publish("gpu-checks", rows, options.out)
+    if device == "cpu":
+        print("There is no CUDA device: the checks ran on the CPU, and nothing was timed.")
+    else:
+        some = [("nano", 32)] if options.quick else None
+        publish("gpu", throughput(device, some), options.out)
+    if not all(one.right for one in found):
+        sys.exit(1)
+
+
+def checks(device: str) -> list[Check]:
+    """Trials on a device against each other, and against the CPU's."""
+    with tempfile.TemporaryDirectory() as folder:
+        source = open_source("leaves", train_images=_TRAIN, val_images=_VALIDATION)
+        data = prepare(source, [_SIDE], cache_dir=Path(folder), workers=available_cores())
+        on_cpu = _trained(data, "fp32", "cpu")
+        single = _trained(data, "fp32", device)
+        usual, again = (_trained(data, "auto", device) for _ in range(2))
+        found = [
+            Check("float32, against the CPU", _apart(single, on_cpu), _ROUNDING),
+            Check("its own format, against float32", _apart(usual, single), _MIXED),
+            Check("the same again", _apart(usual, again), 0.0),
+        ]
+        if device != "cpu":
+            graphs = _trained(data, "auto", device, compiled=True)
+            apart = _apart(graphs, usual)
+            found.append(Check("CUDA graphs, against none", apart, _MIXED))
+    return found
+
+
+def _trained(
+    data: CachedData, precision: Precision, device: str, *, compiled: bool = False
+) -> Outcome:
+    from scalegrid.training.loop import train
+
+    recipe = Recipe(epochs=2, learning_rate=0.01, precision=precision, flip=True)
+    trial = Trial("check", "nano", 0, "nano", 1.0, 1.0, _SIDE, data, recipe, compile=compiled)
+    outcome = attempt(train, trial, device=device)
+    if outcome.error:
+        raise RuntimeError(outcome.error)
+    return outcome
+
+
+def _apart(one: Outcome, other: Outcome) -> float:
+    """The largest difference of their losses, of training and validation, in any epoch."""
+    pairs = list(zip(one.history, other.history, strict=True))
+    training = max(abs(a.train_loss - b.train_loss) for a, b in pairs)
+    return max(training, *(abs(a.val_loss - b.val_loss) for a, b in pairs))
+
+
+def throughput(device: str, cells: list[tuple[str, int]] | None = None) -> list[dict[str, object]]:
+    """Rows of the table, one a network, resolution and way of training."""
+    rows: list[dict[str, object]] = []
+    for network, px in cells or [(n, px) for n in NETWORKS for px in RESOLUTIONS]:
+        print(f"{network} at {px} px", file=sys.stderr)
+        rows += _cell(device, network, px)
+    return rows
+
+
+def _cell(device: str, network: str, px: int) -> Iterator[dict[str, object]]:
+    with tempfile.TemporaryDirectory() as name:
+        data, folder = images_for(network, px, _SECONDS, Path(name)), Path(name) / "png"
+        write_png(data, px, folder)
+        common = (network, px, _ROUNDS, _SECONDS, available_cores(), data, folder)
+        job = Job(*common, precision="auto", kernel_limits=None, device=device)
+        graphs = job._replace(compile=True)
+        for count in AT_ONCE:
+            yield _timed(f"{count} at once", scalegrid_trial, job, count)
+        yield _timed("1 at once, CUDA graphs", scalegrid_trial, graphs, 1)
+        yield _timed("plain", plain_loop, job, 1)
+        yield _timed("timm", timm_loop, job, 1)
+
+
+def _timed(
+    title: str, loop: Callable[[Job, Report], None], job: Job, count: int
+) -> dict[str, object]:
+    """A row: images per second of so many processes together."""
+    with running(loop, job, processes=count, threads=job.cores // count or 1) as contender:
+        way = contender.warm_up()
+        with _watched(job.device) as seen:
+            rates = [contender.rate() for _ in range(job.rounds)]
+    return {
+        "network": job.baseline,
+        "px": job.resolution,
+        "trials": title,
+        "way": way,
+        "images/s": median_range(rates).median,
+        "busy": statistics.fmean(busy for busy, _ in seen) / 100 if seen else None,
+        "GB": max(used for _, used in seen) / 1000 if seen else None,
+        "device": device_name(job.device),
+    }
+
+
+@contextmanager
+def _watched(device: str) -> Iterator[list[tuple[float, float]]]:
+    """Filled with utilisation in per cent and used memory in MB, a few times a second."""
+    seen: list[tuple[float, float]] = []
+    number = device.partition(":")[2] or "0"
+    query = "--query-gpu=utilization.gpu,memory.used"
+    command = ["nvidia-smi", query, "--format=csv,noheader,nounits", "-lms", "200", "-i", number]
+    try:
+        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    except FileNotFoundError:
+        yield seen
+        return
+    try:
+        yield seen
+    finally:
+        process.terminate()
+        for line in process.communicate()[0].splitlines():
+            with suppress(ValueError):  # a line that the end has cut
+                busy, used = map(float, line.split(","))
+                seen.append((busy, used))
+
+
+if __name__ == "__main__":
+    main()

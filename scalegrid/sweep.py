@@ -31,8 +31,14 @@ from scalegrid.figures import draw
 from scalegrid.plan import Plan, make_plan, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.hours import check_hours, within_hours
-from scalegrid.progress.probe import chosen, probed
-from scalegrid.progress.rate import can_be_timed, rate_of, remember_rate, stored_rate
+from scalegrid.progress.rate import (
+    can_be_timed,
+    chosen,
+    probed,
+    rate_of,
+    remember_rate,
+    stored_rate,
+)
 from scalegrid.progress.status import read_status, write_finished
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.checkpoints import CHECKPOINTS, check_disk, remove_checkpoints

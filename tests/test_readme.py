@@ -15,7 +15,7 @@ from scalegrid.cli.main import main
 from scalegrid.cli.options import spec_from_flags
 from scalegrid.cli.sweep import sweep
 from scalegrid.executors.inline import InlineExecutor
-from scalegrid.progress.probe import Probed
+from scalegrid.progress.rate import Probed
 from scalegrid.results import schema as tables
 
 ROOT = Path(__file__).parent.parent

@@ -38,7 +38,7 @@ from scalegrid.baselines import network_id
 from scalegrid.executors import SPOOL, InlineExecutor
 from scalegrid.plan import Plan
 from scalegrid.progress.display import Ended, Silence
-from scalegrid.progress.probe import Probed
+from scalegrid.progress.rate import Probed
 from scalegrid.progress.status import Status, read_status
 from scalegrid.results import Store, load_sweep, read_stored
 from scalegrid.results.joined import JoinedStore

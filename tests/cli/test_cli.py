@@ -20,7 +20,7 @@ from scalegrid.cli.main import COMMANDS, main
 from scalegrid.cli.options import NumberList, spec_from_flags
 from scalegrid.cli.sweep import sweep
 from scalegrid.progress.estimate import Estimate
-from scalegrid.progress.probe import Probed
+from scalegrid.progress.rate import Probed
 from scalegrid.results import load_sweep
 from scalegrid.spec import GROUPS
 from scalegrid.util.errors import UserError

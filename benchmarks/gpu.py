@@ -23,15 +23,19 @@ from typing import NamedTuple
 
 from benchmarks.contenders import Job, Report, plain_loop, scalegrid_trial, timm_loop
 from benchmarks.timing import median_range, publish, read_options
-from benchmarks.train_throughput import images_for, running, write_png
+from benchmarks.train_throughput import (
+    NETWORKS,
+    RESOLUTIONS,
+    images_for,
+    running,
+    write_png,
+)
 from scalegrid.data import CachedData, open_source, prepare
 from scalegrid.spec import Precision, Recipe
 from scalegrid.training import Outcome, Trial, attempt
 from scalegrid.training.devices import cuda_devices, device_name
 from scalegrid.util.processes import available_cores
 
-NETWORKS = ("b0", "mobilenetv2", "resnet18", "nano")
-RESOLUTIONS = (32, 64, 128)
 AT_ONCE = (1, 2, 4, 8)
 _ROUNDS, _SECONDS = 2, 1.0
 _SIDE, _TRAIN, _VALIDATION = 32, 128, 100  # of the trials of the checks

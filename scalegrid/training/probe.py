@@ -16,7 +16,7 @@ from itertools import chain, count
 import torch
 from torch import Tensor, nn
 
-from scalegrid.data import Augment, batches
+from scalegrid.data import batches
 from scalegrid.data.images import CachedImages
 from scalegrid.spec import KernelLimits, Precision
 from scalegrid.training.cpu import dense, depthwise
@@ -179,7 +179,7 @@ def _steps(
             seed=trial.seed,
             epoch=epoch,
             device=device,
-            augment=Augment(flip=bool(recipe.flip), shift=recipe.shift),
+            augment=training.augment,
         )
         for epoch in count(1)
     )

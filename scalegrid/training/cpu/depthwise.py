@@ -142,7 +142,8 @@ def weight_gradient_by_strips(
     out_height, out_width = grad.shape[2:]
     rows, columns = kernel
     # The library pads at no cost, but its fast kernel needs maps no smaller than the kernel.
-    inside = height >= rows and (height + 2 * padding[0] - rows) // stride[0] + 1 == out_height
+    reached = output_size((height, width), kernel, stride, padding)[0]
+    inside = height >= rows and reached == out_height
     above = 0 if inside else padding[0]
     below = 0 if inside else (out_height - 1) * stride[0] + rows - height - above
     result = x.new_zeros((channels, 1, rows, columns))

@@ -2,10 +2,11 @@
 
 First its checks: a trial on the GPU equals that on the CPU to tolerance, in float32 and in the
 format of the GPU; the same trial twice is equal bit for bit; compiled into CUDA graphs it equals
-that without to tolerance. Then images per second of the whole GPU, for 1, 2, 4 and 8 trials at
-once, with and without CUDA graphs, beside a plain loop and timm's parts, which train one network
-in the layout and number format that is fastest (see `contenders`). ``busy`` is the share of the
-time in which the GPU computes, ``GB`` the most memory in use, both as the driver says.
+that without to tolerance; three seeds as one batched network equal each alone. Then images per
+second of the whole GPU, for 1, 2, 4 and 8 trials at once in processes of their own, one with CUDA
+graphs, 4 and 16 as one network (`together`), beside a plain loop and timm's parts, which train one
+network in the layout and number format that is fastest (see `contenders`). ``busy`` is the share of
+the time in which the GPU computes, ``GB`` the most memory in use, both as the driver says.
 
 Without a CUDA device the checks run on the CPU, and nothing is timed.
 """
@@ -18,11 +19,13 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.contenders import Job, Report, plain_loop, scalegrid_trial, timm_loop
 from benchmarks.timing import median_range, publish, read_options
+from benchmarks.together import Together, batches_of, four_together, sixteen_together
 from benchmarks.train_throughput import (
     NETWORKS,
     RESOLUTIONS,
@@ -38,6 +41,7 @@ from scalegrid.util.processes import available_cores
 
 AT_ONCE = (1, 2, 4, 8)
 _ROUNDS, _SECONDS = 2, 1.0
+_SEEDS, _UPDATES = (3, 5, 8), 8  # that are trained as one network, and each alone
 _SIDE, _TRAIN, _VALIDATION = 32, 128, 100  # of the trials of the checks
 _ROUNDING, _MIXED = 2e-3, 5e-2  # nats by which losses may differ: in float32, and in half of it
 
@@ -83,6 +87,7 @@ def checks(device: str) -> list[Check]:
             Check("float32, against the CPU", _apart(single, on_cpu), _ROUNDING),
             Check("its own format, against float32", _apart(usual, single), _MIXED),
             Check("the same again", _apart(usual, again), 0.0),
+            Check("seeds as one network, against each", _together_apart(data, device), _ROUNDING),
         ]
         if device != "cpu":
             graphs = _trained(data, "auto", device, compiled=True)
@@ -91,14 +96,42 @@ def checks(device: str) -> list[Check]:
     return found
 
 
+def _together_apart(data: CachedData, device: str) -> float:
+    """The largest difference of the losses of seeds as one network to those of each alone."""
+    import torch
+
+    from scalegrid.data import load_split
+    from scalegrid.training.loop import Training, seeded
+
+    recipe = Recipe(learning_rate=0.05, schedule="none", precision="fp32", flip=True)
+    trial, place = _trial(data, recipe), torch.device(device)
+    images = load_split(data, "train", _SIDE).to(place)
+    with seeded(0, place):
+        together = Together(trial, _SEEDS, place)
+        source = batches_of(images, trial, _SEEDS, place)
+        as_one = torch.stack([together.update(*next(source)) for _ in range(_UPDATES)])
+    apart = 0.0
+    for seed, losses in zip(_SEEDS, as_one.T, strict=True):
+        with seeded(seed, place):
+            alone = Training(replace(trial, seed=seed), images, place)
+            source = batches_of(images, trial, [seed], place)
+            for loss in losses:
+                (pixels,), (labels,) = next(source)
+                apart = max(apart, abs(loss - alone.update(pixels, labels)).item())
+    return apart
+
+
+def _trial(data: CachedData, recipe: Recipe, *, compiled: bool = False) -> Trial:
+    return Trial("check", "nano", 0, "nano", 1.0, 1.0, _SIDE, data, recipe, compile=compiled)
+
+
 def _trained(
     data: CachedData, precision: Precision, device: str, *, compiled: bool = False
 ) -> Outcome:
     from scalegrid.training.loop import train
 
     recipe = Recipe(epochs=2, learning_rate=0.01, precision=precision, flip=True)
-    trial = Trial("check", "nano", 0, "nano", 1.0, 1.0, _SIDE, data, recipe, compile=compiled)
-    outcome = attempt(train, trial, device=device)
+    outcome = attempt(train, _trial(data, recipe, compiled=compiled), device=device)
     if outcome.error:
         raise RuntimeError(outcome.error)
     return outcome
@@ -130,6 +163,8 @@ def _cell(device: str, network: str, px: int) -> Iterator[dict[str, object]]:
         for count in AT_ONCE:
             yield _timed(f"{count} at once", scalegrid_trial, job, count)
         yield _timed("1 at once, CUDA graphs", scalegrid_trial, graphs, 1)
+        yield _timed("4 as one network", four_together, job, 1)
+        yield _timed("16 as one network", sixteen_together, job, 1)
         yield _timed("plain", plain_loop, job, 1)
         yield _timed("timm", timm_loop, job, 1)
 

@@ -140,7 +140,7 @@ class Case(NamedTuple):
 def main() -> None:
     """Simulate, print, write parquet."""
     options = read_options("to_the_answer", __doc__)
-    worlds, raced = (100, 10) if options.quick else (1000, 100)
+    worlds, raced = (100, 10) if options.quick else (1000, 60)
     rows = []
     for name in list(CASES)[:1] if options.quick else CASES:
         case = Case.named(name)

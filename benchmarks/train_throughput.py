@@ -31,8 +31,8 @@ from scalegrid.data import CachedData, open_source, prepare
 from scalegrid.executors import LocalExecutor, placement_for
 from scalegrid.plan import make_plan
 from scalegrid.progress.estimate import TYPICAL_RATE
-from scalegrid.progress.rate import probed
 from scalegrid.spec import KernelLimits, Precision, SweepSpec
+from scalegrid.speed import probed
 from scalegrid.training.devices import device_name, vector_instructions
 from scalegrid.util.processes import available_cores
 

@@ -353,7 +353,11 @@ class SweepSpec(Recipe):
     threads: Parallel = Field(
         1, description="CPU threads per worker; on a GPU, decoders of images that are not cached."
     )
-    trials_per_device: Parallel = Field(1, description="Simultaneous trials per GPU.")
+    trials_per_device: Parallel | None = Field(
+        None,
+        description="Simultaneous trials per GPU; default: up to 8, found by a few seconds of "
+        "steps where trials run on this machine, else 1.",
+    )
     device: str = Field("auto", description="Device: auto, cpu, cuda, cuda:N, or mps.")
     fast_depthwise: bool = Field(
         True, description="Faster CPU kernels, mainly for depthwise convolutions."

@@ -31,14 +31,6 @@ from scalegrid.figures import draw
 from scalegrid.plan import Plan, make_plan, open_data, resolve
 from scalegrid.progress import Display, Progress, Silence
 from scalegrid.progress.hours import check_hours, within_hours
-from scalegrid.progress.rate import (
-    can_be_timed,
-    chosen,
-    probed,
-    rate_of,
-    remember_rate,
-    stored_rate,
-)
 from scalegrid.progress.status import read_status, write_finished
 from scalegrid.results import Store, Stored, read_stored
 from scalegrid.results.checkpoints import CHECKPOINTS, check_disk, remove_checkpoints
@@ -49,6 +41,16 @@ from scalegrid.results.rows import variant_rows
 from scalegrid.results.schema import Row
 from scalegrid.rounds import Rounds, SweepOutcome, tell
 from scalegrid.spec import CANDIDATE_KEYS, IMAGE_KEYS, JUDGING_KEYS, SweepSpec
+from scalegrid.speed import (
+    can_be_timed,
+    chosen,
+    count_is_open,
+    probed,
+    rate_of,
+    remember_rate,
+    stored_rate,
+    trials_at_once,
+)
 from scalegrid.track import Tracking
 from scalegrid.training.devices import number_format
 from scalegrid.tuning import Tuning
@@ -124,6 +126,10 @@ def _run(
     if stored is not None and (finished := _without_plan(spec, stored, heads, display)):
         return finished
     placement = placement_for(spec)
+    if stored is None and measure_rate and count_is_open(spec, placement):
+        count = trials_at_once(make_plan(spec), placement, make_executor)
+        spec = spec.model_copy(update={"trials_per_device": count})
+        placement = placement_for(spec)
     if heads is not None:
         heads.workers = placement.workers
     plan = (

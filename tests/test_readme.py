@@ -15,8 +15,8 @@ from scalegrid.cli.main import main
 from scalegrid.cli.options import spec_from_flags
 from scalegrid.cli.sweep import sweep
 from scalegrid.executors.inline import InlineExecutor
-from scalegrid.progress.rate import Probed
 from scalegrid.results import schema as tables
+from scalegrid.speed import Probed
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")

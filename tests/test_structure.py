@@ -25,6 +25,7 @@ ROOMS = (  # top first: a room imports those further down alone
     "search",
     *(
         "progress",
+        "speed",
         "results",
         "plan",
         "executors",

@@ -35,15 +35,15 @@ from PIL import Image
 from scalegrid.allocation import Ask, Result, Uniform
 from scalegrid.analysis.pace import Pace
 from scalegrid.baselines import network_id
-from scalegrid.executors import SPOOL, InlineExecutor
+from scalegrid.executors import SPOOL, Executor, InlineExecutor, Placement
 from scalegrid.plan import Plan
 from scalegrid.progress.display import Ended, Silence
-from scalegrid.progress.rate import Probed
 from scalegrid.progress.status import Status, read_status
 from scalegrid.results import Store, load_sweep, read_stored
 from scalegrid.results.joined import JoinedStore
 from scalegrid.results.journal import Journal
 from scalegrid.results.schema import MEASURED
+from scalegrid.speed import Probed
 from scalegrid.training.trial import Epoch, Trial
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import INTERRUPTIONS
@@ -330,6 +330,26 @@ def test_what_is_found_fastest_is_kept_and_holds_when_a_sweep_goes_on(
     assert set(stored.trials["number_format"].to_pylist()) == {"bf16"}
     with pytest.raises(UserError, match="--precision is bf16 there and fp32 here"):
         run(light_spec(results, seeds=3, precision="fp32"))
+
+
+def test_how_many_trials_a_gpu_trains_at_once_is_found_at_first_and_kept(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 2)
+    monkeypatch.setattr("scalegrid.sweep.trials_at_once", lambda *_: 3)
+    monkeypatch.setattr("scalegrid.sweep.probed", lambda plan, *_, **__: Probed(plan, None))
+    placements: list[Placement] = []
+
+    def on_gpus(placement: Placement) -> Executor:
+        placements.append(placement)
+        return InlineExecutor(function="light_training:train")
+
+    run = partial(run_light_sweep, make_executor=on_gpus, measure_rate=True)
+    run(light_spec(results, workers=None, device="cuda", seeds=2))
+    stored = read_stored(next(results.iterdir()))
+    assert stored is not None
+    assert stored.spec.trials_per_device == 3
+    assert placements == [Placement(6, ("cuda:0", "cuda:1"), 1)]
 
 
 def test_trials_in_two_number_formats_are_not_mixed(

@@ -85,9 +85,8 @@ class UniformRungs:
 
     def remaining(self) -> Mapping[At, float]:
         """Trials of each variant and rung yet to be asked for, if all go on that may."""
-        counts = Counter((ask.variant, ask.rung) for ask in self._waiting())
-        for variant, _ in self._may_go_on():
-            counts.update((variant, rung) for rung in self._rungs[self._rung + 1 :])
+        asks = [*self._waiting(), *self._later()]
+        counts = Counter((ask.variant, ask.rung) for ask in asks)
         return {at: float(count) for at, count in counts.items()}
 
     @property
@@ -97,7 +96,7 @@ class UniformRungs:
         unfinished = {
             line for line in self._lines if self._rung and self._at(line) not in self._told
         }
-        return unfinished.union(self._may_go_on())
+        return unfinished.union((ask.variant, ask.seed) for ask in self._later())
 
     def _at(self, line: Line) -> Ask:
         """The trial of a line at the present rung."""
@@ -108,6 +107,12 @@ class UniformRungs:
         self._rise()
         asks = map(self._at, self._lines)
         return [ask for ask in asks if ask not in self._asked and ask not in self._told]
+
+    def _later(self) -> list[Ask]:
+        """The trials of rungs above the present that may be, and were not told already."""
+        rungs = self._rungs[self._rung + 1 :]
+        asks = (Ask(*line, rung) for line in self._may_go_on() for rung in rungs)
+        return [ask for ask in asks if ask not in self._told]
 
     def _may_go_on(self) -> list[Line]:
         """The lines of the present rung of which there may be a trial at the next."""

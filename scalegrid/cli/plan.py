@@ -83,7 +83,7 @@ def _planned(spec: SweepSpec, placement: Placement) -> Plan:
         return make(spec)
 
     from scalegrid.progress.hours import within_hours
-    from scalegrid.progress.rate import chosen, stored_rate
+    from scalegrid.speed import chosen, stored_rate
 
     def rate(plan: Plan) -> float | None:
         return stored_rate(chosen(plan, placement), placement)

@@ -96,7 +96,7 @@ def _need(spec: SweepSpec, cluster: Cluster) -> dict[str, float]:
         raise UserError("--gpus-per-trial 0 and --device cuda exclude each other.")
     if gpus is None:
         wanted = spec.device == "cuda" or (spec.device == "auto" and cluster.has_gpus)
-        gpus = 1 / spec.trials_per_device if wanted else 0.0
+        gpus = 1 / (spec.trials_per_device or 1) if wanted else 0.0
     if 0 < gpus < 1 / _MOST_ON_A_GPU:
         raise UserError(
             f"--gpus-per-trial {gpus:g}: at most {_MOST_ON_A_GPU} trials share a GPU; give more."

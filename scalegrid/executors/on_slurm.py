@@ -101,7 +101,7 @@ def executor(spec: SweepSpec, placement: Placement) -> Executor:
         UserError: Slurm refuses the jobs, or the results folder cannot be written.
     """
     cuda = placement.devices[0] != "cpu"
-    devices = placement.devices * (spec.trials_per_device if cuda else 1)
+    devices = placement.devices * ((spec.trials_per_device or 1) if cuda else 1)
     jobs = SlurmJobs(spec, devices, placement.threads)
     return SpoolExecutor(jobs.spool, jobs, placement.workers, len(devices))
 

@@ -47,7 +47,7 @@ def local_placement(spec: SweepSpec) -> Placement:
         _check_crowd(spec, cores)
         default = max(1, min(cores // spec.threads, _room_for_workers()))
     else:
-        default = len(devices) * spec.trials_per_device
+        default = len(devices) * (spec.trials_per_device or 1)
     return Placement(spec.workers or default, tuple(devices), spec.threads)
 
 

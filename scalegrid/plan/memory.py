@@ -97,10 +97,10 @@ def _too_large(variants: Sequence[Variant], placement: Placement) -> list[str]:
     device = placement.devices[0]
     at_once = math.ceil(placement.workers / len(placement.devices))
     known = [v for v in variants if v.memory is not None]
-    largest = max(known, key=_needed, default=None)
+    largest = max(known, key=memory_of, default=None)
     if largest is None:
         return []
-    needed, there = at_once * _needed(largest), device_memory(device)
+    needed, there = at_once * memory_of(largest), device_memory(device)
     if needed <= there:
         return []
     trials = f"{at_once} trials at once" if at_once > 1 else "a trial"
@@ -117,5 +117,6 @@ def training_bytes(activations: int, params: int) -> int:
     return activations + _COPIES * BYTES * params
 
 
-def _needed(variant: Variant) -> int:
+def memory_of(variant: Variant) -> int:
+    """Bytes of a training step of a variant; of its weights alone where activations are unknown."""
     return training_bytes(variant.memory or 0, variant.params)

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 from scalegrid.executors import placement_for
 from scalegrid.plan import Plan, later_trials, planned_trials, trial_works
-from scalegrid.progress.rate import chosen, stored_rate
+from scalegrid.speed import chosen, stored_rate
 from scalegrid.training.held import rung_work
 
 TYPICAL_RATE = 5.6e-9

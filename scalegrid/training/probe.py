@@ -30,7 +30,7 @@ LIMITS = ("products", "correlations", "taps")
 _MOST_IMAGES = 32  # of a step; larger batches are hardly faster per image
 _BATCHES = 4  # of different images
 _WARM = 2  # steps that are not timed: in the second, memory is allocated
-_ROUNDS, _SECONDS = 5, 0.12  # in which the formats take turns, and of each in a round
+_SECONDS = 0.12  # of each format in a round, in which they take turns
 _PATIENCE = 12.0  # seconds after which no other round begins
 _REPEATS = 7  # of a kernel
 _GAIN = 0.95  # of the other's time, at most, for a kernel to be faster
@@ -60,7 +60,7 @@ def probe(
         with suppress(Exception):  # of a user's own network, which need not run in bfloat16
             steps[one] = _steps(trial, one, limits.get(one), device)
     speeds: dict[Precision, list[float]] = {one: [] for one in wanted.precisions}
-    for _ in range(_ROUNDS):
+    for _ in range(wanted.rounds):
         for one, updates in steps.items():
             speeds[one].append(_speed(updates, _batch(trial)))
         if time.perf_counter() - began > _PATIENCE:

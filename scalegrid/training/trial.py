@@ -20,11 +20,13 @@ if TYPE_CHECKING:
 class Probe:
     """What to time in the place of a training: steps in each of these formats.
 
-    ``limits``: whether the fastest `Trial.kernel_limits` are found first.
+    ``limits``: whether the fastest `Trial.kernel_limits` are found first. ``rounds`` of steps are
+    timed, of a good tenth of a second each.
     """
 
     precisions: tuple[Precision, ...]
     limits: bool
+    rounds: int = 5
 
 
 @dataclass(frozen=True)

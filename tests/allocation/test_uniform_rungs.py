@@ -107,6 +107,15 @@ def test_what_remains_is_the_most_that_may_be_asked_for(undisturbed: list[Ask]) 
     assert allocator.remaining() == {}
 
 
+def test_what_was_trained_before_more_seeds_were_asked_for_does_not_remain() -> None:
+    rising = {"base", *SHARES}
+    more = make(all_go_on=True, seeds=SEEDS + 1)
+    for ask in run(make(all_go_on=True)):
+        more.tell(ask, outcome(ask))
+    assert sum(more.remaining().values()) == len(IDS) + 2 * len(rising)
+    assert more.wanted == {(v, SEEDS) for v in rising}
+
+
 def test_a_line_is_wanted_from_its_first_trial_to_the_start_of_what_it_cannot_reach() -> None:
     allocator = make()
     seeds = range(SEEDS)

@@ -20,9 +20,9 @@ from scalegrid.cli.main import COMMANDS, main
 from scalegrid.cli.options import NumberList, spec_from_flags
 from scalegrid.cli.sweep import sweep
 from scalegrid.progress.estimate import Estimate
-from scalegrid.progress.rate import Probed
 from scalegrid.results import load_sweep
 from scalegrid.spec import GROUPS
+from scalegrid.speed import Probed
 from scalegrid.util.errors import UserError
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "results"
@@ -178,7 +178,7 @@ def test_plan_as_a_table_compares_with_the_classic_grid() -> None:
 
 
 def test_plan_says_what_so_many_hours_come_to(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("scalegrid.progress.rate.stored_rate", lambda *_: 5e-9)
+    monkeypatch.setattr("scalegrid.speed.stored_rate", lambda *_: 5e-9)
     command = ("plan", "--baseline", "nano", "--hours", "0.5", "--rungs", "1,3")
     shown = run(*command).stdout
     assert "Note: within 30 min: 12 candidates, 12,800 images a trial" in shown

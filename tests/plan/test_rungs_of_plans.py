@@ -18,8 +18,8 @@ from scalegrid.plan.rungs import (
     rising_variants,
 )
 from scalegrid.progress.estimate import estimate_seconds
-from scalegrid.progress.rate import remember_rate
 from scalegrid.spec import Recipe
+from scalegrid.speed import remember_rate
 from scalegrid.training.held import held_updates, rung_work
 from scalegrid.training.recipe import make_optimizer
 

@@ -11,7 +11,7 @@ from light_sweep import light_plan, light_spec
 from scalegrid.executors import placement_for
 from scalegrid.plan import trial_works
 from scalegrid.progress.estimate import TYPICAL_RATE, Pace, estimate_seconds, makespan
-from scalegrid.progress.rate import remember_rate
+from scalegrid.speed import remember_rate
 
 JOBS = st.lists(st.floats(0.1, 10), max_size=6)
 

@@ -1,34 +1,28 @@
-"""How fast trials are on this machine: from its trials, from before, or from a few steps on noise.
+"""In which number format and by which kernels a network trains fastest here, and how fast.
 
-A rate is the seconds that one worker, while all work, takes per activation (see `estimate`). The
-steps, which every worker times (`scalegrid.training.probe`), also show in which number format and
-by which kernels the network trains fastest here. What was found is kept beside the caches.
+Every worker times a few steps on noise for that (`scalegrid.training.probe`). What was found is
+kept beside the caches.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import platform
 import statistics
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import asdict, replace
-from importlib.metadata import version
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 from pydantic import BaseModel
 
 from scalegrid.data import CachedData
 from scalegrid.executors import Executor, Placement
-from scalegrid.plan import Plan, make_trial, trial_work, trial_works
+from scalegrid.plan import Plan, make_trial, trial_work
 from scalegrid.spec import KernelLimits, Precision, SweepSpec
+from scalegrid.speed.kept import keep, kept_file
+from scalegrid.speed.rate import remember_rate, stored_rate
 from scalegrid.training.trial import Epoch, Outcome, Probe
-from scalegrid.util import disk
-from scalegrid.util.files import cache_root, digest, replace_file
-from scalegrid.util.processor import processor
 
 _PATIENCE = 40.0  # seconds, what is left of the workers' start included
 _CLEARLY = 1.1
@@ -40,29 +34,6 @@ class _Choice(BaseModel):
 
     precision: Literal["fp32", "bf16"]
     kernel_limits: KernelLimits | None
-
-
-def rate_of(trials: Sequence[Mapping[str, Any]], plan: Plan, placement: Placement) -> float | None:
-    """The rate of finished trials on this kind of device and as many threads; None without any.
-
-    Trials at higher rungs are left out: how much of them was recalled is not in their rows.
-    Trials on another processor say nothing of this one; those that do not name theirs count.
-    """
-    unnamed = placement.devices[0].split(":")[0]
-    kind = f"cpu, {processor()}," if unnamed == "cpu" else unnamed
-    timed = [
-        row
-        for row in trials
-        if row["status"] == "finished"
-        and row["rung"] == 1
-        and row["threads"] == placement.threads
-        and (row["device"] == unnamed or f"{row['device']},".startswith(kind))
-    ]
-    if not timed:
-        return None
-    works = trial_works(plan)
-    seconds = sum(row["seconds"] for row in timed)
-    return float(seconds / sum(works[row["variant"]] for row in timed))
 
 
 class Probed(NamedTuple):
@@ -93,7 +64,7 @@ def probed(plan: Plan, placement: Placement, executor: Executor, *, choose: bool
     rate = None if choose and timed else stored_rate(plan, placement)
     if rate is not None:
         return Probed(plan, rate)
-    found = _time(plan, executor, _probe(plan.spec, choose=choose)) if timed else []
+    found = time_steps(plan, executor, _probe(plan.spec, choose=choose)) if timed else []
     best = _fastest(found) if found else None
     if choose:
         plan = _settled(plan, placement, best)
@@ -106,13 +77,13 @@ def probed(plan: Plan, placement: Placement, executor: Executor, *, choose: bool
     return Probed(plan, rate)
 
 
-def _settled(plan: Plan, placement: Placement, best: _Timed | None) -> Plan:
+def _settled(plan: Plan, placement: Placement, best: Timed | None) -> Plan:
     """The plan with the fastest way, which is kept; in float32 if it is not known."""
     if best is None:
         return _with(plan, _Choice(precision="fp32", kernel_limits=None))
     precision: Literal["fp32", "bf16"] = "bf16" if best.precision == "bf16" else "fp32"
     choice = _Choice(precision=precision, kernel_limits=best.limits)
-    _keep(_file("choices", plan, placement), choice.model_dump_json())
+    keep(kept_file("choices", plan, placement), choice.model_dump_json())
     return _with(plan, choice)
 
 
@@ -124,7 +95,7 @@ def chosen(plan: Plan, placement: Placement) -> Plan:
 
 def _choice(plan: Plan, placement: Placement) -> _Choice | None:
     with suppress(OSError, ValueError):  # there is none, or it is damaged
-        return _Choice.model_validate_json(_file("choices", plan, placement).read_bytes())
+        return _Choice.model_validate_json(kept_file("choices", plan, placement).read_bytes())
     return None
 
 
@@ -142,38 +113,6 @@ def can_be_timed(spec: SweepSpec) -> bool:
     return not spec.compile and spec.executor != "slurm"
 
 
-def stored_rate(plan: Plan, placement: Placement) -> float | None:
-    """The last measured rate of this kind of training on this machine; None if there is none."""
-    try:
-        rate = json.loads(_file("rates", plan, placement).read_bytes())
-    except (OSError, ValueError):
-        return None
-    return rate if isinstance(rate, float) and 0 < rate < float("inf") else None
-
-
-def remember_rate(plan: Plan, placement: Placement, rate: float) -> None:
-    """Keep ``rate`` beside the caches; where that is impossible it is measured again next time."""
-    _keep(_file("rates", plan, placement), json.dumps(rate))
-
-
-def _file(folder: str, plan: Plan, placement: Placement) -> Path:
-    """Where a fact of a kind of training is kept: all that it depends on is in the name."""
-    spec = plan.spec
-    recipe = [spec.batch_size, spec.optimizer, spec.ema_decay > 0, spec.fast_depthwise]
-    kernels = [spec.precision, spec.kernel_limits]
-    compiled = ["compiled"] if spec.compile else []
-    engine = [] if spec.executor == "local" else [spec.executor, spec.ray_address]
-    kind = [plan.variants[0].variant, [*recipe, *kernels, *compiled, *engine], asdict(placement)]
-    machine = [platform.node(), platform.machine(), processor(), os.cpu_count(), version("torch")]
-    return cache_root() / folder / f"{digest([kind, machine])}.json"
-
-
-def _keep(path: Path, text: str) -> None:
-    with suppress(OSError):
-        disk.make_folders(path.parent)
-        replace_file(path, lambda file: file.write(text.encode()), durable=False)
-
-
 def _probe(spec: SweepSpec, *, choose: bool) -> Probe:
     """What to time: all that is left open, or the specification as it is."""
     limits = choose and spec.fast_depthwise and spec.kernel_limits is None
@@ -181,7 +120,7 @@ def _probe(spec: SweepSpec, *, choose: bool) -> Probe:
     return Probe(("fp32", "bf16") if both else (spec.precision,), limits)
 
 
-class _Timed(NamedTuple):
+class Timed(NamedTuple):
     """A number format with the kernel limits that were found for it, and its images per second."""
 
     precision: Precision
@@ -195,8 +134,15 @@ def _open(spec: SweepSpec, placement: Placement) -> bool:
     return free and placement.devices == ("cpu",)
 
 
-def _time(plan: Plan, executor: Executor, probe: Probe) -> list[_Timed]:
-    """Time the baseline in every worker at once; nothing if that fails or takes too long."""
+def time_steps(
+    plan: Plan, executor: Executor, probe: Probe, trials: int | None = None
+) -> list[Timed]:
+    """Time the baseline in so many workers at once, by default in all.
+
+    Nothing is returned if that fails in one of them, or takes too long. The executor is idle
+    afterwards.
+    """
+    trials = trials or executor.capacity
     baseline, source = plan.variants[0], plan.source
     recipe = plan.recipe.model_copy(update={"epochs": len(probe.precisions)})
     images = CachedData(
@@ -207,37 +153,37 @@ def _time(plan: Plan, executor: Executor, probe: Probe) -> list[_Timed]:
         channels=source.channels,
         statistics=source.statistics,
     )
-    for seed in range(executor.capacity):
+    for seed in range(trials):
         executor.submit(replace(make_trial(plan, baseline, seed, images, recipe), probe=probe))
-    outcomes = _finished(executor)
+    outcomes = _finished(executor, trials)
     executor.abandon()
     if not outcomes:
         return []
     return [_timed(one, [o.history[i] for o in outcomes]) for i, one in enumerate(probe.precisions)]
 
 
-def _finished(executor: Executor) -> list[Outcome]:
-    """The trials that end in time, of one for each worker."""
+def _finished(executor: Executor, trials: int) -> list[Outcome]:
+    """Those of so many trials that end in time."""
     deadline = time.monotonic() + _PATIENCE
     outcomes: list[Outcome] = []
-    while len(outcomes) < executor.capacity and (left := deadline - time.monotonic()) > 0:
+    while len(outcomes) < trials and (left := deadline - time.monotonic()) > 0:
         outcomes += [e for e in executor.collect(min(left, 1.0)) if isinstance(e, Outcome)]
     return [one for one in outcomes if one.status == "finished"]
 
 
-def _timed(precision: Precision, epochs: Sequence[Epoch]) -> _Timed:
+def _timed(precision: Precision, epochs: Sequence[Epoch]) -> Timed:
     """What workers say of a format: each epoch is of one of them."""
     speeds = [e.images_per_second for e in epochs if e.images_per_second > 0]
     found = [tuple(e.figures.values()) for e in epochs if e.figures]
     limits = tuple(int(statistics.median_low(values)) for values in zip(*found, strict=True))
-    return _Timed(
+    return Timed(
         precision,
         limits if len(limits) == 3 else None,
         statistics.harmonic_mean(speeds) if len(speeds) == len(epochs) else 0.0,
     )
 
 
-def _fastest(all_timed: Sequence[_Timed]) -> _Timed:
+def _fastest(all_timed: Sequence[Timed]) -> Timed:
     """The fastest of one or more formats; a later one only if it is clearly faster."""
     best, *others = all_timed
     for timed in others:

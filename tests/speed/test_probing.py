@@ -14,8 +14,7 @@ from store_rows import trial as finished
 
 from scalegrid.executors import Placement
 from scalegrid.plan import make_trial, trial_works
-from scalegrid.progress import rate
-from scalegrid.progress.rate import chosen, probed, rate_of, remember_rate, stored_rate
+from scalegrid.speed import chosen, probed, probing, rate_of, remember_rate, stored_rate
 from scalegrid.training.trial import Epoch, Outcome, Probe, Trial
 from scalegrid.util.processor import processor
 
@@ -25,7 +24,7 @@ PLACEMENT = Placement(2, ("cpu",), 1)
 @pytest.fixture(autouse=True)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(rate, "_PATIENCE", 600.0)  # for the busiest of machines
+    monkeypatch.setattr(probing, "_PATIENCE", 600.0)  # for the busiest of machines
 
 
 def test_the_rate_is_measured_once_and_then_remembered() -> None:
@@ -47,7 +46,7 @@ def test_without_a_working_training_the_rate_is_unknown() -> None:
 
 
 def test_trials_that_take_too_long_are_left_and_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rate, "_PATIENCE", 2.0)
+    monkeypatch.setattr(probing, "_PATIENCE", 2.0)
     plan = light_plan(light_spec("results", baseline="sleep"))
     workers = in_workers(PLACEMENT, "light_training:misbehave")
     try:

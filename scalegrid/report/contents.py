@@ -23,6 +23,7 @@ from scalegrid.figures.drawing import render
 from scalegrid.figures.published import hover_texts
 from scalegrid.figures.subject import Subject
 from scalegrid.report.inline import inline
+from scalegrid.report.ways import ways
 from scalegrid.results.showing import about
 from scalegrid.spec import GROUPS, RUNTIME_KEYS, Metric
 from scalegrid.util.errors import UserError
@@ -52,16 +53,17 @@ class Contents:
 
     ``answer`` has the verdict first; where there is none yet, it says why. ``step`` is a sentence
     and the command that would probably decide it. ``layers`` compares the recommended network with
-    the baseline, a row a stage. ``variants`` has a row for each variant of the plan, as text by
-    column; ``failures`` are trials that failed, with their errors; ``missing`` says which figures
-    have no data. ``metric`` is what is estimated. ``settings`` are those of the specification by
-    heading, ``facts`` what ran where.
+    the baseline, a row a stage, and ``ways`` the ways of scaling, cost for cost. ``variants`` has a
+    row for each variant of the plan, as text by column; ``failures`` are trials that failed, with
+    their errors; ``missing`` says which figures have no data. ``metric`` is what is estimated.
+    ``settings`` are those of the specification by heading, ``facts`` what ran where.
     """
 
     name: str
     answer: list[str]
     step: list[str]
     layers: list[dict[str, str]]
+    ways: list[dict[str, str]]
     pictures: list[Picture]
     missing: list[str]
     variants: list[dict[str, str]]
@@ -90,6 +92,7 @@ def contents(tables: SweepTables) -> Contents:
         answer=said,
         step=next_step(found, tables.spec, tables.folder) if found else [],
         layers=_layers(tables, found),
+        ways=ways(subject),
         pictures=pictures,
         missing=missing,
         variants=variants,

@@ -38,6 +38,7 @@ def search_contents(tables: SearchTables) -> Contents:
         answer=answer,
         step=_step(tables.folder / FOUND_FILE),
         layers=layers,
+        ways=[],
         pictures=pictures,
         missing=missing,
         variants=networks,

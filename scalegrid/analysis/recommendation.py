@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scalegrid.analysis.advantage import Advantage
+from scalegrid.analysis.advantage import AXES, Advantage
 from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.pace import Pace
@@ -155,6 +155,18 @@ class Recommendation:
         """The recommended variant."""
         return self.ranking[0]
 
+    @property
+    def compound(self) -> tuple[Candidate, ...]:
+        """The candidates that scale several axes, as the paper does."""
+        return tuple(one for one in self.ranking if one.role not in AXES)
+
+    @property
+    def probability_compound(self) -> float | None:
+        """That the best candidate scales several axes; None where candidates are of one kind."""
+        if len(self.compound) in (0, len(self.ranking)):
+            return None
+        return sum(one.probability_best for one in self.compound)
+
     def __repr__(self) -> str:
         from scalegrid.analysis.wording import to_text
 
@@ -185,6 +197,7 @@ class Recommendation:
             "accuracy_measured": best.mean,
             "probability_best": best.probability_best,
             "probability_within_indifference": best.probability_within_indifference,
+            "probability_compound": self.probability_compound,
             "tie_set": [asdict(candidate) for candidate in self.tie_set],
             "gains": {role: gain and asdict(gain) for role, gain in self.gains.items()},
             "rung": self.rung,

@@ -70,6 +70,7 @@ def answer(recommendation: Recommendation) -> list[str]:
         _placements(recommendation),
         _accuracy(recommendation),
         *(_gain(recommendation, gain) for gain in recommendation.gains.values()),
+        _compound(recommendation),
         _advantage(recommendation),
         _not_ruled_out(recommendation),
         *brief_and_long(recommendation),
@@ -360,6 +361,18 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     how = f", as measured{_briefly(recommendation)}" if gain.measured else ""
     cost = cost_ratio_text(gain.cost_ratio, recommendation.match)
     return f"Gain over {name} ({cost}{how}): {middle} {unit} ({low} to {high})."
+
+
+def _compound(recommendation: Recommendation) -> str:
+    """How probably the best scales several axes, beside how many of the candidates do."""
+    chance = recommendation.probability_compound
+    if chance is None:
+        return ""
+    several, every = len(recommendation.compound), len(recommendation.ranking)
+    return (
+        f"The best of the candidates is one that scales several axes ({several} of {every} do) "
+        f"with probability {percent(chance)}."
+    )
 
 
 def _advantage(recommendation: Recommendation) -> str:

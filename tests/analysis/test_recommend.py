@@ -42,7 +42,8 @@ def test_json_has_the_documented_keys_and_no_others() -> None:
         *("variant", "alpha", "beta", "gamma", "alpha_range", "beta_range"),
         *("depth_rounding", "resolution", "flops_ratio", "match", "cost_ratio"),
         *("accuracy", "accuracy_measured"),
-        *("probability_best", "probability_within_indifference", "tie_set", "gains"),
+        *("probability_best", "probability_within_indifference", "probability_compound"),
+        *("tie_set", "gains"),
         *("rung", "verdict", "placements", "surface_optimum"),
         *("trials_needed", "trials_most", "seconds_a_trial"),
         *("metric", "indifference", "confidence"),
@@ -75,6 +76,31 @@ def test_the_tie_set_holds_95_percent_and_shrinks_with_seeds() -> None:
         assert sum(one.probability_best for one in said.tie_set) >= 0.95 - 1e-9
         assert sum(one.probability_best for one in said.ranking) == pytest.approx(1)
     assert len(many.tie_set) < len(few.tie_set)
+
+
+def test_the_chance_of_compound_scaling_is_that_the_highest_draw_scales_several_axes() -> None:
+    said = recommend(VARIANTS, swept(30, noise=0.01))
+    truth = {f"v{number:02d}": value for number, value in enumerate(TRUTH)}
+    axes = {one.variant for one in said.ranking if one.role in ("depth", "width", "resolution")}
+    assert len(axes) == 3
+    assert max(truth, key=lambda one: truth[one]) not in axes
+    assert said.probability_compound is not None
+    assert said.probability_compound > 0.9
+    several = f"({len(SHARES) - 3} of {len(SHARES)} do)"
+    assert several in to_text(said)
+    flat = recommend(VARIANTS, trials_table(noisy_trials([0.6] * len(SHARES), 30, 0.01, 3)))
+    assert flat.probability_compound is not None
+    assert flat.probability_compound == pytest.approx(
+        1 - sum(one.probability_best for one in flat.ranking if one.variant in axes)
+    )
+
+
+def test_of_candidates_of_one_kind_there_is_no_chance_of_compound_scaling() -> None:
+    corners = VARIANTS[VARIANTS["role"].isin(["depth", "width", "resolution"])]
+    trials = swept(4)
+    said = recommend(corners, trials[trials["variant"].isin(corners["variant"])])
+    assert said.probability_compound is None
+    assert "scales several axes" not in to_text(said)
 
 
 def test_an_unclear_answer_says_how_many_more_trials() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -15,7 +16,7 @@ from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Flags, Floats, Ints, Observations
 from scalegrid.analysis.region import mesh
 from scalegrid.analysis.repeat import most_worth_repeating
-from scalegrid.analysis.selection import chances
+from scalegrid.analysis.selection import MIN_REPEATS, chances
 from scalegrid.analysis.surface import fit
 from scalegrid.analysis.tables import brief_trials
 from scalegrid.results import SweepTables
@@ -266,11 +267,18 @@ class Race:
 
 
 def run_race(
-    world: World, rule: Rule | None, *, surface: bool, rounds: float, losses: bool = False
+    world: World,
+    rule: Rule | None,
+    *,
+    surface: bool,
+    rounds: float,
+    losses: bool = False,
+    enough: float = math.inf,
 ) -> Race:
     """Try every candidate once, then as ``rule`` says (None: in turn).
 
-    There is a look for every quarter of a trial a candidate; for None for every whole one.
+    There is a look for every quarter of a trial a candidate; for None for every whole one. It ends
+    after so many rounds, or once a look has a probability of ``enough``, but not at once.
     """
     size = len(world.truth)
     every = size if rule is None else size // 4
@@ -283,7 +291,8 @@ def run_race(
         made = int(counts.sum())
         if (made - size) % every == 0:
             looks.append((made, *_look(world, model, observations)))
-        if made >= rounds * size:
+        sure = made >= size + MIN_REPEATS and looks[-1][-1] >= enough
+        if made >= rounds * size or sure:
             return Race(*(np.array(column) for column in zip(*looks, strict=True)))
         if rule is None:
             counts += 1

@@ -33,9 +33,11 @@ and what is assumed:
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
@@ -275,22 +277,29 @@ def _steps(case: Case, worlds: tuple[int, int], rates: Rates) -> list[Step]:
         Step(
             "as the last, as many networks as classic",
             many,
-            *_at_stops(_raced(many, 1, [classic, many], case, worlds[1] // 3)),
+            *_at_stops(_raced(many, 1, [classic, many], case, worlds[1] // 3, LEVEL)),
             rates.scalegrid,
         ),
     ]
 
 
-def _raced(grid: Grid, which: int, both: Sequence[Grid], case: Case, worlds: int) -> pd.DataFrame:
-    """All looks at races with the surface; arguments as of `draw`."""
+def _raced(
+    grid: Grid,
+    which: int,
+    both: Sequence[Grid],
+    case: Case,
+    worlds: int,
+    enough: float = math.inf,
+) -> pd.DataFrame:
+    """All looks at races with the surface, until they are sure ``enough``; else as `draw`."""
     drawn = list(draw(grid, which, both, case, worlds, _SEEDS))
     with ProcessPoolExecutor(available_cores()) as pool:
-        races = list(pool.map(_race, (one.world for one in drawn)))
+        races = list(pool.map(partial(_race, enough=enough), (one.world for one in drawn)))
     return _looks("raced", drawn, races)
 
 
-def _race(world: World) -> Race:
-    return run_race(world, top_two, surface=True, rounds=_ROUNDS)
+def _race(world: World, enough: float) -> Race:
+    return run_race(world, top_two, surface=True, rounds=_ROUNDS, enough=enough)
 
 
 def _uniformly(

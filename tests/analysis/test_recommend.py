@@ -88,7 +88,7 @@ def test_the_chance_of_compound_scaling_is_that_the_highest_draw_scales_several_
     assert said.probability_compound > 0.9
     several = f"({len(SHARES) - 3} of {len(SHARES)} do)"
     assert several in to_text(said)
-    flat = recommend(VARIANTS, trials_table(noisy_trials([0.6] * len(SHARES), 30, 0.01, 3)))
+    flat = recommend(VARIANTS, trials_table(noisy_trials(np.full(len(SHARES), 0.6), 30, 0.01, 3)))
     assert flat.probability_compound is not None
     assert flat.probability_compound == pytest.approx(
         1 - sum(one.probability_best for one in flat.ranking if one.variant in axes)

@@ -16,7 +16,8 @@ from benchmarks.to_the_answer import Case, Grid, Rates, Step, draw, each_once, r
 from benchmarks.train_throughput import Cell, compare
 
 TWO = Grid(shares=np.eye(3)[:2], network=np.array([0, 1, 1]), work=np.array([1.0, 2.0, 2.0]))
-EXAMPLE = Case("an example", "b0", noise=0.7, spread=0.8)
+LOSSES, TOGETHER = np.array([0.5, 0.6]), np.array([[1, 0.9, 0.6], [0.9, 1, 0.7], [0.6, 0.7, 1]])
+EXAMPLE = Case("an example", "b0", 0.7, 0.8, LOSSES, TOGETHER)
 ONE = Grid(shares=np.eye(3)[2:], network=np.array([0]), work=np.array([3.0]), besides=5.0)
 
 
@@ -62,6 +63,25 @@ def test_triples_of_one_network_share_its_truth_and_not_its_noise() -> None:
     assert (values[1] != values[2]).all()
     assert values.shape == (3, 4)
     assert drawn.best >= truth.max()
+
+
+def test_losses_are_as_noisy_as_they_should_be_and_nearly_agree() -> None:
+    worlds = [one.world for one in draw(TWO, 0, [TWO, ONE], EXAMPLE, 300, 200, losses=True)]
+    metrics = np.array([[world.values, *world.others] for world in worlds])
+    apart = metrics - metrics.mean(3, keepdims=True)
+    assert apart.std((0, 2, 3)) == pytest.approx([0.7, *LOSSES], rel=0.02)
+    rows = apart.transpose(1, 0, 2, 3).reshape(3, -1)
+    assert np.corrcoef(rows) == pytest.approx(TOGETHER, abs=0.01)
+    means = metrics.mean(3).transpose(1, 0, 2).reshape(3, -1)
+    assert np.corrcoef(means)[0, 1:] == pytest.approx([0.95, 0.95], abs=0.03)
+
+
+def test_a_case_is_as_its_table_says() -> None:
+    case = Case.named("nano on CIFAR-10")
+    assert (case.noise, case.spread) == (0.85, 1.14)
+    assert np.diag(case.together) == pytest.approx(1)
+    assert 0.8 < case.together[0, 1] < 0.9
+    assert ((case.losses > 0.5) & (case.losses < case.noise)).all(), "losses tell candidates apart"
 
 
 def test_both_grids_lie_in_one_landscape() -> None:

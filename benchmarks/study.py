@@ -1,0 +1,159 @@
+"""The studies of docs/study.md side by side: ``python -m benchmarks.study``.
+
+Nothing is trained: the published sweeps are read, and their answers printed as the page has them.
+``--picture FILE`` draws their recommended networks on one triangle of budget shares.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from scalegrid.analysis import Gain, Recommendation
+from scalegrid.coefficients import PAPER
+from scalegrid.figures import style
+from scalegrid.figures.subject import Subject
+from scalegrid.figures.ternary import SHARES, ternary
+from scalegrid.report.ways import ways
+from scalegrid.results import SweepTables, load_sweep
+from scalegrid.util.text import percent
+
+PUBLISHED = Path("results/published")
+STUDIES = {
+    "nano on CIFAR-10": "study-nano",
+    "MobileNetV2 on clothing": "study-mobilenetv2",
+    "small ResNet on CIFAR-10": "study-resnet",
+    "B0 on leaves": "study-b0",
+}
+"""What each published sweep is called on the page."""
+
+_MARKERS = ("o", "s", "^", "D")
+_SIDE, _LEFT, _BOTTOM = 2.1, 0.65, 0.85  # of the triangle, in inches
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print the page's tables; draw its picture if asked."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks.study", description=__doc__)
+    parser.add_argument("--results", type=Path, default=PUBLISHED, help="folder of the sweeps")
+    parser.add_argument("--picture", type=Path, help="file to draw, .svg or .png")
+    options = parser.parse_args(arguments)
+    studies = load(options.results)
+    print(markdown(side_by_side(studies)))
+    for name, tables in studies.items():
+        print(f"\n{name}\n\n{markdown(ways(Subject(tables)))}")
+    if options.picture:
+        draw(studies).savefig(options.picture)
+
+
+def load(results: Path = PUBLISHED) -> dict[str, SweepTables]:
+    """The studies that are there."""
+    there = {name: sweep for name, sweep in STUDIES.items() if (results / sweep).exists()}
+    return {name: load_sweep(sweep, results) for name, sweep in there.items()}
+
+
+def side_by_side(studies: Mapping[str, SweepTables]) -> list[dict[str, str]]:
+    """A row for each question, a column for each study."""
+    answers = {name: _answers(tables) for name, tables in studies.items()}
+    questions = list(next(iter(answers.values()))) if answers else []
+    return [{"": q, **{name: one[q] for name, one in answers.items()}} for q in questions]
+
+
+def _answers(tables: SweepTables) -> dict[str, str]:
+    found = tables.recommend()
+    best = found.best
+    finished = tables.trials[tables.trials["status"] == "finished"]
+    several = found.probability_compound
+    axes = [one for role, one in found.gains.items() if one and role != "paper"]
+    nearest = min(axes, key=lambda gain: gain.gain, default=None)
+    return {
+        "candidates of equal cost": str(len(found.ranking)),
+        "trials": f"{len(finished):,}",
+        "hours of one core": f"{finished['seconds'].sum() / 3600:.1f}",
+        "longest trainings, images": f"{finished['images'].max():,.0f}",
+        "recommended α, β, γ": f"{best.alpha:.2f}, {best.beta:.2f}, {best.gamma:.2f}",
+        "its top-1": f"{100 * best.accuracy:.1f} % ({100 * best.low:.1f}–{100 * best.high:.1f})",
+        "within 0.3 points of the best": percent(best.probability_within_indifference),
+        "the best scales several axes": "–" if several is None else percent(several),
+        "gain over the best single axis": _gain(nearest, found),
+        "gain over the paper's triple": _gain(found.gains["paper"], found),
+        "order kept, τ": _kept(found),
+    }
+
+
+def _gain(gain: Gain | None, found: Recommendation) -> str:
+    if gain is None:
+        return "–"
+    if gain.variant == found.best.variant:
+        return "it is one"
+    middle, low, high = (f"{100 * v:+.1f}" for v in (gain.gain, gain.low, gain.high))
+    off = "" if abs(gain.cost_ratio / 2 - 1) < 0.03 else f", of {gain.flops_ratio:.2f}×"
+    return f"{middle} ({low} to {high}{off})"
+
+
+def _kept(found: Recommendation) -> str:
+    if (verdict := found.verdict) is None:
+        return "–"
+    first = verdict.taus[0]
+    return f"{first.mean:.2f} ({first.low:.2f} to {first.high:.2f}), 1× to {found.rung}×"
+
+
+def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
+    """A table of rows with the same columns."""
+    if not rows:
+        return ""
+    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def draw(studies: Mapping[str, SweepTables]) -> Figure:
+    """The networks that can still be the best of each study, on one triangle."""
+    figure = Figure(figsize=(style.COLUMN, 3.2))
+    panel = ternary(figure, _LEFT, _BOTTOM, _SIDE)
+    entries = []
+    for (name, tables), marker in zip(studies.items(), _MARKERS, strict=False):
+        found = tables.recommend()
+        rows = tables.planned.set_index("variant")[list(SHARES)]
+        for number, one in enumerate(found.tie_set):
+            _mark(panel, rows.loc[one.variant], marker, filled=not number)
+        entries.append(_entry(name, marker))
+    panel.scatter(*([share] for share in PAPER.shares()), marker="x", s=25, color=style.ink())
+    entries.append(_entry("α {}, β {}, γ {}".format(*PAPER), "x"))
+    figure.legend(handles=entries, loc="lower center", ncols=2, bbox_to_anchor=(0.5, 0.0))
+    return figure
+
+
+def _mark(panel: Any, shares: pd.Series[float], marker: str, *, filled: bool) -> None:
+    panel.scatter(
+        *([share] for share in shares),
+        marker=marker,
+        s=45 if filled else 20,
+        facecolor=style.ink() if filled else "none",
+        edgecolor=style.ink(),
+        linewidth=0.8,
+        clip_on=False,
+        zorder=3,
+    )
+
+
+def _entry(label: str, marker: str) -> Line2D:
+    ink = style.ink()
+    return Line2D(
+        [],
+        [],
+        linestyle="none",
+        marker=marker,
+        markersize=4.5,
+        markerfacecolor=ink if marker != "x" else "none",
+        markeredgecolor=ink,
+        label=label,
+    )
+
+
+if __name__ == "__main__":
+    main()

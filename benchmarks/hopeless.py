@@ -18,12 +18,18 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from math import hypot, sqrt
-from pathlib import Path
 
 import numpy as np
 from scipy.special import ndtri
 
-from benchmarks.selection_worlds import INDIFFERENCE, World, candidates_of, race_of, table_world
+from benchmarks.selection_worlds import (
+    INDIFFERENCE,
+    PUBLISHED,
+    World,
+    candidates_of,
+    race_of,
+    table_world,
+)
 from benchmarks.timing import publish, read_options
 from scalegrid.allocation import Result
 from scalegrid.analysis.measured import KINDS
@@ -32,7 +38,6 @@ from scalegrid.results import SweepTables, load_sweep
 from scalegrid.spec import CONFIDENCE
 from scalegrid.training.held import rung_work
 
-PUBLISHED = Path("results/published")
 TABLES = ("nano-leaves-32", "nano-cifar10-32", "mobilenetv2-clothing-36", "nano-glyphs-32")
 OVER_RUNGS = "fidelity-nano-cifar10"
 NOISE = next(k for k in KINDS if k.name == "nano on CIFAR-10").measured["top1"].noise

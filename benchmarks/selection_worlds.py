@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,9 @@ from scalegrid.analysis.tables import brief_trials
 from scalegrid.results import SweepTables
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import enumerated
+
+PUBLISHED = Path("results/published")
+"""The committed sweeps."""
 
 NOISE = 0.7
 INDIFFERENCE = 0.3
@@ -289,9 +293,10 @@ def run_race(
     while True:
         observations = world.observed(counts, losses=losses)
         made = int(counts.sum())
+        sure = False
         if (made - size) % every == 0:
             looks.append((made, *_look(world, model, observations)))
-        sure = made >= size + MIN_REPEATS and looks[-1][-1] >= enough
+            sure = made >= size + MIN_REPEATS and looks[-1][-1] >= enough
         if made >= rounds * size or sure:
             return Race(*(np.array(column) for column in zip(*looks, strict=True)))
         if rule is None:

@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from benchmarks.selection_worlds import PUBLISHED
 from scalegrid.analysis import Gain, Recommendation
 from scalegrid.coefficients import PAPER
 from scalegrid.figures import style
@@ -24,7 +25,6 @@ from scalegrid.report.ways import ways
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.util.text import percent
 
-PUBLISHED = Path("results/published")
 STUDIES = {
     "nano on CIFAR-10": "study-nano",
     "MobileNetV2 on clothing": "study-mobilenetv2",

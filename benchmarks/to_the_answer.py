@@ -49,6 +49,7 @@ import pandas as pd
 
 from benchmarks.selection_tables import looks_of, stops, trials_needed
 from benchmarks.selection_worlds import (
+    PUBLISHED,
     Race,
     Setting,
     World,
@@ -81,8 +82,6 @@ MEASURED_AT = 32
 LOCAL = 0.1
 AGREES = 0.95
 """The correlation of the true means of a loss with those of top-1."""
-
-PUBLISHED = Path("results/published")
 LEVEL = 0.95
 TARGET = 100.0
 _SEEDS = 800  # of each candidate, more than are needed

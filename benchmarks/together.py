@@ -31,7 +31,7 @@ _MOMENTUM = 0.9  # Nesterov's, as timm's ``sgd``
 class Together:
     """Trainings of one description with several seeds, a step of all at once.
 
-    By SGD at a constant rate; not in float16, whose losses need a scale.
+    By SGD at a constant rate; where ``auto`` is float16, whose losses need a scale, in float32.
     """
 
     def __init__(self, trial: Trial, seeds: Sequence[int], device: torch.device) -> None:
@@ -39,7 +39,9 @@ class Together:
         for seed in seeds:
             with seeded(seed, device):
                 networks.append(build_model(replace(trial, fast_depthwise=False), device))
-        self.recipe, self._arithmetic = trial.recipe, Arithmetic(trial.recipe.precision, device)
+        half = number_format(trial.recipe.precision, str(device)) == "fp16"
+        self.recipe = trial.recipe
+        self._arithmetic = Arithmetic("fp32" if half else trial.recipe.precision, device)
         self._network = _batchable(copy.deepcopy(networks[0]).to("meta"))
         self._weights, self._buffers = stack_module_state(networks)
         self._optimizer = torch.optim.SGD(

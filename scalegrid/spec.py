@@ -355,8 +355,8 @@ class SweepSpec(Recipe):
     )
     trials_per_device: Parallel | None = Field(
         None,
-        description="Simultaneous trials per GPU; default: up to 8, found by a few seconds of "
-        "steps where trials run on this machine, else 1.",
+        description="Simultaneous trials per GPU; default: found by a few seconds of steps, or 1 "
+        "on a cluster, with --compile and with --trainer.",
     )
     device: str = Field("auto", description="Device: auto, cpu, cuda, cuda:N, or mps.")
     fast_depthwise: bool = Field(
@@ -698,7 +698,9 @@ def of_other_engines(given: Mapping[str, Any]) -> dict[str, None]:
 JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
 """Keys that decide how results are compared; `scalegrid recommend` uses them."""
 
-FOUND_KEYS = frozenset({"depth_rounding", "rates", "rate_exponents", "kernel_limits"})
+FOUND_KEYS = frozenset(
+    {"depth_rounding", "rates", "rate_exponents", "kernel_limits", "trials_per_device"}
+)
 """Keys beside those of the recipe for which a sweep finds a value, and keeps it."""
 
 RUNTIME_KEYS = frozenset(

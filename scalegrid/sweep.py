@@ -126,7 +126,9 @@ def _run(
     if stored is not None and (finished := _without_plan(spec, stored, heads, display)):
         return finished
     placement = placement_for(spec)
-    if stored is None and measure_rate and count_is_open(spec, placement):
+    if measure_rate and count_is_open(spec, placement):
+        check_hours(spec)
+        display.note("How many trials a GPU trains at once is found first (--trials-per-device).")
         count = trials_at_once(make_plan(spec), placement, make_executor)
         spec = spec.model_copy(update={"trials_per_device": count})
         placement = placement_for(spec)

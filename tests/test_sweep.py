@@ -336,7 +336,9 @@ def test_how_many_trials_a_gpu_trains_at_once_is_found_at_first_and_kept(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 2)
-    monkeypatch.setattr("scalegrid.sweep.trials_at_once", lambda *_: 3)
+    counts = iter([3])  # found once
+    monkeypatch.setattr("scalegrid.sweep.trials_at_once", lambda *_: next(counts))
+    monkeypatch.setattr("scalegrid.sweep._check_format", lambda *_: None)  # which asks a GPU
     monkeypatch.setattr("scalegrid.sweep.probed", lambda plan, *_, **__: Probed(plan, None))
     placements: list[Placement] = []
 
@@ -345,11 +347,12 @@ def test_how_many_trials_a_gpu_trains_at_once_is_found_at_first_and_kept(
         return InlineExecutor(function="light_training:train")
 
     run = partial(run_light_sweep, make_executor=on_gpus, measure_rate=True)
-    run(light_spec(results, workers=None, device="cuda", seeds=2))
-    stored = read_stored(next(results.iterdir()))
-    assert stored is not None
-    assert stored.spec.trials_per_device == 3
-    assert placements == [Placement(6, ("cuda:0", "cuda:1"), 1)]
+    for seeds in (2, 4):
+        run(light_spec(results, workers=None, device="cuda", seeds=seeds))
+        stored = read_stored(next(results.iterdir()))
+        assert stored is not None
+        assert stored.spec.trials_per_device == 3
+    assert placements == [Placement(6, ("cuda:0", "cuda:1"), 1)] * 2
 
 
 def test_trials_in_two_number_formats_are_not_mixed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence, Set
+from itertools import takewhile
 
 import numpy as np
 
@@ -109,10 +110,14 @@ class UniformRungs:
         return [ask for ask in asks if ask not in self._asked and ask not in self._told]
 
     def _later(self) -> list[Ask]:
-        """The trials of rungs above the present that may be, and were not told already."""
+        """The trials above the present rung that may be: not told, and no lower one has failed."""
         rungs = self._rungs[self._rung + 1 :]
-        asks = (Ask(*line, rung) for line in self._may_go_on() for rung in rungs)
-        return [ask for ask in asks if ask not in self._told]
+        asks = []
+        for line in self._may_go_on():
+            own = [Ask(*line, rung) for rung in rungs]
+            ahead = takewhile(lambda ask: self._told.get(ask, True) is not None, own)
+            asks += [ask for ask in ahead if ask not in self._told]
+        return asks
 
     def _may_go_on(self) -> list[Line]:
         """The lines of the present rung of which there may be a trial at the next."""

@@ -28,7 +28,7 @@ def direction(found: Recommendation) -> Direction:
     Raises:
         UserError: all candidates are single axes.
     """
-    several = [one for one in found.ranking if _axes(one) > 1]
+    several = found.compound
     if not several:
         raise UserError(
             "no candidate with a finished trial scales more than one axis, so there is no compound "
@@ -61,10 +61,6 @@ def undecided(found: Recommendation, sweep: str) -> list[str]:
         f"{good} only ({exact_percent(found.confidence)} asked); `scalegrid recommend` says what "
         "would decide it"
     ]
-
-
-def _axes(candidate: Candidate) -> int:
-    return sum(coefficient != 1 for coefficient in coefficients_of(candidate))
 
 
 def _name(candidate: Candidate) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from scalegrid.analysis.advantage import AXES, Advantage
+from scalegrid.analysis.advantage import Advantage
 from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.pace import Pace
@@ -53,6 +53,16 @@ class Candidate:
     high: float
     probability_best: float
     probability_within_indifference: float
+
+    @property
+    def axes(self) -> int:
+        """How many axes it scales; a coefficient that builds what 1 builds scales none."""
+        ranges = (
+            (self.alpha_low, self.alpha, self.alpha_high),
+            (self.beta_low, self.beta, self.beta_high),
+            (self.gamma,) * 3,
+        )
+        return sum(value == value and not low <= 1 <= high for low, value, high in ranges)
 
 
 @dataclass(frozen=True)
@@ -158,7 +168,7 @@ class Recommendation:
     @property
     def compound(self) -> tuple[Candidate, ...]:
         """The candidates that scale several axes, as the paper does."""
-        return tuple(one for one in self.ranking if one.role not in AXES)
+        return tuple(one for one in self.ranking if one.axes > 1)
 
     @property
     def probability_compound(self) -> float | None:

@@ -16,12 +16,13 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import cycle, islice
 from typing import NamedTuple
 
-from scalegrid.executors import placement_for
+from scalegrid.executors import Placement, placement_for
 from scalegrid.plan import Plan, later_trials, planned_trials, trial_works
-from scalegrid.speed import chosen, stored_rate
+from scalegrid.speed import chosen, count_is_open, known_count, stored_rate
 from scalegrid.training.held import rung_work
 
 TYPICAL_RATE = 5.6e-9
@@ -48,7 +49,7 @@ def estimate_seconds(plan: Plan) -> Estimate:
     Raises:
         UserError: the device is unknown or not there.
     """
-    placement = placement_for(plan.spec)
+    placement = known_placement(plan)
     if plan.spec.trainer is not None:
         return Estimate(None, measured=False, most=None)
     rate = stored_rate(chosen(plan, placement), placement)
@@ -66,6 +67,17 @@ def estimate_seconds(plan: Plan) -> Estimate:
         if (trials := later_trials(plan, rung))
     ]
     return Estimate(first, rate is not None, most=first + sum(later))
+
+
+def known_placement(plan: Plan) -> Placement:
+    """The workers of a plan, as many a GPU as were found before where that is left open.
+
+    Raises:
+        UserError: the device is unknown or not there.
+    """
+    placement = placement_for(plan.spec)
+    count = known_count(plan, placement) if count_is_open(plan.spec, placement) else None
+    return replace(placement, workers=len(placement.devices) * count) if count else placement
 
 
 def makespan(jobs: Iterable[float], workers: int) -> float:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from scalegrid.analysis.naming import NAMED, role_name
-from scalegrid.figures.scaling import lines_of
+from scalegrid.analysis.naming import NAMED, range_text, role_name, value_text
+from scalegrid.figures.scaling import AXES
 from scalegrid.figures.subject import Subject
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count
@@ -17,40 +17,59 @@ if TYPE_CHECKING:
 def ways(subject: Subject) -> list[dict[str, str]]:
     """A row for the baseline, and for each way of scaling at each φ, the least φ first.
 
+    ``compound`` are the networks of the sweep's direction at other φ, and at φ = 1 its network;
+    where there are none, the best candidate that scales several axes.
+
     Means over seeds of brief trials, with the 95 % t interval of `figures.means`, or a dash where a
     network has one trial. ``*`` marks costs that are not as planned. The paper (Table 3) has one
     number of each instead. Empty where nothing but the baseline has a finished trial.
     """
     try:
-        means, lines = subject.means, lines_of(subject)
+        table = subject.means.table
     except UserError:  # no trial has finished
         return []
-    if not lines:
+    compound = _compound(subject)
+    names = {
+        row["variant"]: "compound" if row["variant"] in compound else _name(row)
+        for row in _records(table)
+        if row["variant"] in compound or row["role"] in ("baseline", *AXES)
+    }
+    if not any(name != "baseline" for name in names.values()):
         return []
-    rows = [_row(row, "baseline", subject) for row in _records(means.of("baseline"))]
-    scaled = [(role, row) for role, line in lines.items() for row in _records(line)]
-    for role, row in sorted(scaled, key=lambda pair: float(pair[1]["phi"])):
-        compound = role in ("compound", "grid")
-        rows.append(_row(row, "compound" if compound else "", subject))
-    return rows
+    rows = sorted(_records(table), key=lambda row: float(row["phi"]))
+    return [_row(row, names[row["variant"]], subject) for row in rows if row["variant"] in names]
+
+
+def _compound(subject: Subject) -> set[str]:
+    """The networks of compound scaling."""
+    if len(subject.compound):
+        return set(subject.compound["variant"])
+    try:
+        found = subject.found.compound
+    except UserError:  # no candidate has finished
+        return set()
+    return {found[0].variant} if found else set()
+
+
+def _name(row: dict[str, Any]) -> str:
+    """``depth``, ``paper``, ...: of a power of the paper's coefficients the row has the φ."""
+    return role_name(*(row[key] for key in NAMED[:4])).split("^")[0]
 
 
 def _row(row: dict[str, Any], name: str, subject: Subject) -> dict[str, str]:
-    """A row as text; the name of its role where ``name`` is empty."""
-    means = subject.means
-    known = row["low"] == row["low"]
-    percent = " %" if means.unit.factor == 100 else ""
+    unit, metric = subject.means.unit, subject.mean_metric
+    mean, low, high = (row[key] / unit.factor for key in ("accuracy", "low", "high"))
     off = "*" if row["variant"] in subject.off_cost else ""
     return {
-        "way": name or role_name(*(row[key] for key in NAMED[:4])).split("^")[0],
+        "way": name,
         "φ": f"{row['phi']:.3g}",
         "depth": f"{row['depth']:.2f}×",
         "width": f"{row['width']:.2f}×",
         "px": str(row["resolution"]),
         "FLOPs": f"{count(row['flops'])} ({row['flops_ratio']:.2f}×){off}",
         "seeds": str(row["seeds"]),
-        means.unit.label.removesuffix(" (%)"): f"{row['accuracy']:.2f}{percent}",
-        "95 %": f"{row['low']:.2f}–{row['high']:.2f}" if known else "–",
+        unit.label.removesuffix(" (%)"): value_text(mean, metric),
+        "95 %": range_text(low, high, metric) if low == low else "–",
     }
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
 
@@ -10,7 +9,7 @@ from scalegrid.executors import MakeExecutor, Placement
 from scalegrid.plan import Plan, memory_of
 from scalegrid.spec import SweepSpec
 from scalegrid.speed.kept import keep, kept_file
-from scalegrid.speed.probing import can_be_timed, time_steps
+from scalegrid.speed.probing import CLEARLY, can_be_timed, time_steps
 from scalegrid.training.devices import device_memory
 from scalegrid.training.trial import Probe
 from scalegrid.util.processes import available_cores
@@ -18,11 +17,8 @@ from scalegrid.util.processes import available_cores
 COUNTS = (8, 4, 2, 1)
 """Those that are tried, the most first: then all workers have started for the others."""
 
-_CLEARLY = 1.1
-"""How many times as fast more trials must be, all together, to be chosen over fewer."""
-
-_WARM = Probe(("auto",), limits=False, rounds=1)
-_TIMED = Probe(("auto",), limits=False, rounds=25)  # 3 s: those of all workers overlap mostly
+_ROUNDS = 25  # of steps, 3 s: those of all workers overlap mostly
+_PROCESS = 2**30  # bytes beside a training step: of a process, and on its GPU
 
 
 def count_is_open(spec: SweepSpec, placement: Placement) -> bool:
@@ -46,34 +42,43 @@ def trials_at_once(plan: Plan, placement: Placement, make_executor: MakeExecutor
     Returns:
         1 if steps fail or take too long.
     """
-    path = kept_file("at-once", plan, placement)
-    with suppress(OSError, ValueError):  # there is none, or it is damaged
-        if (known := int(path.read_bytes())) in COUNTS:
-            return known
-    devices = len(placement.devices)
-    counts = list(_possible(plan, placement))
+    if (known := known_count(plan, placement)) is not None:
+        return known
+    devices, precision = len(placement.devices), plan.spec.precision
+    counts = _possible(plan, placement)
     executor = make_executor(replace(placement, workers=devices * counts[0]))
     speeds: dict[int, float] = {}
     try:
-        time_steps(plan, executor, _WARM)
+        time_steps(plan, executor, Probe((precision,), limits=False, rounds=1))  # to warm up
+        timing = Probe((precision,), limits=False, rounds=_ROUNDS)
         for count in counts:
-            timed = time_steps(plan, executor, _TIMED, trials=devices * count)
-            speeds[count] = devices * count * timed[0].speed if timed else 0.0
+            workers = devices * count
+            timed = time_steps(plan, executor, timing, trials=workers)
+            if timed and timed[0].workers == workers:
+                speeds[count] = workers * timed[0].speed
     finally:
         executor.cancel()
-    fastest = max(speeds.values())
-    if not fastest:
-        return 1
-    found = min(count for count, speed in speeds.items() if _CLEARLY * speed > fastest)
-    keep(path, str(found))
+    fastest = max(speeds.values(), default=0.0)
+    found = min((n for n, speed in speeds.items() if CLEARLY * speed > fastest), default=1)
+    if counts == COUNTS and len(speeds) == len(counts):
+        keep(kept_file("at-once", plan, placement), str(found))
     return found
 
 
-def _possible(plan: Plan, placement: Placement) -> Iterator[int]:
-    """The counts that cores and the devices' memory have room for; at least 1."""
-    cores, memory = available_cores(), device_memory(placement.devices[0])
-    largest = max(map(memory_of, plan.variants))
-    for count in COUNTS:
-        fits = count * len(placement.devices) <= cores and count * largest <= memory
-        if fits or count == 1:
-            yield count
+def known_count(plan: Plan, placement: Placement) -> int | None:
+    """What was found before for such trials, or the most that there is room for, if less."""
+    with suppress(OSError, ValueError):  # there is none, or it is damaged
+        found = int(kept_file("at-once", plan, placement).read_bytes())
+        return min(found, _possible(plan, placement)[0]) if found in COUNTS else None
+    return None
+
+
+def _possible(plan: Plan, placement: Placement) -> tuple[int, ...]:
+    """The counts for which there are cores, and memory here and on the devices; at least 1."""
+    devices = len(placement.devices)
+    room = min(
+        available_cores() // (devices * placement.threads),
+        device_memory("cpu") // (devices * _PROCESS),
+        device_memory(placement.devices[0]) // (max(map(memory_of, plan.variants)) + _PROCESS),
+    )
+    return tuple(count for count in COUNTS if count <= max(1, room))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from scalegrid.executors import Placement
 from scalegrid.plan import Plan
+from scalegrid.training.devices import device_name
 from scalegrid.util import disk
 from scalegrid.util.files import cache_root, digest, replace_file
 from scalegrid.util.processor import processor
@@ -23,7 +24,12 @@ def kept_file(folder: str, plan: Plan, placement: Placement) -> Path:
     kernels = [spec.precision, spec.kernel_limits]
     compiled = ["compiled"] if spec.compile else []
     engine = [] if spec.executor == "local" else [spec.executor, spec.ray_address]
-    kind = [plan.variants[0].variant, [*recipe, *kernels, *compiled, *engine], asdict(placement)]
+    gpus = [device_name(one) for one in placement.devices if one.startswith("cuda")]
+    kind = [
+        plan.variants[0].variant,
+        [*recipe, *kernels, *compiled, *engine, *gpus],
+        asdict(placement),
+    ]
     machine = [platform.node(), platform.machine(), processor(), os.cpu_count(), version("torch")]
     return cache_root() / folder / f"{digest([kind, machine])}.json"
 

@@ -25,8 +25,8 @@ from scalegrid.speed.rate import remember_rate, stored_rate
 from scalegrid.training.trial import Epoch, Outcome, Probe
 
 _PATIENCE = 40.0  # seconds, what is left of the workers' start included
-_CLEARLY = 1.1
-"""How many times faster bfloat16 must be to be chosen, so that a machine always chooses alike."""
+CLEARLY = 1.1
+"""How many times as fast another way must be to be chosen, so that a machine chooses alike."""
 
 
 class _Choice(BaseModel):
@@ -121,11 +121,15 @@ def _probe(spec: SweepSpec, *, choose: bool) -> Probe:
 
 
 class Timed(NamedTuple):
-    """A number format with the kernel limits that were found for it, and its images per second."""
+    """A number format, the kernel limits that were found for it, and the images per second.
+
+    They are those of one of the ``workers`` that have timed it.
+    """
 
     precision: Precision
     limits: KernelLimits | None
     speed: float
+    workers: int
 
 
 def _open(spec: SweepSpec, placement: Placement) -> bool:
@@ -139,7 +143,7 @@ def time_steps(
 ) -> list[Timed]:
     """Time the baseline in so many workers at once, by default in all.
 
-    Nothing is returned if that fails in one of them, or takes too long. The executor is idle
+    Nothing is returned if that fails in all of them, or takes too long. The executor is idle
     afterwards.
     """
     trials = trials or executor.capacity
@@ -180,6 +184,7 @@ def _timed(precision: Precision, epochs: Sequence[Epoch]) -> Timed:
         precision,
         limits if len(limits) == 3 else None,
         statistics.harmonic_mean(speeds) if len(speeds) == len(epochs) else 0.0,
+        len(epochs),
     )
 
 
@@ -187,6 +192,6 @@ def _fastest(all_timed: Sequence[Timed]) -> Timed:
     """The fastest of one or more formats; a later one only if it is clearly faster."""
     best, *others = all_timed
     for timed in others:
-        if timed.speed >= _CLEARLY * best.speed:
+        if timed.speed >= CLEARLY * best.speed:
             best = timed
     return best

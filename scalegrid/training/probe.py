@@ -27,7 +27,7 @@ from scalegrid.training.trial import Epoch, Probe, Trial
 LIMITS = ("products", "correlations", "taps")
 """Names of the figures that hold `Trial.kernel_limits`."""
 
-_MOST_IMAGES = 32  # of a step; larger batches are hardly faster per image
+_MOST_IMAGES = 32  # of a step on a CPU; larger batches are hardly faster per image there
 _BATCHES = 4  # of different images
 _WARM = 2  # steps that are not timed: in the second, memory is allocated
 _SECONDS = 0.12  # of each format in a round, in which they take turns
@@ -62,7 +62,7 @@ def probe(
     speeds: dict[Precision, list[float]] = {one: [] for one in wanted.precisions}
     for _ in range(wanted.rounds):
         for one, updates in steps.items():
-            speeds[one].append(_speed(updates, _batch(trial)))
+            speeds[one].append(_speed(updates, _batch(trial, device)))
         if time.perf_counter() - began > _PATIENCE:
             break
     for number, one in enumerate(wanted.precisions, start=1):
@@ -90,7 +90,7 @@ def fastest_limits(trial: Trial, precision: Precision) -> KernelLimits:
     kind = torch.bfloat16 if precision == "bf16" else torch.float32
 
     def map_of(channels: int, side: int) -> Tensor:
-        x = torch.randn(_batch(trial), side, side, channels, dtype=kind)
+        x = torch.randn(_batch(trial, torch.device("cpu")), side, side, channels, dtype=kind)
         return x.permute(0, 3, 1, 2)
 
     inside = _CHANNELS[0]
@@ -156,15 +156,17 @@ def _faster(one: Callable[[], object], other: Callable[[], object]) -> bool:
     return best[0] <= _GAIN * best[1]
 
 
-def _batch(trial: Trial) -> int:
-    return min(trial.recipe.batch_size, _MOST_IMAGES)
+def _batch(trial: Trial, device: torch.device) -> int:
+    """How many images a timed step has."""
+    batch = trial.recipe.batch_size
+    return min(batch, _MOST_IMAGES) if device.type == "cpu" else batch
 
 
 def _steps(
     trial: Trial, precision: Precision, limits: KernelLimits | None, device: torch.device
 ) -> Iterator[Tensor]:
     """Updates of the trial's network on noise, without end; the loss of each."""
-    side, data, batch = trial.resolution, trial.data, _batch(trial)
+    side, data, batch = trial.resolution, trial.data, _batch(trial, device)
     recipe = trial.recipe.model_copy(update={"precision": precision, "batch_size": batch})
     generator = torch.Generator().manual_seed(trial.seed)
     shape = (_BATCHES * batch, side, side, data.channels)

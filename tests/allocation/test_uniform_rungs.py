@@ -116,6 +116,14 @@ def test_what_was_trained_before_more_seeds_were_asked_for_does_not_remain() -> 
     assert more.wanted == {(v, SEEDS) for v in rising}
 
 
+def test_nothing_remains_above_a_trial_that_failed_before_more_seeds_were_asked_for() -> None:
+    more = make(all_go_on=True, seeds=SEEDS + 1)
+    for ask in run(make(all_go_on=True), failing=(Ask("a", 1, 3),)):
+        more.tell(ask, None if ask == Ask("a", 1, 3) else outcome(ask))
+    assert more.remaining()["a", 9] == 1
+    assert more.wanted == {(v, SEEDS) for v in ("base", *SHARES)}
+
+
 def test_a_line_is_wanted_from_its_first_trial_to_the_start_of_what_it_cannot_reach() -> None:
     allocator = make()
     seeds = range(SEEDS)

@@ -88,11 +88,18 @@ def test_the_chance_of_compound_scaling_is_that_the_highest_draw_scales_several_
     assert said.probability_compound > 0.9
     several = f"({len(SHARES) - 3} of {len(SHARES)} do)"
     assert several in to_text(said)
-    flat = recommend(VARIANTS, trials_table(noisy_trials(np.full(len(SHARES), 0.6), 30, 0.01, 3)))
-    assert flat.probability_compound is not None
-    assert flat.probability_compound == pytest.approx(
-        1 - sum(one.probability_best for one in flat.ranking if one.variant in axes)
-    )
+    bad = np.where([row.max() == 1 for row in SHARES], 0.7, 0.6)
+    worse = recommend(VARIANTS, trials_table(noisy_trials(bad, 30, 0.01, 3)))
+    assert worse.probability_compound is not None
+    assert worse.probability_compound < 0.1
+
+
+def test_a_coefficient_that_builds_what_one_builds_scales_no_axis() -> None:
+    usual = {one.variant: one.axes for one in recommend(VARIANTS, swept()).ranking}
+    said = recommend(VARIANTS.assign(alpha_low=1.0, alpha_high=1.2), swept())
+    same = [one for one in said.ranking if 1 < one.alpha <= 1.2]
+    assert same
+    assert all(one.axes == usual[one.variant] - 1 for one in same)
 
 
 def test_of_candidates_of_one_kind_there_is_no_chance_of_compound_scaling() -> None:

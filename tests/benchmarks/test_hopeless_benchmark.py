@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from benchmarks.hopeless import OVER_RUNGS, PUBLISHED, hopeless, of_rungs
+from benchmarks.hopeless import OVER_RUNGS, hopeless, of_rungs
+from benchmarks.selection_worlds import PUBLISHED
 from scalegrid.results import load_sweep
 from scalegrid.training.held import rung_work
 

@@ -10,8 +10,10 @@ import pytest
 from light_sweep import light_plan, light_spec
 
 from scalegrid.executors import Placement
+from scalegrid.plan import Plan
+from scalegrid.progress.estimate import known_placement
 from scalegrid.speed import count_is_open, trials_at_once
-from scalegrid.training.trial import Epoch, Outcome, Trial
+from scalegrid.training.trial import Epoch, Outcome, Probe, Trial
 
 GPU = Placement(1, ("cuda:0",), 1)
 
@@ -21,16 +23,24 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("scalegrid.speed.at_once.available_cores", lambda: 16)
     monkeypatch.setattr("scalegrid.speed.at_once.device_memory", lambda _: 2**40)
+    monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 1)
+
+
+def unset(plan: Plan) -> Plan:
+    """The plan as it is on a GPU, without a number of trials at once."""
+    given = {"workers": None, "device": "cuda"}
+    return replace(plan, spec=plan.spec.model_copy(update=given))
 
 
 class Shared:
     """Workers of GPUs whose trials together make ``speeds[trials a device]`` images per second.
 
-    Fails in as many trials at once as ``speeds`` does not have.
+    In as many trials at once as ``speeds`` does not have, one fails.
     """
 
     def __init__(self, speeds: Mapping[int, float]) -> None:
         self._speeds = speeds
+        self.probes: list[Probe | None] = []
         self._waiting: deque[Trial] = deque()
         self.started: list[Placement] = []
         self.cancelled = 0
@@ -42,6 +52,7 @@ class Shared:
 
     def submit(self, trial: Trial) -> None:
         self._waiting.append(trial)
+        self.probes.append(trial.probe)
 
     def collect(self, timeout: float | None = None) -> list[Any]:
         return list(self._outcomes())
@@ -50,8 +61,8 @@ class Shared:
         count = len(self._waiting) // len(self.started[-1].devices)
         while self._waiting:
             one = self._waiting.popleft()
-            if count in self._speeds:
-                each = self._speeds[count] / count
+            if count in self._speeds or self._waiting:
+                each = self._speeds.get(count, 9999.0) / count
                 epoch = Epoch(1, 1.0, 1.0, 0.5, 0.5, 0.1, each, 0.1)
                 yield Outcome(one.trial, "finished", (epoch,))
             else:
@@ -86,6 +97,22 @@ def test_the_fewest_that_are_about_as_fast_as_any(speeds: dict[int, float], coun
     again = Shared({1: 1})
     assert trials_at_once(plan, GPU, again) == count, "it is kept"
     assert not again.started
+    assert known_placement(unset(plan)).workers == count
+
+
+def test_no_more_are_taken_from_before_than_there_is_room_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    plan = light_plan(light_spec("results"))
+    assert trials_at_once(plan, GPU, Shared({1: 100, 2: 190, 4: 300, 8: 400})) == 8
+    monkeypatch.setattr("scalegrid.speed.at_once.available_cores", lambda: 2)
+    assert trials_at_once(plan, GPU, Shared({})) == 2
+
+
+def test_steps_are_timed_in_the_precision_that_is_given() -> None:
+    workers = Shared({1: 100, 2: 100, 4: 100, 8: 100})
+    trials_at_once(light_plan(light_spec("results", precision="fp32")), GPU, workers)
+    assert {probe and probe.precisions for probe in workers.probes} == {("fp32",)}
 
 
 @pytest.mark.usefixtures("_patience")

@@ -169,7 +169,7 @@ class Case(NamedTuple):
 def main() -> None:
     """Simulate, print, write parquet."""
     options = read_options("to_the_answer", __doc__)
-    worlds, raced = (100, 10) if options.quick else (1000, 100)
+    worlds, raced = (100, 10) if options.quick else (1000, 40)
     rows = []
     for name in list(CASES)[:1] if options.quick else CASES:
         case = Case.named(name)
@@ -307,7 +307,7 @@ def _steps(case: Case, worlds: tuple[int, int], rates: Rates) -> list[Step]:
         Step(
             "as the last, as many networks as classic",
             many,
-            *_at_stops(_raced(many, 1, [classic, many], case, worlds[1] // 3, enough=LEVEL)),
+            *_at_stops(_raced(many, 1, [classic, many], case, worlds[1] // 4, enough=LEVEL)),
             rates.scalegrid,
         ),
     ]

@@ -82,8 +82,12 @@ def _planned(spec: SweepSpec, placement: Placement) -> Plan:
     if spec.hours is None:
         return make(spec)
 
+    from scalegrid.progress.estimate import known_placement
     from scalegrid.progress.hours import within_hours
-    from scalegrid.speed import chosen, stored_rate
+    from scalegrid.speed import chosen, count_is_open, stored_rate
+
+    if count_is_open(spec, placement):
+        placement = known_placement(make(spec))
 
     def rate(plan: Plan) -> float | None:
         return stored_rate(chosen(plan, placement), placement)

@@ -23,6 +23,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
+
 from benchmarks.contenders import Job, Report, plain_loop, scalegrid_trial, timm_loop
 from benchmarks.timing import median_range, publish, read_options
 from benchmarks.together import Together, batches_of, four_together, sixteen_together
@@ -110,15 +112,15 @@ def _together_apart(data: CachedData, device: str) -> float:
         together = Together(trial, _SEEDS, place)
         source = batches_of(images, trial, _SEEDS, place)
         as_one = torch.stack([together.update(*next(source)) for _ in range(_UPDATES)])
-    apart = 0.0
+    apart = []
     for seed, losses in zip(_SEEDS, as_one.T, strict=True):
         with seeded(seed, place):
             alone = Training(replace(trial, seed=seed), images, place)
             source = batches_of(images, trial, [seed], place)
             for loss in losses:
                 (pixels,), (labels,) = next(source)
-                apart = max(apart, abs(loss - alone.update(pixels, labels)).item())
-    return apart
+                apart.append(abs(loss - alone.update(pixels, labels)).item())
+    return float(np.max(apart))
 
 
 def _trial(data: CachedData, recipe: Recipe, *, compiled: bool = False) -> Trial:
@@ -140,8 +142,8 @@ def _trained(
 def _apart(one: Outcome, other: Outcome) -> float:
     """The largest difference of their losses, of training and validation, in any epoch."""
     pairs = list(zip(one.history, other.history, strict=True))
-    training = max(abs(a.train_loss - b.train_loss) for a, b in pairs)
-    return max(training, *(abs(a.val_loss - b.val_loss) for a, b in pairs))
+    losses = [(a.train_loss - b.train_loss, a.val_loss - b.val_loss) for a, b in pairs]
+    return float(np.abs(losses).max())  # NaN if one is
 
 
 def throughput(device: str, cells: list[tuple[str, int]] | None = None) -> list[dict[str, object]]:

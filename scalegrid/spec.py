@@ -698,9 +698,7 @@ def of_other_engines(given: Mapping[str, Any]) -> dict[str, None]:
 JUDGING_KEYS = frozenset({"metric", "indifference", "confidence"})
 """Keys that decide how results are compared; `scalegrid recommend` uses them."""
 
-FOUND_KEYS = frozenset(
-    {"depth_rounding", "rates", "rate_exponents", "kernel_limits", "trials_per_device"}
-)
+FOUND_KEYS = frozenset({"depth_rounding", "rates", "rate_exponents", "kernel_limits"})
 """Keys beside those of the recipe for which a sweep finds a value, and keeps it."""
 
 RUNTIME_KEYS = frozenset(

@@ -45,6 +45,7 @@ from scalegrid.speed import (
     can_be_timed,
     chosen,
     count_is_open,
+    known_count,
     probed,
     rate_of,
     remember_rate,
@@ -128,9 +129,7 @@ def _run(
     placement = placement_for(spec)
     if measure_rate and count_is_open(spec, placement):
         check_hours(spec)
-        display.note("How many trials a GPU trains at once is found first (--trials-per-device).")
-        count = trials_at_once(make_plan(spec), placement, make_executor)
-        spec = spec.model_copy(update={"trials_per_device": count})
+        spec = _counted(make_plan(spec), placement, make_executor, display)
         placement = placement_for(spec)
     if heads is not None:
         heads.workers = placement.workers
@@ -181,6 +180,20 @@ def _run(
     if measure_rate and progress.pace.measured is not None:
         remember_rate(plan, placement, progress.pace.measured)
     return outcome
+
+
+def _counted(
+    plan: Plan, placement: Placement, make_executor: MakeExecutor, display: Display
+) -> SweepSpec:
+    """The plan's specification with the number of trials that a GPU trains at once."""
+    if known_count(plan, placement) is None:
+        display.note("How many trials a GPU trains best at once is found first, in half a minute.")
+    count = trials_at_once(plan, placement, make_executor)
+    if count is None:
+        display.note("Steps could not be timed here, so a GPU trains one trial at once.")
+    elif count > 1:
+        display.note(f"{count} trials at once on each GPU (--trials-per-device).")
+    return plan.spec.model_copy(update={"trials_per_device": count})
 
 
 def _for_hours(

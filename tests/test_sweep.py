@@ -332,11 +332,12 @@ def test_what_is_found_fastest_is_kept_and_holds_when_a_sweep_goes_on(
         run(light_spec(results, seeds=3, precision="fp32"))
 
 
-def test_how_many_trials_a_gpu_trains_at_once_is_found_at_first_and_kept(
+def test_how_many_trials_a_gpu_trains_at_once_is_found_by_each_run(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 2)
-    counts = iter([3])  # found once
+    monkeypatch.setattr("scalegrid.sweep.known_count", lambda *_: None)
+    counts = iter([3, 2])  # as on another machine
     monkeypatch.setattr("scalegrid.sweep.trials_at_once", lambda *_: next(counts))
     monkeypatch.setattr("scalegrid.sweep._check_format", lambda *_: None)  # which asks a GPU
     monkeypatch.setattr("scalegrid.sweep.probed", lambda plan, *_, **__: Probed(plan, None))
@@ -347,12 +348,13 @@ def test_how_many_trials_a_gpu_trains_at_once_is_found_at_first_and_kept(
         return InlineExecutor(function="light_training:train")
 
     run = partial(run_light_sweep, make_executor=on_gpus, measure_rate=True)
-    for seeds in (2, 4):
+    for seeds, found in ((2, 3), (4, 2)):
         run(light_spec(results, workers=None, device="cuda", seeds=seeds))
         stored = read_stored(next(results.iterdir()))
         assert stored is not None
-        assert stored.spec.trials_per_device == 3
-    assert placements == [Placement(6, ("cuda:0", "cuda:1"), 1)] * 2
+        assert stored.spec.trials_per_device == found
+    assert [one.workers for one in placements] == [6, 4]
+    assert {one.devices for one in placements} == {("cuda:0", "cuda:1")}
 
 
 def test_trials_in_two_number_formats_are_not_mixed(

@@ -261,6 +261,7 @@ def _candidate(
         **{name: float(row.get(name, row[name.split("_")[0]])) for name in _ENDS},
         depth_rounding=str(row.get("depth_rounding", "authors")),
         resolution=int(row["resolution"]),
+        resolution_ratio=_resolution_ratio(table, row),
         flops_ratio=float(row["flops_ratio"]),
         cost_ratio=float(row["cost_ratio"]),
         trials=count,
@@ -271,6 +272,12 @@ def _candidate(
         probability_best=float(best),
         probability_within_indifference=float(within),
     )
+
+
+def _resolution_ratio(table: CandidateTable, row: pd.Series[Any]) -> float:
+    """That to the baseline's px; γ where the tables have no baseline."""
+    baseline = table.variants.loc[table.variants["role"] == "baseline", "resolution"]
+    return float(row["resolution"] / baseline.iloc[0] if len(baseline) else row["gamma"])
 
 
 def _gain(table: CandidateTable, fitted: Fit, leader: int, role: str) -> Gain | None:

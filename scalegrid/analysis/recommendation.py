@@ -29,7 +29,8 @@ class Candidate:
     ``accuracy`` is the posterior mean of the metric, in the metric's own unit (so a loss for
     ``val_loss``), and ``low`` to ``high`` its 95 % interval; ``mean`` is the plain mean of its
     ``trials`` at the highest rung, None where it has none there. ``cost_ratio`` is that of the cost
-    which the plan makes equal, see `matched_cost.cost_ratios`. Any α from ``alpha_low`` to
+    which the plan makes equal, see `matched_cost.cost_ratios`, ``resolution_ratio`` that of px to
+    the baseline's. Any α from ``alpha_low`` to
     ``alpha_high`` builds the same network at φ = 1, and any β likewise.
     """
 
@@ -44,6 +45,7 @@ class Candidate:
     beta_high: float
     depth_rounding: str
     resolution: int
+    resolution_ratio: float
     flops_ratio: float
     cost_ratio: float
     trials: int
@@ -60,7 +62,7 @@ class Candidate:
         ranges = (
             (self.alpha_low, self.alpha, self.alpha_high),
             (self.beta_low, self.beta, self.beta_high),
-            (self.gamma,) * 3,
+            (self.resolution_ratio,) * 3,
         )
         return sum(value == value and not low <= 1 <= high for low, value, high in ranges)
 
@@ -175,7 +177,7 @@ class Recommendation:
         """That the best candidate scales several axes; None where candidates are of one kind."""
         if len(self.compound) in (0, len(self.ranking)):
             return None
-        return sum(one.probability_best for one in self.compound)
+        return min(1.0, sum(one.probability_best for one in self.compound))
 
     def __repr__(self) -> str:
         from scalegrid.analysis.wording import to_text

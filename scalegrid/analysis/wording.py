@@ -369,9 +369,10 @@ def _compound(recommendation: Recommendation) -> str:
     if chance is None:
         return ""
     several, every = len(recommendation.compound), len(recommendation.ranking)
+    equal = f" of equal {COSTS[recommendation.match]}" if recommendation.equal_cost else ""
     return (
-        f"The best of the candidates is one that scales several axes ({several} of {every} do) "
-        f"with probability {percent(chance)}."
+        f"The best of the {every} candidates{equal} is one that scales several axes, as {several} "
+        f"of them do, with probability {percent(chance)}."
     )
 
 

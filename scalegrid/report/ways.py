@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from scalegrid.analysis.advantage import AXES as SINGLE
+from scalegrid.analysis.matched_cost import COUNTED, cost_ratios
 from scalegrid.analysis.naming import NAMED, range_text, role_name, value_text
 from scalegrid.figures.scaling import AXES
 from scalegrid.figures.subject import Subject
@@ -18,7 +20,7 @@ def ways(subject: Subject) -> list[dict[str, str]]:
     """A row for the baseline, and for each way of scaling at each φ, the least φ first.
 
     ``compound`` are the networks of the sweep's direction at other φ, and at φ = 1 its network;
-    where there are none, the best candidate that scales several axes.
+    where there are none, the best candidate that scales several axes, by what the sweep compares.
 
     Means over seeds of brief trials, with the 95 % t interval of `figures.means`, or a dash where a
     network has one trial. ``*`` marks costs that are not as planned. The paper (Table 3) has one
@@ -29,15 +31,12 @@ def ways(subject: Subject) -> list[dict[str, str]]:
     except UserError:  # no trial has finished
         return []
     compound = _compound(subject)
-    names = {
-        row["variant"]: "compound" if row["variant"] in compound else _name(row)
-        for row in _records(table)
-        if row["variant"] in compound or row["role"] in ("baseline", *AXES)
-    }
-    if not any(name != "baseline" for name in names.values()):
+    names = {row["variant"]: _name(row, compound) for row in _records(table)}
+    if set(names.values()) <= {"baseline", ""}:
         return []
     rows = sorted(_records(table), key=lambda row: float(row["phi"]))
-    return [_row(row, names[row["variant"]], subject) for row in rows if row["variant"] in names]
+    ratios = cost_ratios(subject.planned, subject.match).set_axis(subject.planned["variant"])
+    return [_row(row, name, ratios, subject) for row in rows if (name := names[row["variant"]])]
 
 
 def _compound(subject: Subject) -> set[str]:
@@ -51,14 +50,23 @@ def _compound(subject: Subject) -> set[str]:
     return {found[0].variant} if found else set()
 
 
-def _name(row: dict[str, Any]) -> str:
-    """``depth``, ``paper``, ...: of a power of the paper's coefficients the row has the φ."""
-    return role_name(*(row[key] for key in NAMED[:4])).split("^")[0]
+def _name(row: dict[str, Any], compound: set[str]) -> str:
+    """``depth``, ``paper``, ...: of a power of the paper's coefficients the row has the φ.
+
+    "" for a network that is neither on an axis, nor the paper's, nor of compound scaling.
+    """
+    name = role_name(*(row[key] for key in NAMED[:4])).split("^")[0]
+    if row["role"] in ("baseline", *SINGLE) or row["variant"] not in compound:
+        return name if row["role"] in ("baseline", *AXES) else ""
+    return "compound" if row["role"] != "paper" else f"compound ({name})"
 
 
-def _row(row: dict[str, Any], name: str, subject: Subject) -> dict[str, str]:
+def _row(
+    row: dict[str, Any], name: str, ratios: pd.Series[float], subject: Subject
+) -> dict[str, str]:
     unit, metric = subject.means.unit, subject.mean_metric
     mean, low, high = (row[key] / unit.factor for key in ("accuracy", "low", "high"))
+    plain = COUNTED[subject.match] == "FLOPs"
     off = "*" if row["variant"] in subject.off_cost else ""
     return {
         "way": name,
@@ -66,7 +74,8 @@ def _row(row: dict[str, Any], name: str, subject: Subject) -> dict[str, str]:
         "depth": f"{row['depth']:.2f}×",
         "width": f"{row['width']:.2f}×",
         "px": str(row["resolution"]),
-        "FLOPs": f"{count(row['flops'])} ({row['flops_ratio']:.2f}×){off}",
+        "FLOPs": f"{count(row['flops'])} ({row['flops_ratio']:.2f}×){off if plain else ''}",
+        **({} if plain else {COUNTED[subject.match]: f"{ratios[row['variant']]:.2f}×{off}"}),
         "seeds": str(row["seeds"]),
         unit.label.removesuffix(" (%)"): value_text(mean, metric),
         "95 %": range_text(low, high, metric) if low == low else "–",

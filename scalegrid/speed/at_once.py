@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import time
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
-from scalegrid.executors import MakeExecutor, Placement
+from scalegrid.executors import Executor, MakeExecutor, Placement
 from scalegrid.plan import Plan, memory_of
 from scalegrid.spec import SweepSpec
 from scalegrid.speed.kept import keep, kept_file
 from scalegrid.speed.probing import CLEARLY, can_be_timed, time_steps
 from scalegrid.training.devices import device_memory
 from scalegrid.training.trial import Probe
+from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores
 
 COUNTS = (8, 4, 2, 1)
 """Those that are tried, the most first: then all workers have started for the others."""
 
 _ROUNDS = 25  # of steps, 3 s: those of all workers overlap mostly
+_WARM_UPS = 3  # until all workers have started
+_DISPATCH = 1.0  # seconds that trials may take to reach the workers, and their results to come
 _PROCESS = 2**30  # bytes beside a training step: of a process, and on its GPU
 
 
@@ -28,7 +33,7 @@ def count_is_open(spec: SweepSpec, placement: Placement) -> bool:
     return free and here and spec.trainer is None and can_be_timed(spec)
 
 
-def trials_at_once(plan: Plan, placement: Placement, make_executor: MakeExecutor) -> int:
+def trials_at_once(plan: Plan, placement: Placement, make_executor: MakeExecutor) -> int | None:
     """The fewest trials at once on each device that are about as fast together as any number.
 
     Found by steps on noise of the plan's first variant in 8, 4, 2 and 1 processes a device, as far
@@ -40,37 +45,69 @@ def trials_at_once(plan: Plan, placement: Placement, make_executor: MakeExecutor
         make_executor: starts workers for the steps; they are ended again.
 
     Returns:
-        1 if steps fail or take too long.
+        None if steps fail or take too long.
     """
+    counts = _possible(plan, placement)
     if (known := known_count(plan, placement)) is not None:
         return known
-    devices, precision = len(placement.devices), plan.spec.precision
-    counts = _possible(plan, placement)
-    executor = make_executor(replace(placement, workers=devices * counts[0]))
-    speeds: dict[int, float] = {}
-    try:
-        time_steps(plan, executor, Probe((precision,), limits=False, rounds=1))  # to warm up
-        timing = Probe((precision,), limits=False, rounds=_ROUNDS)
-        for count in counts:
-            workers = devices * count
-            timed = time_steps(plan, executor, timing, trials=workers)
-            if timed and timed[0].workers == workers:
-                speeds[count] = workers * timed[0].speed
-    finally:
-        executor.cancel()
-    fastest = max(speeds.values(), default=0.0)
-    found = min((n for n, speed in speeds.items() if CLEARLY * speed > fastest), default=1)
-    if counts == COUNTS and len(speeds) == len(counts):
-        keep(kept_file("at-once", plan, placement), str(found))
+    speeds = _speeds(plan, placement, make_executor, counts)
+    if not speeds:
+        return None
+    fastest = max(speeds.values())
+    found = min(count for count, speed in speeds.items() if CLEARLY * speed > fastest)
+    if len(speeds) == len(counts):
+        keep(_file(plan, placement, counts), str(found))
     return found
 
 
 def known_count(plan: Plan, placement: Placement) -> int | None:
-    """What was found before for such trials, or the most that there is room for, if less."""
+    """What was found before where there was as much room, or 1 where there is none for more."""
+    counts = _possible(plan, placement)
+    if counts == (1,):
+        return 1
     with suppress(OSError, ValueError):  # there is none, or it is damaged
-        found = int(kept_file("at-once", plan, placement).read_bytes())
-        return min(found, _possible(plan, placement)[0]) if found in COUNTS else None
+        found = int(_file(plan, placement, counts).read_bytes())
+        return found if found in counts else None
     return None
+
+
+def _speeds(
+    plan: Plan, placement: Placement, make_executor: MakeExecutor, counts: tuple[int, ...]
+) -> dict[int, float]:
+    """Images per second of all devices by count, of those that could be timed."""
+    devices, precision = len(placement.devices), plan.spec.precision
+    warm_up, timing = (Probe((precision,), limits=False, rounds=n) for n in (1, _ROUNDS))
+    speeds: dict[int, float] = {}
+    try:
+        executor = make_executor(replace(placement, workers=devices * counts[0]))
+        try:
+            for _ in range(_WARM_UPS):
+                if _together(plan, executor, warm_up, devices * counts[0]):
+                    break
+            for count in counts:
+                if speed := _together(plan, executor, timing, devices * count):
+                    speeds[count] = speed
+        finally:
+            executor.cancel()
+    except (UserError, OSError):  # of so many processes
+        fewer = counts[1:]
+        return _speeds(plan, placement, make_executor, fewer) if fewer else {}
+    return speeds
+
+
+def _together(plan: Plan, executor: Executor, probe: Probe, workers: int) -> float:
+    """Images per second of so many workers; 0 if one failed, or they were not at it at once."""
+    began = time.monotonic()
+    found = time_steps(plan, executor, probe, trials=workers)
+    if not found or found[0].workers < workers:
+        return 0.0
+    at_once = time.monotonic() - began < 1.5 * found[0].seconds + _DISPATCH
+    return workers * found[0].speed if at_once else 0.0
+
+
+def _file(plan: Plan, placement: Placement, counts: tuple[int, ...]) -> Path:
+    workers = counts[0] * len(placement.devices)
+    return kept_file("at-once", plan, replace(placement, workers=workers))
 
 
 def _possible(plan: Plan, placement: Placement) -> tuple[int, ...]:

@@ -6,6 +6,7 @@ kept beside the caches.
 
 from __future__ import annotations
 
+import math
 import statistics
 import time
 from collections.abc import Sequence
@@ -65,7 +66,7 @@ def probed(plan: Plan, placement: Placement, executor: Executor, *, choose: bool
     if rate is not None:
         return Probed(plan, rate)
     found = time_steps(plan, executor, _probe(plan.spec, choose=choose)) if timed else []
-    best = _fastest(found) if found else None
+    best = _fastest(found) if any(one.speed for one in found) else None
     if choose:
         plan = _settled(plan, placement, best)
     if best is None:
@@ -123,13 +124,15 @@ def _probe(spec: SweepSpec, *, choose: bool) -> Probe:
 class Timed(NamedTuple):
     """A number format, the kernel limits that were found for it, and the images per second.
 
-    They are those of one of the ``workers`` that have timed it.
+    They are those of one of the ``workers`` that have timed it, in so many ``seconds`` each; 0 if
+    one of them could not.
     """
 
     precision: Precision
     limits: KernelLimits | None
     speed: float
     workers: int
+    seconds: float
 
 
 def _open(spec: SweepSpec, placement: Placement) -> bool:
@@ -172,12 +175,12 @@ def _finished(executor: Executor, trials: int) -> list[Outcome]:
     outcomes: list[Outcome] = []
     while len(outcomes) < trials and (left := deadline - time.monotonic()) > 0:
         outcomes += [e for e in executor.collect(min(left, 1.0)) if isinstance(e, Outcome)]
-    return [one for one in outcomes if one.status == "finished"]
+    return [one for one in outcomes if one.status == "finished" and one.history]
 
 
 def _timed(precision: Precision, epochs: Sequence[Epoch]) -> Timed:
     """What workers say of a format: each epoch is of one of them."""
-    speeds = [e.images_per_second for e in epochs if e.images_per_second > 0]
+    speeds = [e.images_per_second for e in epochs if 0 < e.images_per_second < math.inf]
     found = [tuple(e.figures.values()) for e in epochs if e.figures]
     limits = tuple(int(statistics.median_low(values)) for values in zip(*found, strict=True))
     return Timed(
@@ -185,6 +188,7 @@ def _timed(precision: Precision, epochs: Sequence[Epoch]) -> Timed:
         limits if len(limits) == 3 else None,
         statistics.harmonic_mean(speeds) if len(speeds) == len(epochs) else 0.0,
         len(epochs),
+        statistics.fmean(epoch.seconds for epoch in epochs),
     )
 
 

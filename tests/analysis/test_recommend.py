@@ -86,7 +86,7 @@ def test_the_chance_of_compound_scaling_is_that_the_highest_draw_scales_several_
     assert max(truth, key=lambda one: truth[one]) not in axes
     assert said.probability_compound is not None
     assert said.probability_compound > 0.9
-    several = f"({len(SHARES) - 3} of {len(SHARES)} do)"
+    several = f"several axes, as {len(SHARES) - 3} of them do"
     assert several in to_text(said)
     bad = np.where([row.max() == 1 for row in SHARES], 0.7, 0.6)
     worse = recommend(VARIANTS, trials_table(noisy_trials(bad, 30, 0.01, 3)))
@@ -100,6 +100,14 @@ def test_a_coefficient_that_builds_what_one_builds_scales_no_axis() -> None:
     same = [one for one in said.ranking if 1 < one.alpha <= 1.2]
     assert same
     assert all(one.axes == usual[one.variant] - 1 for one in same)
+
+
+def test_a_resolution_that_builds_no_other_pixels_scales_no_axis() -> None:
+    usual = {one.variant: one for one in recommend(VARIANTS, swept()).ranking}
+    same = {one.variant: one for one in recommend(VARIANTS.assign(resolution=64), swept()).ranking}
+    larger = [name for name, one in usual.items() if one.resolution > 64]
+    assert larger
+    assert all(same[name].axes == usual[name].axes - 1 for name in larger)
 
 
 def test_of_candidates_of_one_kind_there_is_no_chance_of_compound_scaling() -> None:

@@ -64,6 +64,14 @@ def test_where_an_axis_leads_compound_scaling_is_its_best_rival() -> None:
     assert depths == [f"{rival.alpha:.2f}×"]
 
 
+def test_an_axis_that_is_the_direction_keeps_its_name() -> None:
+    tables = train(plan(grid=30, factors=(2,), compound=(2,)), seeds=1)
+    wide = tables.planned.set_index("role").loc[["width"]].iloc[0]
+    spec = {"curves": [2], "compound": [wide["alpha"], wide["beta"], wide["gamma"]]}
+    at_one = [row for row in ways(Subject(replace(tables, spec=spec))) if row["φ"] == "1"]
+    assert [row["way"] for row in at_one if row["width"] == f"{wide['width']:.2f}×"] == ["width"]
+
+
 @pytest.mark.parametrize("left", [0, 1])
 def test_without_a_scaled_network_there_is_no_table(left: int) -> None:
     tables = load_sweep("nano-cifar10-32", PUBLISHED)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,6 +16,7 @@ from scalegrid.plan import Plan
 from scalegrid.progress.estimate import known_placement
 from scalegrid.speed import count_is_open, trials_at_once
 from scalegrid.training.trial import Epoch, Outcome, Probe, Trial
+from scalegrid.util.errors import UserError
 
 GPU = Placement(1, ("cuda:0",), 1)
 
@@ -93,7 +96,7 @@ def test_the_fewest_that_are_about_as_fast_as_any(speeds: dict[int, float], coun
     plan, workers = light_plan(light_spec("results")), Shared(speeds)
     assert trials_at_once(plan, GPU, workers) == count
     assert workers.started == [Placement(8, ("cuda:0",), 1)]
-    assert workers.cancelled == 1
+    assert workers.cancelled == 1, "they are ended"
     again = Shared({1: 1})
     assert trials_at_once(plan, GPU, again) == count, "it is kept"
     assert not again.started
@@ -106,7 +109,8 @@ def test_no_more_are_taken_from_before_than_there_is_room_for(
     plan = light_plan(light_spec("results"))
     assert trials_at_once(plan, GPU, Shared({1: 100, 2: 190, 4: 300, 8: 400})) == 8
     monkeypatch.setattr("scalegrid.speed.at_once.available_cores", lambda: 2)
-    assert trials_at_once(plan, GPU, Shared({})) == 2
+    assert trials_at_once(plan, GPU, Shared({1: 100, 2: 100})) == 1
+    assert known_placement(unset(plan)).workers == 1
 
 
 def test_steps_are_timed_in_the_precision_that_is_given() -> None:
@@ -122,10 +126,11 @@ def test_more_trials_than_the_device_can_train_are_not_chosen() -> None:
 
 
 @pytest.mark.usefixtures("_patience")
-def test_where_nothing_can_be_timed_it_is_one_and_that_is_not_kept() -> None:
+@pytest.mark.parametrize("speeds", [{}, dict.fromkeys((1, 2, 4, 8), math.nan), {1: 0, 8: math.inf}])
+def test_where_nothing_can_be_timed_it_is_not_known(speeds: dict[int, float]) -> None:
     plan = light_plan(light_spec("results"))
-    assert trials_at_once(plan, GPU, Shared({})) == 1
-    assert trials_at_once(plan, GPU, Shared({1: 100, 2: 190, 4: 200, 8: 200})) == 2
+    assert trials_at_once(plan, GPU, Shared(speeds)) is None
+    assert trials_at_once(plan, GPU, Shared({1: 100, 2: 190, 4: 200, 8: 200})) == 2, "nor kept"
 
 
 @pytest.mark.parametrize(
@@ -139,7 +144,36 @@ def test_no_more_are_tried_than_cores_and_memory_allow(
     plan, workers = light_plan(light_spec("results")), Shared({1: 100, 2: 200, 4: 400, 8: 800})
     two = Placement(2, ("cuda:0", "cuda:1"), 1)
     assert trials_at_once(plan, two, workers) == count
-    assert workers.started == [replace(two, workers=2 * count)]
+    assert workers.started == ([replace(two, workers=2 * count)] if count > 1 else [])
+
+
+@pytest.mark.parametrize("error", [UserError("worker processes cannot start."), OSError()])
+def test_fewer_are_tried_where_so_many_cannot_start(error: Exception) -> None:
+    workers = Shared({1: 100, 2: 190})
+
+    def start(placement: Placement) -> Shared:
+        if placement.workers > 2:
+            raise error
+        return workers(placement)
+
+    assert trials_at_once(light_plan(light_spec("results")), GPU, start) == 2
+
+
+def test_trials_that_workers_train_one_after_the_other_do_not_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("scalegrid.speed.at_once._DISPATCH", 0.1)
+
+    class Late(Shared):
+        """Of its eight workers some do not start."""
+
+        def _outcomes(self) -> Iterator[Outcome]:
+            count = len(self._waiting)
+            time.sleep(0.3 if count == 8 else 0.0)
+            return super()._outcomes()
+
+    workers = Late({1: 100, 2: 190, 4: 300, 8: 900})
+    assert trials_at_once(light_plan(light_spec("results")), GPU, workers) == 4
 
 
 def test_a_number_that_is_given_and_other_places_stay() -> None:

@@ -1,4 +1,4 @@
-"""The studies of docs/study.md side by side: ``python -m benchmarks.study``.
+"""The sweeps of docs/study.md side by side: ``python -m benchmarks.study``.
 
 Nothing is trained: the published sweeps are read, and their answers printed as the page has them.
 ``--picture FILE`` draws their recommended networks on one triangle of budget shares.
@@ -26,15 +26,20 @@ from scalegrid.results import SweepTables, load_sweep
 from scalegrid.util.text import percent
 
 STUDIES = {
-    "nano on CIFAR-10": "study-nano",
-    "MobileNetV2 on clothing": "study-mobilenetv2",
-    "small ResNet on CIFAR-10": "study-resnet",
-    "B0 on leaves": "study-b0",
+    "nano on CIFAR-10": "nano-cifar10-32",
+    "nano on CIFAR-10, 7× as long": "fidelity-nano-cifar10",
+    "nano on leaves": "nano-leaves-32",
+    "MobileNetV2 on clothing": "mobilenetv2-clothing-36",
+    "B0 on leaves": "b0-leaves-36",
 }
 """What each published sweep is called on the page."""
 
-_MARKERS = ("o", "s", "^", "D")
-_SIDE, _LEFT, _BOTTOM = 2.1, 0.65, 0.85  # of the triangle, in inches
+_MARKERS = ("o", "s", "v", "^", "D")
+_COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#cc79a7")
+"""Of Okabe and Ito, which colour-blind readers tell apart."""
+
+_LARGE, _MIDDLE, _SMALL = 95, 42, 16  # square points: of the first study, of others, and hollow
+_SIDE, _LEFT, _BOTTOM = 2.1, 0.62, 0.95  # of the triangle, in inches
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,7 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name, tables in studies.items():
         print(f"\n{name}\n\n{markdown(ways(Subject(tables)))}")
     if options.picture:
-        draw(studies).savefig(options.picture)
+        with style.context():
+            draw(studies).savefig(options.picture)
 
 
 def load(results: Path = PUBLISHED) -> dict[str, SweepTables]:
@@ -74,12 +80,12 @@ def _answers(tables: SweepTables) -> dict[str, str]:
     return {
         "candidates of equal cost": str(len(found.ranking)),
         "trials": f"{len(finished):,}",
-        "hours of one core": f"{finished['seconds'].sum() / 3600:.1f}",
         "longest trainings, images": f"{finished['images'].max():,.0f}",
         "recommended α, β, γ": f"{best.alpha:.2f}, {best.beta:.2f}, {best.gamma:.2f}",
         "its top-1": f"{100 * best.accuracy:.1f} % ({100 * best.low:.1f}–{100 * best.high:.1f})",
         "within 0.3 points of the best": percent(best.probability_within_indifference),
         "the best scales several axes": "–" if several is None else percent(several),
+        "of the candidates do": f"{len(found.compound)} of {len(found.ranking)}",
         "gain over the best single axis": _gain(nearest, found),
         "gain over the paper's triple": _gain(found.gains["paper"], found),
         "order kept, τ": _kept(found),
@@ -116,43 +122,39 @@ def draw(studies: Mapping[str, SweepTables]) -> Figure:
     figure = Figure(figsize=(style.COLUMN, 3.2))
     panel = ternary(figure, _LEFT, _BOTTOM, _SIDE)
     entries = []
-    for (name, tables), marker in zip(studies.items(), _MARKERS, strict=False):
-        found = tables.recommend()
+    looks = zip(_MARKERS, _COLOURS, strict=True)
+    for number, ((name, tables), look) in enumerate(zip(studies.items(), looks, strict=False)):
         rows = tables.planned.set_index("variant")[list(SHARES)]
-        for number, one in enumerate(found.tie_set):
-            _mark(panel, rows.loc[one.variant], marker, filled=not number)
-        entries.append(_entry(name, marker))
-    panel.scatter(*([share] for share in PAPER.shares()), marker="x", s=25, color=style.ink())
-    entries.append(_entry("α {}, β {}, γ {}".format(*PAPER), "x"))
-    figure.legend(handles=entries, loc="lower center", ncols=2, bbox_to_anchor=(0.5, 0.0))
+        for rank, one in enumerate(tables.recommend().tie_set):
+            size = _SMALL if rank else _MIDDLE if number else _LARGE
+            _mark(panel, rows.loc[one.variant], look, size, filled=not rank)
+        entries.append(_entry(name, look))
+    paper = ("x", style.ink())
+    _mark(panel, pd.Series(PAPER.shares()), paper, 20, filled=True)
+    entries.append(_entry("α {}, β {}, γ {}".format(*PAPER), paper))
+    figure.legend(handles=entries, loc="lower center", ncols=2, borderpad=0.2, handletextpad=0.4)
     return figure
 
 
-def _mark(panel: Any, shares: pd.Series[float], marker: str, *, filled: bool) -> None:
+def _mark(
+    panel: Any, shares: pd.Series[float], look: tuple[str, str], size: float, *, filled: bool
+) -> None:
+    marker, colour = look
     panel.scatter(
         *([share] for share in shares),
         marker=marker,
-        s=45 if filled else 20,
-        facecolor=style.ink() if filled else "none",
-        edgecolor=style.ink(),
-        linewidth=0.8,
+        s=size,
+        color=colour if filled else "none",
+        **({} if marker == "x" else {"edgecolor": style.ink() if filled else colour}),
+        linewidth=1.2 if marker == "x" else 0.5 if filled else 0.9,
         clip_on=False,
-        zorder=3,
+        zorder=4 if filled else 3,
     )
 
 
-def _entry(label: str, marker: str) -> Line2D:
-    ink = style.ink()
-    return Line2D(
-        [],
-        [],
-        linestyle="none",
-        marker=marker,
-        markersize=4.5,
-        markerfacecolor=ink if marker != "x" else "none",
-        markeredgecolor=ink,
-        label=label,
-    )
+def _entry(label: str, look: tuple[str, str]) -> Line2D:
+    marker, colour = look
+    return Line2D([], [], linestyle="none", marker=marker, color=colour, markersize=4, label=label)
 
 
 if __name__ == "__main__":

@@ -81,9 +81,9 @@ def draw(tables: Tables) -> Drawing:
 
 def _lines(subject: Subject, verdict: Verdict) -> list[_Line]:
     """The candidates, those with a label last, so that they are drawn above the others."""
-    labels = {verdict.variants[verdict.brief]: "best at 1×", verdict.variants[verdict.late]: "best"}
-    if verdict.brief != verdict.late:
-        labels[verdict.variants[verdict.late]] = f"best at {verdict.rungs[-1]}×"
+    brief, late, top = verdict.brief, verdict.late, f"{verdict.rungs[-1]}×"
+    labels = {verdict.variants[brief]: f"chosen at 1×{f' and {top}' if brief == late else ''}"}
+    labels.setdefault(verdict.variants[late], f"chosen at {top}")
     rows = []
     for number, variant in enumerate(verdict.variants):
         role = subject.role(variant)
@@ -174,7 +174,7 @@ def _caption(subject: Subject, verdict: Verdict) -> list[str]:
         "Whether brief trainings foretell long ones.",
         f"Above: the candidates' estimates{images} at each rung around their mean there, with 95 % "
         f"intervals; {reached} of {size} candidates have trials at {verdict.rungs[-1]}×{others}. "
-        "Lines that do not cross keep their order.",
+        "Lines that do not cross keep their order. Chosen at 1× is what trials of 1× alone say.",
         "Below: learning curves, means over seeds. A longer training goes on where the rate of the "
         "brief one was about to fall, so that curves branch off."
         if subject.spec.get("rungs_from", "continue") == "continue"

@@ -61,7 +61,7 @@ def test_leaders_are_named_and_the_caption_has_the_verdict() -> None:
     figure, caption = picture("rungs", TWO_RUNGS)
     found = verdict(TWO_RUNGS)
     assert found.brief != found.late
-    assert {"Best at 1×", "Best at 7×"} <= set(drawn_texts(figure))
+    assert {"Chosen at 1×", "Chosen at 7×"} <= set(drawn_texts(figure))
     said = " ".join(caption)
     assert f"Kendall's τ {found.taus[0].mean:.2f}" in said
     assert "15 of 16 candidates have trials at 7×" in said

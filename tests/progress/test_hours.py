@@ -35,7 +35,7 @@ def promised(plan: Plan) -> float:
 
 
 def trials_said(plan: Plan) -> int:
-    found = re.search(r"about (\d+) trials", plan.notes[0])
+    found = re.search(r"(?:about|more than) (\d+) trials", plan.notes[0])
     assert found
     return int(found[1])
 

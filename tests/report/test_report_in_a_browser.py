@@ -16,7 +16,10 @@ from scalegrid.results import load_sweep
 BROWSER = next(filter(None, map(shutil.which, BROWSERS)), None)
 PUBLISHED = Path(__file__).parent.parent.parent / "results" / "published"
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="there is no browser")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="there is no browser"),
+]
 
 
 @pytest.fixture(scope="module")

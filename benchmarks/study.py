@@ -23,7 +23,7 @@ from scalegrid.figures.subject import Subject
 from scalegrid.figures.ternary import SHARES, ternary
 from scalegrid.report.ways import ways
 from scalegrid.results import SweepTables, load_sweep
-from scalegrid.util.text import percent
+from scalegrid.util.text import markdown, percent
 
 STUDIES = {
     "nano on CIFAR-10": "nano-cifar10-32",
@@ -107,14 +107,6 @@ def _kept(found: Recommendation) -> str:
         return "–"
     first = verdict.taus[0]
     return f"{first.mean:.2f} ({first.low:.2f} to {first.high:.2f}), 1× to {found.rung}×"
-
-
-def markdown(rows: Sequence[Mapping[str, Any]]) -> str:
-    """A table of rows with the same columns."""
-    if not rows:
-        return ""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
 def draw(studies: Mapping[str, SweepTables]) -> Figure:

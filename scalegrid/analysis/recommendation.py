@@ -30,8 +30,8 @@ class Candidate:
     ``val_loss``), and ``low`` to ``high`` its 95 % interval; ``mean`` is the plain mean of its
     ``trials`` at the highest rung, None where it has none there. ``cost_ratio`` is that of the cost
     which the plan makes equal, see `matched_cost.cost_ratios`, ``resolution_ratio`` that of px to
-    the baseline's. Any α from ``alpha_low`` to
-    ``alpha_high`` builds the same network at φ = 1, and any β likewise.
+    the baseline's. Any α from ``alpha_low`` to ``alpha_high`` builds the same network at φ = 1, and
+    any β likewise.
     """
 
     variant: str

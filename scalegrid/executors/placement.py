@@ -13,8 +13,8 @@ from scalegrid.util.processes import available_cores
 from scalegrid.util.text import plural
 
 _CROWD = 8  # threads, or workers, for each core
-_PROCESS = 2**30
-"""Bytes of memory for each process: torch takes most of it, 0.9 GB were seen."""
+PROCESS = 2**30
+"""Bytes of memory for each process, and on its GPU: torch takes most of it, 0.9 GB were seen."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def decoders(spec: SweepSpec) -> int:
 
 def _room_for_workers() -> int:
     """How many workers there is memory for, beside the process that they belong to."""
-    return device_memory("cpu") // _PROCESS - 1
+    return device_memory("cpu") // PROCESS - 1
 
 
 def _check_crowd(spec: SweepSpec, cores: int) -> None:

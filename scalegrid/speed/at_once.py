@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from scalegrid.executors import Executor, MakeExecutor, Placement
+from scalegrid.executors.placement import PROCESS
 from scalegrid.plan import Plan, memory_of
 from scalegrid.spec import SweepSpec
 from scalegrid.speed.kept import keep, kept_file
@@ -23,7 +24,6 @@ COUNTS = (8, 4, 2, 1)
 _ROUNDS = 25  # of steps, 3 s: those of all workers overlap mostly
 _WARM_UPS = 3  # until all workers have started
 _DISPATCH = 1.0  # seconds that trials may take to reach the workers, and their results to come
-_PROCESS = 2**30  # bytes beside a training step: of a process, and on its GPU
 
 
 def count_is_open(spec: SweepSpec, placement: Placement) -> bool:
@@ -115,7 +115,7 @@ def _possible(plan: Plan, placement: Placement) -> tuple[int, ...]:
     devices = len(placement.devices)
     room = min(
         available_cores() // (devices * placement.threads),
-        device_memory("cpu") // (devices * _PROCESS),
-        device_memory(placement.devices[0]) // (max(map(memory_of, plan.variants)) + _PROCESS),
+        device_memory("cpu") // (devices * PROCESS),
+        device_memory(placement.devices[0]) // (max(map(memory_of, plan.variants)) + PROCESS),
     )
     return tuple(count for count in COUNTS if count <= max(1, room))

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.study import STUDIES, draw, load, markdown, side_by_side
+from benchmarks.study import STUDIES, draw, load, side_by_side
 from scalegrid.figures.subject import Subject
 from scalegrid.report.ways import ways
 from scalegrid.results import SweepTables
+from scalegrid.util.text import markdown
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")

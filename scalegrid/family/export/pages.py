@@ -10,7 +10,7 @@ from scalegrid.baselines.user_code import split
 from scalegrid.family.export.models import Model, Models
 from scalegrid.family.export.source import WIDTH
 from scalegrid.family.family import Family
-from scalegrid.util.text import count, runs, sentence
+from scalegrid.util.text import count, markdown, runs, sentence
 from scalegrid.util.version import __version__
 
 TIMM = "1.0.12"
@@ -37,8 +37,8 @@ def pages(family: Family, models: Models, package: str) -> dict[str, Any]:
             {"name": model.name, "command": _command(package, models, model)}
             for model in models.models
         ],
-        "table": _table([_row(model) for model in models.models]),
-        "card": _table([_card_row(model) for model in models.models]),
+        "table": markdown([_row(model) for model in models.models]),
+        "card": markdown([_card_row(model) for model in models.models]),
         "in_chans": models.in_chans,
         "num_classes": models.num_classes,
         "mean": _numbers(models.images["mean"]),
@@ -113,12 +113,6 @@ def _row(model: Model) -> dict[str, str]:
 def _card_row(model: Model) -> dict[str, str]:
     row = _row(model)
     return {key: row[key] for key in ("model", "px", "FLOPs", "parameters")}
-
-
-def _table(rows: list[dict[str, str]]) -> str:
-    """Rows as a table of Markdown."""
-    lines = [list(rows[0]), ["---"] * len(rows[0]), *(list(row.values()) for row in rows)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _numbers(values: tuple[float, ...]) -> str:

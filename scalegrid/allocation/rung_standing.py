@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence, Set
 from functools import cached_property, partial
 from typing import NamedTuple
@@ -18,6 +19,9 @@ from scalegrid.analysis.rungs import Lines, RungPosterior
 from scalegrid.analysis.selection import Chances, chances, is_clear
 from scalegrid.analysis.surface import Fit
 from scalegrid.training.held import rung_work
+
+_PER_LOG_ODDS = 2.5  # √(candidates · work so far), in simulated races: docs/statistics.md
+_LOG_ODDS_OF = 0.05, 0.999  # beyond, a probability is hardly known
 
 
 class _Step(NamedTuple):
@@ -210,13 +214,14 @@ class RungStanding:
         return sum(self._work[rung] for rung in gets)
 
     def foreseen(self, confidence: float) -> dict[str, float]:
-        """Work that it expects yet, in trials of rung 1: as much as it has taken, at most.
+        """Work that it expects yet, in trials of rung 1, in proportion to the chance of being best.
 
-        In proportion to the chance of being best; a guess, and no simulation.
+        As much as simulated races took for the odds of a good leader to rise so far; no simulation.
         """
+        lacking = max(0.0, _log_odds(confidence) - _log_odds(self.certainty))
+        least = 0.0 if self._compared else float(self._work[-1])
         done = sum(self._work[k] for _, _, k in self._ended)
-        left = max(0.0, confidence - self.certainty) / max(1e-9, confidence) * done
-        left = max(left, float(self._work[-1]))
+        left = max(least, _PER_LOG_ODDS * lacking * math.sqrt(len(self._tried) * done))
         return dict(zip(self._tried, (left * self._chances.best).tolist(), strict=True))
 
     def _steps(self, hopeful: Sequence[str], running: Set[Ask], failed: Set[Ask]) -> list[_Step]:
@@ -295,6 +300,12 @@ class RungStanding:
             weights = weights - kept @ np.eye(len(self._rungs))[list(has)]
             left = left - kept @ noise[np.ix_(has, gets)]
         return weights, left
+
+
+def _log_odds(probability: float) -> float:
+    least, most = _LOG_ODDS_OF
+    clipped = min(max(probability, least), most)
+    return math.log(clipped / (1 - clipped))
 
 
 def standing_of(

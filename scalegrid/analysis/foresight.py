@@ -28,11 +28,11 @@ def trials_needed(
     repeats: int = MIN_REPEATS,
     luck: Luck | None = None,
 ) -> int | None:
-    """The further trials after which half of the simulated races are clear, see `foresee`.
+    """The further trials after which half of the simulated races have ended, see `foresee`.
 
     None if even twenty more trials a candidate would not do.
     """
-    parts = _clear_parts(posterior, indifference, confidence, repeats, luck)
+    parts = _ended_parts(posterior, indifference, confidence, repeats, luck)
     return next((made for made, part in parts if part >= _HALF), None)
 
 
@@ -60,28 +60,28 @@ def foresee(
     so far; with one seed each, one more of every candidate.
 
     In each race the truth is a draw from the posterior, a trial tells what it does now, and the
-    trials are allocated as racing does. A race is clear once its leader is within the zone with
+    trials are allocated as racing does. A race ends as soon as its leader is within the zone with
     probability ``confidence``; they are evaluated whenever their trials have grown by a quarter.
 
     The posterior is that on the images there are; the ``luck`` with them, which no trial takes
     away, counts when a race is evaluated.
     """
     half = None
-    for made, part in _clear_parts(posterior, indifference, confidence, repeats, luck):
+    for made, part in _ended_parts(posterior, indifference, confidence, repeats, luck):
         half = made if half is None and part >= _HALF else half
         if half is not None and part >= _MOST:
             return Foresight(half, made)
     return None if half is None else Foresight(half, None)
 
 
-def _clear_parts(
+def _ended_parts(
     posterior: Posterior,
     indifference: float,
     confidence: float,
     repeats: int,
     luck: Luck | None,
 ) -> Iterator[tuple[int, float]]:
-    """Numbers of further trials that grow by a quarter, and the part of races that are clear."""
+    """Numbers of further trials that grow by a quarter, and the part of races that have ended."""
     generator = np.random.default_rng(2)
     size = posterior.mean.shape[1]
     least = size if repeats == 0 else MIN_REPEATS - repeats
@@ -99,7 +99,7 @@ def _clear_parts(
         for _ in range(step):
             races.advance(indifference)
         made += step
-        yield max(made, least), races.clear(indifference, confidence)
+        yield max(made, least), races.ended(indifference, confidence)
 
 
 class _Races:
@@ -119,6 +119,7 @@ class _Races:
         self._covariance = np.tile(covariance, (len(truth), 1, 1))
         self._noise, self._truth, self._generator = noise, truth, generator
         self._luck = luck
+        self._ended = np.zeros(len(truth), dtype=np.bool_)
 
     def advance(self, indifference: float) -> None:
         """One more trial in each."""
@@ -133,8 +134,8 @@ class _Races:
         self._mean += gain * (value - self._mean[rows, chosen])[:, None]
         self._covariance -= gain[:, :, None] * column[:, None, :]
 
-    def clear(self, indifference: float, confidence: float) -> float:
-        """The part of the races whose leader is good enough with that confidence."""
+    def ended(self, indifference: float, confidence: float) -> float:
+        """The part of the races that have ended; those end whose leader is good enough now."""
         size = self._truth.shape[1]
         ridge = 1e-9 * np.trace(self._covariance, axis1=1, axis2=2).max() + 1e-300
         roots = np.linalg.cholesky(self._covariance + ridge * np.eye(size))
@@ -143,7 +144,8 @@ class _Races:
             chances(self._judged(mean + draws @ root.T), indifference).within[mean.argmax()]
             for mean, root in zip(self._mean, roots, strict=True)
         ]
-        return float(np.mean(np.array(within) >= confidence))
+        self._ended |= np.array(within) >= confidence
+        return float(np.mean(self._ended))
 
     def _judged(self, values: Floats) -> Floats:
         if self._luck.variance == 0:

@@ -111,6 +111,23 @@ def test_a_sure_answer_is_checked_at_the_highest_rung_by_the_shortest_way(
     assert max(ask.rung for ask in begun) == 3, "and no new one"
 
 
+def test_what_remains_is_about_the_work_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the mean of a race among near ones; a single forecast is often wrong by twice."""
+    for variant in IDS:
+        monkeypatch.setitem(BRIEF, variant, 0.5 + (BRIEF[variant] - 0.5) / 4)
+    racing = made()
+    asks: list[Ask] = []
+    expected: list[float] = []
+    while (ask := racing.ask()) is not None:
+        racing.tell(ask, Result(outcome(ask)))
+        asks.append(ask)
+        expected.append(sum(racing.remaining().values()))
+    work = [{1: 1.0, 3: 2.3, 9: 6.9}[ask.rung] for ask in asks]
+    left = [sum(work[done:]) for done in range(1, len(asks))]
+    assert expected[-1] == 0
+    assert sum(left[7:]) / 3 < sum(expected[7:]) < 3 * sum(left[7:])
+
+
 @pytest.mark.parametrize("ahead", [0.54, 0.80])
 def test_it_stops_where_recommend_says_the_same_of_the_highest_rung(
     ahead: float, monkeypatch: pytest.MonkeyPatch

@@ -110,7 +110,17 @@ def fix_layout(figure: Figure) -> None:
     FigureCanvasAgg(figure)
     if engine := figure.get_layout_engine():
         engine.execute(figure)
+        _fix_ticks(figure)
+        engine.execute(figure)
     figure.set_layout_engine("none")
+
+
+def _fix_ticks(figure: Figure) -> None:
+    """Keep the ticks there are: labels of others may be longer, and the layout then swings."""
+    for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
+        locator = axis.get_major_locator()
+        if isinstance(locator, MaxNLocator):
+            axis.set_major_locator(FixedLocator(np.asarray(locator()).tolist()))
 
 
 def label_ends(

@@ -112,3 +112,14 @@ def test_labels_of_a_noisy_line_are_legible(seed: int) -> None:
         label_points(axes, list(zip(x, y, strict=True)), texts, ends)
         assert [text.get_text() for text in axes.texts] == texts
         assert_legible(figure)
+
+
+@pytest.mark.parametrize("height", np.arange(2.2, 2.5, 0.02))
+def test_a_layout_has_room_for_the_ticks_it_ends_with(height: float) -> None:
+    """At some heights ticks alternate between 52, 54, … and the wider 52.5, 55.0, …."""
+    with style.context():
+        figure = Figure(figsize=(style.COLUMN, height), layout="constrained")
+        for panel in figure.subplots(2, 1, sharey=True):
+            panel.set(ylim=(52.6, 62.1), ylabel="Accuracy")
+        fix_layout(figure)
+        assert figure.get_tightbbox().x0 >= 0

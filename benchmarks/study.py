@@ -7,6 +7,7 @@ Nothing is trained: the published sweeps are read, and their answers printed as 
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,21 +26,32 @@ from scalegrid.report.ways import ways
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.util.text import markdown, percent
 
-STUDIES = {
-    "nano on CIFAR-10": "nano-cifar10-32",
-    "nano on CIFAR-10, 7× as long": "fidelity-nano-cifar10",
+STUDIES = {"nano on CIFAR-10": "study-nano", "B0 on leaves": "study-b0"}
+"""What each published study is called on the page; their specifications are in ``sweeps/``."""
+
+BEFORE = {
+    "nano on CIFAR-10, 30,000 images": "nano-cifar10-32",
+    "nano on CIFAR-10, 210,000 images": "fidelity-nano-cifar10",
     "nano on leaves": "nano-leaves-32",
     "MobileNetV2 on clothing": "mobilenetv2-clothing-36",
-    "B0 on leaves": "b0-leaves-36",
+    "B0 on leaves, eight seeds": "b0-leaves-36",
 }
-"""What each published sweep is called on the page."""
+"""The published sweeps of before, of all candidates with equal seeds."""
 
-_MARKERS = ("o", "s", "v", "^", "D")
-_COLOURS = ("#0072b2", "#56b4e9", "#009e73", "#d55e00", "#cc79a7")
-"""Of Okabe and Ito, which colour-blind readers tell apart."""
+_LOOKS = (  # markers, and colours of Okabe and Ito, which colour-blind readers tell apart
+    ("o", "#0072b2"),
+    ("D", "#cc79a7"),
+    ("s", "#56b4e9"),
+    ("P", "#0072b2"),
+    ("v", "#009e73"),
+    ("^", "#d55e00"),
+    ("X", "#e69f00"),
+    ("<", "#666666"),
+    (">", "#222222"),
+)
 
-_LARGE, _MIDDLE, _SMALL = 95, 42, 16  # square points: of the first study, of others, and hollow
-_SIDE, _LEFT, _BOTTOM = 2.1, 0.62, 0.95  # of the triangle, in inches
+_LARGE, _SMALL, _SMALLER = 80, 36, 2.4  # square points: filled, hollow; and of the next on top
+_SIDE, _LEFT, _BELOW, _ABOVE, _LINE = 2.1, 0.62, 0.3, 2.4, 0.135  # of the triangle, in inches
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -48,18 +60,21 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=PUBLISHED, help="folder of the sweeps")
     parser.add_argument("--picture", type=Path, help="file to draw, .svg or .png")
     options = parser.parse_args(arguments)
-    studies = load(options.results)
-    print(markdown(side_by_side(studies)))
-    for name, tables in studies.items():
-        print(f"\n{name}\n\n{markdown(ways(Subject(tables)))}")
+    every: dict[str, SweepTables] = {}
+    for names in (STUDIES, BEFORE):
+        studies = load(names, options.results)
+        print(markdown(side_by_side(studies)) + "\n")
+        for name, tables in studies.items():
+            print(f"{name}\n\n{markdown(ways(Subject(tables)))}\n")
+        every |= studies
     if options.picture:
         with style.context():
-            draw(studies).savefig(options.picture)
+            draw(every).savefig(options.picture)
 
 
-def load(results: Path = PUBLISHED) -> dict[str, SweepTables]:
-    """The studies that are there."""
-    there = {name: sweep for name, sweep in STUDIES.items() if (results / sweep).exists()}
+def load(names: Mapping[str, str], results: Path = PUBLISHED) -> dict[str, SweepTables]:
+    """The sweeps of ``names`` that are there."""
+    there = {name: sweep for name, sweep in names.items() if (results / sweep).exists()}
     return {name: load_sweep(sweep, results) for name, sweep in there.items()}
 
 
@@ -88,6 +103,7 @@ def _answers(tables: SweepTables) -> dict[str, str]:
         "of the candidates do": f"{len(found.compound)} of {len(found.ranking)}",
         "gain over the best single axis": _gain(nearest, found),
         "gain over the paper's triple": _gain(found.gains["paper"], found),
+        "the same over the best axis at more FLOPs, trained briefly": _at_most(found),
         "order kept, τ": _kept(found),
     }
 
@@ -102,6 +118,14 @@ def _gain(gain: Gain | None, found: Recommendation) -> str:
     return f"{middle} ({low} to {high}{off})"
 
 
+def _at_most(found: Recommendation) -> str:
+    if found.advantage is None or not (further := found.advantage.at):
+        return "–"
+    last = max(further, key=lambda one: one.phi)
+    middle, low, high = (f"{100 * v:+.1f}" for v in (last.advantage, last.low, last.high))
+    return f"{middle} ({low} to {high}) at {2**last.phi:.3g}×"
+
+
 def _kept(found: Recommendation) -> str:
     if (verdict := found.verdict) is None:
         return "–"
@@ -111,20 +135,24 @@ def _kept(found: Recommendation) -> str:
 
 def draw(studies: Mapping[str, SweepTables]) -> Figure:
     """The networks that can still be the best of each study, on one triangle."""
-    figure = Figure(figsize=(style.COLUMN, 3.2))
-    panel = ternary(figure, _LEFT, _BOTTOM, _SIDE)
+    legend = _LINE * (2 + len(studies))
+    figure = Figure(figsize=(style.COLUMN, _ABOVE + legend))
+    panel = ternary(figure, _LEFT, legend + _BELOW, _SIDE)
     entries = []
-    looks = zip(_MARKERS, _COLOURS, strict=True)
-    for number, ((name, tables), look) in enumerate(zip(studies.items(), looks, strict=False)):
+    there: Counter[Any] = Counter()
+    for (name, tables), look in zip(studies.items(), _LOOKS, strict=False):
         rows = tables.planned.set_index("variant")[list(SHARES)]
         for rank, one in enumerate(tables.recommend().tie_set):
-            size = _SMALL if rank else _MIDDLE if number else _LARGE
-            _mark(panel, rows.loc[one.variant], look, size, filled=not rank)
+            shares = rows.loc[one.variant]
+            place = tuple(shares.round(2)), not rank
+            size = (_SMALL if rank else _LARGE) / _SMALLER ** there[place]
+            there[place] += 1
+            _mark(panel, shares, look, size, filled=not rank)
         entries.append(_entry(name, look))
     paper = ("x", style.ink())
     _mark(panel, pd.Series(PAPER.shares()), paper, 20, filled=True)
     entries.append(_entry("α {}, β {}, γ {}".format(*PAPER), paper))
-    figure.legend(handles=entries, loc="lower center", ncols=2, borderpad=0.2, handletextpad=0.4)
+    figure.legend(handles=entries, loc="lower center", ncols=1, borderpad=0.2, handletextpad=0.4)
     return figure
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.study import STUDIES, draw, load, side_by_side
+from benchmarks.study import BEFORE, STUDIES, draw, load, side_by_side
 from scalegrid.figures.subject import Subject
 from scalegrid.report.ways import ways
 from scalegrid.results import SweepTables
@@ -18,7 +18,12 @@ PAGE = (ROOT / "docs" / "study.md").read_text(encoding="utf-8")
 
 @pytest.fixture(scope="module")
 def studies() -> dict[str, SweepTables]:
-    return load()
+    return load(STUDIES)
+
+
+@pytest.fixture(scope="module")
+def before() -> dict[str, SweepTables]:
+    return load(BEFORE)
 
 
 @pytest.fixture(scope="module")
@@ -27,23 +32,37 @@ def answers(studies: dict[str, SweepTables]) -> list[dict[str, str]]:
 
 
 def test_each_study_answers_the_same_questions(
-    studies: dict[str, SweepTables], answers: list[dict[str, str]]
+    studies: dict[str, SweepTables],
+    before: dict[str, SweepTables],
+    answers: list[dict[str, str]],
 ) -> None:
     assert list(studies) == list(STUDIES)
-    rows = {row[""]: row for row in answers}
     assert all(list(row) == ["", *studies] for row in answers)
-    name = "nano on CIFAR-10"
-    found = studies[name].recommend()
+    assert [row[""] for row in answers] == [row[""] for row in side_by_side(before)]
+    rows = {row[""]: row for row in side_by_side(before)}
+    name = "nano on CIFAR-10, 30,000 images"
+    found = before[name].recommend()
     assert rows["candidates of equal cost"][name] == "8"
     assert rows["recommended α, β, γ"][name] == "1.17, 1.08, 1.25"
     assert rows["gain over the best single axis"][name] == "+0.5 (-0.2 to +1.2)"
     assert rows["order kept, τ"][name] == "–"
     assert found.probability_compound is not None
     assert rows["the best scales several axes"][name] == f"{100 * found.probability_compound:.0f} %"
-    over = studies["nano on CIFAR-10, 7× as long"].recommend().verdict
+    longer = "nano on CIFAR-10, 210,000 images"
+    over = before[longer].recommend().verdict
     assert over is not None
-    kept = rows["order kept, τ"]["nano on CIFAR-10, 7× as long"]
-    assert kept.startswith(f"{over.taus[0].mean:.2f} (")
+    assert rows["order kept, τ"][longer].startswith(f"{over.taus[0].mean:.2f} (")
+
+
+def test_a_study_that_was_extended_says_what_compound_scaling_gains_there(
+    studies: dict[str, SweepTables], answers: list[dict[str, str]]
+) -> None:
+    found = studies["nano on CIFAR-10"].recommend().advantage
+    assert found is not None
+    (row,) = (row for row in answers if "more FLOPs" in row[""])
+    assert row["nano on CIFAR-10"].startswith(f"{100 * found.at[-1].advantage:+.1f} (")
+    assert row["nano on CIFAR-10"].endswith("at 4×")
+    assert row["B0 on leaves"] == "–"
 
 
 def test_markdown_has_a_line_for_each_row() -> None:
@@ -61,12 +80,15 @@ def test_the_picture_has_a_mark_for_every_network_that_can_be_the_best(
 
 
 def test_the_page_has_the_tables_of_the_published_sweeps(
-    studies: dict[str, SweepTables], answers: list[dict[str, str]]
+    studies: dict[str, SweepTables],
+    before: dict[str, SweepTables],
+    answers: list[dict[str, str]],
 ) -> None:
     assert markdown(answers) in PAGE
-    briefly = [tables for tables in studies.values() if len(tables.spec.get("rungs", [1])) == 1]
+    assert markdown(side_by_side(before)) in PAGE
+    briefly = [tables for tables in before.values() if len(tables.spec.get("rungs", [1])) == 1]
     assert len(briefly) == 4
-    for tables in briefly:
+    for tables in [*studies.values(), *briefly]:
         assert markdown(ways(Subject(tables))) in PAGE
 
 
@@ -77,4 +99,4 @@ def test_the_page_says_how_to_run_the_larger_studies(tmp_path: Path) -> None:
         name = path.stem.replace("_", "-")
         assert f"name: {name}\n" in path.read_text(encoding="utf-8")
         assert f"`scalegrid sweep sweeps/{path.name}" in PAGE
-    assert load(tmp_path) == {}
+    assert load(STUDIES, tmp_path) == {}

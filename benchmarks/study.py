@@ -7,7 +7,6 @@ Nothing is trained: the published sweeps are read, and their answers printed as 
 from __future__ import annotations
 
 import argparse
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -36,7 +35,7 @@ BEFORE = {
     "MobileNetV2 on clothing": "mobilenetv2-clothing-36",
     "B0 on leaves, eight seeds": "b0-leaves-36",
 }
-"""The published sweeps of before, of all candidates with equal seeds."""
+"""The earlier published sweeps, of about as many seeds for each candidate."""
 
 _LOOKS = (  # markers, and colours of Okabe and Ito, which colour-blind readers tell apart
     ("o", "#0072b2"),
@@ -50,7 +49,8 @@ _LOOKS = (  # markers, and colours of Okabe and Ito, which colour-blind readers 
     (">", "#222222"),
 )
 
-_LARGE, _SMALL, _SMALLER = 80, 36, 2.4  # square points: filled, hollow; and of the next on top
+_LARGE, _SMALL, _SMALLER = 80, 36, 2.0  # square points: filled, hollow; and of the next on top
+_NEAR = 0.04  # shares in which marks are on top of each other
 _SIDE, _LEFT, _BELOW, _ABOVE, _LINE = 2.1, 0.62, 0.3, 2.4, 0.135  # of the triangle, in inches
 
 
@@ -103,7 +103,7 @@ def _answers(tables: SweepTables) -> dict[str, str]:
         "of the candidates do": f"{len(found.compound)} of {len(found.ranking)}",
         "gain over the best single axis": _gain(nearest, found),
         "gain over the paper's triple": _gain(found.gains["paper"], found),
-        "the same over the best axis at more FLOPs, trained briefly": _at_most(found),
+        "gain over the best axis at more FLOPs, trained briefly": _at_most_flops(found),
         "order kept, τ": _kept(found),
     }
 
@@ -114,12 +114,14 @@ def _gain(gain: Gain | None, found: Recommendation) -> str:
     if gain.variant == found.best.variant:
         return "it is one"
     middle, low, high = (f"{100 * v:+.1f}" for v in (gain.gain, gain.low, gain.high))
-    off = "" if abs(gain.cost_ratio / 2 - 1) < 0.03 else f", of {gain.flops_ratio:.2f}×"
-    return f"{middle} ({low} to {high}{off})"
+    notes = [] if abs(gain.cost_ratio / 2 - 1) < 0.03 else [f"of {gain.flops_ratio:.2f}×"]
+    notes += ["trained briefly"] if gain.rung < found.rung else []
+    return f"{middle} ({', '.join([f'{low} to {high}', *notes])})"
 
 
-def _at_most(found: Recommendation) -> str:
-    if found.advantage is None or not (further := found.advantage.at):
+def _at_most_flops(found: Recommendation) -> str:
+    further = [one for one in found.advantage.at if one.phi > 1] if found.advantage else []
+    if not further:
         return "–"
     last = max(further, key=lambda one: one.phi)
     middle, low, high = (f"{100 * v:+.1f}" for v in (last.advantage, last.low, last.high))
@@ -139,25 +141,31 @@ def draw(studies: Mapping[str, SweepTables]) -> Figure:
     figure = Figure(figsize=(style.COLUMN, _ABOVE + legend))
     panel = ternary(figure, _LEFT, legend + _BELOW, _SIDE)
     entries = []
-    there: Counter[Any] = Counter()
-    for (name, tables), look in zip(studies.items(), _LOOKS, strict=False):
+    marked: list[pd.Series[float]] = []
+    for (name, tables), look in zip(studies.items(), _LOOKS[: len(studies)], strict=True):
         rows = tables.planned.set_index("variant")[list(SHARES)]
         for rank, one in enumerate(tables.recommend().tie_set):
             shares = rows.loc[one.variant]
-            place = tuple(shares.round(2)), not rank
-            size = (_SMALL if rank else _LARGE) / _SMALLER ** there[place]
-            there[place] += 1
-            _mark(panel, shares, look, size, filled=not rank)
+            below = sum(float(((shares - one) ** 2).sum()) < _NEAR**2 for one in marked)
+            size = (_SMALL if rank else _LARGE) / _SMALLER**below
+            _mark(panel, shares, look, size, filled=not rank, layer=len(marked))
+            marked.append(shares)
         entries.append(_entry(name, look))
     paper = ("x", style.ink())
-    _mark(panel, pd.Series(PAPER.shares()), paper, 20, filled=True)
+    _mark(panel, pd.Series(PAPER.shares()), paper, 20, filled=True, layer=len(marked))
     entries.append(_entry("α {}, β {}, γ {}".format(*PAPER), paper))
     figure.legend(handles=entries, loc="lower center", ncols=1, borderpad=0.2, handletextpad=0.4)
     return figure
 
 
 def _mark(
-    panel: Any, shares: pd.Series[float], look: tuple[str, str], size: float, *, filled: bool
+    panel: Any,
+    shares: pd.Series[float],
+    look: tuple[str, str],
+    size: float,
+    *,
+    filled: bool,
+    layer: int,
 ) -> None:
     marker, colour = look
     panel.scatter(
@@ -168,7 +176,7 @@ def _mark(
         **({} if marker == "x" else {"edgecolor": style.ink() if filled else colour}),
         linewidth=1.2 if marker == "x" else 0.5 if filled else 0.9,
         clip_on=False,
-        zorder=4 if filled else 3,
+        zorder=3 + layer / 1000,
     )
 
 

@@ -16,12 +16,12 @@ from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.over_rungs import OverRungs
 from scalegrid.analysis.repeat import rivals
 from scalegrid.analysis.rungs import Lines, RungPosterior
-from scalegrid.analysis.selection import Chances, chances, is_clear
+from scalegrid.analysis.selection import MIN_REPEATS, Chances, chances, is_clear
 from scalegrid.analysis.surface import Fit
 from scalegrid.training.held import rung_work
 
 _PER_LOG_ODDS = 2.5  # √(candidates · work so far), in simulated races: docs/statistics.md
-_LOG_ODDS_OF = 0.05, 0.999  # beyond, a probability is hardly known
+_KNOWN = 0.05, 0.999  # a probability beyond is hardly known
 
 
 class _Step(NamedTuple):
@@ -216,11 +216,15 @@ class RungStanding:
     def foreseen(self, confidence: float) -> dict[str, float]:
         """Work that it expects yet, in trials of rung 1, in proportion to the chance of being best.
 
-        As much as simulated races took for the odds of a good leader to rise so far; no simulation.
+        As much as simulated races took for the odds of a good leader to rise by that much, and at
+        least what `clear` asks for beside the odds. A guess, and no simulation.
         """
         lacking = max(0.0, _log_odds(confidence) - _log_odds(self.certainty))
-        least = 0.0 if self._compared else float(self._work[-1])
         done = sum(self._work[k] for _, _, k in self._ended)
+        at_top = self._lines.counts[:, -1] > 0
+        others = at_top.sum() - at_top[self._leader]
+        to_the_top = float(not at_top[self._leader]) + float(others == 0)
+        least = max(0, MIN_REPEATS - self.repeats) + to_the_top * self._work[-1]
         left = max(least, _PER_LOG_ODDS * lacking * math.sqrt(len(self._tried) * done))
         return dict(zip(self._tried, (left * self._chances.best).tolist(), strict=True))
 
@@ -303,7 +307,7 @@ class RungStanding:
 
 
 def _log_odds(probability: float) -> float:
-    least, most = _LOG_ODDS_OF
+    least, most = _KNOWN
     clipped = min(max(probability, least), most)
     return math.log(clipped / (1 - clipped))
 

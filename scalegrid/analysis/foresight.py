@@ -95,11 +95,11 @@ def _ended_parts(
     races = _Races(expected, covariance, noise, truth, luck or Luck(0.0, 1), generator)
     made = 0
     while made < HORIZON * racers:
-        step = max(1, made // 4)
+        step = max(1, made // 4) if made >= least else least - made
         for _ in range(step):
             races.advance(indifference)
         made += step
-        yield max(made, least), races.ended(indifference, confidence)
+        yield made, races.ended(indifference, confidence)
 
 
 class _Races:

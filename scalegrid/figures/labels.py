@@ -116,7 +116,7 @@ def fix_layout(figure: Figure) -> None:
 
 
 def _fix_ticks(figure: Figure) -> None:
-    """Keep the ticks there are: labels of others may be longer, and the layout then swings."""
+    """Fix the ticks: chosen by the axes' length, they and the room for their labels alternate."""
     for axis in (axis for axes in figure.axes for axis in (axes.xaxis, axes.yaxis)):
         locator = axis.get_major_locator()
         if isinstance(locator, MaxNLocator):

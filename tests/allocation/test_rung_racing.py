@@ -12,6 +12,7 @@ import pytest
 from scalegrid.allocation.base import Ask, Result
 from scalegrid.allocation.racing import Racing
 from scalegrid.analysis import recommend
+from scalegrid.training.held import rung_work
 
 IDS = ["a", "b", "c", "d", "e", "f"]
 SHARES = dict(zip(IDS, np.random.default_rng(0).dirichlet([1.0] * 3, 6).tolist(), strict=True))
@@ -113,19 +114,38 @@ def test_a_sure_answer_is_checked_at_the_highest_rung_by_the_shortest_way(
 
 def test_what_remains_is_about_the_work_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the mean of a race among near ones; a single forecast is often wrong by twice."""
-    for variant in IDS:
-        monkeypatch.setitem(BRIEF, variant, 0.5 + (BRIEF[variant] - 0.5) / 4)
-    racing = made()
-    asks: list[Ask] = []
-    expected: list[float] = []
+    ratios = []
+    for order in (IDS, IDS[::-1]):
+        for variant, other in zip(IDS, order, strict=True):
+            monkeypatch.setitem(BRIEF, variant, 0.5 + 0.01 * (ord(other) % 4) / 3)
+        racing = made()
+        work: list[float] = []
+        expected: list[float] = []
+        while (ask := racing.ask()) is not None:
+            racing.tell(ask, Result(outcome(ask)))
+            work.append(rung_work(RUNGS, ask.rung, goes_on=True))
+            expected.append(sum(racing.remaining().values()))
+        assert expected[-1] == 0
+        left = [sum(work[done:]) for done in range(8, len(work))]
+        ratios.append(sum(expected[7:-1]) / sum(left))
+    assert all(1 / 3 < ratio < 3 for ratio in ratios)
+
+
+def test_what_remains_holds_the_way_to_the_top_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However sure it is, since an answer is given where two have been at the highest rung."""
+    monkeypatch.setitem(BRIEF, "c", 0.80)
+    racing = made(replicates=2, confidence=0.9)
+    at_top: set[str] = set()
+    sure = 0
     while (ask := racing.ask()) is not None:
         racing.tell(ask, Result(outcome(ask)))
-        asks.append(ask)
-        expected.append(sum(racing.remaining().values()))
-    work = [{1: 1.0, 3: 2.3, 9: 6.9}[ask.rung] for ask in asks]
-    left = [sum(work[done:]) for done in range(1, len(asks))]
-    assert expected[-1] == 0
-    assert sum(left[7:]) / 3 < sum(expected[7:]) < 3 * sum(left[7:])
+        at_top |= {ask.variant} if ask.rung == 9 else set()
+        if (racing.certainty or 0.0) >= 0.9 and len(at_top) < 2:
+            sure += 1
+            way = (2 - len(at_top)) * rung_work(RUNGS, 9, goes_on=True)
+            assert sum(racing.remaining().values()) >= way - 1e-9
+    assert sure
+    assert not racing.remaining()
 
 
 @pytest.mark.parametrize("ahead", [0.54, 0.80])

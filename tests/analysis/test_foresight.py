@@ -7,7 +7,7 @@ from scalegrid.analysis.foresight import HORIZON, trials_needed
 from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.repeat import most_worth_repeating
-from scalegrid.analysis.selection import chances
+from scalegrid.analysis.selection import MIN_REPEATS, chances
 
 
 def posterior_of(noise: float, seeds: int = 3, spread: float = 1.0) -> Posterior:
@@ -46,16 +46,25 @@ def test_it_is_the_same_every_time() -> None:
 
 def test_it_agrees_with_races_run_to_their_end() -> None:
     """Truths drawn from the posterior, trials given out one by one, the exact normal posterior."""
-    posterior = posterior_of(0.6)
-    zone, noise = 0.2, posterior.noise
-    predicted = trials_needed(posterior, zone, 0.95)
-    generator = np.random.default_rng(5)
-    lengths = []
-    for _ in range(30):
-        truth = generator.multivariate_normal(posterior.expected, posterior.covariance)
-        lengths.append(_race(posterior.expected, posterior.covariance, truth, noise, zone))
-    assert predicted is not None
-    assert 0.6 < predicted / np.median(lengths) < 1.7
+    ratios = []
+    for noise, zone in ((0.6, 0.2), (0.8, 0.3), (1.0, 0.3)):
+        posterior = posterior_of(noise)
+        predicted = trials_needed(posterior, zone, 0.95)
+        assert predicted is not None
+        generator = np.random.default_rng(5)
+        mean, covariance = posterior.expected, posterior.covariance
+        truths = generator.multivariate_normal(mean, covariance, 30)
+        lengths = [_race(mean, covariance, truth, posterior.noise, zone) for truth in truths]
+        ratios.append(predicted / np.median(lengths))
+    assert min(ratios) > 0.5
+    assert max(ratios) < 2
+    assert 0.75 < np.exp(np.log(ratios).mean()) < 1.25
+
+
+def test_it_is_never_before_the_noise_can_have_been_seen() -> None:
+    posterior = posterior_of(0.001)
+    assert trials_needed(posterior, 0.05, 0.95, repeats=0) == 6
+    assert trials_needed(posterior, 0.05, 0.95, repeats=1) == MIN_REPEATS - 1
 
 
 def _race(mean: Floats, covariance: Floats, truth: Floats, noise: float, zone: float) -> int:

@@ -14,6 +14,7 @@ import torch
 from soundness_helper import check
 
 from scalegrid import baselines, cost
+from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 
 SWEEPS = Path(__file__).parents[2] / "sweeps"
@@ -363,11 +364,30 @@ def test_two_modules_of_one_name_are_not_confused(write: Writer, tmp_path: Path)
         baselines.get(f"there/{name}:factory")
 
 
-def test_the_example_is_sound_and_scales_on_both_axes(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("name", "layers"),
+    [("plainnet:plainnet", [1, 4, 6, 6, 1]), ("resnet14:resnet14", [1, 2, 4, 6, 1])],
+)
+def test_the_examples_are_sound_and_scale_on_both_axes(
+    name: str, layers: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.syspath_prepend(str(SWEEPS))
-    example = baselines.get("plainnet:plainnet")
+    example = baselines.get(name)
     assert check(example, 10, example.resolution) == []
-    assert [row.layers for row in example.layout(2, 1)] == [1, 4, 6, 6, 1]
+    assert [row.layers for row in example.layout(2, 1)] == layers
+
+
+def test_all_axes_of_the_studys_resnet_reach_twice_the_flops(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(str(SWEEPS))
+    given = yaml.values(SWEEPS / "study_resnet.yaml", "specification")
+    example = baselines.get(given["baseline"])
+    one, *axes = (
+        cost.measure(baselines.skeleton(example, depth, width, 10), px).flops
+        for depth, width, px in ((1, 1, 32), (2, 1, 32), (1, 1.422, 32), (1, 1, 42))
+    )
+    assert [flops / one for flops in axes] == pytest.approx([2, 2, 2], rel=given["cost_tolerance"])
 
 
 def test_a_product_of_ones_own_costs_what_the_layer_costs(write: Writer) -> None:

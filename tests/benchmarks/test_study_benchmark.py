@@ -92,7 +92,7 @@ def test_the_page_has_the_tables_of_the_published_sweeps(
         assert markdown(ways(Subject(tables))) in PAGE
 
 
-def test_the_page_says_how_to_run_the_larger_studies(tmp_path: Path) -> None:
+def test_the_page_says_how_to_run_each_study(tmp_path: Path) -> None:
     files = sorted((ROOT / "sweeps").glob("study_*.yaml"))
     assert len(files) == 4
     for path in files:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from matplotlib.collections import PathCollection
 
 from benchmarks.study import BEFORE, STUDIES, draw, load, side_by_side
 from scalegrid.figures.subject import Subject
@@ -71,12 +72,24 @@ def test_markdown_has_a_line_for_each_row() -> None:
 
 
 def test_the_picture_has_a_mark_for_every_network_that_can_be_the_best(
-    studies: dict[str, SweepTables],
+    studies: dict[str, SweepTables], before: dict[str, SweepTables]
 ) -> None:
-    one = dict(list(studies.items())[:1])
-    (tables,) = one.values()
-    marks = sum(len(panel.collections) for panel in draw(one).axes)
-    assert marks == len(tables.recommend().tie_set) + 1, "and the paper's coefficients"
+    every = studies | before
+    drawn = [mark for panel in draw(every).axes for mark in panel.collections]
+    named = sum(len(tables.recommend().tie_set) for tables in every.values())
+    assert len(drawn) == named + 1, "and the paper's coefficients"
+
+
+def test_marks_in_one_place_grow_smaller_upwards(before: dict[str, SweepTables]) -> None:
+    tables = before["nano on CIFAR-10, 30,000 images"]
+    panels = draw({"one": tables, "the same": tables}).axes
+    marks = [mark for panel in panels for mark in panel.collections][:-1]
+    below, above = marks[: len(marks) // 2], marks[len(marks) // 2 :]
+    for one, other in zip(below, above, strict=True):
+        assert isinstance(one, PathCollection)
+        assert isinstance(other, PathCollection)
+        assert one.get_sizes()[0] > other.get_sizes()[0]
+        assert one.get_zorder() < other.get_zorder()
 
 
 def test_the_page_has_the_tables_of_the_published_sweeps(

@@ -26,7 +26,7 @@ import pandas as pd
 from benchmarks.selection_tables import calibration, for_people, looks_of, stopping, trials_needed
 from benchmarks.selection_worlds import INDIFFERENCE, Race, race_of, spread_out
 from benchmarks.timing import options_parser
-from scalegrid.allocation import Result
+from scalegrid.allocation import Racing, Result
 from scalegrid.analysis.observations import Floats
 from scalegrid.cli.output import print_table
 from scalegrid.spec import CONFIDENCE
@@ -96,16 +96,24 @@ def racing_at_the_top(world: World, most: float) -> Iterator[Look]:
 def _race(world: World, rungs: Sequence[int], most: float) -> Iterator[Look]:
     several = len(rungs) > 1
     race = race_of(world.shares, rungs=rungs if several else (1,))
-    work = [rung_work(rungs, rung, goes_on=True) for rung in rungs]
-    spent = 0.0
-    while spent < most and (ask := race.ask()) is not None:
-        number = rungs.index(ask.rung) if several else 0
-        column = RUNGS.index(rungs[number])
-        spent += work[number]
-        race.tell(ask, Result(float(world.values[int(ask.variant), ask.seed, column])))
+    for spent in _told(race, world, rungs):
         if (told := race.leading()) is not None:
             certainty = race.certainty  # None before the noise has been seen
             yield spent, int(told[0]), math.nan if certainty is None else certainty
+        if spent >= most:
+            return
+
+
+def _told(race: Racing, world: World, rungs: Sequence[int]) -> Iterator[float]:
+    """Tell a race the trials that it asks for until it ends; the work so far, after each."""
+    work = [rung_work(rungs, rung, goes_on=True) for rung in rungs]
+    spent = 0.0
+    while (ask := race.ask()) is not None:
+        number = rungs.index(ask.rung) if len(rungs) > 1 else 0
+        column = RUNGS.index(rungs[number])
+        spent += work[number]
+        race.tell(ask, Result(float(world.values[int(ask.variant), ask.seed, column])))
+        yield spent
 
 
 def uniform_at_the_top(world: World, most: float) -> Iterator[Look]:
@@ -181,10 +189,7 @@ def forecasts(candidates: int, tau: float, number: int) -> list[float]:
     """What a race expected over what it took, at moments between which its work grew by 1.4."""
     world, spent, looks = draw_world(number, candidates, tau), 0.0, [(1.0, 0.0)]
     race = race_of(world.shares, CONFIDENCE, rungs=RUNGS)
-    while (ask := race.ask()) is not None:
-        spent += rung_work(RUNGS, ask.rung, goes_on=True)
-        value = world.values[int(ask.variant), ask.seed, RUNGS.index(ask.rung)]
-        race.tell(ask, Result(float(value)))
+    for spent in _told(race, world, RUNGS):
         if race.certainty is not None and spent >= 1.4 * looks[-1][0]:
             looks.append((spent, sum(race.remaining().values())))
     return [expected / (spent - at) for at, expected in looks[1:] if at < spent]

@@ -146,7 +146,7 @@ def draw(studies: Mapping[str, SweepTables]) -> Figure:
         rows = tables.planned.set_index("variant")[list(SHARES)]
         for rank, one in enumerate(tables.recommend().tie_set):
             shares = rows.loc[one.variant]
-            below = sum(float(((shares - one) ** 2).sum()) < _NEAR**2 for one in marked)
+            below = sum(float(((shares - other) ** 2).sum()) < _NEAR**2 for other in marked)
             size = (_SMALL if rank else _LARGE) / _SMALLER**below
             _mark(panel, shares, look, size, filled=not rank, layer=len(marked))
             marked.append(shares)

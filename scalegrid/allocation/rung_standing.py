@@ -12,7 +12,7 @@ import numpy as np
 from scalegrid.allocation.base import Ask, Result
 from scalegrid.allocation.standing import Standing, TrialStanding, levels, luck_with_images
 from scalegrid.analysis.model import Model
-from scalegrid.analysis.observations import Floats
+from scalegrid.analysis.observations import Flags, Floats
 from scalegrid.analysis.over_rungs import OverRungs
 from scalegrid.analysis.repeat import rivals
 from scalegrid.analysis.rungs import Lines, RungPosterior
@@ -138,13 +138,19 @@ class RungStanding:
 
         Of a rung that one alone has been at `recommend` says nothing.
         """
-        been = bool(self._lines.counts[self._leader, -1] > 0)
+        been = bool(self._been[self._leader])
         return been and self._compared and is_clear(self.repeats, self.certainty, confidence)
+
+    @cached_property
+    def _been(self) -> Flags:
+        """Which candidates have been at the highest rung, (n,)."""
+        been: Flags = self._lines.counts[:, -1] > 0
+        return been
 
     @property
     def _compared(self) -> bool:
         """Whether two candidates have been at the highest rung."""
-        return int((self._lines.counts[:, -1] > 0).sum()) > 1
+        return int(self._been.sum()) > 1
 
     def worth_most(
         self,
@@ -157,7 +163,7 @@ class RungStanding:
 
         None where the leader keeps failing, and so will never have been at the highest rung.
         """
-        if self.leader not in hopeful and self._lines.counts[self._leader, -1] == 0:
+        if self.leader not in hopeful and not self._been[self._leader]:
             return None
         covariance = self._covariance(running)
         mean, top = self.posterior.expected[:, -1], len(self._rungs) - 1
@@ -179,13 +185,13 @@ class RungStanding:
         """
         if self._confidence is None or not is_clear(self.repeats, self.certainty, self._confidence):
             return None
-        been, busy = self._lines.counts[:, -1] > 0, {ask.variant for ask in running}
+        busy = {ask.variant for ask in running}
         there = {ask.variant for ask in running if ask.rung == self._rungs[-1]}
         compared = self._compared or bool(there - {self.leader})
         ways = [
             step
             for step in steps
-            if not been[step.candidate]
+            if not self._been[step.candidate]
             and self._tried[step.candidate] not in busy
             and (step.candidate == self._leader or not compared)
         ]
@@ -221,10 +227,9 @@ class RungStanding:
         """
         lacking = max(0.0, _log_odds(confidence) - _log_odds(self.certainty))
         done = sum(self._work[k] for _, _, k in self._ended)
-        at_top = self._lines.counts[:, -1] > 0
-        others = at_top.sum() - at_top[self._leader]
-        to_the_top = float(not at_top[self._leader]) + float(others == 0)
-        least = max(0, MIN_REPEATS - self.repeats) + to_the_top * self._work[-1]
+        another = np.delete(self._been, self._leader).any()
+        lines = (not self._been[self._leader]) + (not another)
+        least = max(0, MIN_REPEATS - self.repeats) + lines * self._work[-1]
         left = max(least, _PER_LOG_ODDS * lacking * math.sqrt(len(self._tried) * done))
         return dict(zip(self._tried, (left * self._chances.best).tolist(), strict=True))
 
@@ -307,9 +312,9 @@ class RungStanding:
 
 
 def _log_odds(probability: float) -> float:
-    least, most = _KNOWN
-    clipped = min(max(probability, least), most)
-    return math.log(clipped / (1 - clipped))
+    from scipy.special import logit
+
+    return float(logit(np.clip(probability, *_KNOWN)))
 
 
 def standing_of(

@@ -173,7 +173,7 @@ def main() -> None:
     rows = []
     for name in list(CASES)[:1] if options.quick else CASES:
         case = Case.named(name)
-        rates = read_rates(options.out, case.baseline) or _measure_rates(case.baseline)
+        rates = read_rates(options.out, case.baseline) or measure_rates(case.baseline)
         steps = _steps(case, (worlds, raced), rates)
         rows += [{"case": name, **row} for row in table(steps, case.baseline, rates)]
     publish("to_the_answer", rows, options.out)
@@ -273,7 +273,8 @@ def read_rates(folder: Path, baseline: str) -> Rates | None:
 _LOOPS = ("scalegrid", "plain", "timm")
 
 
-def _measure_rates(baseline: str) -> Rates:
+def measure_rates(baseline: str) -> Rates:
+    """What `train_throughput` measures now, coarsely."""
     from benchmarks.train_throughput import measure
 
     figures = measure(baseline, MEASURED_AT, rounds=3, seconds=0.7).figures
@@ -286,7 +287,12 @@ def _steps(case: Case, worlds: tuple[int, int], rates: Rates) -> list[Step]:
     both = classic, matched = classic_grid(case.baseline), matched_grid(case.baseline)
     once = each_once(classic)
     steps = [
-        Step(name, grid, *_uniformly(grid, i, both, case, worlds[0]), rates.plain)
+        Step(
+            name,
+            grid,
+            *sufficient(list(draw(grid, i, both, case, worlds[0], _SEEDS)), _SEEDS),
+            rates.plain,
+        )
         for name, grid, i in (
             ("classic: every triple, equal seeds", classic, 0),
             ("+ each network once", once, 0),
@@ -335,12 +341,12 @@ def _race(world: World, losses: bool, enough: float) -> Race:
     return run_race(*(world, top_two), surface=True, rounds=_ROUNDS, losses=losses, enough=enough)
 
 
-def _uniformly(
-    grid: Grid, which: int, both: Sequence[Grid], case: Case, worlds: int
-) -> tuple[float, float, float]:
-    """Trials that suffice when all candidates get equally many, and what `_at` says of them."""
-    drawn = list(draw(grid, which, both, case, worlds, _SEEDS))
-    looks = _looks("uniform", drawn, list(run_uniform((one.world for one in drawn), _SEEDS)))
+def sufficient(drawn: Sequence[Drawn], seeds: int) -> tuple[float, float, float]:
+    """Trials that suffice when all candidates get equally many, and what `_at` says of them.
+
+    ``seeds`` of each candidate are tried at most.
+    """
+    looks = _looks("uniform", drawn, list(run_uniform((one.world for one in drawn), seeds)))
     needed = float(trials_needed(looks)["trials_95"].iloc[0])
     return needed, *_at(looks, needed)
 

@@ -19,7 +19,12 @@ from scalegrid.analysis.naming import network_name, points
 from scalegrid.figures import style
 from scalegrid.figures.captions import NO_EPOCHS, describe_left_out
 from scalegrid.figures.labels import fix_layout, label_ends
-from scalegrid.figures.means import coefficients_text, pooled_means
+from scalegrid.figures.means import (
+    FEWEST_DEGREES,
+    ONE_PAIR,
+    coefficients_text,
+    pooled_means,
+)
 from scalegrid.figures.metric import unit_of
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import text_width
@@ -243,10 +248,12 @@ def _caption(subject: Subject, lines: list[_Line], history: pd.DataFrame) -> lis
         sentences.append("Lines are single trials, one seed each: differences may be noise.")
     else:
         shape = "Bars, beside each other," if history["epoch"].max() <= _FEW else "Bands"
-        sentences.append(
-            f"Lines are plain means of {seeds} seeds. {shape} are 95 % t intervals, with the seed "
-            "noise of an epoch pooled over variants."
+        degrees = history["trial"].nunique() - history["variant"].nunique()
+        bars = (
+            f"{shape} are 95 % t intervals, with the seed noise of an epoch pooled over variants."
         )
+        said = bars if degrees >= FEWEST_DEGREES else ONE_PAIR
+        sentences.append(f"Lines are plain means of {seeds} seeds. {said}")
     loss = " The training loss is the mean over an epoch, with the recipe's label smoothing."
     sentences.append(
         "Differences are to the recommended network, of the same seeds."

@@ -6,7 +6,7 @@ each, mean m_v,
     s² = Σ_v Σ_i (y_vi − m_v)² / Σ_v (n_v − 1),
 
 and the 95 % interval of variant v is m_v ± t · s / √n_v, where t is the 97.5 % point of Student's
-distribution with Σ_v (n_v − 1) degrees of freedom.
+distribution with Σ_v (n_v − 1) degrees of freedom. With one, t is 12.7 and s a guess: no interval.
 """
 
 from __future__ import annotations
@@ -26,6 +26,12 @@ from scalegrid.spec import Metric
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import plural
 
+FEWEST_DEGREES = 2
+"""Degrees of freedom of the noise that an interval needs."""
+
+ONE_PAIR = "There are no intervals: two seeds of one network say too little of the noise."
+"""For a caption, where there are fewer."""
+
 
 @dataclass(frozen=True)
 class MeanAccuracies:
@@ -33,8 +39,8 @@ class MeanAccuracies:
 
     ``table`` has the columns of the variants and: ``accuracy`` (mean top-1 in %), ``seeds``
     (finished trials), ``error`` (its standard error in points, NaN if no variant has two trials),
-    and ``low`` to ``high``, the 95 % interval in %, which ends at 0 and 100 (NaN for a variant with
-    one trial). ``degrees`` are the degrees of freedom of the pooled noise. ``failed`` and
+    and ``low`` to ``high``, the 95 % interval in %, which ends at 0 and 100 (NaN as `pooled_means`
+    says). ``degrees`` are the degrees of freedom of the pooled noise. ``failed`` and
     ``longer`` are the numbers of failed trials and of those at higher rungs, which are left out.
     ``unit`` is how a trainer's figure is drawn, where that is compared in the place of top-1.
     """
@@ -49,6 +55,11 @@ class MeanAccuracies:
     def word(self) -> str:
         """What begins a caption: ``Accuracy``, or the name of a trainer's figure."""
         return "Accuracy" if self.unit.factor == 100 else self.unit.label
+
+    @property
+    def intervals(self) -> bool:
+        """Whether any variant has an interval."""
+        return self.degrees >= FEWEST_DEGREES
 
     def of(self, role: str) -> pd.DataFrame:
         """The variants of a role, in plan order."""
@@ -98,8 +109,9 @@ def pooled_means(values: pd.Series[float], variants: pd.Series[str]) -> tuple[pd
     """The ``mean`` and number of ``seeds`` of the values of each variant, by its id.
 
     ``error`` is the standard error by the pooled noise, NaN where no variant has two values, and
-    ``half`` half the width of the 95 % interval, NaN for a variant with one value; the number
-    returned beside is that noise's degrees of freedom.
+    ``half`` half the width of the 95 % interval, NaN for a variant with one value and for all if
+    two values of one variant are all that tells of the noise; the number returned beside is that
+    noise's degrees of freedom.
     """
     groups = values.groupby(variants)
     found = pd.DataFrame({"mean": groups.mean(), "seeds": groups.size()})
@@ -112,8 +124,8 @@ def pooled_means(values: pd.Series[float], variants: pd.Series[str]) -> tuple[pd
 
 
 def _t_point(degrees: int) -> float:
-    """The 97.5 % point of Student's distribution; NaN without a degree of freedom."""
-    if degrees == 0:
+    """The 97.5 % point of Student's distribution; NaN with too few degrees of freedom."""
+    if degrees < FEWEST_DEGREES:
         return math.nan
     from scipy.special import stdtrit
 
@@ -142,11 +154,13 @@ def describe_trials(means: MeanAccuracies) -> list[str]:
         sentences = ["Points are single trials, one seed each: differences may be noise."]
     else:
         count = f"{most}" if least == most else f"{least} to {most}"
-        sentences = [
-            f"Points are plain means of {count} seeds. Bars are 95 % t intervals, with the seed "
-            f"noise pooled over variants ({means.degrees} degrees of freedom)."
-        ]
-        if least == 1:
+        bars = (
+            "Bars are 95 % t intervals, with the seed noise pooled over variants "
+            f"({means.degrees} degrees of freedom)."
+        )
+        said = bars if means.intervals else ONE_PAIR
+        sentences = [f"Points are plain means of {count} seeds. {said}"]
+        if least == 1 and means.intervals:
             sentences.append("A point without a bar has one seed.")
     if means.longer:
         sentences.append(

@@ -180,10 +180,11 @@ def _add_legend(figure: Figure, free: Sequence[Axes], subject: Subject, rows: pd
 
 def _caption(subject: Subject, rows: pd.DataFrame, shown: Sequence[Price]) -> list[str]:
     names = [price.name for price in shown]
+    small = "a step that is smaller than the bars" if subject.means.intervals else "any step"
     sentences = [
         f"{subject.means.word} against {enumerated(names)}: who wins depends on what one pays for.",
         "On the Pareto front (line), no network that costs no more is as accurate. It is one of "
-        "means: a step that is smaller than the bars may be luck.",
+        f"means: {small} may be luck.",
     ]
     if subject.best:
         sentences.append(_where_recommended(subject, rows, shown))

@@ -227,10 +227,8 @@ def _caption(subject: Subject, means: MeanAccuracies, best: str, others: pd.Data
         sentences.append(f"Compound scaling at φ = {phis}: in the direction of {named}.")
     if not means.of("paper").empty:
         sentences.append(describe_paper(subject))
-    sentences.append(
-        "Lines of two points are dashed, and say nothing of what lies between. Bars of nearly "
-        "equal cost are drawn beside each other."
-    )
+    bars = " Bars of nearly equal cost are drawn beside each other." if means.intervals else ""
+    sentences.append(f"Lines of two points are dashed, and say nothing of what lies between.{bars}")
     if len(others):
         bars = "" if len(others) <= _WITH_BARS else ", without bars"
         sentences.append(

@@ -71,6 +71,19 @@ def test_variants_with_one_seed_have_no_interval() -> None:
     assert means.table[["low", "high"]].isna().all(axis=None)
 
 
+def test_one_pair_of_seeds_says_too_little_for_an_interval() -> None:
+    tables = train(plan(), seeds=2)
+    second = tables.trials["seed"] > 0
+    baseline = tables.trials["variant"].eq(tables.variants["variant"].iloc[0])
+    means = means_of(without_trials(tables, second & ~baseline))
+    assert means.degrees == 1
+    assert means.table[["low", "high"]].isna().all(axis=None)
+    assert describe_trials(means) == [
+        "Points are plain means of 1 to 2 seeds. There are no intervals: two seeds of one "
+        "network say too little of the noise."
+    ]
+
+
 def test_variants_are_in_plan_order_and_on_a_line_in_order_of_flops() -> None:
     tables = train(plan(factors=(1.5, 2.0, 3.0)))
     tables.variants["order"] = tables.variants["order"].to_numpy()[::-1]

@@ -93,12 +93,14 @@ class Rounds:
         self._elsewhere: dict[str, Trial] = {}  # that other heads run
         self._unstored: list[tuple[Row, Outcome]] = []  # trials that have ended
         self._trained = 0
+        self._format = next(filter(None, (row["number_format"] for row in made)), None)
 
     def to_the_end(self) -> SweepOutcome:
         """Train until nothing is left, an interruption, or a baseline that does not learn.
 
         Raises:
-            UserError: rows cannot be written, or a trial met an image that cannot be read.
+            UserError: rows cannot be written, a trial met an image that cannot be read, or was
+                trained in another number format than those before.
         """
         interrupted = False
         try:
@@ -155,7 +157,9 @@ class Rounds:
                 unusable.append(event)
                 continue
             variant = self._variants[trial.variant]
-            ended.append((trial_row(trial, variant, event, self._plan.source.num_train), event))
+            row = trial_row(trial, variant, event, self._plan.source.num_train)
+            self._check_format(row)
+            ended.append((row, event))
             self._unstored.append(ended[-1])
             self._progress.unstored(event.trial)
         return ended, unusable
@@ -167,6 +171,7 @@ class Rounds:
         with self._store.turn() as news:
             for row, flags in news:
                 if row["variant"] in self._variants and row["trial"] not in in_hand:
+                    self._check_format(row)
                     elsewhere.pop(row["trial"], None)
                     self._tell(row, flags)
                     self._progress.heard(row)
@@ -191,6 +196,17 @@ class Rounds:
         variant = self._variants[wanted.variant]
         recipe = self._plan.recipe_of(variant)
         return make_trial(self._plan, variant, wanted.seed, self._data, recipe, wanted.rung)
+
+    def _check_format(self, row: Row) -> None:
+        """Raise UserError where a trial was trained in another number format than those before."""
+        now = row["number_format"]
+        self._format = self._format or now
+        if now not in (None, self._format):
+            raise UserError(
+                f"trial {row['trial']} was trained in {now} on {row['device']}, those before in "
+                f"{self._format}; go on with devices of one kind, or choose --precision fp32 and "
+                "another --name."
+            )
 
     def _tell(self, row: Row, flags: Flags | None) -> None:
         self._first.take(row)

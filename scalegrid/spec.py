@@ -69,7 +69,7 @@ Fit = Literal["crop", "pad", "stretch"]
 Metric = Annotated[str, AfterValidator(known_metric)]
 """See `scalegrid.metric`."""
 
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
 _Limit = Annotated[int, Field(ge=0, le=1_000_000)]
 KernelLimits = tuple[_Limit, _Limit, _Limit]
 """See `SweepSpec.kernel_limits`."""
@@ -129,9 +129,9 @@ class Recipe(BaseModel):
     )
     precision: Precision = Field(
         "auto",
-        description="Number format of products: fp32, or bf16 by autocast; auto: for a sweep on "
-        "CPUs the faster one, found by a few steps on noise; on a CUDA device bf16, or fp16 if it "
-        "lacks that; else fp32.",
+        description="Number format of products: fp32; bf16, or on CUDA devices fp16, by autocast; "
+        "auto: for a sweep on CPUs the faster of fp32 and bf16, found by a few steps on noise; on "
+        "CUDA devices bf16, or fp16 if one lacks that; else fp32.",
     )
 
 
@@ -356,7 +356,7 @@ class SweepSpec(Recipe):
     trials_per_device: Parallel | None = Field(
         None,
         description="Simultaneous trials per GPU; default: found by a few seconds of steps, or 1 "
-        "on a cluster, with --compile and with --trainer.",
+        "on a cluster, in a search, with --compile and with --trainer.",
     )
     device: str = Field("auto", description="Device: auto, cpu, cuda, cuda:N, or mps.")
     fast_depthwise: bool = Field(

@@ -53,7 +53,7 @@ from scalegrid.speed import (
     trials_at_once,
 )
 from scalegrid.track import Tracking
-from scalegrid.training.devices import number_format
+from scalegrid.training.devices import number_format, settled
 from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import partial_files
@@ -127,6 +127,9 @@ def _run(
     if stored is not None and (finished := _without_plan(spec, stored, heads, display)):
         return finished
     placement = placement_for(spec)
+    if stored is None and spec.executor == "local" and spec.trainer is None:
+        found = {"precision": settled(spec.precision, placement.devices)}
+        spec = spec.model_copy(update=found)
     if measure_rate and count_is_open(spec, placement):
         check_hours(spec)
         spec = _counted(make_plan(spec), placement, make_executor, display)

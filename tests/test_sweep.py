@@ -341,6 +341,7 @@ def test_how_many_trials_a_gpu_trains_at_once_is_found_by_each_run(
     monkeypatch.setattr("scalegrid.sweep.trials_at_once", lambda *_: next(counts))
     monkeypatch.setattr("scalegrid.sweep._check_format", lambda *_: None)  # which asks a GPU
     monkeypatch.setattr("scalegrid.sweep.probed", lambda plan, *_, **__: Probed(plan, None))
+    monkeypatch.setattr("scalegrid.training.devices.computes_in_bf16", lambda _: True)
     placements: list[Placement] = []
 
     def on_gpus(placement: Placement) -> Executor:
@@ -353,6 +354,7 @@ def test_how_many_trials_a_gpu_trains_at_once_is_found_by_each_run(
         stored = read_stored(next(results.iterdir()))
         assert stored is not None
         assert stored.spec.trials_per_device == found
+        assert stored.spec.precision == "bf16", "so that all who go on with it use it"
     assert [one.workers for one in placements] == [6, 4]
     assert {one.devices for one in placements} == {("cuda:0", "cuda:1")}
 
@@ -364,6 +366,20 @@ def test_trials_in_two_number_formats_are_not_mixed(
     monkeypatch.setattr("scalegrid.sweep.number_format", lambda *_: "bf16")
     with pytest.raises(UserError, match="trials in fp32, and on cpu they would be in bf16"):
         run_light_sweep(light_spec(results, seeds=2))
+
+
+def test_a_trial_in_another_number_format_ends_the_sweep_and_is_not_stored(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formats = iter(["bf16", "bf16", "fp16", "bf16"])  # of the devices that trials get
+    module = sys.modules["scalegrid.training.attempt"]  # the package has the function of this name
+    monkeypatch.setattr(module, "number_format", lambda *_: next(formats))
+    inline = partial(InlineExecutor, function="light_training:train")
+    with pytest.raises(UserError, match=r"was trained in fp16 on cpu.*, those before in bf16"):
+        run_light_sweep(light_spec(results), make_executor=lambda _: inline())
+    stored = read_stored(next(results.iterdir()))
+    assert stored is not None
+    assert stored.trials["number_format"].to_pylist() == ["bf16", "bf16"]
 
 
 def test_a_network_that_was_edited_is_refused(

@@ -1,4 +1,4 @@
-"""Facts of a kind of training on this machine, kept beside the caches."""
+"""Facts of a kind of training on this kind of machine, kept beside the caches."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from scalegrid.training.devices import device_name
 from scalegrid.util import disk
 from scalegrid.util.files import cache_root, digest, replace_file
 from scalegrid.util.processor import processor
+from scalegrid.util.version import __version__
 
 
 def kept_file(folder: str, plan: Plan, placement: Placement) -> Path:
@@ -30,7 +31,8 @@ def kept_file(folder: str, plan: Plan, placement: Placement) -> Path:
         [*recipe, *kernels, *compiled, *engine, *gpus],
         asdict(placement),
     ]
-    machine = [platform.node(), platform.machine(), processor(), os.cpu_count(), version("torch")]
+    versions = [version("torch"), __version__]
+    machine = [platform.machine(), processor(), os.cpu_count(), *versions]
     return cache_root() / folder / f"{digest([kind, machine])}.json"
 
 

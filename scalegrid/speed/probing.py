@@ -55,8 +55,8 @@ def probed(plan: Plan, placement: Placement, executor: Executor, *, choose: bool
             left open and trials run on CPUs. bfloat16 must be clearly faster.
 
     Returns:
-        In float32 where it is left open, and without a rate, if steps take longer than 40 s, fail,
-        or cannot be timed.
+        In float32 where it is left open, and with the rate of trials before, if any, where steps
+        take longer than 40 s, fail, or cannot be timed.
     """
     choose = choose and _open(plan.spec, placement)
     if choose and (known := _choice(plan, placement)):
@@ -70,7 +70,7 @@ def probed(plan: Plan, placement: Placement, executor: Executor, *, choose: bool
     if choose:
         plan = _settled(plan, placement, best)
     if best is None:
-        return Probed(plan, None)
+        return Probed(plan, stored_rate(plan, placement))
     one_epoch = plan.recipe.model_copy(update={"epochs": 1})
     one_image = trial_work(plan.variants[0].activations, one_epoch, num_train=1, num_val=0)
     rate = 1 / (best.speed * one_image)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from scalegrid.training.answers import Answers
-from scalegrid.training.devices import device_name, number_format, versions
+from scalegrid.training.devices import check_precision, device_name, number_format, versions
 from scalegrid.training.trainer import TrainerError
 from scalegrid.training.trial import DivergenceError, Epoch, Outcome, Trial
 from scalegrid.util.errors import ImageError, one_line
@@ -57,6 +57,8 @@ def attempt(
     if trial.trainer is not None:
         train = find(TRAINER)
     try:
+        if trial.trainer is None:
+            check_precision(trial.recipe.precision, [device])
         answers = train(trial, record, device)
     except (DivergenceError, TrainerError) as reason:
         error = str(reason)

@@ -117,11 +117,26 @@ def number_format(precision: Precision, device: str) -> Format:
     return "bf16" if computes_in_bf16(device) else "fp16"
 
 
+def settled(precision: Precision, devices: Sequence[str]) -> Precision:
+    """The format that a sweep on these devices keeps to; still open where a probe finds it."""
+    if precision != "auto" or not devices[0].startswith("cuda"):
+        return precision
+    return "bf16" if all(map(computes_in_bf16, devices)) else "fp16"
+
+
 def check_precision(precision: Precision, devices: Sequence[str]) -> None:
-    """Raise UserError where a CUDA device does not compute in bfloat16, which is asked for."""
-    for device in devices if precision == "bf16" else ():
-        if device.startswith("cuda") and not computes_in_bf16(device):
-            raise UserError(f"--precision bf16: {device} has no bfloat16; use auto, or fp32.")
+    """Raise UserError where a device does not compute in the format that is asked for."""
+    for device in devices if precision in ("bf16", "fp16") else ():
+        kind = device.partition(":")[0]
+        able = {
+            "cpu": precision == "bf16",
+            "cuda": precision == "fp16" or (kind == "cuda" and computes_in_bf16(device)),
+        }
+        if not able.get(kind, False):
+            raise UserError(
+                f"trials in {precision} cannot be trained on {device}; choose another --device, or "
+                "--precision auto and, for a sweep that has trials, another --name."
+            )
 
 
 def computes_in_bf16(device: str) -> bool:

@@ -129,11 +129,11 @@ class DivergenceError(Exception):
 def trial_id(variant: str, seed: int, data_fingerprint: str, recipe: Recipe, rung: int = 1) -> str:
     """The digest of a trial's content; equal content is the same trial.
 
-    Ids are those of before there was a choice of precision, unless it is bf16: fp32 has that of
-    auto, which a sweep does not mix.
+    Ids are those of before there was a choice of precision, unless it is bf16 or fp16: fp32 has
+    that of auto, which a sweep does not mix.
     """
     described = recipe.model_dump(mode="json")
-    if recipe.precision != "bf16":
+    if recipe.precision in ("auto", "fp32"):
         del described["precision"]
     higher = [] if rung == 1 else [rung]
     return digest([variant, seed, data_fingerprint, described, *higher])

@@ -188,7 +188,10 @@ def test_where_nothing_can_be_timed_trials_are_in_float32_and_that_is_not_kept()
     assert (spec.precision, spec.kernel_limits) == ("fp32", None)
     assert probed(plan, PLACEMENT, Recorder({"bf16": 2000.0})).plan.spec.precision == "bf16"
     slurm = light_plan(light_spec("results", executor="slurm"))
-    assert probed(slurm, PLACEMENT, Recorder()).plan.spec.precision == "fp32"
+    found = probed(slurm, PLACEMENT, Recorder())
+    assert (found.plan.spec.precision, found.rate) == ("fp32", None)
+    remember_rate(found.plan, PLACEMENT, 1e-9)  # as that sweep does at its end
+    assert probed(slurm, PLACEMENT, Recorder()).rate == 1e-9
 
 
 def test_workers_that_find_different_limits_get_the_lower_middle_one() -> None:

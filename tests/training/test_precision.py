@@ -1,11 +1,12 @@
 import math
+from contextlib import nullcontext
 from unittest import mock
 
 import pytest
 import torch
 
 from scalegrid.spec import Precision
-from scalegrid.training.devices import check_precision, number_format
+from scalegrid.training.devices import check_precision, number_format, settled
 from scalegrid.training.precision import Arithmetic, total
 from scalegrid.util.errors import UserError
 
@@ -28,12 +29,48 @@ def test_the_format_is_the_one_asked_for_or_that_of_the_device(
         assert number_format(precision, device) == found
 
 
-def test_bfloat16_is_refused_where_a_gpu_lacks_it() -> None:
-    with mock.patch("scalegrid.training.devices.computes_in_bf16", return_value=False):
-        check_precision("auto", ["cuda:0"])
-        check_precision("bf16", ["cpu"])
-        with pytest.raises(UserError, match="--precision bf16: cuda:0 has no bfloat16; use auto"):
-            check_precision("bf16", ["cuda:0"])
+def _without_bf16(device: str) -> bool:
+    return device != "cuda:1"
+
+
+@pytest.mark.parametrize(
+    ("precision", "device", "refused"),
+    [
+        ("auto", "cuda:1", False),
+        ("bf16", "cpu", False),
+        ("bf16", "cuda:0", False),
+        ("bf16", "cuda:1", True),
+        ("bf16", "mps", True),
+        ("fp16", "cuda:1", False),
+        ("fp16", "cpu", True),
+        ("fp16", "mps", True),
+    ],
+)
+def test_a_format_is_refused_where_the_device_lacks_it(
+    precision: Precision, device: str, refused: bool
+) -> None:
+    refusal = pytest.raises(UserError, match=f"in {precision} cannot be trained on {device}")
+    devices = ["cuda:0", device] if "cuda" in device else [device]
+    able = mock.patch("scalegrid.training.devices.computes_in_bf16", _without_bf16)
+    with able, refusal if refused else nullcontext():
+        check_precision(precision, devices)
+
+
+@pytest.mark.parametrize(
+    ("precision", "devices", "found"),
+    [
+        ("auto", ["cuda:0"], "bf16"),
+        ("auto", ["cuda:0", "cuda:1"], "fp16"),
+        ("auto", ["cpu"], "auto"),
+        ("auto", ["mps"], "auto"),
+        ("fp32", ["cuda:0"], "fp32"),
+    ],
+)
+def test_a_sweep_keeps_to_what_all_its_gpus_compute_in(
+    precision: Precision, devices: list[str], found: str
+) -> None:
+    with mock.patch("scalegrid.training.devices.computes_in_bf16", _without_bf16):
+        assert settled(precision, devices) == found
 
 
 @pytest.mark.parametrize(("precision", "kind"), [("bf16", "bfloat16"), ("fp32", "float32")])

@@ -36,7 +36,8 @@ class Job(NamedTuple):
 
     A round lasts at least ``seconds``. ``data`` and ``folder`` hold the same images: scalegrid's
     cache, and PNG files for timm. ``precision`` and ``kernel_limits`` are what scalegrid's probe
-    has chosen; ``compile`` is for scalegrid's loop alone.
+    has chosen; ``compile`` is for scalegrid's loop alone, and so is ``whole``: whether the time of
+    an epoch is all of it, with its evaluation, or that of training.
     """
 
     baseline: str
@@ -50,6 +51,7 @@ class Job(NamedTuple):
     kernel_limits: KernelLimits | None
     device: str = "cpu"
     compile: bool = False
+    whole: bool = False
 
 
 Report = Callable[[float, str], None]
@@ -89,7 +91,8 @@ def scalegrid_trial(job: Job, report: Report) -> None:
 
     def ended(epoch: Epoch) -> None:
         nonlocal seen, seconds
-        seen, seconds = seen + per_epoch, seconds + per_epoch / epoch.images_per_second
+        training = per_epoch / epoch.images_per_second
+        seen, seconds = seen + per_epoch, seconds + (epoch.seconds if job.whole else training)
         if seconds >= job.seconds:
             report(seen / seconds, way)
             seen = seconds = 0.0

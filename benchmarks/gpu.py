@@ -1,18 +1,25 @@
-"""Whether a GPU trains rightly, and how fast: ``python -m benchmarks.gpu``, a few minutes.
+"""Whether a GPU trains rightly, and how fast: ``python -m benchmarks.gpu``.
 
 First its checks: a trial on the GPU equals that on the CPU to tolerance, in float32 and in the
 format of the GPU; the same trial twice is equal bit for bit; compiled into CUDA graphs it equals
 that without to tolerance; three seeds as one batched network equal each alone. Then images per
-second of the whole GPU, for 1, 2, 4 and 8 trials at once in processes of their own, one with CUDA
-graphs, 4 and 16 as one network (`together`), beside a plain loop and timm's parts, which train one
-network in the layout and number format that is fastest (see `contenders`). ``busy`` is the share of
-the time in which the GPU computes, ``GB`` the most memory in use, both as the driver says.
+second of the whole GPU, for 1, 2, 4 and 8 trials at once in processes of their own, with CUDA
+graphs and without, 4 and 16 as one network (`together`), beside a plain loop and timm's parts,
+which train one network in the layout and number format that is fastest (see `contenders`). Of
+trials, the evaluation after each epoch of 100 steps counts as well, since others use the GPU
+meanwhile. ``busy`` is the share of the time in which the GPU computes, ``GB`` the most memory in
+use, both as the driver says.
 
-Without a CUDA device the checks run on the CPU, and nothing is timed.
+A network at a resolution takes minutes, mostly to start processes and to compile: ``--quick`` is
+`nano` at 32 px, ``--only b0-64`` another. The table of each is written as it ends; what fails, as
+for want of memory, is a row without figures. Without a CUDA device the checks run on the CPU, and
+nothing is timed.
 """
 
 from __future__ import annotations
 
+import argparse
+import math
 import statistics
 import subprocess
 import sys
@@ -25,13 +32,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.contenders import Job, Report, plain_loop, scalegrid_trial, timm_loop
-from benchmarks.timing import median_range, publish, read_options
+from benchmarks.contenders import BATCH, Job, Report, plain_loop, scalegrid_trial, timm_loop
+from benchmarks.timing import median_range, options_parser, publish
 from benchmarks.together import Together, batches_of, four_together, sixteen_together
 from benchmarks.train_throughput import (
     NETWORKS,
     RESOLUTIONS,
-    images_for,
     running,
     write_png,
 )
@@ -42,7 +48,8 @@ from scalegrid.training.devices import cuda_devices, device_name
 from scalegrid.util.processes import available_cores
 
 AT_ONCE = (1, 2, 4, 8)
-_ROUNDS, _SECONDS = 2, 1.0
+CELLS = {f"{network}-{px}": (network, px) for network in NETWORKS for px in RESOLUTIONS}
+_ROUNDS, _SECONDS, _STEPS = 2, 1.0, 100
 _SEEDS, _UPDATES = (3, 5, 8), 8  # that are trained as one network, and each alone
 _SIDE, _TRAIN, _VALIDATION = 32, 128, 100  # of the trials of the checks
 _ROUNDING, _MIXED = 2e-3, 5e-2  # nats by which losses may differ: in float32, and in half of it
@@ -63,7 +70,7 @@ class Check(NamedTuple):
 
 def main() -> None:
     """Check, measure, print, write parquet; exits with 1 if a check fails."""
-    options = read_options("gpu", __doc__)
+    options = _parser().parse_args()
     device = "cuda:0" if cuda_devices() else "cpu"
     found = checks(device)
     rows = [{"check": c.name, "nats": c.nats, "most": c.tolerance, "right": c.right} for c in found]
@@ -71,8 +78,8 @@ def main() -> None:
     if device == "cpu":
         print("There is no CUDA device: the checks ran on the CPU, and nothing was timed.")
     else:
-        some = [("nano", 32)] if options.quick else None
-        publish("gpu", throughput(device, some), options.out)
+        for cell in ["nano-32"] if options.quick else options.only or CELLS:
+            publish(f"gpu-{cell}", list(throughput(device, *CELLS[cell])), options.out)
     if not all(one.right for one in found):
         sys.exit(1)
 
@@ -88,7 +95,7 @@ def checks(device: str) -> list[Check]:
         found = [
             Check("float32, against the CPU", _apart(single, on_cpu), _ROUNDING),
             Check("its own format, against float32", _apart(usual, single), _MIXED),
-            Check("the same again", _apart(usual, again), 0.0),
+            Check("the same again", _changed(usual, again), 0.0),
             Check("seeds as one network, against each", _together_apart(data, device), _ROUNDING),
         ]
         if device != "cpu":
@@ -135,36 +142,49 @@ def _trained(
     recipe = Recipe(epochs=2, learning_rate=0.01, precision=precision, flip=True)
     outcome = attempt(train, _trial(data, recipe, compiled=compiled), device=device)
     if outcome.error:
-        raise RuntimeError(outcome.error)
+        print(f"A trial of the checks failed on {device}: {outcome.error}", file=sys.stderr)
     return outcome
 
 
 def _apart(one: Outcome, other: Outcome) -> float:
-    """The largest difference of their losses, of training and validation, in any epoch."""
+    """The largest difference of their losses, of training and validation, in any epoch.
+
+    NaN if one of them failed, which is no agreement.
+    """
+    if one.error or other.error:
+        return math.nan
     pairs = list(zip(one.history, other.history, strict=True))
     losses = [(a.train_loss - b.train_loss, a.val_loss - b.val_loss) for a, b in pairs]
-    return float(np.abs(losses).max())  # NaN if one is
+    return float(np.abs(losses).max())
 
 
-def throughput(device: str, cells: list[tuple[str, int]] | None = None) -> list[dict[str, object]]:
-    """Rows of the table, one a network, resolution and way of training."""
-    rows: list[dict[str, object]] = []
-    for network, px in cells or [(n, px) for n in NETWORKS for px in RESOLUTIONS]:
-        print(f"{network} at {px} px", file=sys.stderr)
-        rows += _cell(device, network, px)
-    return rows
+def _changed(one: Outcome, other: Outcome) -> float:
+    """As `_apart`; infinite where losses are the same, and an accuracy or an answer is not."""
+    apart = _apart(one, other)
+    accuracies = [
+        [(epoch.top1, epoch.top5, epoch.balanced) for epoch in outcome.history]
+        for outcome in (one, other)
+    ]
+    same = one.answers == other.answers and accuracies[0] == accuracies[1]
+    return math.inf if apart == 0 and not same else apart
 
 
-def _cell(device: str, network: str, px: int) -> Iterator[dict[str, object]]:
+def throughput(device: str, network: str, px: int) -> Iterator[dict[str, object]]:
+    """Rows of the table of a network at a resolution, one a way of training."""
+    print(f"{network} at {px} px", file=sys.stderr)
+    cores = available_cores()
     with tempfile.TemporaryDirectory() as name:
-        data, folder = images_for(network, px, _SECONDS, Path(name)), Path(name) / "png"
+        source = open_source("leaves", train_images=_STEPS * BATCH, val_images=_VALIDATION)
+        data = prepare(source, [px], cache_dir=Path(name), workers=cores)
+        folder = Path(name) / "png"
         write_png(data, px, folder)
-        common = (network, px, _ROUNDS, _SECONDS, available_cores(), data, folder)
-        job = Job(*common, precision="auto", kernel_limits=None, device=device)
-        graphs = job._replace(compile=True)
+        common = (network, px, _ROUNDS, _SECONDS, cores, data, folder)
+        job = Job(*common, precision="auto", kernel_limits=None, device=device, whole=True)
         for count in AT_ONCE:
             yield _timed(f"{count} at once", scalegrid_trial, job, count)
-        yield _timed("1 at once, CUDA graphs", scalegrid_trial, graphs, 1)
+        graphs = job._replace(compile=True)
+        for count in AT_ONCE:
+            yield _timed(f"{count} at once, CUDA graphs", scalegrid_trial, graphs, count)
         yield _timed("4 as one network", four_together, job, 1)
         yield _timed("16 as one network", sixteen_together, job, 1)
         yield _timed("plain", plain_loop, job, 1)
@@ -174,33 +194,40 @@ def _cell(device: str, network: str, px: int) -> Iterator[dict[str, object]]:
 def _timed(
     title: str, loop: Callable[[Job, Report], None], job: Job, count: int
 ) -> dict[str, object]:
-    """A row: images per second of so many processes together."""
-    with running(loop, job, processes=count, threads=job.cores // count or 1) as contender:
-        way = contender.warm_up()
+    """A row: images per second of so many processes together; none if one of them fails."""
+    way, rates, seen = "failed", [], []
+    processes = running(loop, job, processes=count, threads=job.cores // count or 1)
+    with processes as contender, suppress(EOFError):  # its reason is on standard error
+        laid_out = contender.warm_up()
         with _watched(job.device) as seen:
             rates = [contender.rate() for _ in range(job.rounds)]
+        way = laid_out
     return {
         "network": job.baseline,
         "px": job.resolution,
         "trials": title,
         "way": way,
-        "images/s": median_range(rates).median,
+        "images/s": median_range(rates).median if rates else None,
         "busy": statistics.fmean(busy for busy, _ in seen) / 100 if seen else None,
-        "GB": max(used for _, used in seen) / 1000 if seen else None,
+        "GB": max(used for _, used in seen) * 2**20 / 1e9 if seen else None,
         "device": device_name(job.device),
     }
 
 
 @contextmanager
 def _watched(device: str) -> Iterator[list[tuple[float, float]]]:
-    """Filled with utilisation in per cent and used memory in MB, a few times a second."""
+    """Filled at the end with utilisation in per cent and used memory in MiB, some times a second.
+
+    It stays empty where the driver's program cannot be run.
+    """
     seen: list[tuple[float, float]] = []
-    number = device.partition(":")[2] or "0"
     query = "--query-gpu=utilization.gpu,memory.used"
-    command = ["nvidia-smi", query, "--format=csv,noheader,nounits", "-lms", "200", "-i", number]
+    command = ["nvidia-smi", query, "--format=csv,noheader,nounits", "-lms", "200"]
     try:
-        process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    except FileNotFoundError:
+        process = subprocess.Popen(
+            [*command, *_of_driver(device)], stdout=subprocess.PIPE, text=True
+        )
+    except OSError:
         yield seen
         return
     try:
@@ -211,6 +238,21 @@ def _watched(device: str) -> Iterator[list[tuple[float, float]]]:
             with suppress(ValueError):  # a line that the end has cut
                 busy, used = map(float, line.split(","))
                 seen.append((busy, used))
+
+
+def _of_driver(device: str) -> list[str]:
+    """How the driver is asked for a device of torch's, which may see some of all only."""
+    if not device.startswith("cuda"):
+        return []
+    import torch
+
+    return ["-i", f"GPU-{torch.cuda.get_device_properties(device).uuid}"]
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = options_parser("gpu", __doc__)
+    parser.add_argument("--only", action="append", choices=list(CELLS), help="this, not all")
+    return parser
 
 
 if __name__ == "__main__":

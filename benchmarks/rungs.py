@@ -225,7 +225,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
                 races = list(pool.map(one, range(worlds)))
                 frames.append(looks_of(f"τ {tau:g}", way, races))
     looks = pd.concat(frames, ignore_index=True)
-    options.out.mkdir(parents=True, exist_ok=True)
     tables = {
         "work": trials_needed(looks),
         "stopping": stopping(looks),

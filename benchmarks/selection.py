@@ -111,7 +111,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "stopping": stopping(looks),
         "calibration": calibration(looks),
     }
-    options.out.mkdir(parents=True, exist_ok=True)
     for part, frame in tables.items():
         if part != "curve":
             print_table(for_people(sideways(frame) if part == "calibration" else frame))

@@ -78,9 +78,18 @@ def options_parser(name: str, doc: str | None) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks.{name}", description=doc)
     parser.add_argument("--quick", action="store_true", help="a coarse answer within a minute")
     parser.add_argument(
-        "--out", type=Path, default=Path("benchmarks/results"), help="where the tables go"
+        "--out", type=_folder, default="benchmarks/results", help="where the tables go"
     )
     return parser
+
+
+def _folder(text: str) -> Path:
+    """A folder that exists, before hours are spent for what goes there."""
+    try:
+        Path(text).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no folder ({error.strerror})") from error
+    return Path(text)
 
 
 def publish(name: str, rows: Sequence[Mapping[str, object]], out: Path) -> None:

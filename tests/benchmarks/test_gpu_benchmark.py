@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import sys
+import time
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from benchmarks import gpu
-from benchmarks.contenders import Job
+from benchmarks.contenders import Job, Report
 from benchmarks.together import four_together
 from benchmarks.train_throughput import images_for
 from scalegrid.training.devices import cuda_devices
@@ -37,6 +39,49 @@ def test_a_check_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.Monk
     with pytest.raises(SystemExit) as exit:
         gpu.main()
     assert exit.value.code == 1
+
+
+def _steady(job: Job, report: Report) -> None:
+    """A contender that trains a hundred images a second."""
+    while True:
+        time.sleep(0.2)
+        report(100.0, "steady")
+
+
+def _failing(job: Job, report: Report) -> None:
+    raise SystemExit("out of memory")
+
+
+def test_what_fails_is_a_row_and_the_others_are_timed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    driver = tmp_path / "nvidia-smi"
+    driver.write_text("#!/bin/sh\nwhile sleep 0.05; do echo '50, 1000'; done\n")
+    driver.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(gpu, "AT_ONCE", (2,))
+    monkeypatch.setattr(gpu, "_STEPS", 1)
+    for name in ("scalegrid_trial", "plain_loop", "timm_loop", "four_together"):
+        monkeypatch.setattr(gpu, name, _steady)
+    monkeypatch.setattr(gpu, "sixteen_together", _failing)
+    rows = {row["trials"]: row for row in gpu.throughput("cpu", "nano", 32)}
+    two = rows["2 at once"]
+    assert (two["images/s"], two["busy"], two["way"]) == (200, 0.5, "steady")
+    assert two["GB"] == pytest.approx(1.048576), "the driver counts in MiB"
+    failed = rows["16 as one network"]
+    assert (failed["images/s"], failed["GB"], failed["way"]) == (None, None, "failed")
+    assert list(rows)[-2:] == ["plain", "timm"]
+    assert rows["timm"]["images/s"] == 100
+
+
+def test_a_folder_that_cannot_be_is_refused_before_anything_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(sys, "argv", ["gpu", "--out", str(tmp_path / "file" / "folder")])
+    with pytest.raises(SystemExit):
+        gpu.main()
+    assert "is no folder (Not a directory)" in capsys.readouterr().err
 
 
 def test_seeds_as_one_network_report_their_images_per_second(tmp_path: Path) -> None:

@@ -48,19 +48,31 @@ from scalegrid.util.processes import available_cores
 BEFORE = {"data": "glyphs", "epochs": 2, "batch_size": 32, "learning_rate": 0.5}
 """What was the default before the embedded data were leaves."""
 
+PLAIN = {
+    "batch_size": 64,
+    "schedule": "cosine",
+    "warmup": 0.05,
+    "clip_norm": 0.0,
+    "shift": 0.125,
+    "rates": "tune",
+}
+"""A usual recipe: larger batches, cosine, images shifted by four of 32 px, nothing clipped."""
+
+_CIFAR10 = {"baseline": "nano", "data": "cifar10", "train_images": 10_000, "epochs": 3}
+_CLOTHING = {"baseline": "mobilenetv2", "candidates": 10, "data": "clothing", "val_images": 1000}
+_LEAVES = {"baseline": "b0", "candidates": 9}
+
 SETUPS: dict[str, dict[str, Any]] = {
     "nano-leaves": {"baseline": "nano", "precision": "fp32"},
     "nano-leaves-bf16": {"baseline": "nano", "precision": "bf16"},
     "nano-glyphs": {"baseline": "nano", **BEFORE},
-    "b0-leaves": {"baseline": "b0", "candidates": 9},
+    "b0-leaves": _LEAVES,
+    "b0-leaves-plain": _LEAVES | PLAIN,
     "b0-glyphs": {"baseline": "b0", "resolution": 48, **BEFORE},
-    "nano-cifar10": {"baseline": "nano", "data": "cifar10", "train_images": 10_000, "epochs": 3},
-    "mobilenetv2-clothing": {
-        "baseline": "mobilenetv2",
-        "candidates": 10,
-        "data": "clothing",
-        "val_images": 1000,
-    },
+    "nano-cifar10": _CIFAR10,
+    "nano-cifar10-plain": _CIFAR10 | PLAIN,
+    "mobilenetv2-clothing": _CLOTHING,
+    "mobilenetv2-clothing-plain": _CLOTHING | PLAIN,
 }
 """What each sweep differs in from the default; of ``--cifar10`` and ``--clothing`` the data."""
 

@@ -52,6 +52,7 @@ class Job(NamedTuple):
     device: str = "cpu"
     compile: bool = False
     whole: bool = False
+    batch: int = BATCH
 
 
 Report = Callable[[float, str], None]
@@ -86,7 +87,7 @@ def scalegrid_trial(job: Job, report: Report) -> None:
     keep_freed_memory()
 
     seen = seconds = 0.0
-    per_epoch = len(load_split(job.data, "train", job.resolution).labels) // BATCH * BATCH
+    per_epoch = len(load_split(job.data, "train", job.resolution).labels) // job.batch * job.batch
     way = f"channels last, {number_format(job.precision, job.device)}"
 
     def ended(epoch: Epoch) -> None:
@@ -99,7 +100,7 @@ def scalegrid_trial(job: Job, report: Report) -> None:
 
     recipe = Recipe(
         epochs=_ENDLESS,
-        batch_size=BATCH,
+        batch_size=job.batch,
         optimizer="sgd",
         learning_rate=RATE,
         flip=True,
@@ -145,8 +146,8 @@ def plain_loop(job: Job, report: Report) -> None:
 
     def batches() -> Iterator[tuple[Tensor, Tensor]]:
         order = torch.randperm(len(all_labels), device=job.device)
-        for start in range(0, len(order) - BATCH + 1, BATCH):
-            chosen = order[start : start + BATCH]
+        for start in range(0, len(order) - job.batch + 1, job.batch):
+            chosen = order[start : start + job.batch]
             yield pixels[chosen], all_labels[chosen]
 
     def step(inputs: Tensor, labels: Tensor, way: Way) -> None:
@@ -156,7 +157,7 @@ def plain_loop(job: Job, report: Report) -> None:
         loss.backward()
         optimizer.step()
 
-    way = _fastest_way(network, pixels[:BATCH], all_labels[:BATCH], step)
+    way = _fastest_way(network, pixels[: job.batch], all_labels[: job.batch], step)
     pixels = pixels.contiguous(memory_format=way.memory_format)
     _run_rounds(job, batches, step, report, way)
 
@@ -180,7 +181,7 @@ def timm_loop(job: Job, report: Report) -> None:
     loader = create_loader(
         dataset,
         input_size=(3, job.resolution, job.resolution),
-        batch_size=BATCH,
+        batch_size=job.batch,
         is_training=True,
         no_aug=True,
         num_workers=min(_TIMM_WORKERS, job.cores),

@@ -43,8 +43,7 @@ from benchmarks.to_the_answer import (
     classic_grid,
     each_once,
     matched_grid,
-    measure_rates,
-    read_rates,
+    rates_of,
     sufficient,
     table,
 )
@@ -92,7 +91,7 @@ def main() -> None:
     worlds, raced = (100, 8) if options.quick else (1000, 40)
     case, luck = Case.named(CASE), measured_luck()
     both = classic, matched = classic_grid(case.baseline), matched_grid(case.baseline)
-    rates = read_rates(options.out, case.baseline) or measure_rates(case.baseline)
+    rates = rates_of(options.out, case.baseline)
     steps = [
         _uniform(name, grid, i, both, case, luck, worlds, rates.plain)
         for name, grid, i in (

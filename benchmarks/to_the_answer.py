@@ -13,20 +13,22 @@ and what is assumed:
   of a brief sweep. The time of a trial is proportional to activations (see
   `scalegrid.progress.estimate`).
 * Rates of the loops are those that `train_throughput` measured on the network at 32 px, the
-  resolution nearest to a brief sweep's, if its table is there, else measured now, coarsely. The
-  plain loop is the better of its two rivals.
+  resolution nearest to a brief sweep's, in batches of 64 and of 16, if its tables are there, else
+  measured now, coarsely. The plain loop is the better of its two rivals.
 * Each world is one landscape of accuracy at equal cost over the triangle, from which both grids
   take their candidates, 0.1 points of it not smooth. The standard deviations between candidates
   and between seeds are those of a real table (`scalegrid.analysis.measured`), whose trials were
-  made by scalegrid's recipe; the classic side is given the same. The real differences of cost
-  between the classic grid's networks (1.4 to 3.1 times the baseline's) are not allowed to mislead
-  it, which they would.
+  made by scalegrid's recipe. The classic side has a usual recipe, in batches of 64 and with its
+  own tuned rate: the same landscape, with the noise of a table of the same candidates. The real
+  differences of cost between the classic grid's networks (1.4 to 3.1 times the baseline's) are not
+  allowed to mislead it, which they would.
 * Of the validation and the training loss, which scalegrid's model uses as well, the noise, and how
   it goes with that of top-1, are those of the same table. Their true means agree with those of
   top-1 by a correlation of 0.95; in the tables it is 1, as far as eight candidates can show.
 * Both are asked for one of the best of their own candidates. ``short by`` is what the choice lacks,
   in the mean, to the best network of either grid: with more candidates, as the classic grid has,
-  one of them is better by chance. The last row gives scalegrid as many networks.
+  one of them is better by chance. The last row gives scalegrid as many as there are at equal cost,
+  up to that number.
 * Nothing tells the classic practice when it has enough seeds. It is given the least number that
   suffices on average over the worlds. scalegrid pays for what its own rule takes, and for the
   baseline and the single axes of other cost that its sweep trains too.
@@ -47,6 +49,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from benchmarks.contenders import BATCH
 from benchmarks.selection_tables import looks_of, stops, trials_needed
 from benchmarks.selection_worlds import (
     PUBLISHED,
@@ -60,6 +63,7 @@ from benchmarks.selection_worlds import (
     top_two,
 )
 from benchmarks.timing import median_range, publish, read_options
+from benchmarks.train_throughput import measure, table_name
 from scalegrid import baselines, cost
 from scalegrid.analysis.measured import KINDS
 from scalegrid.analysis.observations import Floats, Ints
@@ -75,7 +79,17 @@ from scalegrid.util.processes import available_cores
 CASES = {"nano on CIFAR-10": "nano", "b0 on leaves": "b0", "mobilenetv2 on clothing": "mobilenetv2"}
 """The kinds of `measured` whose noise and spread are used, and their baselines."""
 
+USUAL = {
+    "nano on CIFAR-10": "nano-cifar10-plain",
+    "b0 on leaves": "b0-leaves-plain",
+    "mobilenetv2 on clothing": "mobilenetv2-clothing-plain",
+}
+"""The published sweeps of the same candidates by a usual recipe (`benchmarks.sensor.PLAIN`)."""
+
 CLASSES = 10
+BRIEF = 16
+"""The images of a step in a brief sweep."""
+
 MEASURED_AT = 32
 """Px at which the loops' rates are taken: the measured resolution nearest to a brief sweep's."""
 
@@ -103,8 +117,13 @@ class Grid:
 
 
 class Rates(NamedTuple):
-    """Images per second of a machine with so many cores, on a network at `MEASURED_AT` px."""
+    """Images per second of a machine with so many cores, on a network at `MEASURED_AT` px.
 
+    ``usual`` is the better rival's in batches of 64, ``plain`` its in the batches of a brief sweep,
+    as ``scalegrid`` has them.
+    """
+
+    usual: float
     plain: float
     scalegrid: float
     cores: int
@@ -135,7 +154,8 @@ class Step(NamedTuple):
 class Case(NamedTuple):
     """A baseline and what its brief trainings are like.
 
-    ``noise`` and ``spread`` are standard deviations in points of top-1. ``losses`` are the noise of
+    ``noise`` and ``spread`` are standard deviations in points of top-1, ``usual`` the noise by a
+    usual recipe. ``losses`` are the noise of
     the validation and the training loss at the same spread, (2,), and ``together`` the correlations
     of the noise of all three, (3, 3).
     """
@@ -144,6 +164,7 @@ class Case(NamedTuple):
     baseline: str
     noise: float
     spread: float
+    usual: float
     losses: Floats
     together: Floats
 
@@ -160,10 +181,16 @@ class Case(NamedTuple):
         between = np.diag(np.cov(means)) - np.diag(within) / seeds
         deviations = np.sqrt(np.diag(within))
         return cls(
-            *(name, CASES[name], noise, spread),
+            *(name, CASES[name], noise, spread, usual_noise(USUAL[name])),
             losses=spread * (deviations / np.sqrt(between))[1:],
             together=within / np.outer(deviations, deviations),
         )
+
+
+def usual_noise(table: str) -> float:
+    """The pooled standard deviation between seeds of a sweep's candidates, points of top-1."""
+    values = table_world(load_sweep(table, PUBLISHED)).values
+    return float(np.sqrt(values.var(axis=1, ddof=1).mean()))
 
 
 def main() -> None:
@@ -173,7 +200,7 @@ def main() -> None:
     rows = []
     for name in list(CASES)[:1] if options.quick else CASES:
         case = Case.named(name)
-        rates = read_rates(options.out, case.baseline) or measure_rates(case.baseline)
+        rates = rates_of(options.out, case.baseline)
         steps = _steps(case, (worlds, raced), rates)
         rows += [{"case": name, **row} for row in table(steps, case.baseline, rates)]
     publish("to_the_answer", rows, options.out)
@@ -258,45 +285,50 @@ def each_once(grid: Grid) -> Grid:
     return Grid(grid.shares, grid.network[first], grid.work[first], grid.besides)
 
 
-def read_rates(folder: Path, baseline: str) -> Rates | None:
-    """What `train_throughput` measured here, None if it has not."""
-    path = folder / "train_throughput.parquet"
-    if not path.exists():
-        return None
-    rows = pd.read_parquet(path).set_index(["network", "px"])
-    if (baseline, MEASURED_AT) not in rows.index:
-        return None
-    rates = {name: float(rows.loc[(baseline, MEASURED_AT), f"{name} images/s"]) for name in _LOOPS}
-    return Rates(max(rates["plain"], rates["timm"]), rates["scalegrid"], available_cores())
+def rates_of(folder: Path, baseline: str) -> Rates:
+    """What `train_throughput` has measured here, or measures now, coarsely."""
+    usual, brief = (
+        _read(folder, baseline, batch) or _measure(baseline, batch) for batch in (BATCH, BRIEF)
+    )
+    better, brief_better = (max(rates["plain"], rates["timm"]) for rates in (usual, brief))
+    return Rates(better, brief_better, brief["scalegrid"], available_cores())
 
 
 _LOOPS = ("scalegrid", "plain", "timm")
 
 
-def measure_rates(baseline: str) -> Rates:
-    """What `train_throughput` measures now, coarsely."""
-    from benchmarks.train_throughput import measure
+def _read(folder: Path, baseline: str, batch: int) -> dict[str, float] | None:
+    path = folder / f"{table_name(batch)}.parquet"
+    if not path.exists():
+        return None
+    rows = pd.read_parquet(path).set_index(["network", "px"])
+    if (baseline, MEASURED_AT) not in rows.index:
+        return None
+    return {name: float(rows.loc[(baseline, MEASURED_AT), f"{name} images/s"]) for name in _LOOPS}
 
-    figures = measure(baseline, MEASURED_AT, rounds=3, seconds=0.7).figures
-    rates = {name: median_range(figures[name]).median for name in _LOOPS}
-    return Rates(max(rates["plain"], rates["timm"]), rates["scalegrid"], available_cores())
+
+def _measure(baseline: str, batch: int) -> dict[str, float]:
+    figures = measure(baseline, MEASURED_AT, rounds=3, seconds=0.7, batch=batch).figures
+    return {name: median_range(figures[name]).median for name in _LOOPS}
 
 
 def _steps(case: Case, worlds: tuple[int, int], rates: Rates) -> list[Step]:
     """From the classic practice to scalegrid's, one step at a time."""
     both = classic, matched = classic_grid(case.baseline), matched_grid(case.baseline)
     once = each_once(classic)
+    usual = case._replace(noise=case.usual)
     steps = [
         Step(
             name,
             grid,
-            *sufficient(list(draw(grid, i, both, case, worlds[0], _SEEDS)), _SEEDS),
-            rates.plain,
+            *sufficient(list(draw(grid, i, both, noise, worlds[0], _SEEDS)), _SEEDS),
+            rate,
         )
-        for name, grid, i in (
-            ("classic: every triple, equal seeds", classic, 0),
-            ("+ each network once", once, 0),
-            ("+ networks of equal cost", matched, 1),
+        for name, grid, i, noise, rate in (
+            ("classic: every triple, equal seeds", classic, 0, usual, rates.usual),
+            ("+ scalegrid's recipe", classic, 0, case, rates.plain),
+            ("+ each network once", once, 0, case, rates.plain),
+            ("+ networks of equal cost", matched, 1, case, rates.plain),
         )
     ]
     alone = _raced(matched, 1, both, case, worlds[1], losses=False)
@@ -311,7 +343,7 @@ def _steps(case: Case, worlds: tuple[int, int], rates: Rates) -> list[Step]:
         Step("+ until sure by itself", matched, *_at_stops(looks), rates.plain),
         Step("+ in scalegrid's loop", matched, *_at_stops(looks), rates.scalegrid),
         Step(
-            "as the last, as many networks as classic",
+            "as the last, more candidates",
             many,
             *_at_stops(_raced(many, 1, [classic, many], case, worlds[1] // 4, enough=LEVEL)),
             rates.scalegrid,

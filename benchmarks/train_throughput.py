@@ -9,6 +9,7 @@ warm-up do not count.
 
 from __future__ import annotations
 
+import argparse
 import multiprocessing
 import os
 import sys
@@ -25,7 +26,7 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.contenders import BATCH, Job, Report, plain_loop, scalegrid_trial, timm_loop
-from benchmarks.timing import in_turn, median_range, pairwise, publish, read_options
+from benchmarks.timing import in_turn, median_range, options_parser, pairwise, publish
 from scalegrid import baselines, cost
 from scalegrid.data import CachedData, open_source, prepare
 from scalegrid.executors import LocalExecutor, placement_for
@@ -58,19 +59,25 @@ class Cell(NamedTuple):
 
 def main() -> None:
     """Measure, print, write parquet."""
-    options = read_options("train_throughput", __doc__)
-    cells = QUICK if options.quick else [(n, px) for n in NETWORKS for px in RESOLUTIONS]
+    options = _parser().parse_args()
+    cells = QUICK if options.quick else [(n, px) for n in NETWORKS for px in options.px]
+    name = table_name(options.batch)
     rounds, seconds = (3, 0.7) if options.quick else (5, 2.5)
     rows, runs = [], []
     for network, px in cells:
         print(f"{network} at {px} px", file=sys.stderr)
-        cell = measure(network, px, rounds, seconds)
+        cell = measure(network, px, rounds, seconds, options.batch)
         rows.append({"network": network, "px": px, **compare(cell, target_of(network, px))})
-        for name, figures in cell.figures.items():
-            where = {"network": network, "px": px, "contender": name, "way": cell.ways[name]}
+        for loop, figures in cell.figures.items():
+            where = {"network": network, "px": px, "contender": loop, "way": cell.ways[loop]}
             runs += [{**where, "round": i, "rate": rate} for i, rate in enumerate(figures)]
-    publish("train_throughput", rows, options.out)
-    pd.DataFrame(runs).to_parquet(options.out / "train_throughput-runs.parquet", index=False)
+    publish(name, rows, options.out)
+    pd.DataFrame(runs).to_parquet(options.out / f"{name}-runs.parquet", index=False)
+
+
+def table_name(batch: int) -> str:
+    """The name of the table of batches of so many images."""
+    return "train_throughput" if batch == BATCH else f"train_throughput-{batch}"
 
 
 def compare(cell: Cell, target: float) -> dict[str, object]:
@@ -92,16 +99,15 @@ def compare(cell: Cell, target: float) -> dict[str, object]:
     }
 
 
-def measure(network: str, resolution: int, rounds: int, seconds: float) -> Cell:
+def measure(network: str, resolution: int, rounds: int, seconds: float, batch: int = BATCH) -> Cell:
     """Start the contenders of one network, warm them up, and measure them in turn."""
     cores = available_cores()
     with tempfile.TemporaryDirectory() as name:
         data = images_for(network, resolution, seconds, Path(name))
         folder = Path(name) / "png"
         write_png(data, resolution, folder)
-        job = Job(
-            network, resolution, rounds, seconds, cores, data, folder, *probe(network, resolution)
-        )
+        found = probe(network, resolution, batch)
+        job = Job(*(network, resolution, rounds, seconds, cores, data, folder, *found), batch=batch)
         with (
             running(scalegrid_trial, job, processes=cores, threads=1) as ours,
             running(plain_loop, job, processes=1, threads=cores) as plain,
@@ -121,9 +127,11 @@ def target_of(network: str, px: int) -> float:
     return _OTHERS.get((network, px), 1.0)
 
 
-def probe(network: str, resolution: int) -> tuple[Precision, KernelLimits | None]:
+def probe(
+    network: str, resolution: int, batch: int = BATCH
+) -> tuple[Precision, KernelLimits | None]:
     """The number format and kernels that a sweep's probe chooses on this machine."""
-    given = {"baseline": network, "resolution": resolution, "batch_size": BATCH, "device": "cpu"}
+    given = {"baseline": network, "resolution": resolution, "batch_size": batch, "device": "cpu"}
     plan = make_plan(SweepSpec.model_validate(given))
     placement = placement_for(plan.spec)
     workers = LocalExecutor(placement.workers, placement.devices, placement.threads)
@@ -215,6 +223,13 @@ def _contend(pipe: Connection, loop: Callable[[Job, Report], None], job: Job, th
 
     wait()
     loop(job, report)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = options_parser("train_throughput", __doc__)
+    parser.add_argument("--batch", type=int, default=BATCH, help=f"images a step ({BATCH})")
+    parser.add_argument("--px", type=int, nargs="+", default=RESOLUTIONS, help="of the images")
+    return parser
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from benchmarks.to_the_answer import Case, Grid
 from scalegrid.analysis.measured import AGREEMENT
 
 LUCK = Luck(falls=0.5, kept=0.6)
-CASE = Case("an example", "nano", 0.7, 1.2, np.ones(2), np.eye(3))
+CASE = Case("an example", "nano", 0.7, 1.2, 0.9, np.ones(2), np.eye(3))
 MANY = Grid(spread_out(40), np.arange(40), np.ones(40))
 TWICE = Grid(spread_out(3), np.array([0, 1, 1]), np.ones(3))
 

@@ -12,12 +12,12 @@ from benchmarks.overhead import sweep_row
 from benchmarks.plan_speed import Timed, row_of, triples
 from benchmarks.selection_tables import trials_needed
 from benchmarks.timing import MedianRange
-from benchmarks.to_the_answer import Case, Grid, Rates, Step, draw, each_once, read_rates, work_of
+from benchmarks.to_the_answer import Case, Grid, Rates, Step, draw, each_once, rates_of, work_of
 from benchmarks.train_throughput import Cell, compare
 
 TWO = Grid(shares=np.eye(3)[:2], network=np.array([0, 1, 1]), work=np.array([1.0, 2.0, 2.0]))
 LOSSES, TOGETHER = np.array([0.5, 0.6]), np.array([[1, 0.9, 0.6], [0.9, 1, 0.7], [0.6, 0.7, 1]])
-EXAMPLE = Case("an example", "b0", 0.7, 0.8, LOSSES, TOGETHER)
+EXAMPLE = Case("an example", "b0", 0.7, 0.8, 0.9, LOSSES, TOGETHER)
 ONE = Grid(shares=np.eye(3)[2:], network=np.array([0]), work=np.array([3.0]), besides=5.0)
 
 
@@ -104,22 +104,19 @@ def test_work_counts_what_is_trained_besides() -> None:
 def test_compute_is_work_over_rate() -> None:
     slow = Step("slow", TWO, trials=60.0, good=1.0, short=0.0, rate=100.0)
     fast = Step("fast", TWO, trials=30.0, good=1.0, short=0.0, rate=200.0)
-    first, last = to_the_answer.table([slow, fast], "b0", Rates(100.0, 200.0, 2))
+    first, last = to_the_answer.table([slow, fast], "b0", Rates(90.0, 100.0, 200.0, 2))
     assert first["times less compute"] == 1
     assert last["times less compute"] == pytest.approx(4)
     assert not last["met"]
 
 
-def test_rates_come_from_the_better_rival(tmp_path: Path) -> None:
-
-    folder = tmp_path
-    assert read_rates(folder, "b0") is None
-    rates = {"scalegrid images/s": [300.0], "plain images/s": [90.0], "timm images/s": [100.0]}
-    table = pd.DataFrame({"network": ["b0"], "px": [32], **rates})
-    table.to_parquet(folder / "train_throughput.parquet")
-    found = read_rates(folder, "b0")
-    assert found is not None
-    assert found[:2] == (100.0, 300.0)
+def test_rates_come_from_the_better_rival_in_batches_of_each_recipe(tmp_path: Path) -> None:
+    for batch, plain in (("", 90.0), ("-16", 70.0)):
+        rates = {"scalegrid": 300.0, "plain": plain, "timm": 80.0}
+        named = {f"{name} images/s": [rate] for name, rate in rates.items()}
+        table = pd.DataFrame({"network": ["b0"], "px": [32], **named})
+        table.to_parquet(tmp_path / f"train_throughput{batch}.parquet")
+    assert rates_of(tmp_path, "b0")[:3] == (90.0, 80.0, 300.0)
 
 
 def test_never_good_enough_is_no_number() -> None:

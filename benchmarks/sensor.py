@@ -52,11 +52,10 @@ PLAIN = {
     "batch_size": 64,
     "schedule": "cosine",
     "warmup": 0.05,
-    "clip_norm": 0.0,
     "shift": 0.125,
     "rates": "tune",
 }
-"""A usual recipe: larger batches, cosine, images shifted by four of 32 px, nothing clipped."""
+"""A usual recipe: larger batches, cosine, images shifted by four of 32 px."""
 
 _CIFAR10 = {"baseline": "nano", "data": "cifar10", "train_images": 10_000, "epochs": 3}
 _CLOTHING = {"baseline": "mobilenetv2", "candidates": 10, "data": "clothing", "val_images": 1000}

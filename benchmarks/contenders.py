@@ -36,8 +36,8 @@ class Job(NamedTuple):
 
     A round lasts at least ``seconds``. ``data`` and ``folder`` hold the same images: scalegrid's
     cache, and PNG files for timm. ``precision`` and ``kernel_limits`` are what scalegrid's probe
-    has chosen; ``compile`` is for scalegrid's loop alone, and so is ``whole``: whether the time of
-    an epoch is all of it, with its evaluation, or that of training.
+    has chosen. ``compile`` and ``whole`` are for scalegrid's loop alone; ``whole``: the time of an
+    epoch is all of it, with its evaluation, not that of training alone.
     """
 
     baseline: str

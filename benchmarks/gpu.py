@@ -5,15 +5,15 @@ format of the GPU; the same trial twice is equal bit for bit; compiled into CUDA
 that without to tolerance; three seeds as one batched network equal each alone. Then images per
 second of the whole GPU, for 1, 2, 4 and 8 trials at once in processes of their own, with CUDA
 graphs and without, 4 and 16 as one network (`together`), beside a plain loop and timm's parts,
-which train one network in the layout and number format that is fastest (see `contenders`). Of
-trials, the evaluation after each epoch of 100 steps counts as well, since others use the GPU
+which train one network in the layout and number format that is fastest (see `contenders`). The
+figures of trials count the evaluation after each epoch of 100 steps, since other trials use the GPU
 meanwhile. ``busy`` is the share of the time in which the GPU computes, ``GB`` the most memory in
 use, both as the driver says.
 
 A network at a resolution takes minutes, mostly to start processes and to compile: ``--quick`` is
-`nano` at 32 px, ``--only b0-64`` another. The table of each is written as it ends; what fails, as
-for want of memory, is a row without figures. Without a CUDA device the checks run on the CPU, and
-nothing is timed.
+`nano` at 32 px, ``--only b0-64`` another. The table of each is written as it ends; what fails,
+such as for lack of memory, is a row without figures. Without a CUDA device the checks run on the
+CPU, and nothing is timed.
 """
 
 from __future__ import annotations
@@ -197,7 +197,7 @@ def _timed(
     """A row: images per second of so many processes together; none if one of them fails."""
     way, rates, seen = "failed", [], []
     processes = running(loop, job, processes=count, threads=job.cores // count or 1)
-    with processes as contender, suppress(EOFError):  # its reason is on standard error
+    with processes as contender, suppress(EOFError, ConnectionError):  # its reason is printed
         laid_out = contender.warm_up()
         with _watched(job.device) as seen:
             rates = [contender.rate() for _ in range(job.rounds)]
@@ -216,7 +216,7 @@ def _timed(
 
 @contextmanager
 def _watched(device: str) -> Iterator[list[tuple[float, float]]]:
-    """Filled at the end with utilisation in per cent and used memory in MiB, some times a second.
+    """Filled at the end: utilisation in per cent and used memory in MiB, five times a second.
 
     It stays empty where the driver's program cannot be run.
     """
@@ -241,7 +241,7 @@ def _watched(device: str) -> Iterator[list[tuple[float, float]]]:
 
 
 def _of_driver(device: str) -> list[str]:
-    """How the driver is asked for a device of torch's, which may see some of all only."""
+    """The option of nvidia-smi for a device of torch, whose numbers may be others."""
     if not device.startswith("cuda"):
         return []
     import torch

@@ -55,7 +55,10 @@ PLAIN = {
     "shift": 0.125,
     "rates": "tune",
 }
-"""A usual recipe: larger batches, cosine, images shifted by four of 32 px."""
+"""A usual recipe: larger batches, cosine with a short warm-up, images shifted by four of 32 px.
+
+Its rate is tuned for each network; the rest of the recipe is the default's, clipping included.
+"""
 
 _CIFAR10 = {"baseline": "nano", "data": "cifar10", "train_images": 10_000, "epochs": 3}
 _CLOTHING = {"baseline": "mobilenetv2", "candidates": 10, "data": "clothing", "val_images": 1000}

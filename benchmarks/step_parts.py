@@ -1,12 +1,12 @@
 """Where the time of a training step goes, and what bounds it: ``python -m benchmarks.step_parts``.
 
 On one thread of this processor, by PyTorch's profiler, in milliseconds: with PyTorch's own kernels
-and with scalegrid's, in float32 and in bfloat16 by autocast; the last row has the images per second
-of steps that are not profiled, the best of some. Operators are grouped by
-their names: what scalegrid computes by products of matrices is among these, whichever layer it is
-of. The second table has the speed of a product of two large matrices and of a copy in memory, and
-what a step would take at these speeds: its products alone, and one pass over all outputs of
-convolutions and products, read and written.
+and with scalegrid's (up to the limits that a sweep's probe finds), in float32 and in bfloat16 by
+autocast. The last row has the images per second of steps that are not profiled, the best of ten.
+Operators are grouped by their names: products of matrices are together, of whichever layer. The
+second table has the speed of a product of two large matrices and of a copy in memory, and what a
+step would take at these speeds: its products alone, and one pass over all outputs of convolutions
+and products, read and written.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from benchmarks.contenders import BATCH
 from benchmarks.timing import options_parser, publish
 from benchmarks.train_throughput import probe
 from scalegrid import baselines, cost
-from scalegrid.spec import KernelLimits
 from scalegrid.training.cpu import accelerate, keep_freed_memory
 
 GROUPS = {
@@ -39,6 +38,9 @@ GROUPS = {
 }
 """Parts of the names of operators; the longest part that is found decides."""
 
+Kernels = Callable[[nn.Module], object]
+"""Changes a network's layers in place."""
+
 REST = "optimiser, clipping, memory, everything else"
 TOGETHER, SPEED = "together", "images/s, not profiled"
 _STEPS = 5
@@ -54,11 +56,16 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
+    if options.quick:
+        options.network, options.px = "nano", 32
     limits = probe(options.network, options.px)[1]
     timed = partial(parts, options.network, options.px)
     ways = {
         f"{name}, {form}": timed(kernels, half=form == "bf16")
-        for name, kernels in (("PyTorch", None), ("scalegrid", limits))
+        for name, kernels in (
+            ("PyTorch", lambda _: None),
+            ("scalegrid", partial(accelerate, limits=limits)),
+        )
         for form in ("fp32", "bf16")
     }
     groups = [*GROUPS, REST, TOGETHER, SPEED]
@@ -69,13 +76,13 @@ def main() -> None:
 
 
 def parts(
-    network: str, px: int, limits: KernelLimits | None, *, half: bool, steps: int = _STEPS
+    network: str, px: int, kernels: Kernels, *, half: bool, steps: int = _STEPS
 ) -> dict[str, float]:
-    """Milliseconds a step by group; with scalegrid's kernels if there are ``limits``.
+    """Milliseconds a step by group.
 
     `TOGETHER` is the sum of all groups, `SPEED` in images per second.
     """
-    step = _step(network, px, limits, half=half)
+    step = _step(network, px, kernels, half=half)
     step()
     seconds = _fastest(step, times=2 * steps)
     with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
@@ -90,17 +97,16 @@ def parts(
 def group_of(operator: str) -> str:
     """The group of an operator by its name."""
     name = operator.removeprefix("aten::").lower()
-    if "::" in name or "#" in name:  # of a profiler's range, an optimiser, the autograd engine
-        return REST
+    if name == operator.lower() or name.startswith(("_foreach", "_fused")):
+        return REST  # of the autograd engine, the optimiser, the clipping
     matching = {part: group for group, all_ in GROUPS.items() for part in all_ if part in name}
     return matching[max(matching, key=len)] if matching else REST
 
 
-def _step(network: str, px: int, limits: KernelLimits | None, *, half: bool) -> Callable[[], None]:
+def _step(network: str, px: int, kernels: Kernels, *, half: bool) -> Callable[[], None]:
     """A step of training on noise."""
     model = baselines.get(network).build(1.0, 1.0, 10).to(memory_format=torch.channels_last)
-    if limits is not None:
-        accelerate(model, limits)
+    kernels(model)
     optimizer = torch.optim.SGD(
         model.parameters(), lr=_RATE, momentum=0.9, nesterov=True, fused=True
     )

@@ -119,8 +119,8 @@ class Grid:
 class Rates(NamedTuple):
     """Images per second of a machine with so many cores, on a network at `MEASURED_AT` px.
 
-    ``usual`` is the better rival's in batches of 64, ``plain`` its in the batches of a brief sweep,
-    as ``scalegrid`` has them.
+    ``usual`` and ``plain`` are those of the better rival: in batches of 64, and in those of a brief
+    sweep, as ``scalegrid``'s are.
     """
 
     usual: float
@@ -155,9 +155,8 @@ class Case(NamedTuple):
     """A baseline and what its brief trainings are like.
 
     ``noise`` and ``spread`` are standard deviations in points of top-1, ``usual`` the noise by a
-    usual recipe. ``losses`` are the noise of
-    the validation and the training loss at the same spread, (2,), and ``together`` the correlations
-    of the noise of all three, (3, 3).
+    usual recipe. ``losses`` are the noise of the validation and the training loss at the same
+    spread, (2,), and ``together`` the correlations of the noise of all three, (3, 3).
     """
 
     name: str
@@ -321,10 +320,10 @@ def _steps(case: Case, worlds: tuple[int, int], rates: Rates) -> list[Step]:
         Step(
             name,
             grid,
-            *sufficient(list(draw(grid, i, both, noise, worlds[0], _SEEDS)), _SEEDS),
+            *sufficient(list(draw(grid, i, both, of, worlds[0], _SEEDS)), _SEEDS),
             rate,
         )
-        for name, grid, i, noise, rate in (
+        for name, grid, i, of, rate in (
             ("classic: every triple, equal seeds", classic, 0, usual, rates.usual),
             ("+ scalegrid's recipe", classic, 0, case, rates.plain),
             ("+ each network once", once, 0, case, rates.plain),

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from benchmarks.contenders import BATCH, RATE, Job, Report
+from benchmarks.contenders import RATE, Job, Report
 from scalegrid.data import Augment, Images, batches, load_split
 from scalegrid.spec import Recipe
 from scalegrid.training import Trial
@@ -145,7 +145,7 @@ def _loop(job: Job, report: Report, seeds: Sequence[int]) -> None:
     device = torch.device(job.device)
     torch.set_num_threads(job.cores)
     recipe = Recipe(
-        batch_size=BATCH,
+        batch_size=job.batch,
         optimizer="sgd",
         learning_rate=RATE,
         flip=True,
@@ -161,6 +161,6 @@ def _loop(job: Job, report: Report, seeds: Sequence[int]) -> None:
         began, seen = time.perf_counter(), 0
         while time.perf_counter() - began < job.seconds:
             losses = together.update(*next(source))
-            seen += len(losses) * BATCH
+            seen += len(losses) * job.batch
         losses.sum().item()  # waits for the device
         report(seen / (time.perf_counter() - began), way)

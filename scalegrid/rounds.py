@@ -12,7 +12,7 @@ from scalegrid.allocation import Allocator, Ask, Result
 from scalegrid.analysis import not_measured, others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import CachedData
-from scalegrid.executors import Executor, remove_spool, stopped
+from scalegrid.executors import Executor, OneFormat, remove_spool, stopped
 from scalegrid.plan import Plan, make_trial
 from scalegrid.progress import Progress
 from scalegrid.progress.first_trials import FirstTrials
@@ -24,6 +24,7 @@ from scalegrid.results.rows import answer_rows, history_rows, trial_row
 from scalegrid.results.schema import Row
 from scalegrid.spec import SweepSpec
 from scalegrid.track import Tracking
+from scalegrid.training.devices import differing
 from scalegrid.training.trial import Outcome, Trial
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import ignore_interruptions
@@ -93,14 +94,14 @@ class Rounds:
         self._elsewhere: dict[str, Trial] = {}  # that other heads run
         self._unstored: list[tuple[Row, Outcome]] = []  # trials that have ended
         self._trained = 0
-        self._format = next(filter(None, (row["number_format"] for row in made)), None)
+        self._format = OneFormat(made)
 
     def to_the_end(self) -> SweepOutcome:
         """Train until nothing is left, an interruption, or a baseline that does not learn.
 
         Raises:
-            UserError: rows cannot be written, a trial met an image that cannot be read, or was
-                trained in another number format than those before.
+            UserError: rows cannot be written, a trial met an image that cannot be read, or is in
+                another number format than those before.
         """
         interrupted = False
         try:
@@ -139,7 +140,7 @@ class Rounds:
             raise stopped(unusable[0], self._plan.source)
 
     def _collect(self) -> tuple[list[tuple[Row, Outcome]], list[Outcome]]:
-        """Wait for events: the trials that have ended, and those with an unusable image."""
+        """Wait for events: the trials that have ended, and those that stop the run."""
         ended: list[tuple[Row, Outcome]] = []
         unusable = []
         idle = self._elsewhere and len(self._running) < self._executor.capacity
@@ -153,13 +154,12 @@ class Rounds:
                 self._progress.epoch(*event)
                 continue
             trial = self._running.pop(event.trial)
-            if event.image:
+            event = self._format.checked(event)
+            if event.stops:
                 unusable.append(event)
                 continue
             variant = self._variants[trial.variant]
-            row = trial_row(trial, variant, event, self._plan.source.num_train)
-            self._check_format(row)
-            ended.append((row, event))
+            ended.append((trial_row(trial, variant, event, self._plan.source.num_train), event))
             self._unstored.append(ended[-1])
             self._progress.unstored(event.trial)
         return ended, unusable
@@ -170,8 +170,10 @@ class Rounds:
         in_hand = running.keys() | {row["trial"] for row, _ in self._unstored}
         with self._store.turn() as news:
             for row, flags in news:
-                if row["variant"] in self._variants and row["trial"] not in in_hand:
-                    self._check_format(row)
+                if row["variant"] not in self._variants:
+                    continue
+                self._hear_format(row)
+                if row["trial"] not in in_hand:
                     elsewhere.pop(row["trial"], None)
                     self._tell(row, flags)
                     self._progress.heard(row)
@@ -185,6 +187,7 @@ class Rounds:
                     continue
                 elsewhere.pop(trial.trial, None)
                 trial = self._checkpoints.lend(trial, self._allocator.wanted)
+                trial = self._format.wanted(trial)
                 running[trial.trial] = trial
                 self._progress.started(trial)
                 self._executor.submit(trial)
@@ -197,16 +200,18 @@ class Rounds:
         recipe = self._plan.recipe_of(variant)
         return make_trial(self._plan, variant, wanted.seed, self._data, recipe, wanted.rung)
 
-    def _check_format(self, row: Row) -> None:
-        """Raise UserError where a trial was trained in another number format than those before."""
-        now = row["number_format"]
-        self._format = self._format or now
-        if now not in (None, self._format):
-            raise UserError(
-                f"trial {row['trial']} was trained in {now} on {row['device']}, those before in "
-                f"{self._format}; go on with devices of one kind, or choose --precision fp32 and "
-                "another --name."
-            )
+    def _hear_format(self, row: Row) -> None:
+        """Take the number format of another head's trial, which is stored.
+
+        Raises:
+            UserError: trials here are in another, and are not stored.
+        """
+        now, here = row["number_format"], self._format.known
+        if now is None or here in (None, now):
+            self._format.known = here or now
+            return
+        self._unstored = [one for one in self._unstored if one[0]["number_format"] in (None, now)]
+        raise UserError(differing(now, here, "this machine"))
 
     def _tell(self, row: Row, flags: Flags | None) -> None:
         self._first.take(row)

@@ -23,6 +23,7 @@ from scalegrid.executors import (
     Placement,
     decoders,
     executor_for,
+    keeping_format,
     placement_for,
     remove_spool,
     was_killed,
@@ -53,7 +54,7 @@ from scalegrid.speed import (
     trials_at_once,
 )
 from scalegrid.track import Tracking
-from scalegrid.training.devices import number_format, settled
+from scalegrid.training.devices import number_format
 from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import partial_files
@@ -127,9 +128,8 @@ def _run(
     if stored is not None and (finished := _without_plan(spec, stored, heads, display)):
         return finished
     placement = placement_for(spec)
-    if stored is None and spec.executor == "local" and spec.trainer is None:
-        found = {"precision": settled(spec.precision, placement.devices)}
-        spec = spec.model_copy(update=found)
+    if stored is None:
+        spec = keeping_format(spec, placement)
     if measure_rate and count_is_open(spec, placement):
         check_hours(spec)
         spec = _counted(make_plan(spec), placement, make_executor, display)

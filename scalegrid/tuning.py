@@ -146,7 +146,7 @@ class Tuning:
                 if isinstance(event, tuple):  # an epoch has ended
                     continue
                 trial = running.pop(event.trial)
-                if event.image:
+                if event.stops:
                     raise stopped(event, self.plan.source)
                 network = networks[trial.variant]
                 row = trial_row(trial, network, event, self.plan.source.num_train)

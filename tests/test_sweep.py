@@ -375,7 +375,7 @@ def test_a_trial_in_another_number_format_ends_the_sweep_and_is_not_stored(
     module = sys.modules["scalegrid.training.attempt"]  # the package has the function of this name
     monkeypatch.setattr(module, "number_format", lambda *_: next(formats))
     inline = partial(InlineExecutor, function="light_training:train")
-    with pytest.raises(UserError, match=r"was trained in fp16 on cpu.*, those before in bf16"):
+    with pytest.raises(UserError, match=r"trials before are in bf16, and on cpu.* are in fp16"):
         run_light_sweep(light_spec(results), make_executor=lambda _: inline())
     stored = read_stored(next(results.iterdir()))
     assert stored is not None

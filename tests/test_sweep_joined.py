@@ -127,6 +127,36 @@ def test_a_trial_that_another_has_stored_meanwhile_counts_once(tmp_path: Path) -
     assert_as_undisturbed(tmp_path / "two", tmp_path / "three", **settings)
 
 
+def test_a_head_of_another_number_format_stops_and_stores_nothing(tmp_path: Path) -> None:
+    """As a CPU beside a GPU, where a sweep leaves the format to the device."""
+    settings: dict[str, Any] = {"candidates": 4}
+    run_light_sweep(light_spec(tmp_path / "one", **settings))
+    made = read_stored(tmp_path / "one" / NAME)
+    assert made is not None
+    tables = [one.to_pylist() for one in (made.trials, made.history, made.answers)]
+    other = tables[0][1]["trial"]
+    elsewhere = [[row for row in rows if row["trial"] == other] for rows in tables]
+    elsewhere[0][0]["number_format"] = "bf16"
+
+    class Second(InlineExecutor):
+        """When its first trial ends, another head has stored one in bfloat16."""
+
+        def collect(self, timeout: float | None = None) -> list[Event]:
+            events = super().collect(timeout)
+            with Heads(tmp_path / "two" / NAME) as another, JoinedStore(another) as store:
+                store.add(*elsewhere)
+            return events
+
+    with pytest.raises(UserError, match=r"trials before are in bf16, and on this machine .* fp32"):
+        run_light_sweep(
+            light_spec(tmp_path / "two", **settings),
+            make_executor=lambda _placement: Second(function="light_training:train"),
+            join=True,
+        )
+    stored = load_sweep(NAME, tmp_path / "two").trials
+    assert stored[["trial", "number_format"]].to_numpy().tolist() == [[other, "bf16"]]
+
+
 def test_a_baseline_that_does_not_learn_is_trained_once_and_stops_all(
     tmp_path: Path, log: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

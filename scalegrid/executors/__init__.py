@@ -8,7 +8,8 @@ from scalegrid.executors.base import Event, Executor, stopped
 from scalegrid.executors.engines import executor_for, placement_for
 from scalegrid.executors.inline import InlineExecutor
 from scalegrid.executors.local import KILLED, LocalExecutor, was_killed
-from scalegrid.executors.placement import MakeExecutor, Placement, decoders
+from scalegrid.executors.one_format import OneFormat
+from scalegrid.executors.placement import MakeExecutor, Placement, decoders, keeping_format
 from scalegrid.executors.spool import SPOOL, remove_spool
 
 __all__ = [
@@ -19,9 +20,11 @@ __all__ = [
     "InlineExecutor",
     "LocalExecutor",
     "MakeExecutor",
+    "OneFormat",
     "Placement",
     "decoders",
     "executor_for",
+    "keeping_format",
     "placement_for",
     "remove_spool",
     "stopped",

@@ -69,7 +69,8 @@ class Executor(Protocol):
 
 
 def stopped(outcome: Outcome, source: Source) -> UserError:
-    """The error that ends a run where an image cannot be used, which all trials would meet."""
-    assert outcome.image is not None
+    """The error that ends a run where an image or a device cannot be used (`Outcome.stops`)."""
+    if outcome.image is None:
+        return UserError(str(outcome.error))
     remember_unreadable(source, outcome.image)
     return UserError(f"{outcome.error}; then run the same command to go on")

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from scalegrid.executors.base import Executor
 from scalegrid.spec import SweepSpec
-from scalegrid.training.devices import check_precision, device_memory, find_devices
+from scalegrid.training.devices import check_precision, device_memory, find_devices, settled
 from scalegrid.util.errors import UserError
 from scalegrid.util.processes import available_cores
 from scalegrid.util.text import plural
@@ -25,6 +26,8 @@ class Placement:
     devices: tuple[str, ...]
     threads: int
 
+
+_Spec = TypeVar("_Spec", bound=SweepSpec)
 
 MakeExecutor = Callable[[Placement], Executor]
 """Starts the workers of a placement."""
@@ -49,6 +52,16 @@ def local_placement(spec: SweepSpec) -> Placement:
     else:
         default = len(devices) * (spec.trials_per_device or 1)
     return Placement(spec.workers or default, tuple(devices), spec.threads)
+
+
+def keeping_format(spec: _Spec, placement: Placement) -> _Spec:
+    """The specification of a new sweep, with the number format of this machine's GPUs written down.
+
+    Elsewhere it is found otherwise: by a probe, or by the first trial.
+    """
+    if spec.executor != "local" or spec.trainer is not None:
+        return spec
+    return spec.model_copy(update={"precision": settled(spec.precision, placement.devices)})
 
 
 def check_compile(spec: SweepSpec, devices: Sequence[str]) -> None:

@@ -184,9 +184,14 @@ class SpoolExecutor:
             self._queue.append(work)
             self._assign()
             return
+        worker = next(worker for worker in self._workers.values() if token in worker.orders)
+        if token in worker.ended and _is_other(pickle.loads(worker.ended[token]), trial):
+            del worker.orders[token]
+            self._queue.append(work)
+            self._assign()
+            return
         work.starts, work.began = 1, time.monotonic()
         self._running[token] = work
-        worker = next(worker for worker in self._workers.values() if token in worker.orders)
         if token in worker.ended:
             self._ready += self._end(worker, token)
 
@@ -464,6 +469,13 @@ class SpoolExecutor:
             if free > 0:
                 worker.write()
                 self._active = time.monotonic()
+
+
+def _is_other(outcome: Outcome, trial: Trial) -> bool:
+    """Whether what a run before was told of a trial is not what this one wants: it ended that."""
+    return outcome.unfit or (
+        trial.number_format is not None and outcome.number_format not in (None, trial.number_format)
+    )
 
 
 def _told(work: _Work, epochs: Sequence[Epoch]) -> Iterator[Event]:

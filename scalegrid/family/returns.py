@@ -12,6 +12,7 @@ import numpy as np
 
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.saturating import FEWEST, Saturating, saturating
+from scalegrid.analysis.student import t_point
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import plural
 
@@ -133,7 +134,7 @@ def returns(
     phis = np.array([log2(size.flops / ordered[0].flops) for size in ordered])
     accuracy, error = np.array([(size.accuracy, size.error) for size in ordered]).T
     curve = saturating(phis, accuracy, np.nan_to_num(error), degrees)
-    t = _t_point(degrees)
+    t = t_point(degrees)
     shown = (
         *([size.name for size in ordered], phis.tolist(), [size.flops for size in ordered]),
         _around(accuracy, t * error),
@@ -183,10 +184,3 @@ def _steps(phis: Floats, accuracy: Floats, half: Floats) -> list[Interval]:
     """Points per doubling from each size but the last to the next."""
     gaps = np.diff(phis)
     return _around(np.diff(accuracy) / gaps, np.hypot(half[1:], half[:-1]) / gaps)
-
-
-def _t_point(degrees: int) -> float:
-    """The 97.5 % point of Student's distribution; NaN without a degree of freedom."""
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, 0.975)) if degrees else nan

@@ -16,15 +16,11 @@ from matplotlib.transforms import offset_copy
 from scalegrid.analysis import Tables
 from scalegrid.analysis.matched_cost import is_cost
 from scalegrid.analysis.naming import network_name, points
+from scalegrid.analysis.student import FEWEST_DEGREES
 from scalegrid.figures import style
 from scalegrid.figures.captions import NO_EPOCHS, describe_left_out
 from scalegrid.figures.labels import fix_layout, label_ends
-from scalegrid.figures.means import (
-    FEWEST_DEGREES,
-    ONE_PAIR,
-    coefficients_text,
-    pooled_means,
-)
+from scalegrid.figures.means import ONE_PAIR, coefficients_text, pooled_means
 from scalegrid.figures.metric import unit_of
 from scalegrid.figures.subject import Drawing, Subject
 from scalegrid.figures.text import text_width

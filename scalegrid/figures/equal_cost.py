@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 from matplotlib.axes import Axes
-from scipy.special import stdtrit
 
 from scalegrid.analysis import Tables, amount
 from scalegrid.analysis.matched_cost import COSTS, COUNTED, another_cost, cost_ratios
+from scalegrid.analysis.student import t_point
 from scalegrid.figures import style
 from scalegrid.figures.captions import (
     describe_left_out,
@@ -91,7 +91,7 @@ def _estimate(subject: Subject, row: Row, own: Floats, unit: Unit) -> tuple[floa
     found = subject.found
     if row.apart:
         middle, half = float(own.mean()), unit.factor * found.sigma / np.sqrt(len(own))
-        half *= float(stdtrit(found.repeats, 0.975)) if found.repeats else 0.0
+        half = np.nan_to_num(half * t_point(found.repeats))
         return middle, middle - half, middle + half
     one = next(one for one in found.ranking if one.variant == row.variant)
     low, high = (one.low, one.high) if found.repeats else (one.accuracy, one.accuracy)

@@ -6,7 +6,8 @@ each, mean m_v,
     s² = Σ_v Σ_i (y_vi − m_v)² / Σ_v (n_v − 1),
 
 and the 95 % interval of variant v is m_v ± t · s / √n_v, where t is the 97.5 % point of Student's
-distribution with Σ_v (n_v − 1) degrees of freedom. With one, t is 12.7 and s a guess: no interval.
+distribution with Σ_v (n_v − 1) degrees of freedom.
+With one there is no interval.
 """
 
 from __future__ import annotations
@@ -19,15 +20,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from scalegrid.analysis.student import FEWEST_DEGREES, t_point
 from scalegrid.analysis.tables import brief_trials
 from scalegrid.figures.metric import Unit, unit_of
 from scalegrid.metric import measure
 from scalegrid.spec import Metric
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import plural
-
-FEWEST_DEGREES = 2
-"""Degrees of freedom of the noise that an interval needs."""
 
 ONE_PAIR = "There are no intervals: two seeds of one network say too little of the noise."
 """For a caption, where there are fewer."""
@@ -119,17 +118,8 @@ def pooled_means(values: pd.Series[float], variants: pd.Series[str]) -> tuple[pd
     squares = float((groups.var(ddof=0) * groups.size()).sum())
     noise = squares / degrees if degrees else math.nan
     found["error"] = np.sqrt(noise / found["seeds"])
-    found["half"] = np.where(found["seeds"] > 1, _t_point(degrees) * found["error"], math.nan)
+    found["half"] = np.where(found["seeds"] > 1, t_point(degrees) * found["error"], math.nan)
     return found, degrees
-
-
-def _t_point(degrees: int) -> float:
-    """The 97.5 % point of Student's distribution; NaN with too few degrees of freedom."""
-    if degrees < FEWEST_DEGREES:
-        return math.nan
-    from scipy.special import stdtrit
-
-    return float(stdtrit(degrees, 0.975))
 
 
 def accuracy_limits(rows: pd.DataFrame, bounds: tuple[float, float]) -> tuple[float, float]:

@@ -16,6 +16,7 @@ from matplotlib.lines import Line2D
 
 from scalegrid.analysis import Tables
 from scalegrid.analysis.saturating import FEWEST
+from scalegrid.analysis.student import FEWEST_DEGREES
 from scalegrid.family.returns import BASELINE, THRESHOLD, Measured, Returns, ReturnsSize, returns
 from scalegrid.family.returns_text import CURVES, answer, points
 from scalegrid.figures import style
@@ -92,9 +93,9 @@ def _measured(row: pd.Series[Any]) -> Measured:
 
 
 def _errors(degrees: int) -> str:
-    if not degrees:
+    if degrees < FEWEST_DEGREES:
         return (
-            "With one seed each, errors are not known; the curve takes all that is off it for them."
+            "With so few seeds, errors are not known; the curve takes all that is off it for them."
         )
     return (
         f"Errors are those of seeds, pooled over variants ({degrees} degrees of freedom), on these "

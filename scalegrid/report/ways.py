@@ -22,9 +22,9 @@ def ways(subject: Subject) -> list[dict[str, str]]:
     ``compound`` are the networks of the sweep's direction at other φ, and at φ = 1 its network;
     where there are none, the best candidate that scales several axes, by what the sweep compares.
 
-    Means over seeds of brief trials, with the 95 % t interval of `figures.means`, or a dash where a
-    network has one trial. ``*`` marks costs that are not as planned. The paper (Table 3) has one
-    number of each instead. Empty where nothing but the baseline has a finished trial.
+    Means over seeds of brief trials, with the 95 % t interval of `figures.means`, or a dash where
+    there is none. ``*`` marks costs that are not as planned. The paper (Table 3) has one number of
+    each instead. Empty where nothing but the baseline has a finished trial.
     """
     try:
         table = subject.means.table

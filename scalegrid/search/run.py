@@ -19,8 +19,10 @@ from scalegrid.data import CachedData, Source, prepare, since
 from scalegrid.executors import (
     Executor,
     MakeExecutor,
+    OneFormat,
     decoders,
     executor_for,
+    keeping_format,
     placement_for,
     stopped,
     was_killed,
@@ -133,6 +135,8 @@ def _run(given: SearchSpec, display: Display, make_executor: MakeExecutor) -> Se
             spec = going_on(given, spec, found.spec)
             found.check(spec, space, source.fingerprint, changed)
             made = [row for row in found.trials.to_pylist() if not was_killed(row["error"])]
+        else:
+            spec = keeping_format(spec, placement)
         maker = Maker(spec, space, source)
         if found is None:
             _check_target(spec, space, source, maker)
@@ -219,6 +223,7 @@ class _Trainer:
         self._data: CachedData | None = None
         self.made, self.trained = list(made), 0
         self.answers: dict[str, Flags] = dict(store.found.answered) if store.found else {}
+        self._format = OneFormat(made)
 
     def search(self, sampling: Sampling) -> Finals:
         """Train all that is sampled; the race of the best.
@@ -270,7 +275,7 @@ class _Trainer:
                 if job is None:
                     return
                 executor, data = self._ready()
-                trial = self._maker.trial(job, data)
+                trial = self._format.wanted(self._maker.trial(job, data))
                 if checkpoints is not None:
                     trial = checkpoints.lend(trial, part.wanted)
                 running[trial.trial] = trial, job.network
@@ -282,12 +287,13 @@ class _Trainer:
             self._progress.show()
             executor, _ = self._ready()
             ended: list[Outcome] = []
-            unusable: list[Outcome] = []  # that met an image which cannot be read
+            unusable: list[Outcome] = []  # for an image, or a device
             for event in executor.collect(timeout=HEARTBEAT):
                 if not isinstance(event, Outcome):
                     self._progress.epoch(*event)
                 else:
-                    (unusable if event.image else ended).append(event)
+                    event = self._format.checked(event)
+                    (unusable if event.stops else ended).append(event)
             own = [running.pop(outcome.trial) for outcome in ended]
             for (network, row), outcome in zip(self._stored(own, ended), ended, strict=True):
                 flags = outcome.answers.flags if outcome.answers else None

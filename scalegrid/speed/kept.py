@@ -11,7 +11,7 @@ from pathlib import Path
 
 from scalegrid.executors import Placement
 from scalegrid.plan import Plan
-from scalegrid.training.devices import device_name
+from scalegrid.training.devices import device_name, settled
 from scalegrid.util import disk
 from scalegrid.util.files import cache_root, digest, replace_file
 from scalegrid.util.processor import processor
@@ -22,9 +22,11 @@ def kept_file(folder: str, plan: Plan, placement: Placement) -> Path:
     """Where a fact of a kind of training is kept: all that it depends on is in the name."""
     spec = plan.spec
     recipe = [spec.batch_size, spec.optimizer, spec.ema_decay > 0, spec.fast_depthwise]
-    kernels = [spec.precision, spec.kernel_limits]
+    here = spec.executor == "local"
+    precision = settled(spec.precision, placement.devices) if here else spec.precision
+    kernels = [precision, spec.kernel_limits]
     compiled = ["compiled"] if spec.compile else []
-    engine = [] if spec.executor == "local" else [spec.executor, spec.ray_address]
+    engine = [] if here else [spec.executor, spec.ray_address]
     gpus = [device_name(one) for one in placement.devices if one.startswith("cuda")]
     kind = [
         plan.variants[0].variant,

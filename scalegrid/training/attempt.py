@@ -9,10 +9,16 @@ from collections.abc import Callable
 from typing import TypeAlias
 
 from scalegrid.training.answers import Answers
-from scalegrid.training.devices import check_precision, device_name, number_format, versions
+from scalegrid.training.devices import (
+    check_precision,
+    device_name,
+    differing,
+    number_format,
+    versions,
+)
 from scalegrid.training.trainer import TrainerError
 from scalegrid.training.trial import DivergenceError, Epoch, Outcome, Trial
-from scalegrid.util.errors import ImageError, one_line
+from scalegrid.util.errors import ImageError, UserError, one_line
 
 Report: TypeAlias = Callable[[Epoch], None]
 Train: TypeAlias = Callable[[Trial, Report, str], Answers | None]
@@ -32,6 +38,17 @@ def find(function: str) -> Train:
     module, _, name = function.partition(":")
     found: Train = getattr(importlib.import_module(module), name)
     return found
+
+
+def _unfit(trial: Trial, device: str) -> str | None:
+    """Why the device cannot train in the format that is asked for, or that trials before had."""
+    try:
+        check_precision(trial.recipe.precision, [device])
+        now = number_format(trial.recipe.precision, device)
+    except UserError as error:
+        return str(error).rstrip(".")
+    before = trial.number_format
+    return differing(before, now, device_name(device)) if before not in (None, now) else None
 
 
 def attempt(
@@ -56,9 +73,9 @@ def attempt(
 
     if trial.trainer is not None:
         train = find(TRAINER)
+    if trial.trainer is None and (reason := _unfit(trial, device)):
+        return Outcome(trial.trial, "failed", error=reason, device=device_name(device), unfit=True)
     try:
-        if trial.trainer is None:
-            check_precision(trial.recipe.precision, [device])
         answers = train(trial, record, device)
     except (DivergenceError, TrainerError) as reason:
         error = str(reason)

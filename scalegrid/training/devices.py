@@ -118,7 +118,7 @@ def number_format(precision: Precision, device: str) -> Format:
 
 
 def settled(precision: Precision, devices: Sequence[str]) -> Precision:
-    """The format that a sweep on these devices keeps to; still open where a probe finds it."""
+    """The format that a sweep on CUDA devices keeps to; on others as it is asked for."""
     if precision != "auto" or not devices[0].startswith("cuda"):
         return precision
     return "bf16" if all(map(computes_in_bf16, devices)) else "fp16"
@@ -127,16 +127,23 @@ def settled(precision: Precision, devices: Sequence[str]) -> Precision:
 def check_precision(precision: Precision, devices: Sequence[str]) -> None:
     """Raise UserError where a device does not compute in the format that is asked for."""
     for device in devices if precision in ("bf16", "fp16") else ():
-        kind = device.partition(":")[0]
-        able = {
-            "cpu": precision == "bf16",
-            "cuda": precision == "fp16" or (kind == "cuda" and computes_in_bf16(device)),
-        }
-        if not able.get(kind, False):
+        if device == "cpu":
+            able = precision == "bf16"
+        else:
+            able = device.startswith("cuda") and (precision == "fp16" or computes_in_bf16(device))
+        if not able:
             raise UserError(
                 f"trials in {precision} cannot be trained on {device}; choose another --device, or "
                 "--precision auto and, for a sweep that has trials, another --name."
             )
+
+
+def differing(before: str | None, now: str | None, device: str) -> str:
+    """The sentence on trials in two formats."""
+    return (
+        f"trials before are in {before}, and on {device} they are in {now}; go on with devices of "
+        "one kind, or begin with a --precision that all compute in, and another --name"
+    )
 
 
 def computes_in_bf16(device: str) -> bool:

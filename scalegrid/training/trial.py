@@ -38,8 +38,10 @@ class Trial:
     it trains for that many times the recipe's epochs. By a schedule that holds its rate it goes on
     from the checkpoint of an earlier rung in the folder ``checkpoints``, and leaves one for a later
     rung if it is to be kept (``keep``); neither changes its numbers. ``kernel_limits`` are those of
-    `scalegrid.training.cpu`. A ``trainer``, a user's own function, trains in the place of the
-    recipe. With a ``probe`` nothing is trained: steps are timed, as it says.
+    `scalegrid.training.cpu`. ``number_format`` is that of the sweep's trials before, if there are
+    any: it is not trained on a device where it would be another. A ``trainer``, a user's own
+    function, trains in the place of the recipe. With a ``probe`` nothing is trained: steps are
+    timed, as it says.
     """
 
     trial: str
@@ -61,6 +63,7 @@ class Trial:
     keep: bool = False
     trainer: str | None = None
     kernel_limits: KernelLimits | None = None
+    number_format: str | None = None
     probe: Probe | None = None
 
     @property
@@ -107,7 +110,8 @@ class Outcome:
     trainer decides), and ``versions`` those of scalegrid and the libraries: all that the numbers
     depend on beside the description. ``seconds`` is wall time. ``answers`` are those on the
     validation images at the end; None if it failed. ``image`` is the image that cannot be used,
-    where that is why: other trials would fail as well.
+    where that is why: other trials would fail as well. ``unfit``: the device is why, which does not
+    compute in the format that is asked for, or has another than the trials before.
     """
 
     trial: str
@@ -120,6 +124,12 @@ class Outcome:
     answers: Answers | None = None
     image: str | None = None
     number_format: str | None = None
+    unfit: bool = False
+
+    @property
+    def stops(self) -> bool:
+        """Whether it ends the run, and is no row."""
+        return self.unfit or self.image is not None
 
 
 class DivergenceError(Exception):

@@ -3,6 +3,7 @@
 import pytest
 
 from benchmarks.step_parts import GROUPS, REST, SPEED, TOGETHER, bounds, group_of, parts
+from scalegrid.training.cpu import accelerate
 
 
 @pytest.mark.parametrize(
@@ -17,6 +18,8 @@ from benchmarks.step_parts import GROUPS, REST, SPEED, TOGETHER, bounds, group_o
         ("aten::mul", "sums and products of maps"),
         ("aten::copy_", "copies and conversions"),
         ("aten::empty", REST),
+        ("aten::_foreach_mul_", REST),
+        ("ConvolutionBackward0", REST),
         ("autograd::engine::evaluate_function: MulBackward0", REST),
         ("Optimizer.step#SGD.step", REST),
     ],
@@ -26,7 +29,7 @@ def test_operators_are_grouped_by_name(operator: str, group: str) -> None:
 
 
 def test_the_parts_of_a_step_are_where_a_network_has_them() -> None:
-    found = parts("nano", 16, (64, 256, 16), half=False, steps=1)
+    found = parts("nano", 16, accelerate, half=False, steps=1)
     assert set(found) == {*GROUPS, REST, TOGETHER, SPEED}
     assert all(found[group] > 0 for group in found if group != "copies and conversions")
     assert found[TOGETHER] == pytest.approx(sum(found[group] for group in [*GROUPS, REST]))

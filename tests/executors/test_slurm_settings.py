@@ -103,6 +103,9 @@ def test_what_slurm_cannot_do_is_refused() -> None:
         placement_for(spec(device="cuda:1"))
     with pytest.raises(UserError, match="--compile is for CUDA devices"):
         placement_for(spec(compile=True))
+    with pytest.raises(UserError, match="trials in fp16 cannot be trained on cpu"):
+        placement_for(spec(precision="fp16"))
+    placement_for(spec(precision="fp16", slurm="gpus=1"))
     with pytest.raises(UserError, match="no job has 99999999999 GPUs; give those of one node"):
         placement_for(spec(slurm="gpus=99999999999"))
     with pytest.raises(UserError, match=r"Slurm has its own meaning of % .* choose another --name"):

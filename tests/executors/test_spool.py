@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from executor_contract import (
@@ -470,6 +471,28 @@ def test_what_a_head_before_left_is_kept_until_it_is_asked_for(
     assert other.collect(timeout=5.0)[-1] == end
     other.cancel()
     assert not jobs.spool.exists()
+
+
+@pytest.mark.parametrize("other", [{"number_format": "fp16"}, {"unfit": True}])
+def test_what_a_head_before_left_in_another_format_is_trained_again(
+    tmp_path: Path, other: dict[str, Any]
+) -> None:
+    end = Outcome("none-0", "finished", alone(trial("none")), number_format="bf16")
+    jobs = Nobody(tmp_path / "spool")
+    one = SpoolExecutor(jobs.spool, jobs, 1)
+    box = Box(jobs.spool / WORKERS / "job0")
+    box.write(Report("first", "node5"))
+    one.submit(trial("none"))
+    [token] = ordered(one, box)
+    box.write(Report("first", "node5", 1, ended={token: pickle.dumps(replace(end, **other))}))
+    del one  # the head ended with an error
+    again = SpoolExecutor(jobs.spool, jobs, 1)
+    again.submit(replace(trial("none"), number_format="bf16"))
+    [new] = ordered(again, box)
+    assert new != token
+    box.write(Report("first", "node5", 2, ended={new: pickle.dumps(end)}))
+    assert again.collect(timeout=5.0)[-1] == end
+    again.cancel()
 
 
 def test_an_outcome_that_comes_with_a_problem_is_kept_for_the_next_head(tmp_path: Path) -> None:

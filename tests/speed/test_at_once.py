@@ -27,6 +27,7 @@ def _machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("scalegrid.speed.at_once.available_cores", lambda: 16)
     monkeypatch.setattr("scalegrid.speed.at_once.device_memory", lambda _: 2**40)
     monkeypatch.setattr("scalegrid.training.devices.cuda_devices", lambda: 1)
+    monkeypatch.setattr("scalegrid.training.devices.computes_in_bf16", lambda _: True)
 
 
 def unset(plan: Plan) -> Plan:

@@ -25,6 +25,7 @@ PLACEMENT = Placement(2, ("cpu",), 1)
 def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SCALEGRID_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(probing, "_PATIENCE", 600.0)  # for the busiest of machines
+    monkeypatch.setattr("scalegrid.training.devices.computes_in_bf16", lambda _: True)
 
 
 def test_the_rate_is_measured_once_and_then_remembered() -> None:
@@ -239,6 +240,13 @@ def test_a_rate_is_kept_for_its_kind(settings: dict[str, Any]) -> None:
     assert stored_rate(plan, PLACEMENT) == 1e-9
     assert stored_rate(other, PLACEMENT) is None
     assert stored_rate(plan, Placement(3, ("cpu",), 1)) is None
+
+
+def test_what_a_sweep_on_a_gpu_keeps_is_found_by_a_plan_that_leaves_the_format_open() -> None:
+    gpu = Placement(1, ("cuda:0",), 1)
+    plan, sweep = (light_plan(light_spec("results", **s)) for s in ({}, {"precision": "bf16"}))
+    remember_rate(sweep, gpu, 1e-9)
+    assert stored_rate(plan, gpu) == 1e-9
 
 
 @pytest.mark.parametrize("content", ["", "[", "-1.0", "NaN", "Infinity", '"fast"', "0.0"])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import light_training
 import pytest
@@ -74,6 +76,24 @@ def test_the_number_format_is_that_of_a_finished_training_alone() -> None:
     assert attempt(train_then(None), TRIAL).number_format == "fp32"
     assert attempt(train_then(None), half).number_format == "bf16"
     assert attempt(train_then(RuntimeError()), half).number_format is None
+
+
+@pytest.mark.parametrize(
+    ("precision", "before", "reason"),
+    [
+        ("auto", "bf16", r"trials before are in bf16, and on cpu, .* they are in fp32; go on with"),
+        ("fp16", None, "trials in fp16 cannot be trained on cpu; choose another --device"),
+    ],
+)
+def test_a_device_of_another_number_format_leaves_a_trial_untrained(
+    precision: Any, before: str | None, reason: str
+) -> None:
+    other = replace(TRIAL, recipe=Recipe(precision=precision), number_format=before)
+    outcome = attempt(train_then(AssertionError("it was trained")), other)
+    assert (outcome.status, outcome.history) == ("failed", ())
+    assert outcome.unfit
+    assert outcome.stops
+    assert re.match(reason, str(outcome.error))
 
 
 def test_a_trainer_is_found_by_module_and_name() -> None:

@@ -371,7 +371,7 @@ def test_trials_in_two_number_formats_are_not_mixed(
 def test_a_trial_in_another_number_format_ends_the_sweep_and_is_not_stored(
     results: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    formats = iter(["bf16", "bf16", "fp16", "bf16"])  # of the devices that trials get
+    formats = iter(["bf16"] * 5 + ["fp16"])  # before and after each training
     module = sys.modules["scalegrid.training.attempt"]  # the package has the function of this name
     monkeypatch.setattr(module, "number_format", lambda *_: next(formats))
     inline = partial(InlineExecutor, function="light_training:train")

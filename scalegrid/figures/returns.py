@@ -93,9 +93,13 @@ def _measured(row: pd.Series[Any]) -> Measured:
 
 
 def _errors(degrees: int) -> str:
+    if not degrees:
+        return (
+            "With one seed each, errors are not known; the curve takes all that is off it for them."
+        )
     if degrees < FEWEST_DEGREES:
         return (
-            "With so few seeds, errors are not known; the curve takes all that is off it for them."
+            "Errors are those of two seeds of one network, too few for intervals of single sizes."
         )
     return (
         f"Errors are those of seeds, pooled over variants ({degrees} degrees of freedom), on these "

@@ -95,7 +95,7 @@ def checks(device: str) -> list[Check]:
         found = [
             Check("float32, against the CPU", _apart(single, on_cpu), _ROUNDING),
             Check("its own format, against float32", _apart(usual, single), _MIXED),
-            Check("the same again", _changed(usual, again), 0.0),
+            Check("the same again", changed(usual, again), 0.0),
             Check("seeds as one network, against each", _together_apart(data, device), _ROUNDING),
         ]
         if device != "cpu":
@@ -158,8 +158,11 @@ def _apart(one: Outcome, other: Outcome) -> float:
     return float(np.abs(losses).max())
 
 
-def _changed(one: Outcome, other: Outcome) -> float:
-    """As `_apart`; infinite where losses are the same, and an accuracy or an answer is not."""
+def changed(one: Outcome, other: Outcome) -> float:
+    """By how many nats two outcomes differ at most.
+
+    Infinite where losses are the same, and an accuracy or an answer is not.
+    """
     apart = _apart(one, other)
     accuracies = [
         [(epoch.top1, epoch.top5, epoch.balanced) for epoch in outcome.history]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +16,8 @@ from benchmarks import gpu
 from benchmarks.contenders import Job, Report
 from benchmarks.together import four_together
 from benchmarks.train_throughput import images_for
+from scalegrid.training import Epoch, Outcome
+from scalegrid.training.answers import Answers
 from scalegrid.training.devices import cuda_devices
 
 
@@ -41,6 +45,19 @@ def test_a_check_that_fails_is_reported(tmp_path: Path, monkeypatch: pytest.Monk
     assert exit.value.code == 1
 
 
+def test_what_agrees_is_the_same_in_losses_accuracies_and_answers() -> None:
+    epoch = Epoch(1, 0.5, 0.6, 0.7, 0.9, 0.1, 1000.0, 0.01)
+    one = Outcome("a", "finished", (epoch,), answers=Answers(8, b"\xf0"))
+    later = replace(epoch, images_per_second=900.0, seconds=0.02)
+    assert gpu.changed(one, replace(one, history=(later,))) == 0, "times are not the training's"
+    worse = replace(one, history=(replace(epoch, val_loss=0.8),))
+    assert gpu.changed(one, worse) == pytest.approx(0.2)
+    assert math.isinf(gpu.changed(one, replace(one, history=(replace(epoch, top5=0.8),))))
+    assert math.isinf(gpu.changed(one, replace(one, answers=Answers(8, b"\xe0"))))
+    failed = gpu.changed(one, replace(one, error="out of memory"))
+    assert not gpu.Check("the same again", failed, math.inf).right, "a failure is no agreement"
+
+
 def _steady(job: Job, report: Report) -> None:
     """A contender that trains a hundred images a second."""
     while True:
@@ -49,7 +66,7 @@ def _steady(job: Job, report: Report) -> None:
 
 
 def _failing(job: Job, report: Report) -> None:
-    raise SystemExit("out of memory")
+    os._exit(1)  # as where the system ends it
 
 
 def test_what_fails_is_a_row_and_the_others_are_timed(

@@ -155,6 +155,18 @@ def test_a_hopeless_search_stops(tmp_path: Path, function: str, words: str) -> N
     assert len(pd.read_parquet(tmp_path / "results" / "s" / "trials.parquet")) == 8
 
 
+def test_a_search_keeps_to_one_number_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    formats = iter(["bf16"] * 5 + ["fp16"])  # before and after each training
+    module = sys.modules["scalegrid.training.attempt"]  # the package has the function of this name
+    monkeypatch.setattr(module, "number_format", lambda *_: next(formats))
+    with pytest.raises(UserError, match=r"trials before are in bf16, and on cpu.* are in fp16"):
+        run_light(light_spec(tmp_path))
+    stored = pd.read_parquet(tmp_path / "results" / "s" / "trials.parquet")
+    assert stored["number_format"].tolist() == ["bf16", "bf16"]
+
+
 def test_without_the_check_guessing_goes_on(tmp_path: Path) -> None:
     spec = light_spec(tmp_path, check_learning=False, trials=10, finalists=1)
     assert run_light(spec, function=f"{__name__}:guess").trained == 10

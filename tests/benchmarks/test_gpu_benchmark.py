@@ -6,16 +6,20 @@ import math
 import os
 import sys
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
+from light_contenders import failing
 
 from benchmarks import gpu
 from benchmarks.contenders import Job, Report
 from benchmarks.together import four_together
-from benchmarks.train_throughput import images_for
+from benchmarks.train_throughput import images_for, running
 from scalegrid.training import Epoch, Outcome
 from scalegrid.training.answers import Answers
 from scalegrid.training.devices import cuda_devices
@@ -58,15 +62,30 @@ def test_what_agrees_is_the_same_in_losses_accuracies_and_answers() -> None:
     assert not gpu.Check("the same again", failed, math.inf).right, "a failure is no agreement"
 
 
-def _steady(job: Job, report: Report) -> None:
-    """A contender that trains a hundred images a second."""
-    while True:
+class Steady:
+    """Processes that train a hundred images a second each."""
+
+    def __init__(self, processes: int) -> None:
+        self._processes = processes
+
+    def warm_up(self) -> str:
+        return "steady"
+
+    def rate(self) -> float:
         time.sleep(0.2)
-        report(100.0, "steady")
+        return 100.0 * self._processes
 
 
-def _failing(job: Job, report: Report) -> None:
-    os._exit(1)  # as where the system ends it
+@contextmanager
+def _running(
+    loop: Callable[[Job, Report], None], job: Job, *, processes: int, threads: int
+) -> Iterator[Any]:
+    """Real processes of what fails, and none of others."""
+    if loop is failing:
+        with running(loop, job, processes=processes, threads=threads) as contender:
+            yield contender
+    else:
+        yield Steady(processes)
 
 
 def test_what_fails_is_a_row_and_the_others_are_timed(
@@ -78,9 +97,8 @@ def test_what_fails_is_a_row_and_the_others_are_timed(
     monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
     monkeypatch.setattr(gpu, "AT_ONCE", (2,))
     monkeypatch.setattr(gpu, "_STEPS", 1)
-    for name in ("scalegrid_trial", "plain_loop", "timm_loop", "four_together"):
-        monkeypatch.setattr(gpu, name, _steady)
-    monkeypatch.setattr(gpu, "sixteen_together", _failing)
+    monkeypatch.setattr(gpu, "running", _running)
+    monkeypatch.setattr(gpu, "sixteen_together", failing)
     rows = {row["trials"]: row for row in gpu.throughput("cpu", "nano", 32)}
     two = rows["2 at once"]
     assert (two["images/s"], two["busy"], two["way"]) == (200, 0.5, "steady")

@@ -449,18 +449,23 @@ def test_a_job_that_is_refused_beside_one_that_is_leaving_is_asked_for_again(
     one.cancel()
 
 
-def test_what_a_head_before_left_is_kept_until_it_is_asked_for(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    end = Outcome("none-0", "finished", alone(trial("none")))
-    jobs = Nobody(tmp_path / "spool")
+def left_by_a_head(spool: Path, end: Outcome) -> tuple[Nobody, Box, str]:
+    """The jobs, the worker's box and the trial's token, after a head that ended before it heard."""
+    jobs = Nobody(spool)
     one = SpoolExecutor(jobs.spool, jobs, 1)
     box = Box(jobs.spool / WORKERS / "job0")
     box.write(Report("first", "node5"))
     one.submit(trial("none"))
     [token] = ordered(one, box)
     box.write(Report("first", "node5", 1, ended={token: pickle.dumps(end)}))
-    del one  # as a kill of the head
+    return jobs, box, token
+
+
+def test_what_a_head_before_left_is_kept_until_it_is_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    end = Outcome("none-0", "finished", alone(trial("none")))
+    jobs, _, _ = left_by_a_head(tmp_path / "spool", end)
     with monkeypatch.context() as patch:
         patch.setattr(jobs, "alive", lambda: None)
         with pytest.raises(UserError, match="does not say whether they still run"):
@@ -478,14 +483,7 @@ def test_what_a_head_before_left_in_another_format_is_trained_again(
     tmp_path: Path, other: dict[str, Any]
 ) -> None:
     end = Outcome("none-0", "finished", alone(trial("none")), number_format="bf16")
-    jobs = Nobody(tmp_path / "spool")
-    one = SpoolExecutor(jobs.spool, jobs, 1)
-    box = Box(jobs.spool / WORKERS / "job0")
-    box.write(Report("first", "node5"))
-    one.submit(trial("none"))
-    [token] = ordered(one, box)
-    box.write(Report("first", "node5", 1, ended={token: pickle.dumps(replace(end, **other))}))
-    del one  # the head ended with an error
+    jobs, box, token = left_by_a_head(tmp_path / "spool", replace(end, **other))
     again = SpoolExecutor(jobs.spool, jobs, 1)
     again.submit(replace(trial("none"), number_format="bf16"))
     [new] = ordered(again, box)

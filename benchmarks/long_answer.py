@@ -18,7 +18,7 @@ trainings do (`fidelity-nano-cifar10`):
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from itertools import combinations
@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from benchmarks.rungs import RUNGS, World, work_of
+from benchmarks.rungs import RUNGS, World, spending
 from benchmarks.selection_worlds import (
     PUBLISHED,
     Setting,
@@ -156,21 +156,21 @@ def draw(
 def _landscapes(case: Case, shares: Floats, generator: np.random.Generator) -> Floats:
     """True means (N, rungs) of networks, each column like the one before it as far as measured."""
     setting = Setting(len(shares), case.spread, LOCAL)
-    kept = AGREEMENT.correlation
-    columns = [draw_means(setting, shares, generator)]
-    for _ in RUNGS[1:]:
-        new = draw_means(setting, shares, generator)
-        columns.append(kept * columns[-1] + math.sqrt(1 - kept**2) * new)
-    return np.stack(columns, axis=1) * AGREEMENT.spread ** np.arange(len(RUNGS))
+    drawn = partial(draw_means, setting, shares, generator)
+    return _over_rungs(drawn, AGREEMENT.correlation, AGREEMENT.spread)
 
 
 def _lines(luck: Luck, generator: np.random.Generator, size: tuple[int, int]) -> Floats:
     """Noise (candidates, seeds, rungs) of lines, with a standard deviation of 1 at the first."""
-    columns = [generator.standard_normal(size)]
+    return _over_rungs(lambda: generator.standard_normal(size), luck.kept, luck.falls)
+
+
+def _over_rungs(drawn: Callable[[], Floats], kept: float, falls: float) -> Floats:
+    """Draws along a last axis of rungs: correlated with those before, and smaller by a factor."""
+    columns = [drawn()]
     for _ in RUNGS[1:]:
-        new = generator.standard_normal(size)
-        columns.append(luck.kept * columns[-1] + math.sqrt(1 - luck.kept**2) * new)
-    return np.stack(columns, axis=2) * luck.falls ** np.arange(len(RUNGS))
+        columns.append(kept * columns[-1] + math.sqrt(1 - kept**2) * drawn())
+    return np.stack(columns, axis=-1) * falls ** np.arange(len(RUNGS))
 
 
 def _uniform(
@@ -196,7 +196,7 @@ def raced_over(rungs: Sequence[int], drawn: LongDrawn) -> Ended:
     """A race to 95 % over these of `RUNGS`, the last of which is the highest."""
     world, spent, choice = drawn.world, 0.0, 0
     race = race_of(world.shares, CONFIDENCE, rungs=rungs if len(rungs) > 1 else (1,))
-    for spent in work_of(race, world, rungs):
+    for spent in spending(race, world, rungs):
         if spent >= _MOST:
             break
     if (leading := race.leading()) is not None:

@@ -96,7 +96,7 @@ def racing_at_the_top(world: World, most: float) -> Iterator[Look]:
 def _race(world: World, rungs: Sequence[int], most: float) -> Iterator[Look]:
     several = len(rungs) > 1
     race = race_of(world.shares, rungs=rungs if several else (1,))
-    for spent in work_of(race, world, rungs):
+    for spent in spending(race, world, rungs):
         if (told := race.leading()) is not None:
             certainty = race.certainty  # None before the noise has been seen
             yield spent, int(told[0]), math.nan if certainty is None else certainty
@@ -104,7 +104,7 @@ def _race(world: World, rungs: Sequence[int], most: float) -> Iterator[Look]:
             return
 
 
-def work_of(race: Racing, world: World, rungs: Sequence[int]) -> Iterator[float]:
+def spending(race: Racing, world: World, rungs: Sequence[int]) -> Iterator[float]:
     """Tell a race the trials that it asks for until it ends; the work so far, after each."""
     work = [rung_work(rungs, rung, goes_on=True) for rung in rungs]
     spent = 0.0
@@ -189,7 +189,7 @@ def forecasts(candidates: int, tau: float, number: int) -> list[float]:
     """What a race expected over what it took, at moments between which its work grew by 1.4."""
     world, spent, looks = draw_world(number, candidates, tau), 0.0, [(1.0, 0.0)]
     race = race_of(world.shares, CONFIDENCE, rungs=RUNGS)
-    for spent in work_of(race, world, RUNGS):
+    for spent in spending(race, world, RUNGS):
         if race.certainty is not None and spent >= 1.4 * looks[-1][0]:
             looks.append((spent, sum(race.remaining().values())))
     return [expected / (spent - at) for at, expected in looks[1:] if at < spent]

@@ -206,12 +206,11 @@ class Rounds:
         Raises:
             UserError: trials here are in another, and are not stored.
         """
-        now, here = row["number_format"], self._format.known
-        if now is None or here in (None, now):
-            self._format.known = here or now
+        now = row["number_format"]
+        if self._format.agrees(now):
             return
         self._unstored = [one for one in self._unstored if one[0]["number_format"] in (None, now)]
-        raise UserError(differing(now, here, "this machine"))
+        raise UserError(differing(now, self._format.known, "this machine"))
 
     def _tell(self, row: Row, flags: Flags | None) -> None:
         self._first.take(row)

@@ -96,6 +96,15 @@ def light() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def third_in_fp16() -> Iterator[None]:
+    """The first trials compute in bfloat16, and the third finds that it has in float16."""
+    formats = ["bf16"] * 5 + ["fp16"]  # before and after each training
+    module = sys.modules["scalegrid.training.attempt"]  # the package has the function of this name
+    with mock.patch.object(module, "number_format", side_effect=formats):
+        yield
+
+
 def in_workers(placement: Placement, function: str = "light_training:train") -> LocalExecutor:
     """Trials in worker processes."""
     return LocalExecutor(placement.workers, placement.devices, placement.threads, function)

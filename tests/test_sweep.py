@@ -29,6 +29,7 @@ from light_sweep import (
     light_plan,
     light_spec,
     run_light_sweep,
+    third_in_fp16,
 )
 from PIL import Image
 
@@ -368,14 +369,10 @@ def test_trials_in_two_number_formats_are_not_mixed(
         run_light_sweep(light_spec(results, seeds=2))
 
 
-def test_a_trial_in_another_number_format_ends_the_sweep_and_is_not_stored(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    formats = iter(["bf16"] * 5 + ["fp16"])  # before and after each training
-    module = sys.modules["scalegrid.training.attempt"]  # the package has the function of this name
-    monkeypatch.setattr(module, "number_format", lambda *_: next(formats))
+def test_a_trial_in_another_number_format_ends_the_sweep_and_is_not_stored(results: Path) -> None:
     inline = partial(InlineExecutor, function="light_training:train")
-    with pytest.raises(UserError, match=r"trials before are in bf16, and on cpu.* are in fp16"):
+    refused = pytest.raises(UserError, match=r"trials before are in bf16, and on cpu.* are in fp16")
+    with third_in_fp16(), refused:
         run_light_sweep(light_spec(results), make_executor=lambda _: inline())
     stored = read_stored(next(results.iterdir()))
     assert stored is not None

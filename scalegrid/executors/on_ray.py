@@ -28,9 +28,8 @@ from scalegrid.executors.base import CLOSED, STARTS, Event, Executor
 from scalegrid.executors.local import KILLED
 from scalegrid.executors.node import Answer, Job, Lacking, NodeWorker, Order
 from scalegrid.executors.own_code import Own, copied, own_code
-from scalegrid.executors.placement import Placement, check_compile
+from scalegrid.executors.placement import Placement, check_devices
 from scalegrid.spec import SweepSpec
-from scalegrid.training.devices import check_precision
 from scalegrid.training.trial import Epoch, Outcome, Trial
 from scalegrid.util import processes
 from scalegrid.util.errors import UserError, one_line
@@ -52,9 +51,7 @@ def placement(spec: SweepSpec) -> Placement:
     cluster = _connected(spec)
     need = _need(spec, cluster)
     device = "cuda:0" if need["GPU"] else "cpu"
-    check_compile(spec, (device,))
-    if device == "cpu":  # GPUs are known to their nodes alone
-        check_precision(spec.precision, (device,))
+    check_devices(spec, (device,))
     free = cluster.room(need)
     if free is None and (spec.workers is None or cluster.own_ray):
         needs = " and ".join(f"{amount:g} {kind}" for kind, amount in need.items() if amount)

@@ -17,13 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from scalegrid.executors.base import Executor
-from scalegrid.executors.placement import Placement, check_compile
+from scalegrid.executors.placement import Placement, check_devices
 from scalegrid.executors.spool import LOGS, SPOOL, WORKERS, remove_spool
 from scalegrid.executors.spool_executor import SpoolExecutor
 from scalegrid.executors.spool_worker import work
 from scalegrid.spec import SweepSpec
 from scalegrid.training.attempt import TRAIN
-from scalegrid.training.devices import check_precision
 from scalegrid.util import disk
 from scalegrid.util.errors import UserError, cannot_write, one_line
 
@@ -91,9 +90,7 @@ def placement(spec: SweepSpec) -> Placement:
         raise UserError(f"--device {spec.device} is of one machine; use auto, cpu or cuda.")
     cuda = spec.device == "cuda" or (spec.device == "auto" and gpus > 0)
     devices = tuple(f"cuda:{i}" for i in range(max(1, gpus))) if cuda else ("cpu",)
-    check_compile(spec, devices)
-    if not cuda:  # GPUs are known to their nodes alone
-        check_precision(spec.precision, devices)
+    check_devices(spec, devices)
     return Placement(spec.workers or WORKERS_BY_DEFAULT, devices, spec.threads)
 
 

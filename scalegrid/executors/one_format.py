@@ -20,7 +20,12 @@ class OneFormat:
     def __init__(self, made: Iterable[Mapping[str, Any]]) -> None:
         self.known: str | None = None
         for row in made:
-            self.known = self.known or row["number_format"]
+            self.agrees(row["number_format"])
+
+    def agrees(self, number_format: str | None) -> bool:
+        """Whether a trial in this format is like those before; the first that has one decides."""
+        self.known = self.known or number_format
+        return number_format in (None, self.known)
 
     def wanted(self, trial: Trial) -> Trial:
         """The trial, which a device of another format leaves untrained."""
@@ -28,10 +33,7 @@ class OneFormat:
 
     def checked(self, outcome: Outcome) -> Outcome:
         """The outcome; one that stops the run where trials before are in another format."""
-        now = outcome.number_format
-        self.known = self.known or now
-        if now in (None, self.known):
+        if self.agrees(outcome.number_format):
             return outcome
-        return replace(
-            outcome, status="failed", error=differing(self.known, now, outcome.device), unfit=True
-        )
+        error = differing(self.known, outcome.number_format, outcome.device)
+        return replace(outcome, status="failed", error=error, unfit=True)

@@ -43,8 +43,7 @@ def local_placement(spec: SweepSpec) -> Placement:
         UserError: the device is unknown or missing, or cannot do what is asked.
     """
     devices = find_devices(spec.device)
-    check_compile(spec, devices)
-    check_precision(spec.precision, devices)
+    check_devices(spec, devices)
     if devices == ["cpu"]:
         cores = available_cores()
         _check_crowd(spec, cores)
@@ -64,13 +63,18 @@ def keeping_format(spec: _Spec, placement: Placement) -> _Spec:
     return spec.model_copy(update={"precision": settled(spec.precision, placement.devices)})
 
 
-def check_compile(spec: SweepSpec, devices: Sequence[str]) -> None:
-    """Raise UserError where networks would be compiled for a device that gains nothing by it."""
+def check_devices(spec: SweepSpec, devices: Sequence[str]) -> None:
+    """Raise UserError where devices cannot compute as asked for, or compiling gains nothing.
+
+    The GPUs of a cluster are known to its nodes alone, which see to their number format.
+    """
     if spec.compile and not devices[0].startswith("cuda"):
         raise UserError(
             "--compile is for CUDA devices: elsewhere, compiling a network takes longer than its "
             "brief training; leave it out."
         )
+    here = spec.executor == "local"
+    check_precision(spec.precision, [one for one in devices if here or one == "cpu"])
 
 
 def decoders(spec: SweepSpec) -> int:

@@ -179,21 +179,26 @@ class SpoolExecutor:
             raise RuntimeError(CLOSED)
         work = _Work(trial.trial, pickle.dumps(trial), lacking(trial))
         self._untouched = False
-        token = self._found.pop(trial.trial, None)
-        if token is None:
+        if (found := self._left_of(trial)) is None:
             self._queue.append(work)
             self._assign()
             return
-        worker = next(worker for worker in self._workers.values() if token in worker.orders)
-        if token in worker.ended and _is_other(pickle.loads(worker.ended[token]), trial):
-            del worker.orders[token]
-            self._queue.append(work)
-            self._assign()
-            return
+        worker, token = found
         work.starts, work.began = 1, time.monotonic()
         self._running[token] = work
         if token in worker.ended:
             self._ready += self._end(worker, token)
+
+    def _left_of(self, trial: Trial) -> tuple[_Worker, str] | None:
+        """The worker that has a trial since a run before, and its token; None if it is to start."""
+        token = self._found.pop(trial.trial, None)
+        if token is None:
+            return None
+        worker = next(worker for worker in self._workers.values() if token in worker.orders)
+        if token in worker.ended and _is_other(pickle.loads(worker.ended[token]), trial):
+            del worker.orders[token]
+            return None
+        return worker, token
 
     def collect(self, timeout: float | None = None) -> list[Event]:
         """Wait up to ``timeout`` seconds for events; return all there are, oldest first.

@@ -6,8 +6,7 @@ each, mean m_v,
     s² = Σ_v Σ_i (y_vi − m_v)² / Σ_v (n_v − 1),
 
 and the 95 % interval of variant v is m_v ± t · s / √n_v, where t is the 97.5 % point of Student's
-distribution with Σ_v (n_v − 1) degrees of freedom.
-With one there is no interval.
+distribution with Σ_v (n_v − 1) degrees of freedom. With one degree there is no interval.
 """
 
 from __future__ import annotations
@@ -29,7 +28,7 @@ from scalegrid.util.errors import UserError
 from scalegrid.util.text import plural
 
 ONE_PAIR = "There are no intervals: two seeds of one network say too little of the noise."
-"""For a caption, where there are fewer."""
+"""For a caption, where the noise has fewer degrees of freedom than an interval needs."""
 
 
 @dataclass(frozen=True)

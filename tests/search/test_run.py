@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 import pytest
 from light_search import SPACE, light_spec, run_light
+from light_sweep import third_in_fp16
 
 from scalegrid import baselines
 from scalegrid.progress import read_status
@@ -155,13 +156,9 @@ def test_a_hopeless_search_stops(tmp_path: Path, function: str, words: str) -> N
     assert len(pd.read_parquet(tmp_path / "results" / "s" / "trials.parquet")) == 8
 
 
-def test_a_search_keeps_to_one_number_format(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    formats = iter(["bf16"] * 5 + ["fp16"])  # before and after each training
-    module = sys.modules["scalegrid.training.attempt"]  # the package has the function of this name
-    monkeypatch.setattr(module, "number_format", lambda *_: next(formats))
-    with pytest.raises(UserError, match=r"trials before are in bf16, and on cpu.* are in fp16"):
+def test_a_search_keeps_to_one_number_format(tmp_path: Path) -> None:
+    refused = pytest.raises(UserError, match=r"trials before are in bf16, and on cpu.* are in fp16")
+    with third_in_fp16(), refused:
         run_light(light_spec(tmp_path))
     stored = pd.read_parquet(tmp_path / "results" / "s" / "trials.parquet")
     assert stored["number_format"].tolist() == ["bf16", "bf16"]

@@ -1,7 +1,8 @@
 """The sweeps of docs/study.md side by side: ``python -m benchmarks.study``.
 
 Nothing is trained: the published sweeps are read, and their answers printed as the page has them.
-``--picture FILE`` draws their recommended networks on one triangle of budget shares.
+``--picture FILE`` draws their recommended networks on the triangle of budget shares, and on
+another those of earlier sweeps.
 """
 
 from __future__ import annotations
@@ -25,7 +26,11 @@ from scalegrid.report.ways import ways
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.util.text import markdown, percent
 
-STUDIES = {"nano on CIFAR-10": "study-nano", "B0 on leaves": "study-b0"}
+STUDIES = {
+    "nano on CIFAR-10": "study-nano",
+    "ResNet-14 on CIFAR-10": "study-resnet",
+    "B0 on leaves": "study-b0",
+}
 """What each published study is called on the page; their specifications are in ``sweeps/``."""
 
 BEFORE = {
@@ -60,16 +65,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--results", type=Path, default=PUBLISHED, help="folder of the sweeps")
     parser.add_argument("--picture", type=Path, help="file to draw, .svg or .png")
     options = parser.parse_args(arguments)
-    every: dict[str, SweepTables] = {}
-    for names in (STUDIES, BEFORE):
-        studies = load(names, options.results)
+    groups = [load(names, options.results) for names in (STUDIES, BEFORE)]
+    for studies in groups:
         print(markdown(side_by_side(studies)) + "\n")
         for name, tables in studies.items():
             print(f"{name}\n\n{markdown(ways(Subject(tables)))}\n")
-        every |= studies
     if options.picture:
         with style.context():
-            draw(every).savefig(options.picture)
+            draw(*groups).savefig(options.picture)
 
 
 def load(names: Mapping[str, str], results: Path = PUBLISHED) -> dict[str, SweepTables]:
@@ -135,27 +138,42 @@ def _kept(found: Recommendation) -> str:
     return f"{first.mean:.2f} ({first.low:.2f} to {first.high:.2f}), 1× to {found.rung}×"
 
 
-def draw(studies: Mapping[str, SweepTables]) -> Figure:
-    """The networks that can still be the best of each study, on one triangle."""
-    legend = _LINE * (2 + len(studies))
-    figure = Figure(figsize=(style.COLUMN, _ABOVE + legend))
-    panel = ternary(figure, _LEFT, legend + _BELOW, _SIDE)
-    entries = []
-    marked: list[pd.Series[float]] = []
-    for (name, tables), look in zip(studies.items(), _LOOKS[: len(studies)], strict=True):
-        rows = tables.planned.set_index("variant")[list(SHARES)]
-        for rank, one in enumerate(tables.recommend().tie_set):
-            shares = rows.loc[one.variant]
-            below = sum(float(((shares - other) ** 2).sum()) < _NEAR**2 for other in marked)
-            size = (_SMALL if rank else _LARGE) / _SMALLER**below
-            _mark(panel, shares, look, size, filled=not rank, layer=len(marked))
-            marked.append(shares)
-        entries.append(_entry(name, look))
+def draw(*groups: Mapping[str, SweepTables]) -> Figure:
+    """The networks that can still be the best of each study, on one triangle a group."""
+    legend = _LINE * (2 + max(map(len, groups)))
+    figure = Figure(figsize=(style.COLUMN * len(groups), _ABOVE + legend))
+    looks = iter(_LOOKS)
     paper = ("x", style.ink())
-    _mark(panel, pd.Series(PAPER.shares()), paper, 20, filled=True, layer=len(marked))
-    entries.append(_entry("α {}, β {}, γ {}".format(*PAPER), paper))
-    figure.legend(handles=entries, loc="lower center", ncols=1, borderpad=0.2, handletextpad=0.4)
+    for column, studies in enumerate(groups):
+        panel = ternary(figure, style.COLUMN * column + _LEFT, legend + _BELOW, _SIDE)
+        entries = []
+        marked: list[pd.Series[float]] = []
+        for (name, tables), look in zip(studies.items(), looks, strict=False):
+            _mark_candidates(panel, tables, look, marked)
+            entries.append(_entry(name, look))
+        _mark(panel, pd.Series(PAPER.shares()), paper, 20, filled=True, layer=len(marked))
+        entries.append(_entry("α {}, β {}, γ {}".format(*PAPER), paper))
+        figure.legend(
+            handles=entries,
+            loc="upper center",
+            bbox_to_anchor=((column + 0.5) / len(groups), legend / figure.get_figheight()),
+            borderpad=0.2,
+            handletextpad=0.4,
+        )
     return figure
+
+
+def _mark_candidates(
+    panel: Any, tables: SweepTables, look: tuple[str, str], marked: list[pd.Series[float]]
+) -> None:
+    """Mark those that are not ruled out, smaller where others are ``marked``, and add them."""
+    rows = tables.planned.set_index("variant")[list(SHARES)]
+    for rank, one in enumerate(tables.recommend().tie_set):
+        shares = rows.loc[one.variant]
+        below = sum(float(((shares - other) ** 2).sum()) < _NEAR**2 for other in marked)
+        size = (_SMALL if rank else _LARGE) / _SMALLER**below
+        _mark(panel, shares, look, size, filled=not rank, layer=len(marked))
+        marked.append(shares)
 
 
 def _mark(

@@ -23,8 +23,9 @@ def ways(subject: Subject) -> list[dict[str, str]]:
     where there are none, the best candidate that scales several axes, by what the sweep compares.
 
     Means over seeds of brief trials, with the 95 % t interval of `figures.means`, or a dash where
-    there is none. ``*`` marks costs that are not as planned. The paper (Table 3) has one number of
-    each instead. Empty where nothing but the baseline has a finished trial.
+    there is none; over rungs also what candidates come to at the highest, by the model over rungs.
+    ``*`` marks costs that are not as planned. The paper (Table 3) has one number of each instead.
+    Empty where nothing but the baseline has a finished trial.
     """
     try:
         table = subject.means.table
@@ -36,7 +37,29 @@ def ways(subject: Subject) -> list[dict[str, str]]:
         return []
     rows = sorted(_records(table), key=lambda row: float(row["phi"]))
     ratios = cost_ratios(subject.planned, subject.match).set_axis(subject.planned["variant"])
-    return [_row(row, name, ratios, subject) for row in rows if (name := names[row["variant"]])]
+    later = _later(subject)
+    return [
+        _row(row, name, ratios, subject)
+        | {title: texts.get(row["variant"], "–") for title, texts in later.items()}
+        for row in rows
+        if (name := names[row["variant"]])
+    ]
+
+
+def _later(subject: Subject) -> dict[str, dict[str, str]]:
+    """A column of the candidates at the highest rung, by its title; none where all are brief."""
+    try:
+        found = subject.found
+    except UserError:  # no candidate has finished
+        return {}
+    if found.rung == 1:
+        return {}
+    texts = {
+        one.variant: f"{value_text(one.accuracy, found.metric)} "
+        f"({range_text(one.low, one.high, found.metric)})"
+        for one in found.ranking
+    }
+    return {f"at {found.rung}×, estimated": texts}
 
 
 def _compound(subject: Subject) -> set[str]:

@@ -55,6 +55,18 @@ def test_every_cost_has_all_ways_and_no_network_is_there_twice() -> None:
     assert {row["95 %"] for row in rows} == {"–"}, "one seed each"
 
 
+def test_over_rungs_candidates_have_what_they_come_to_after_the_longest_trainings() -> None:
+    tables = load_sweep("study-resnet", PUBLISHED)
+    found = {one.variant: one for one in tables.recommend().ranking}
+    at_one = tables.planned[tables.planned["phi"] == 1].set_index("role")
+    depth = found[str(at_one.loc["depth", "variant"])]
+    rows = {(row["way"], row["φ"]): row["at 9×, estimated"] for row in ways(Subject(tables))}
+    assert rows["depth", "1"] == (
+        f"{100 * depth.accuracy:.2f} % ({100 * depth.low:.1f}–{100 * depth.high:.1f})"
+    )
+    assert rows["baseline", "0"] == rows["depth", "2"] == "–", "not of equal cost"
+
+
 def test_where_an_axis_leads_compound_scaling_is_its_best_rival() -> None:
     tables = load_sweep("nano-glyphs-32", PUBLISHED)
     found = tables.recommend()

@@ -168,6 +168,7 @@ class RungStanding:
         covariance = self._covariance(running)
         mean, top = self.posterior.expected[:, -1], len(self._rungs) - 1
         leader, challenger = rivals(mean, covariance[:, top, :, top], self._indifference)
+        covariance = _levels_known(covariance, self._new(running))
         lead = covariance[:, :, leader[0], top] - covariance[:, :, challenger[0], top]
         steps = self._steps(hopeful, running, failed)
         step = self._check(steps, int(challenger[0]), running)
@@ -265,6 +266,12 @@ class RungStanding:
         # One alone at the highest rung tells nothing, so none would be tried there again.
         return [*last, *(s for s in steps if s.candidate == self._leader and s not in last)]
 
+    def _new(self, running: Set[Ask]) -> list[int]:
+        """The rungs (numbers) where no candidate has been, nor is on its way."""
+        there = {ask.rung for ask in running if ask.variant in self._number}
+        seen = self._lines.counts.any(0)
+        return [k for k, rung in enumerate(self._rungs) if not seen[k] and rung not in there]
+
     def _covariance(self, running: Set[Ask]) -> Floats:
         """That of the posterior, as if the running trials had ended, (n, K, n, K)."""
         covariance = self.posterior.covariance
@@ -309,6 +316,18 @@ class RungStanding:
             weights = weights - kept @ np.eye(len(self._rungs))[list(has)]
             left = left - kept @ noise[np.ix_(has, gets)]
         return weights, left
+
+
+def _levels_known(covariance: Floats, rungs: Sequence[int]) -> Floats:
+    """That of the values, at these rungs of their differences from the mean over candidates.
+
+    Where nothing has been the level is not known either, so that one trial tells nothing of
+    differences there, and two of different candidates tell twice as much as this says of one.
+    """
+    centred = covariance.copy()
+    centred[:, rungs] -= centred[:, rungs].mean(0)
+    centred[:, :, :, rungs] -= centred[:, :, :, rungs].mean(2, keepdims=True)
+    return centred
 
 
 def _log_odds(probability: float) -> float:

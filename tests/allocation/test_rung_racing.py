@@ -92,6 +92,24 @@ def test_it_finds_what_is_best_late_where_the_rungs_disagree() -> None:
     assert (racing.leading() or ("",))[0] == "f"
 
 
+def test_where_the_lower_rungs_are_known_the_next_trials_are_at_the_highest() -> None:
+    """One there tells nothing of differences, since the level there is not known, but two do."""
+    racing = made(confidence=None)
+    for seed in range(8):
+        for number, variant in enumerate(["base", *IDS]):
+            for rung in (1, 3):
+                noise = np.random.default_rng([number, seed, rung]).normal(0, 0.01)
+                racing.tell(Ask(variant, seed, rung), Result(0.5 + 0.003 * number + noise))
+    asks = []
+    for _ in range(2):
+        ask = racing.ask()
+        assert ask is not None
+        asks.append(ask)
+        racing.tell(ask, Result(0.6))
+    assert [ask.rung for ask in asks] == [9, 9]
+    assert asks[0].variant != asks[1].variant
+
+
 def test_a_sure_answer_is_checked_at_the_highest_rung_by_the_shortest_way(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -269,7 +269,7 @@ class RungStanding:
     def _new(self, running: Set[Ask]) -> list[int]:
         """The rungs (numbers) where no candidate has been, nor is on its way."""
         there = {ask.rung for ask in running if ask.variant in self._number}
-        seen = self._lines.counts.any(0)
+        seen = self._lines.counts.sum(0)
         return [k for k, rung in enumerate(self._rungs) if not seen[k] and rung not in there]
 
     def _covariance(self, running: Set[Ask]) -> Floats:
@@ -324,7 +324,7 @@ def _levels_known(covariance: Floats, rungs: Sequence[int]) -> Floats:
     Where nothing has been the level is not known either, so that one trial tells nothing of
     differences there, and two of different candidates tell twice as much as this says of one.
     """
-    centred = covariance.copy()
+    centred: Floats = covariance.copy()
     centred[:, rungs] -= centred[:, rungs].mean(0)
     centred[:, :, :, rungs] -= centred[:, :, :, rungs].mean(2, keepdims=True)
     return centred

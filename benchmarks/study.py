@@ -148,7 +148,8 @@ def draw(*groups: Mapping[str, SweepTables]) -> Figure:
         panel = ternary(figure, style.COLUMN * column + _LEFT, legend + _BELOW, _SIDE)
         entries = []
         marked: list[pd.Series[float]] = []
-        for (name, tables), look in zip(studies.items(), looks, strict=False):
+        for name, tables in studies.items():
+            look = next(looks)
             _mark_candidates(panel, tables, look, marked)
             entries.append(_entry(name, look))
         _mark(panel, pd.Series(PAPER.shares()), paper, 20, filled=True, layer=len(marked))

@@ -168,7 +168,7 @@ class RungStanding:
         covariance = self._covariance(running)
         mean, top = self.posterior.expected[:, -1], len(self._rungs) - 1
         leader, challenger = rivals(mean, covariance[:, top, :, top], self._indifference)
-        covariance = _levels_known(covariance, self._new(running))
+        covariance = _levels_known(covariance, self._unvisited(running))
         lead = covariance[:, :, leader[0], top] - covariance[:, :, challenger[0], top]
         steps = self._steps(hopeful, running, failed)
         step = self._check(steps, int(challenger[0]), running)
@@ -263,10 +263,10 @@ class RungStanding:
         failing = any(ask.rung == self._rungs[-1] for ask in failed)
         if not (last and failing) or self._compared:
             return steps
-        # One alone at the highest rung tells nothing, so none would be tried there again.
+        # Whether any can be trained so long is found out first: lower rungs alone give no answer.
         return [*last, *(s for s in steps if s.candidate == self._leader and s not in last)]
 
-    def _new(self, running: Set[Ask]) -> list[int]:
+    def _unvisited(self, running: Set[Ask]) -> list[int]:
         """The rungs (numbers) where no candidate has been, nor is on its way."""
         there = {ask.rung for ask in running if ask.variant in self._number}
         seen = self._lines.counts.sum(0)

@@ -15,6 +15,8 @@ from scalegrid.util.text import count
 if TYPE_CHECKING:
     import pandas as pd
 
+    from scalegrid.analysis import Recommendation
+
 
 def ways(subject: Subject) -> list[dict[str, str]]:
     """A row for the baseline, and for each way of scaling at each φ, the least φ first.
@@ -31,13 +33,14 @@ def ways(subject: Subject) -> list[dict[str, str]]:
         table = subject.means.table
     except UserError:  # no trial has finished
         return []
-    compound = _compound(subject)
+    found = _found(subject)
+    compound = _compound(subject, found)
     names = {row["variant"]: _name(row, compound) for row in _records(table)}
     if set(names.values()) <= {"baseline", ""}:
         return []
     rows = sorted(_records(table), key=lambda row: float(row["phi"]))
     ratios = cost_ratios(subject.planned, subject.match).set_axis(subject.planned["variant"])
-    later = _later(subject)
+    later = _later(found)
     return [
         _row(row, name, ratios, subject)
         | {title: texts.get(row["variant"], "–") for title, texts in later.items()}
@@ -46,13 +49,17 @@ def ways(subject: Subject) -> list[dict[str, str]]:
     ]
 
 
-def _later(subject: Subject) -> dict[str, dict[str, str]]:
-    """A column of the candidates at the highest rung, by its title; none where all are brief."""
+def _found(subject: Subject) -> Recommendation | None:
+    """What the sweep recommends; None where no candidate has finished."""
     try:
-        found = subject.found
-    except UserError:  # no candidate has finished
-        return {}
-    if found.rung == 1:
+        return subject.found
+    except UserError:
+        return None
+
+
+def _later(found: Recommendation | None) -> dict[str, dict[str, str]]:
+    """A column of the candidates at the highest rung, by its title; none where all are brief."""
+    if found is None or found.rung == 1:
         return {}
     texts = {
         one.variant: f"{value_text(one.accuracy, found.metric)} "
@@ -62,15 +69,11 @@ def _later(subject: Subject) -> dict[str, dict[str, str]]:
     return {f"at {found.rung}×, estimated": texts}
 
 
-def _compound(subject: Subject) -> set[str]:
+def _compound(subject: Subject, found: Recommendation | None) -> set[str]:
     """The networks of compound scaling."""
     if len(subject.compound):
         return set(subject.compound["variant"])
-    try:
-        found = subject.found.compound
-    except UserError:  # no candidate has finished
-        return set()
-    return {found[0].variant} if found else set()
+    return {found.compound[0].variant} if found and found.compound else set()
 
 
 def _name(row: dict[str, Any], compound: set[str]) -> str:

@@ -191,7 +191,9 @@ def forecasts(candidates: int, tau: float, number: int) -> list[float]:
     race = race_of(world.shares, CONFIDENCE, rungs=RUNGS)
     for spent in spending(race, world, RUNGS):
         if race.certainty is not None and spent >= 1.4 * looks[-1][0]:
-            looks.append((spent, sum(race.remaining().values())))
+            left = race.remaining().items()
+            expected = sum(n * rung_work(RUNGS, rung, goes_on=True) for (_, rung), n in left)
+            looks.append((spent, expected))
     return [expected / (spent - at) for at, expected in looks[1:] if at < spent]
 
 
@@ -240,7 +242,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = options_parser("rungs", __doc__)
     parser.add_argument("--worlds", type=int, default=60, help="simulated worlds of each kind")
     parser.add_argument("--candidates", type=int, default=12)
-    parser.add_argument("--most", type=float, default=500.0, help="work at which to stop")
+    parser.add_argument("--most", type=float, default=560.0, help="work at which to stop")
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--forecasts", action="store_true", help="of races, beside what they took")
     parser.add_argument("--taus", nargs="+", type=float, default=TAUS)

@@ -12,7 +12,7 @@ from scalegrid.allocation import Allocator, Ask, Result
 from scalegrid.analysis import not_measured, others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import CachedData
-from scalegrid.executors import Executor, OneFormat, remove_spool, stopped
+from scalegrid.executors import Executor, OneFormat, remove_spool, stopped, was_killed
 from scalegrid.plan import Plan, make_trial
 from scalegrid.progress import Progress
 from scalegrid.progress.first_trials import FirstTrials
@@ -214,6 +214,8 @@ class Rounds:
 
     def _tell(self, row: Row, flags: Flags | None) -> None:
         self._first.take(row)
+        if was_killed(row["error"]):
+            self._checkpoints.killed.add((row["variant"], row["seed"]))
         ratio = self._variants[row["variant"]].flops_ratio
         tell(self._allocator, row, self._plan.spec, ratio, flags)
 
@@ -238,7 +240,8 @@ class Rounds:
         state: State = "interrupted" if interrupted else "stopped" if problem else "finished"
         with self._store.leaving() as last:
             if state == "finished" and last:
-                remove_checkpoints(folder)
+                if not self._checkpoints.killed:
+                    remove_checkpoints(folder)
                 remove_spool(folder)  # where it went on without the jobs of a run before
             status = self._progress.close(state, problem)
         counts = self._trained, status.finished, status.failed

@@ -588,8 +588,8 @@ class SweepSpec(Recipe):
             return kept
         if stored.hours is None or stored.max_hours is None:
             return kept | {"max_hours": self.hours}
-        hours = float(self.hours or 0.0)
-        return kept | {"max_hours": min(hours, stored.max_hours * hours / stored.hours)}
+        hours, longest = float(self.hours or 0.0), stored.hours - stored.max_hours
+        return kept | {"max_hours": max(hours - longest, _HARDLY * hours)}
 
     @property
     def folder(self) -> Path:
@@ -614,6 +614,8 @@ def _encodes(text: str) -> bool:
         return False
     return True
 
+
+_HARDLY = 0.01  # of the hours, where none is left to begin a trial in
 
 _LONGEST_NAME = 255  # bytes, the limit of file systems
 

@@ -71,8 +71,13 @@ def test_other_hours_move_the_end_and_nothing_else(tmp_path: Path) -> None:
     before = stored(tmp_path)
     run_light_sweep(light_spec(tmp_path, hours=0.004, max_trials=8))
     after = stored(tmp_path)
-    assert after["max_hours"] == pytest.approx(2 * before["max_hours"])
+    assert after["max_hours"] == pytest.approx(before["max_hours"] + 0.002), "the last as long"
     assert {**after, "hours": 0, "max_hours": 0} == {**before, "hours": 0, "max_hours": 0}
+
+
+def test_fewer_hours_than_a_trial_takes_leave_no_time_to_begin_one(tmp_path: Path) -> None:
+    run_light_sweep(light_spec(tmp_path, hours=0.5, max_hours=0.2, max_trials=7))
+    assert run_light_sweep(light_spec(tmp_path, hours=1e-6, max_trials=8)).trained == 0
 
 
 def test_a_sweep_without_hours_gets_a_limit_by_them(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from scalegrid.progress.status import Status
 from scalegrid.results import Store, load_sweep
 from scalegrid.results.schema import MEASURED
 from scalegrid.spec import SweepSpec
-from scalegrid.training.trial import Trial
+from scalegrid.training.trial import Outcome, Trial
 from scalegrid.util.errors import UserError
 
 RUNGS = (1, 3, 9)
@@ -175,6 +175,34 @@ def test_lost_checkpoints_cost_time_alone_and_are_told_of_once(
     (note,) = display.about_the_start()
     assert "at rung 3×" in note
     assert_equal(tmp_path, undisturbed.results)
+
+
+class KilledOnce(Inline):
+    """Whose first trial of rung 3× is killed."""
+
+    def collect(self, timeout: float | None = None) -> list[Event]:
+        events = super().collect(timeout)
+        for i, event in enumerate(events):
+            if isinstance(event, Outcome) and event.history[-1].epoch > 2 and not self.killed:
+                self.killed = True
+                error = "worker killed by signal 9 (SIGKILL)"
+                events[i] = Outcome(event.trial, "failed", error=error)
+        return events
+
+    killed = False
+
+
+def test_a_killed_trial_has_its_checkpoint_when_it_is_made_again(
+    undisturbed: Any, tmp_path: Path
+) -> None:
+    executor = KilledOnce(10_000, lambda trial: None)
+    outcome = run_light_sweep(rung_spec(tmp_path), make_executor=lambda _: executor)
+    assert (outcome.failed, len(files(tmp_path))) == (1, 1)
+    display = Notes()
+    assert run(tmp_path, display=display).failed == 0
+    assert not display.about_the_start()
+    assert_equal(tmp_path, undisturbed.results)
+    assert not files(tmp_path)
 
 
 @pytest.mark.parametrize("kept", [0, 3])

@@ -12,6 +12,7 @@ from scalegrid.allocation.base import Ask, At, Line, Result
 from scalegrid.allocation.rung_standing import standing_of
 from scalegrid.allocation.standing import Standing
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE
+from scalegrid.training.held import rung_work
 
 _SPARE_FAILURES = 2  # a variant that fails at a rung so many times more is not tried again
 
@@ -65,7 +66,8 @@ class Racing:
         self._confidence, self._max_trials, self._max_hours = confidence, max_trials, max_hours
         self._hours_before, self._clock = hours_before, clock
         self._stand = standing_of(rungs, goes_on, confidence)
-        self._rungs, self._top = frozenset(rungs), rungs[-1]
+        self._work = {rung: rung_work(rungs, rung, goes_on=goes_on) for rung in rungs}
+        self._top = rungs[-1]
         self._started: float | None = None
         self._finished: dict[Ask, Result] = {}
         self._failed: set[Ask] = set()
@@ -90,7 +92,7 @@ class Racing:
 
     def tell(self, ask: Ask, result: Result | None) -> None:
         """Take in what a trial came to, larger being better; None if it failed."""
-        known = ask.variant in self._variants and ask.rung in self._rungs
+        known = ask.variant in self._variants and ask.rung in self._work
         if not known or ask in self._finished or ask in self._failed:
             return
         self._running.discard(ask)
@@ -131,21 +133,36 @@ class Racing:
         return {line for line in begun - over if line[0] in self._shares}
 
     def remaining(self) -> Mapping[At, float]:
-        """Trials of rung 1, or their worth, that it expects to ask for: foresight, no promise."""
+        """The trials that it expects to ask for: foresight, no promise.
+
+        Over rungs they are split between the first and the highest, so that a trial is as much work
+        in the mean as those so far.
+        """
         if self._spent:
             return {}
         expected = Counter({v: float(lack) for v, lack in self._lacking(self._running).items()})
         if not self._clear and self._rivals():
             expected.update(self._foreseen())
-        total = sum(expected.values())
-        if total > self._left:
-            return {(v, 1): count * self._left / total for v, count in expected.items()}
-        return {(variant, 1): count for variant, count in expected.items()}
+        made = [self._work[ask.rung] for ask in self._made]
+        mean = sum(made) / len(made) if made else 1.0
+        most = max(self._work.values())
+        fewer = min(1.0, self._left * mean / total) if (total := sum(expected.values())) else 0.0
+        high = (mean - 1) / (most - 1) if most > 1 else 0.0
+        parts = {1: 1.0} if high == 0 else {1: 1 - high, self._top: high}
+        return {
+            (variant, rung): part * work / mean * fewer
+            for variant, work in expected.items()
+            for rung, part in parts.items()
+        }
 
     @property
     def _left(self) -> float:
-        made = len(self._finished) + len(self._failed) + len(self._running)
-        return math.inf if self._max_trials is None else self._max_trials - made
+        return math.inf if self._max_trials is None else self._max_trials - len(self._made)
+
+    @property
+    def _made(self) -> list[Ask]:
+        """All that has been asked for or told."""
+        return [*self._finished, *self._failed, *self._running]
 
     @property
     def _spent(self) -> bool:
@@ -210,7 +227,7 @@ class Racing:
         return [variant for variant in variants if variant not in failing]
 
     def _next_seed(self, variant: str) -> int:
-        used = {*self._finished, *self._failed, *self._running}
+        used = set(self._made)
         return next(seed for seed in itertools.count() if Ask(variant, seed) not in used)
 
     def _current(self) -> Standing | None:

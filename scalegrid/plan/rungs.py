@@ -14,6 +14,7 @@ GB = 1e9
 
 _NUMBER = 4  # bytes: float32
 _MOMENTS = {"sgd": 1, "momentum": 1}  # that an optimiser keeps of a parameter, where not two
+_SEEDS_OF_A_RACE = 20  # of each variant; that of study 1 in docs/study.md began ten
 _MORE = 1.05  # times that: statistics of batch norm, random states, names
 
 
@@ -49,11 +50,19 @@ def checkpoint_bytes(variant: Sized, spec: SweepSpec) -> float:
 
 
 def all_checkpoints_bytes(variants: Sequence[Variant], spec: SweepSpec) -> float:
-    """What the checkpoints of all trials need that may go on; 0 where none continues."""
+    """What the checkpoints of all trials may need that may go on; 0 where none continues.
+
+    Of a race, which decides as it goes, as many of the largest as it may have trials, or more than
+    it is likely to begin.
+    """
     if not spec.continues:
         return 0.0
     rising = set(rising_variants(variants, spec))
-    return spec.seeds * sum(checkpoint_bytes(v, spec) for v in variants if v.variant in rising)
+    sizes = [checkpoint_bytes(v, spec) for v in variants if v.variant in rising]
+    if not spec.racing:
+        return spec.seeds * sum(sizes)
+    likely = _SEEDS_OF_A_RACE * len(sizes)
+    return max(sizes) * min(likely, spec.max_trials or likely)
 
 
 def checkpoint_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:

@@ -32,8 +32,8 @@ TYPICAL_RATE = 5.6e-9
 class Estimate(NamedTuple):
     """How long a sweep takes; ``measured`` on this machine, or by a processor's typical speed.
 
-    ``seconds`` are those of the first rung, ``most`` those of all if all candidates go on; None
-    where a trainer's own training has not been seen yet.
+    ``seconds`` are those of the first rung, ``most`` those of all if all candidates go on, None for
+    a race over rungs. Both are None where a trainer's own training has not been seen yet.
     """
 
     seconds: float | None
@@ -66,7 +66,8 @@ def estimate_seconds(plan: Plan) -> Estimate:
         for rung in plan.spec.rungs
         if (trials := later_trials(plan, rung))
     ]
-    return Estimate(first, rate is not None, most=first + sum(later))
+    open_end = plan.spec.racing and len(plan.spec.rungs) > 1
+    return Estimate(first, rate is not None, most=None if open_end else first + sum(later))
 
 
 def known_placement(plan: Plan) -> Placement:

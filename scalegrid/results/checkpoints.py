@@ -60,6 +60,8 @@ class KeptCheckpoints:
         self._recipes = {one.variant: plan.recipe_of(one) for one in plan.variants}
         self._sizes: dict[str, float] = {}  # by line, of those that have a checkpoint, or will
         self._lent: set[str] = set()  # lines of this process
+        self.killed: set[Line] = set()
+        """Lines whose last trial was killed: the next run makes it again, so their files stay."""
         if shared:
             return
         remove_partial_files(self._folder)
@@ -85,8 +87,9 @@ class KeptCheckpoints:
         return replace(trial, checkpoints=str(self._folder), keep=keep)
 
     def tidy(self, wanted: Set[Line]) -> None:
-        """Delete the files of lines that are not wanted (any more)."""
-        lines = {trial_id(v, seed, self._data, self._recipes[v]) for v, seed in wanted}
+        """Delete the files of lines that are not wanted (any more), nor were killed."""
+        kept = wanted | self.killed
+        lines = {trial_id(v, seed, self._data, self._recipes[v]) for v, seed in kept}
         over = self._lent - lines
         self._sizes = {line: size for line, size in self._sizes.items() if line in lines}
         self._lent &= lines

@@ -177,7 +177,8 @@ def _run(given: SearchSpec, display: Display, make_executor: MakeExecutor) -> Se
             accuracies=sampling.accuracies,
         )
         write_text(outcome.found, _found_text(outcome))
-        remove_checkpoints(spec.folder)
+        if not any(was_killed(row["error"]) for row in trainer.made):
+            remove_checkpoints(spec.folder)
         return outcome
 
 
@@ -299,6 +300,8 @@ class _Trainer:
                 flags = outcome.answers.flags if outcome.answers else None
                 if flags is not None and row["seed"] != SEED:
                     self.answers[outcome.trial] = flags
+                if checkpoints is not None and was_killed(row["error"]):
+                    checkpoints.killed.add((row["variant"], row["seed"]))
                 part.tell(network, row, flags)
                 self._progress.ended(network, row)
             if unusable:

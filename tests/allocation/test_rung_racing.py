@@ -130,6 +130,33 @@ def test_a_sure_answer_is_checked_at_the_highest_rung_by_the_shortest_way(
     assert max(ask.rung for ask in begun) == 3, "and no new one"
 
 
+def work_left(racing: Racing) -> float:
+    """In brief trainings, of what a race expects yet."""
+    return sum(
+        count * rung_work(RUNGS, rung, goes_on=True)
+        for (_, rung), count in racing.remaining().items()
+    )
+
+
+def test_what_remains_are_trials_and_no_more_than_there_may_be() -> None:
+    """Whose work is in the mean that of the trials so far."""
+    free, bounded = made(confidence=0.9999), made(confidence=0.9999, max_trials=30)
+    work = []
+    for _ in range(25):
+        ask = free.ask()
+        assert ask is not None
+        assert ask == bounded.ask()
+        for racing in (free, bounded):
+            racing.tell(ask, Result(outcome(ask)))
+        work.append(rung_work(RUNGS, ask.rung, goes_on=True))
+    assert max(work) > 1
+    for racing in (free, bounded):
+        left = sum(racing.remaining().values())
+        assert work_left(racing) == pytest.approx(left * sum(work) / len(work))
+    assert sum(free.remaining().values()) > 5
+    assert sum(bounded.remaining().values()) == pytest.approx(5)
+
+
 def test_what_remains_is_about_the_work_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     """In the mean of a race among near ones; a single forecast is often wrong by twice."""
     ratios = []
@@ -142,7 +169,7 @@ def test_what_remains_is_about_the_work_that_it_takes(monkeypatch: pytest.Monkey
         while (ask := racing.ask()) is not None:
             racing.tell(ask, Result(outcome(ask)))
             work.append(rung_work(RUNGS, ask.rung, goes_on=True))
-            expected.append(sum(racing.remaining().values()))
+            expected.append(work_left(racing))
         assert expected[-1] == 0
         left = [sum(work[done:]) for done in range(8, len(work))]
         ratios.append(sum(expected[7:-1]) / sum(left))
@@ -161,7 +188,7 @@ def test_what_remains_holds_the_way_to_the_top_of_two(monkeypatch: pytest.Monkey
         if (racing.certainty or 0.0) >= 0.9 and len(at_top) < 2:
             sure += 1
             way = (2 - len(at_top)) * rung_work(RUNGS, 9, goes_on=True)
-            assert sum(racing.remaining().values()) >= way - 1e-9
+            assert work_left(racing) >= way - 1e-9
     assert sure
     assert not racing.remaining()
 

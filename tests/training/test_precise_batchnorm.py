@@ -38,4 +38,7 @@ def test_weights_and_mode_are_kept_and_the_seed_chooses_the_images() -> None:
 
 
 def test_a_network_without_batch_norm_is_accepted() -> None:
-    set_precise_statistics(nn.Conv2d(3, 1, 3), noise_images(10), seed=0, device=CPU)
+    model = nn.Conv2d(3, 1, 3)
+    before = model.weight.clone()
+    set_precise_statistics(model, noise_images(10), seed=0, device=CPU)
+    assert torch.equal(model.weight, before)

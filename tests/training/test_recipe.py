@@ -40,7 +40,14 @@ def rates(steps: int, **recipe: object) -> list[float]:
 @pytest.mark.parametrize("name", ["adamw", "sgd", "nesterov", "lamb", "lion", "nadamw", "AdamW"])
 @pytest.mark.parametrize("schedule", SCHEDULES)
 def test_optimisers_and_schedules_by_timm_name(name: str, schedule: str) -> None:
-    check_recipe(recipe_of(optimizer=name, schedule=schedule))
+    recipe = recipe_of(optimizer=name, schedule=schedule)
+    check_recipe(recipe)
+    parameter = nn.Parameter(torch.ones(3))
+    optimizer = make_optimizer(nn.ParameterList([parameter]), recipe)
+    make_schedule(optimizer, recipe, 10)
+    parameter.sum().backward()
+    optimizer.step()
+    assert not torch.equal(parameter, torch.ones(3))
 
 
 def test_norms_and_biases_do_not_decay() -> None:

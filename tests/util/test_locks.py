@@ -116,6 +116,8 @@ def test_what_is_no_link_of_a_lock_is_named_and_left(lock: Lock, target: str) ->
 def test_no_process_has_a_number_that_is_too_large(lock: Lock) -> None:
     left_by(lock, platform.node(), 10**30)
     lock.acquire()
+    with pytest.raises(HeldError, match="is in use by"):
+        Lock(lock.path).acquire()
     lock.release()
 
 

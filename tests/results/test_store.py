@@ -205,7 +205,9 @@ def test_other_settings_are_refused_by_name(
 def test_settings_that_do_not_change_a_trial_are_free(tmp_path: Path) -> None:
     fill(tmp_path, [])
     fill(tmp_path, [], workers=5, device="cpu", seeds=9, curves=(2.0,), name="other")
-    assert read_stored(tmp_path).spec.seeds == 9
+    stored = read_stored(tmp_path)
+    assert stored is not None
+    assert stored.spec.seeds == 9
 
 
 def test_changed_images_are_refused_and_a_moved_folder_is_not(tmp_path: Path) -> None:

@@ -8,16 +8,15 @@ whichever predicts better, and what a stopped trial would have told is told neve
 replay the trials as `benchmarks.sensor` does. ``lost`` is the part of stopped trials whose
 candidate is within the zone.
 
-Over rungs, where the table has one seed, what is predicted is a line's own last value; the
-candidate is apart from it by the noise of a seed, as measured with eight. ``saved`` is then the
-part of all that is trained at that rung, if all candidates are. What follows from it is in
-docs/fidelity.md.
+Over rungs the same is done with each trial of a higher rung, those that the sweep trained: all
+candidates with three seeds, or what a race chose. ``saved`` is then the part of all that was trained
+at that rung. What follows from it is in docs/fidelity.md.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from math import hypot, sqrt
+from math import sqrt
 
 import numpy as np
 from scipy.special import ndtri
@@ -32,15 +31,13 @@ from benchmarks.selection_worlds import (
 )
 from benchmarks.timing import publish, read_options
 from scalegrid.allocation import Result
-from scalegrid.analysis.measured import KINDS
 from scalegrid.analysis.observations import Flags, Floats
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.spec import CONFIDENCE
 from scalegrid.training.held import rung_work
 
 TABLES = ("nano-leaves-32", "nano-cifar10-32", "mobilenetv2-clothing-36", "nano-glyphs-32")
-OVER_RUNGS = "fidelity-nano-cifar10"
-NOISE = next(k for k in KINDS if k.name == "nano on CIFAR-10").measured["top1"].noise
+OVER_RUNGS = ("fidelity-nano-cifar10", "study-nano", "study-resnet")
 HOPELESS = 0.01
 RACES, LONGEST = 40, 400
 
@@ -50,7 +47,7 @@ def main() -> None:
     options = read_options("hopeless", __doc__)
     races = 4 if options.quick else RACES
     rows = [row for name in TABLES for row in of_races(load_sweep(name, PUBLISHED), races)]
-    rows += of_rungs(load_sweep(OVER_RUNGS, PUBLISHED))
+    rows += [row for name in OVER_RUNGS for row in of_rungs(load_sweep(name, PUBLISHED))]
     publish("hopeless", rows, options.out)
 
 
@@ -85,17 +82,18 @@ def of_rungs(tables: SweepTables) -> Iterator[dict[str, object]]:
     curves = tables.history.merge(trials[["trial", "variant", "seed", "rung"]], on="trial")
     rungs = sorted(trials["rung"].unique())
     for rung in rungs[1:]:
-        wide = curves[(curves["rung"] == rung) & (curves["seed"] == 0)]
+        wide = curves[curves["rung"] == rung]
         last = int(wide["epoch"].max())
-        table = wide.pivot(index="variant", columns="epoch")
-        final = 100 * table["top1"][last].to_numpy(np.float64)
+        table = wide.pivot(index=["variant", "seed"], columns="epoch")
+        means = 100 * table["top1"][last].groupby("variant").transform("mean")
+        truth = means.to_numpy(np.float64)
         own = rung_work(rungs, rung, goes_on=True) / rung * last
         for epoch in range(1, last):
             if last - epoch > own:
                 continue  # of the rung before
             partial = [table[key][epoch].to_numpy(np.float64) for key in ("top1", "val_loss")]
-            stop = hopeless(partial, final, NOISE)
-            good = stop & (final >= final.max() - INDIFFERENCE)
+            stop = hopeless(partial, truth)
+            good = stop & (truth >= truth.max() - INDIFFERENCE)
             yield {
                 "table": f"{tables.folder.name}, {rung}×",
                 "after": 1 - (last - epoch) / own,
@@ -105,11 +103,8 @@ def of_rungs(tables: SweepTables) -> Iterator[dict[str, object]]:
             }
 
 
-def hopeless(partial: list[Floats], truth: Floats, noise: float = 0.0) -> Flags:
-    """Which trials are to be stopped, by what they have so far, (trials,) each.
-
-    ``truth`` is known up to a standard deviation of ``noise``.
-    """
+def hopeless(partial: list[Floats], truth: Floats) -> Flags:
+    """Which trials are to be stopped, by what they have so far, (trials,) each."""
     best = None
     for values in partial:
         line = np.polynomial.Polynomial.fit(values, truth, 1)(values)
@@ -118,7 +113,7 @@ def hopeless(partial: list[Floats], truth: Floats, noise: float = 0.0) -> Flags:
             best = line, error
     assert best is not None
     line, error = best
-    stop: Flags = line - ndtri(HOPELESS) * hypot(error, noise) < truth.max() - INDIFFERENCE
+    stop: Flags = line - ndtri(HOPELESS) * error < truth.max() - INDIFFERENCE
     return stop
 
 

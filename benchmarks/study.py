@@ -118,7 +118,8 @@ def _gain(gain: Gain | None, found: Recommendation) -> str:
         return "it is one"
     middle, low, high = (f"{100 * v:+.1f}" for v in (gain.gain, gain.low, gain.high))
     notes = [] if abs(gain.cost_ratio / 2 - 1) < 0.03 else [f"of {gain.flops_ratio:.2f}×"]
-    notes += ["trained briefly"] if gain.rung < found.rung else []
+    if gain.rung < found.rung:
+        notes += ["trained briefly" if gain.measured else f"estimated from {gain.rung}×"]
     return f"{middle} ({', '.join([f'{low} to {high}', *notes])})"
 
 

@@ -289,7 +289,9 @@ def _gain(table: CandidateTable, fitted: Fit, leader: int, role: str) -> Gain | 
     own = float(expected[number])
     ends = interval(draws[:, leader] - draws[:, number])
     gain = float(expected[leader]) - own
-    return _gain_of(row, table, own, gain, ends, measured=False)
+    every = table.every
+    rung = int(every.loc[every["variant"] == row["variant"], "rung"].max())
+    return _gain_of(row, table, rung, own, gain, ends, measured=False)
 
 
 def _gain_measured(table: CandidateTable, fitted: Fit, leader: str, role: str) -> Gain | None:
@@ -299,7 +301,8 @@ def _gain_measured(table: CandidateTable, fitted: Fit, leader: str, role: str) -
         return None
     own = table.seeds(row["variant"])
     gain, draws = difference(ours, own, fitted.samples.noise)
-    return _gain_of(row, table, float(own.mean()), gain, interval(draws), measured=True)
+    ends = interval(draws)
+    return _gain_of(row, table, table.rung, float(own.mean()), gain, ends, measured=True)
 
 
 def _tried(table: CandidateTable, role: str) -> pd.Series[Any] | None:
@@ -312,6 +315,7 @@ def _tried(table: CandidateTable, role: str) -> pd.Series[Any] | None:
 def _gain_of(
     row: pd.Series[Any],
     table: CandidateTable,
+    rung: int,
     accuracy: float,
     gain: float,
     ends: tuple[float, float],
@@ -329,7 +333,7 @@ def _gain_of(
         low=ends[0],
         high=ends[1],
         measured=measured,
-        rung=table.rung,
+        rung=rung,
     )
 
 

@@ -118,6 +118,17 @@ def test_variants_of_another_cost_are_compared_at_1x_and_that_is_said() -> None:
     assert "as measured at 1×)" in to_text(found)
 
 
+def test_a_gain_over_one_that_was_not_trained_so_long_is_called_an_estimate() -> None:
+    trials = swept(AGREES)
+    trials = trials[(trials["variant"] != "v00") | (trials["rung"] == 1)]
+    found = recommend(VARIANTS, trials)
+    gain = found.gains["depth"]
+    assert gain is not None
+    assert (gain.rung, gain.measured) == (1, False)
+    assert "×, estimated, since it was trained to 1× only): " in to_text(found)
+    assert to_text(found).count("estimated, since") == 1
+
+
 def test_the_brief_leader_is_judged_as_the_ranking_judges_it() -> None:
     trials = swept(AGREES, seeds=3, noise=0.01)
     trials["trial"] = [str(i) for i in range(len(trials))]

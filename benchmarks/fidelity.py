@@ -11,6 +11,8 @@ uniform. ``lost`` are the points of top-1 at the highest rung that one loses in 
 the candidate that the metric finds best at the rung; ``joint`` is top-1 with the losses' help, as
 `recommend` uses it, which has no true value of its own and so no τ.
 
+A setup of brief trainings alone is compared with the longest of another, of the same candidates.
+
 Setups on real data need ``--cifar10`` and ``--clothing``, as in `benchmarks.sensor`. What was
 measured, and what it led to, is in docs/fidelity.md.
 """
@@ -20,7 +22,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +53,12 @@ SETUPS: dict[str, dict[str, Any]] = {
         "epochs": 2,
         "rungs": (1, 2, 4, 7),
     },
+    "nano-cifar10-default": {
+        "baseline": "nano",
+        "candidates": 10,
+        "data": "cifar10",
+        "resolution": 32,
+    },
     "mobilenetv2-clothing": {
         "baseline": "mobilenetv2",
         "data": "clothing",
@@ -61,6 +69,10 @@ SETUPS: dict[str, dict[str, Any]] = {
 }
 """What each sweep differs in from the default; of ``--cifar10`` and ``--clothing`` the data."""
 
+LONG = {"nano-cifar10-default": "nano-cifar10"}
+"""Setups of brief trainings alone, by default settings, and the one with whose longest trainings
+they are compared; it comes before them."""
+
 ENOUGH = 0.8
 """The τ from which on an order is called kept."""
 
@@ -68,24 +80,45 @@ ENOUGH = 0.8
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run what is missing of the sweeps, print the table, write it as parquet."""
     options = parser().parse_args(arguments)
-    rows = []
+    rows: list[dict[str, object]] = []
+    done: dict[str, SweepTables] = {}
     for name, given in sensor.chosen(options, SETUPS, "fidelity"):
         given |= {"allocation": "uniform"}
+        long = _long_of(name, done)
         for seeds in range(1, options.seeds + 1):  # so that some are whole if it is interrupted
             spec = SweepSpec(**given | {"seeds": seeds})
             if run_sweep(spec, display=display_for(sys.stderr)).interrupted:
                 return
-        rows += measure(name, load_sweep(spec.name, spec.results))
+        done[name] = load_sweep(spec.name, spec.results)
+        rows += measure(name, done[name], long)
     publish("fidelity", rows, options.out)
     for name in dict.fromkeys(str(row["setup"]) for row in rows):
         print(kept_from(name, rows))
 
 
-def measure(name: str, tables: SweepTables) -> list[dict[str, object]]:
-    """Rows of the table for a sweep, one a rung below the highest and a metric."""
+def _long_of(name: str, done: Mapping[str, SweepTables]) -> SweepTables | None:
+    if name not in LONG:
+        return None
+    if LONG[name] not in done:
+        raise UserError(
+            f"{name} is compared with {LONG[name]}; give --only {LONG[name]} before it."
+        )
+    return done[LONG[name]]
+
+
+def measure(
+    name: str, tables: SweepTables, long: SweepTables | None = None
+) -> list[dict[str, object]]:
+    """Rows of the table for a sweep, one a rung below the highest and a metric.
+
+    Or one for each rung, where its trainings are compared with the longest of ``long``.
+    """
     worlds = rung_worlds(tables)
-    *brief, last = worlds
-    top = worlds[last]
+    if long is None:
+        *brief, last = worlds
+        top = worlds[last]
+    else:
+        brief, top = list(worlds), [*rung_worlds(long).values()][-1]
     images = tables.trials.groupby("rung")["images"].median()
     return [
         {
@@ -98,7 +131,7 @@ def measure(name: str, tables: SweepTables) -> list[dict[str, object]]:
             **found._asdict(),
         }
         for rung in brief
-        for metric, found in between(worlds[rung], top)
+        for metric, found in between(worlds[rung], top, going_on=long is None)
     ]
 
 
@@ -111,12 +144,15 @@ class Kept(NamedTuple):
     lost: float
 
 
-def between(brief: World, top: World) -> Iterator[tuple[str, Kept]]:
-    """Of each metric of the brief trainings what it says of top-1 after the long ones."""
+def between(brief: World, top: World, *, going_on: bool = True) -> Iterator[tuple[str, Kept]]:
+    """Of each metric of the brief trainings what it says of top-1 after the long ones.
+
+    These go on from the brief ones of their seeds, or are apart from them.
+    """
     model = Model(len(top.values), top.shares)
     losses = dict(zip(("val_loss", "train_loss"), brief.others, strict=True))
     for metric, values in {"top1": brief.values, **losses}.items():
-        draws = pair_draws(model, values, top.values)
+        draws = pair_draws(model, values, top.values, going_on=going_on)
         tau = kendall(draws[:, :, 0], draws[:, :, 1])
         chosen = int(values.mean(1).argmax())
         yield metric, Kept(float(tau.mean()), *interval(tau), _lost(draws, chosen, top))
@@ -127,17 +163,19 @@ def between(brief: World, top: World) -> Iterator[tuple[str, Kept]]:
     yield "joint", helped
 
 
-def pair_draws(model: Model, first: Floats, second: Floats) -> Floats:
+def pair_draws(model: Model, first: Floats, second: Floats, *, going_on: bool = True) -> Floats:
     """Joint draws of the candidates' true values by two metrics, (draws, n, 2), standardised.
 
     Args:
         model: the prior over the candidates.
         first: of each candidate and seed, (n, seeds), more being better.
-        second: likewise; trials of the same seed may go on from those of ``first``.
+        second: likewise.
+        going_on: whether its trials go on from those of ``first`` with the same seed.
     """
+    apart = 0 if going_on else first.shape[1]
     pairs = [(one - one.mean()) / one.std() for one in (first, second)]
     rows = (
-        (i, seed, column, float(values[i, seed]))
+        (i, seed + column * apart, column, float(values[i, seed]))
         for column, values in enumerate(pairs)
         for i, seed in np.ndindex(values.shape)
     )

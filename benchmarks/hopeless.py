@@ -8,9 +8,9 @@ whichever predicts better, and what a stopped trial would have told is told neve
 replay the trials as `benchmarks.sensor` does. ``lost`` is the part of stopped trials whose
 candidate is within the zone.
 
-Over rungs the same is done with each trial of a higher rung, those that the sweep trained: all
-candidates with three seeds, or what a race chose. ``saved`` is then the part of all that was trained
-at that rung. What follows from it is in docs/fidelity.md.
+Over rungs the same is done with all trials of a higher rung that the sweep trained: all candidates
+with three seeds, or what a race chose. ``saved`` is then the part of all that was trained at that
+rung. What follows from it is in docs/fidelity.md.
 """
 
 from __future__ import annotations

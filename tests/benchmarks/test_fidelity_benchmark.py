@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from light_sweep import light_spec, run_light_sweep
 from scipy.stats import kendalltau
 
-from benchmarks.fidelity import between, kept_from, measure, parser
+from benchmarks.fidelity import between, kept_from, main, measure, parser
 from benchmarks.selection_worlds import World, candidates_of, rung_worlds, table_world
 from scalegrid.results import SweepTables, load_sweep
+from scalegrid.util.errors import UserError
 
 SIZE, SEEDS = 12, 4
 
@@ -72,6 +74,23 @@ def test_every_metric_of_a_brief_training_has_a_row(light: SweepTables) -> None:
         assert float(str(row["lost"])) >= 0
         assert (row["metric"] == "joint") == np.isnan(float(str(row["tau"])))
     assert kept_from("made", rows).startswith("made: τ of top-1")
+
+
+def test_brief_trainings_alone_are_compared_with_the_longest_of_another(
+    light: SweepTables, tmp_path: Path
+) -> None:
+    run_light_sweep(light_spec(tmp_path, candidates=5, seeds=3, name="brief"))
+    brief = load_sweep("brief", tmp_path)
+    rows = measure("brief", brief, light)
+    assert [row["metric"] for row in rows] == ["top1", "val_loss", "train_loss", "joint"]
+    top = rung_worlds(light)[2]
+    own = dict(between(rung_worlds(brief)[1], top, going_on=False))
+    assert rows[0]["tau"] == own["top1"].tau
+
+
+def test_what_it_is_compared_with_comes_first() -> None:
+    with pytest.raises(UserError, match="give --only nano-cifar10 before it"):
+        main(["--only", "nano-cifar10-default", "--cifar10", "no/such"])
 
 
 def test_lines_are_those_that_all_candidates_have_at_all_rungs(light: SweepTables) -> None:

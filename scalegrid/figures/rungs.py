@@ -152,6 +152,9 @@ def _draw_curves(axes: Axes, subject: Subject, lines: Sequence[_Line]) -> dict[s
                 color=style.look(line.role).colour,
                 alpha=1.0 if named else 0.4,
                 linewidth=1.0 if named else 0.5,
+                marker="o",
+                markersize=2.0 if named else 1.0,
+                markevery=[len(curve) - 1],
                 gid=f"branch-{line.variant}",
             )
             if rung == subject.found.rung:
@@ -175,10 +178,11 @@ def _caption(subject: Subject, verdict: Verdict) -> list[str]:
         f"Above: the candidates' estimates{images} at each rung around their mean there, with 95 % "
         f"intervals; {reached} of {size} candidates have trials at {verdict.rungs[-1]}×{others}. "
         "Lines that do not cross keep their order. Chosen at 1× is what trials of 1× alone say.",
-        "Below: learning curves, means over seeds. A longer training goes on where the rate of the "
-        "brief one was about to fall, so that curves branch off."
+        "Below: learning curves, means over seeds; dots are their ends. A longer training goes on "
+        "where the rate of the brief one was about to fall, so that curves branch off."
         if subject.spec.get("rungs_from", "continue") == "continue"
-        else "Below: learning curves, means over seeds; every rung is trained from scratch.",
+        else "Below: learning curves, means over seeds; dots are their ends. Every rung is trained from "
+        "scratch.",
         f"Recommended: {name}.",
         *brief_and_long(found),
     ]

@@ -41,6 +41,13 @@ def test_slopes_are_the_estimates_around_their_mean_at_each_rung(sweep: str) -> 
     assert 100 * found.expected[at, -1] == pytest.approx(100 * best.accuracy)
 
 
+def test_the_end_of_a_branch_is_marked_so_that_one_epoch_is_seen_too() -> None:
+    branches = lines(picture("rungs", RUNGS).figure.axes[1], "branch-")
+    for line in (line for drawn in branches.values() for line in drawn):
+        assert line.get_marker() == "o"
+        assert line.get_markevery() == [len(line.get_xdata()) - 1]
+
+
 def test_curves_branch_off_where_the_rate_falls() -> None:
     here, branches = subject(RUNGS), lines(picture("rungs", RUNGS).figure.axes[1], "branch-")
     trials = here.trials

@@ -72,7 +72,7 @@ class Agreement(NamedTuple):
 
 
 AGREEMENT = Agreement("nano on CIFAR-10", "fidelity-nano-cifar10", 0.87, 0.77)
-"""The only one measured so far, and by three seeds (docs/fidelity.md)."""
+"""That of all kinds: what was measured of b0 and mobilenetv2 leaves it open (docs/fidelity.md)."""
 
 
 def nearest_kind(flops: int, *, drawn: bool) -> Kind:

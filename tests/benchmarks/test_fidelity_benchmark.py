@@ -10,8 +10,8 @@ import pytest
 from light_sweep import light_spec, run_light_sweep
 from scipy.stats import kendalltau
 
-from benchmarks.fidelity import between, kept_from, main, measure, parser
-from benchmarks.selection_worlds import World, candidates_of, rung_worlds, table_world
+from benchmarks.fidelity import LONG, between, kept_from, main, measure, parser
+from benchmarks.selection_worlds import PUBLISHED, World, candidates_of, rung_worlds, table_world
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.util.errors import UserError
 
@@ -110,3 +110,22 @@ def test_lines_are_those_that_all_candidates_have_at_all_rungs(light: SweepTable
 def test_three_seeds_unless_told_otherwise() -> None:
     assert parser().parse_args([]).seeds == 3
     assert parser().parse_args(["--only", "b0-leaves"]).only == ["b0-leaves"]
+
+
+@pytest.mark.parametrize(
+    ("setup", "tau", "lost"),
+    [
+        ("nano-cifar10", 0.61, 0.1),
+        ("nano-cifar10-default", 0.74, 0.1),
+        ("mobilenetv2-clothing", 0.32, 0.3),
+        ("b0-leaves", 0.07, 0.2),
+    ],
+)
+def test_the_committed_tables_give_what_docs_fidelity_says(
+    setup: str, tau: float, lost: float
+) -> None:
+    long = load_sweep(f"fidelity-{LONG[setup]}", PUBLISHED) if setup in LONG else None
+    top1 = measure(setup, load_sweep(f"fidelity-{setup}", PUBLISHED), long)[0]
+    assert top1["metric"] == "top1"
+    assert top1["tau"] == pytest.approx(tau, abs=0.006)
+    assert top1["lost"] == pytest.approx(lost, abs=0.06)

@@ -1,10 +1,12 @@
 """A training that can go on later: its state in a file of plain tensors and numbers, never pickles.
 
-The format is safetensors, whose header holds all that is not a tensor, as JSON.
+The format is safetensors, whose header holds all that is not a tensor, as JSON, and a digest of it
+and of the tensors: a damaged file is of no use, and safetensors would not know.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import random
 from contextlib import suppress
@@ -21,7 +23,7 @@ from scalegrid.util import disk
 from scalegrid.util.files import replace_file
 
 _SUFFIX = ".safetensors"
-_KEY = "scalegrid"
+_KEY, _DIGEST = "scalegrid", "digest"
 _LEAVES = (bool, int, float, str, type(None))
 
 
@@ -60,8 +62,8 @@ class Checkpoints:
         """
         disk.make_folders(self._folder)
         tensors: dict[str, Tensor] = {}
-        header = {_KEY: json.dumps(_plain([self._made_with, state], tensors))}
-        content = save(tensors, header)
+        text = json.dumps(_plain([self._made_with, state], tensors))
+        content = save(tensors, {_KEY: text, _DIGEST: _digest(text, tensors)})
         replace_file(self._path(rung), lambda file: file.write(content))
         for lower in self._rungs():
             if lower < rung:
@@ -111,11 +113,20 @@ def _load(path: Path) -> tuple[list[str], Any] | None:
     """What the file was made with, and the state; None if it is damaged or gone."""
     with suppress(OSError, SafetensorError, ValueError, KeyError, TypeError, AttributeError):
         with safe_open(path, framework="pt") as file:
-            header = json.loads(file.metadata()[_KEY])
+            header = file.metadata()
             tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-        made_with, state = _whole(header, tensors)
-        return made_with, state
+        if header[_DIGEST] == _digest(header[_KEY], tensors):
+            made_with, state = _whole(json.loads(header[_KEY]), tensors)
+            return made_with, state
     return None
+
+
+def _digest(text: str, tensors: dict[str, Tensor]) -> str:
+    found = hashlib.blake2b(text.encode(), digest_size=16)
+    for key, tensor in sorted(tensors.items()):
+        found.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+    return found.hexdigest()
 
 
 def _plain(value: Any, tensors: dict[str, Tensor]) -> Any:

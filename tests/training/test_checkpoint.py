@@ -183,3 +183,17 @@ def test_plain_data_come_back_as_they_were(tmp_path: Path) -> None:
         assert torch.equal(one, other)
         assert one.dtype == other.dtype
     assert found == state
+
+
+def test_of_a_damaged_file_nothing_is_used(tmp_path: Path) -> None:
+    """Whichever bit of it has turned: what it says, or what a tensor holds."""
+    checkpoints = Checkpoints(tmp_path, "line", ["cpu"])
+    state = {"step": 3, "weights": torch.arange(4.0), "half": torch.ones(2, dtype=torch.bfloat16)}
+    checkpoints.write(1, state)
+    (path,) = tmp_path.iterdir()
+    content = path.read_bytes()
+    for at in range(len(content)):
+        damaged = bytearray(content)
+        damaged[at] ^= 1 << at % 8
+        path.write_bytes(damaged)
+        assert checkpoints.latest(1) is None or content[at : at + 1].isspace(), at

@@ -29,7 +29,9 @@ ALIASES = {"accuracy": "top1"}
 _AXES = (("alpha", "depth"), ("beta", "width"), ("gamma", "resolution"))
 _ROLES = tuple(role for role in ROLES if role != "stages")
 _BY_MULTIPLIERS = ("baseline", *Scaling._fields)  # roles that say which axes are scaled
-_COLUMNS = KNOWN[:4]  # figures that have a column of their own, whatever is compared
+_COLUMNS = tuple(name for name in KNOWN if name != "learning_rate")
+"""Figures that have a column of their own, whatever is compared."""
+
 _OTHERS = {"seed", "rung", "phi", "role", "flops", "params", "seconds", "device", "status"}
 _USED = {name for axis in _AXES for name in axis} | _OTHERS | set(_COLUMNS)
 _LEFT_OUT = (TAKEN | {*VARIANTS.names, *TRIALS.names, *KNOWN}) - _USED

@@ -77,9 +77,17 @@ def test_the_example_of_the_documentation_runs() -> None:
 
 
 def test_every_column_that_is_read_is_documented() -> None:
-    names = "alpha depth beta width gamma resolution seed top1 accuracy top5 train_loss val_loss "
-    names += "flops params phi role rung seconds device status"
+    names = "alpha depth beta width gamma resolution seed top1 accuracy top5 balanced train_loss "
+    names += "val_loss flops params phi role rung seconds device status"
     assert not [name for name in names.split() if f"`{name}`" not in SECTION]
+
+
+def test_losses_are_kept_and_compared_by() -> None:
+    table = exported()[["alpha", "beta", "gamma", "resolution", "seed", "top1", "val_loss"]]
+    result = imported(table.to_csv(index=False), "--metric", "val_loss")
+    assert "left out" not in result.stderr
+    kept = load_sweep("house").trials["val_loss"].sort_values(ignore_index=True)
+    pd.testing.assert_series_equal(kept, table["val_loss"].sort_values(ignore_index=True))
 
 
 @pytest.mark.parametrize("form", ["csv", "parquet"])

@@ -32,7 +32,7 @@ from benchmarks.selection_worlds import (
     replay_worlds,
     table_world,
 )
-from benchmarks.timing import options_parser, publish
+from benchmarks.timing import at_least, options_parser, publish
 from scalegrid.allocation import Result
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Observations
@@ -97,12 +97,17 @@ def chosen(
     options: argparse.Namespace, setups: Mapping[str, Mapping[str, Any]], benchmark: str
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The setups asked for whose data were given, with all settings of their sweeps."""
-    for name in options.only or setups:
+    names = options.only or list(setups)
+    left_out = 0
+    for name in names:
         given = settings(name, options, setups, benchmark)
         if given is None:
             print(f"{name} is left out: its data were not given.", file=sys.stderr)
+            left_out += 1
         else:
             yield name, given
+    if left_out == len(names):
+        raise UserError("nothing is left to measure; give --cifar10 FOLDER, or --clothing FOLDER.")
 
 
 def settings(
@@ -266,7 +271,7 @@ def parser(
     """A parser of the options of this benchmark, or of another of sweeps of candidates."""
     made = options_parser(name, doc)
     made.add_argument("--only", action="append", choices=setups, help="this setup; repeatable")
-    made.add_argument("--seeds", type=int, default=seeds, help="of each candidate")
+    made.add_argument("--seeds", type=at_least(2), default=seeds, help="of each candidate")
     made.add_argument("--cifar10", type=Path, help="a folder of CIFAR-10's images")
     made.add_argument("--clothing", type=Path, help="a folder of photographs of clothing")
     made.add_argument("--results", type=Path, default=Path("results"), help="where the sweeps are")

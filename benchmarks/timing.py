@@ -7,6 +7,7 @@ affect all of them. The result is the median of ratios, each formed within a rou
 from __future__ import annotations
 
 import argparse
+import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,36 @@ def stopwatch(action: Callable[[], object]) -> float:
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """A type of whole numbers for options, from ``least`` up."""
+
+    def read(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = least - 1
+        if number < least:
+            raise argparse.ArgumentTypeError(f"{text} is no whole number of {least} or more")
+        return number
+
+    return read
+
+
+def between(least: float, most: float) -> Callable[[str], float]:
+    """A type of numbers for options, within these bounds."""
+
+    def read(text: str) -> float:
+        try:
+            number = float(text)
+        except ValueError:
+            number = math.nan
+        if not least <= number <= most:
+            raise argparse.ArgumentTypeError(f"{text} is no number from {least:g} to {most:g}")
+        return number
+
+    return read
 
 
 def read_options(name: str, doc: str | None) -> argparse.Namespace:

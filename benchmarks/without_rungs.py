@@ -32,8 +32,8 @@ class Without(NamedTuple):
 
 def main() -> None:
     """Print the table, and write it as parquet."""
-    options = read_options("without-rungs", __doc__)
-    publish("without-rungs", [without_rungs(load_sweep(STUDY, PUBLISHED))._asdict()], options.out)
+    options = read_options("without_rungs", __doc__)
+    publish("without_rungs", [without_rungs(load_sweep(STUDY, PUBLISHED))._asdict()], options.out)
 
 
 def without_rungs(tables: SweepTables) -> Without:

@@ -181,8 +181,8 @@ def _caption(subject: Subject, verdict: Verdict) -> list[str]:
         "Below: learning curves, means over seeds; dots are their ends. A longer training goes on "
         "where the rate of the brief one was about to fall, so that curves branch off."
         if subject.spec.get("rungs_from", "continue") == "continue"
-        else "Below: learning curves, means over seeds; dots are their ends. Every rung is trained from "
-        "scratch.",
+        else "Below: learning curves, means over seeds; dots are their ends. Every rung is trained "
+        "from scratch.",
         f"Recommended: {name}.",
         *brief_and_long(found),
     ]

@@ -125,7 +125,7 @@ def _digest(text: str, tensors: dict[str, Tensor]) -> str:
     found = hashlib.blake2b(text.encode(), digest_size=16)
     for key, tensor in sorted(tensors.items()):
         found.update(f"{key} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        found.update(tensor.reshape(-1).view(torch.uint8).numpy())
+        found.update(tensor.reshape(-1).view(torch.uint8).numpy().tobytes())
     return found.hexdigest()
 
 

@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from scalegrid.allocation.base import Ask, At, Line, Result
 from scalegrid.allocation.rung_standing import standing_of
 from scalegrid.allocation.standing import Standing
+from scalegrid.analysis.failing import keeps_failing
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE
 from scalegrid.training.held import rung_work
 
-_SPARE_FAILURES = 2  # a variant that fails at a rung so many times more is not tried again
+_ENOUGH_FAIL = 2  # candidates that keep failing at the highest rung, so that none is tried there
 
 
 class Racing:
@@ -199,6 +200,8 @@ class Racing:
         """The trial that says most: of a candidate again, or of one of its lines a rung higher."""
         rivals = self._rivals()
         standing = self._current()
+        if self._out_of_reach:
+            return None
         if standing is not None:
             return standing.worth_most(rivals, self._running, self._failed, self._next_seed)
         # Too little is known yet; idle workers might as well try all again.
@@ -209,9 +212,21 @@ class Racing:
     def _rivals(self) -> list[str]:
         """The candidates that may be tried again; none where there is nothing to compare."""
         hopeful = self._hopeful(self._shares)
-        at_top = {ask.variant for ask in self._finished if ask.rung == self._top}
-        compared = at_top & self._shares.keys()
+        compared = self._at_top & self._shares.keys()
         return hopeful if len(compared.union(hopeful)) > 1 else []
+
+    @property
+    def _at_top(self) -> set[str]:
+        """The variants that have been at the highest rung."""
+        return {ask.variant for ask in self._finished if ask.rung == self._top}
+
+    @property
+    def _out_of_reach(self) -> bool:
+        """Whether it seems that no candidate can be trained at the highest rung of several."""
+        failed = Counter(ask.variant for ask in self._failed if ask.rung == self._top)
+        fail = [v for v, count in failed.items() if v in self._shares and keeps_failing(count, 0)]
+        been = self._at_top & self._shares.keys()
+        return self._top > 1 and not been and len(fail) >= _ENOUGH_FAIL
 
     def _foreseen(self) -> dict[str, float]:
         standing = self._current()
@@ -223,7 +238,7 @@ class Racing:
         """Those that do not keep failing, at any rung."""
         failures = Counter((ask.variant, ask.rung) for ask in self._failed)
         successes = Counter((ask.variant, ask.rung) for ask in self._finished)
-        failing = {at[0] for at in failures if failures[at] >= successes[at] + _SPARE_FAILURES}
+        failing = {at[0] for at in failures if keeps_failing(failures[at], successes[at])}
         return [variant for variant in variants if variant not in failing]
 
     def _next_seed(self, variant: str) -> int:
@@ -232,5 +247,7 @@ class Racing:
 
     def _current(self) -> Standing | None:
         if self._standing is None:
-            self._standing = self._stand(self._finished, self._shares, self._indifference)
+            able = {*self._hopeful(self._shares), *self._at_top}
+            shares = {v: own for v, own in self._shares.items() if v in able}
+            self._standing = self._stand(self._finished, shares, self._indifference)
         return self._standing

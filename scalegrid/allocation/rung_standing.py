@@ -161,10 +161,8 @@ class RungStanding:
     ) -> Ask | None:
         """The new line, or the line a rung higher, that says most per unit of work.
 
-        None where the leader keeps failing, and so will never have been at the highest rung.
+        None where nothing can be trained.
         """
-        if self.leader not in hopeful and not self._been[self._leader]:
-            return None
         covariance = self._covariance(running)
         mean, top = self.posterior.expected[:, -1], len(self._rungs) - 1
         leader, challenger = rivals(mean, covariance[:, top, :, top], self._indifference)

@@ -17,6 +17,7 @@ from scalegrid.analysis.candidates import (
     trial_values,
     value,
 )
+from scalegrid.analysis.failing import Failing, failing_above, unable, unable_sentence
 from scalegrid.analysis.kinds import without_kinds
 from scalegrid.analysis.luck import Luck, luck
 from scalegrid.analysis.matched_cost import cost_ratios
@@ -27,6 +28,7 @@ from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.region import widened
 from scalegrid.analysis.sensor import Sensor, sense, tells_more
 from scalegrid.analysis.surface import Fit, fit
+from scalegrid.analysis.tables import with_rungs
 from scalegrid.metric import METRICS, measure
 from scalegrid.spec import Match, Metric
 from scalegrid.util.errors import UserError
@@ -53,6 +55,8 @@ class CandidateTable:
     candidates there, None where there is one rung.
     ``off`` are those of another cost than the candidates', ``placed`` those whose layers are placed
     otherwise, which are no candidates, and ``untried`` counts the candidates that have no trial.
+    ``unable`` are those that keep failing up to ``rung``, which are none either; ``failing`` is
+    where trainings fail above it.
     Rows of variants have a ``cost_ratio``, of the cost that is to be equal (``match``). ``sign`` is
     -1 where less is better, and values of the metric lie within ``bounds``. ``notes`` are on the
     devices.
@@ -70,6 +74,8 @@ class CandidateTable:
     off: pd.DataFrame
     placed: pd.DataFrame
     untried: int
+    unable: frozenset[str]
+    failing: Failing | None
     match: Match
     observations: Observations
     shares: Floats
@@ -103,11 +109,20 @@ class CandidateTable:
                 "nothing can be recommended yet: no candidate has a finished trial; "
                 "run `scalegrid sweep` again to train what is missing."
             )
-        number = {variant: i for i, variant in enumerate(tried["variant"])}
         own = values[values["variant"].isin(tried["variant"])]
         reached = own.groupby("rung")["variant"].nunique()
         rungs = reached.index[(reached > 1) | (reached.index == own["rung"].min())].tolist()
         rung = int(rungs[-1])
+        ended = with_rungs(trials)
+        ended = ended[ended["variant"].isin(rows["variant"])]
+        out = tried["variant"].isin(unable(ended, rung))
+        if out.any():
+            notes = [*notes, unable_sentence(tried[out], rung)]
+        left_out, tried = frozenset(tried.loc[out, "variant"]), tried[~out].reset_index(drop=True)
+        if (failing := failing_above(ended, rung)) is not None:
+            notes = [*notes, failing.sentence(rung)]
+        number = {variant: i for i, variant in enumerate(tried["variant"])}
+        own = own[own["variant"].isin(tried["variant"])]
         every = own[own["rung"].isin(rungs)]
         own = every[every["rung"] == rung]
         if len(own) < 2:
@@ -127,13 +142,14 @@ class CandidateTable:
             over = OverRungs.read(every, tried["variant"], rungs, Model(len(tried), shares))
         least = -math.inf if measure(metric).unit == "own" else 0.0
         bounds = (least, 1.0 if metric in ("top1", "top5", "balanced") else math.inf)
-        untried = len(rows) - len(tried)
+        untried = len(rows) - len(tried) - len(left_out)
         off = scaled[~scaled["variant"].isin(rows["variant"])]
         placed = variants[variants["role"] == "stages"]
         values = values[values["rung"] == rung]
         return cls(
             *(metric, tried, number, variants, scaled, values, rung, every, over, off),
-            *(placed, untried, match, observations, shares, sign(metric), bounds, notes),
+            *(placed, untried, left_out, failing, match, observations, shares, sign(metric)),
+            *(bounds, notes),
         )
 
     def seeds(self, variant: str) -> pd.Series[float]:

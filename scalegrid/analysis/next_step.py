@@ -70,6 +70,9 @@ def _more_trials(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:
     more = found.trials_most or found.trials_needed or 0
     each = len(found.verdict.rungs) if found.verdict else 1
     flags = ["--max-trials", str(found.pace.trials + each * more)]
+    if found.failing is not None and found.failing.kept:  # no race gets beyond that
+        upto = [str(rung) for rung in spec["rungs"] if rung <= found.rung]
+        flags += ["--rungs", ",".join(upto)]
     if spec.get("allocation") == "uniform":
         flags += ["--allocation", "racing"]
     if spec.get("max_hours") is not None:

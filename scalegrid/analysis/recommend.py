@@ -94,7 +94,8 @@ def recommend(
     fitted = fitted or table.fit(answers)
     brief, briefly = table, fitted
     if table.over:
-        brief = CandidateTable.read(variants, brief_trials(trials), metric, flops_factor, match)
+        able = trials[~trials["variant"].isin(table.unable)]
+        brief = CandidateTable.read(variants, brief_trials(able), metric, flops_factor, match)
         briefly = brief.fit(answers)
     with_images = fitted.luck
     values = fitted.samples.values
@@ -142,6 +143,7 @@ def recommend(
         rung=table.rung,
         verdict=_verdict(table, fitted, brief, briefly, indifference),
         notes=tuple(_notes(table, metric, best, rates_checked)),
+        failing=table.failing,
     )
 
 

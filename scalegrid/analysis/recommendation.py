@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from scalegrid.analysis.advantage import Advantage
+from scalegrid.analysis.failing import Failing
 from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.pace import Pace
@@ -136,7 +137,8 @@ class Recommendation:
     alone. ``placements`` compare layers added early and late with those added evenly, where the
     plan has such networks. All is said of trainings of ``rung`` times the brief budget, by those of
     all rungs; ``verdict`` is whether the order of the brief ones held, None where all are brief.
-    Advantage and placements are those of brief trainings.
+    Advantage and placements are those of brief trainings. ``failing`` is where trainings of longer
+    rungs fail, None where they do not.
     """
 
     metric: Metric
@@ -162,6 +164,7 @@ class Recommendation:
     placements: tuple[Placed, ...] = ()
     rung: int = 1
     verdict: Verdict | None = None
+    failing: Failing | None = None
 
     @property
     def best(self) -> Candidate:
@@ -243,4 +246,5 @@ class Recommendation:
             "cross_validated_error": asdict(self.validation),
             "advantage": self.advantage and self.advantage.to_dict(),
             "notes": list(self.notes),
+            "failing": self.failing and self.failing._asdict(),
         }

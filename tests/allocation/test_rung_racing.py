@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import allocator_contract
 import numpy as np
@@ -11,7 +12,8 @@ import pytest
 
 from scalegrid.allocation.base import Ask, Result
 from scalegrid.allocation.racing import Racing
-from scalegrid.analysis import recommend
+from scalegrid.analysis import recommend, to_text
+from scalegrid.analysis.next_step import next_step
 from scalegrid.training.held import rung_work
 
 IDS = ["a", "b", "c", "d", "e", "f"]
@@ -193,6 +195,14 @@ def test_what_remains_holds_the_way_to_the_top_of_two(monkeypatch: pytest.Monkey
     assert not racing.remaining()
 
 
+PLAN = pd.DataFrame(
+    {"variant": v, "role": "grid", "phi": 1.0, "flops_ratio": 2.0, "resolution": 64}
+    | dict.fromkeys(("alpha", "beta", "gamma"), 1.0)
+    | dict(zip(("share_depth", "share_width", "share_resolution"), shares, strict=True))
+    for v, shares in SHARES.items()
+)
+
+
 @pytest.mark.parametrize("ahead", [0.54, 0.80])
 def test_it_stops_where_recommend_says_the_same_of_the_highest_rung(
     ahead: float, monkeypatch: pytest.MonkeyPatch
@@ -201,13 +211,7 @@ def test_it_stops_where_recommend_says_the_same_of_the_highest_rung(
     monkeypatch.setitem(BRIEF, "c", ahead)
     racing = made(replicates=2)
     rows = [{**ask._asdict(), "status": "finished", "top1": outcome(ask)} for ask in race(racing)]
-    plan = [
-        {"variant": v, "role": "grid", "phi": 1.0, "flops_ratio": 2.0, "resolution": 64}
-        | dict.fromkeys(("alpha", "beta", "gamma"), 1.0)
-        | dict(zip(("share_depth", "share_width", "share_resolution"), shares, strict=True))
-        for v, shares in SHARES.items()
-    ]
-    said = recommend(pd.DataFrame(plan), pd.DataFrame(rows))
+    said = recommend(PLAN, pd.DataFrame(rows))
     assert (said.rung, said.trials_needed) == (9, 0)
     best = said.best
     assert (best.variant, best.probability_within_indifference) == racing.leading()
@@ -231,3 +235,44 @@ def test_candidates_that_keep_failing_at_the_top_do_not_keep_a_race_going(
     failed = Counter(ask.variant for ask in asks if ask in late)
     assert max(failed.values()) <= 2
     assert len(asks) < 150
+
+
+def rows(asks: list[Ask], fail: frozenset[Ask]) -> pd.DataFrame:
+    """The table of trials that a race has made; those that fail have no accuracy."""
+    made_of = {True: {"status": "failed", "error": "no memory."}, False: {"status": "finished"}}
+    return pd.DataFrame(
+        {**ask._asdict(), **made_of[ask in fail], "top1": np.nan if ask in fail else outcome(ask)}
+        for ask in asks
+    )
+
+
+def test_a_leader_that_cannot_be_trained_so_long_is_left_out() -> None:
+    """And the race goes on with the others, as `recommend` does."""
+    late = frozenset(Ask("c", seed, 9) for seed in range(300))
+    racing = made(confidence=0.8)
+    asks = race(racing, fail=late)
+    leader, certainty = racing.leading() or ("", 0.0)
+    assert leader == "b"
+    assert certainty >= 0.8
+    assert {ask.variant for ask in asks if ask.rung == 9} > {"b", "c"}
+    said = recommend(PLAN, rows(asks, late), confidence=0.8)
+    assert (said.rung, said.best.variant) == (9, "b")
+    assert "c" not in [one.variant for one in said.ranking]
+    assert any("trainings up to 9× keep failing" in note for note in said.notes)
+    assert said.best.probability_within_indifference == certainty
+
+
+def test_where_two_cannot_be_trained_so_long_no_other_is_tried_and_that_is_said() -> None:
+    late = frozenset(Ask(v, seed, 9) for v in IDS for seed in range(300))
+    asks = race(made(), fail=late)
+    assert len({ask.variant for ask in asks if ask in late}) == 2
+    said = recommend(PLAN, rows(asks, late))
+    assert said.rung < 9
+    assert said.failing is not None
+    assert (said.failing.rung, said.failing.kept) == (9, True)
+    text = to_text(said)
+    assert f"At 9× {said.failing.failed} of {said.failing.trials} trainings failed" in text
+    assert "since no memory, so that this is said of" in text
+    rungs = ",".join(str(rung) for rung in RUNGS if rung <= said.rung)
+    step = next_step(said, {"rungs": list(RUNGS)}, Path("results/x"))
+    assert not step or f"--rungs {rungs}" in step[1]

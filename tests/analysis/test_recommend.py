@@ -49,7 +49,7 @@ def test_json_has_the_documented_keys_and_no_others() -> None:
         *("metric", "indifference", "confidence"),
         *("noise", "repeats", "spread", "reliability", "reliability_interval"),
         *("reliability_by_all_metrics", "luck_with_images", "images_needed", "images_beyond"),
-        *("cross_validated_error", "advantage", "notes"),
+        *("cross_validated_error", "advantage", "notes", "failing"),
     ]
     assert list(said["gains"]) == ["depth", "width", "resolution", "paper"]
     assert said["gains"]["paper"] is None

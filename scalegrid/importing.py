@@ -112,6 +112,7 @@ def import_trials(
         new = _new_rows(trainings, own, before, data)
         made = {row["trial"]: row for row in (*before, *new)}
         spec = _with_trials(spec, list(made.values()))
+        _check_brief(variants, list(made.values()))
         notes += _notes(variants, list(made.values()), spec, networks)
         store.start(spec, [variant_row(one, at) for at, one in enumerate(variants)], data)
         if new:
@@ -163,6 +164,21 @@ def _had(stored: Stored) -> list[Given]:
     if all(one.flops in (None, one.by_formula) for one in found):
         found = [one._replace(flops=None) for one in found]
     return found
+
+
+def _check_brief(variants: Sequence[Variant], rows: Sequence[Row]) -> None:
+    """Raise UserError where longer trainings cannot be compared with those that they go on from."""
+    scaled = {one.variant for one in variants if one.role != "baseline"}
+    brief, longer = (
+        {row["variant"] for row in rows if (row["rung"] > 1) is more} & scaled
+        for more in (False, True)
+    )
+    if longer and len(brief) < 2:
+        raise UserError(
+            f"{len(brief)} of {plural(len(brief | longer), 'scaled network')} has a training of "
+            "rung 1, which rungs are multiples of, and two or more must; add them, or number the "
+            "rungs from the shortest."
+        )
 
 
 def _check_unchanged(variants: Sequence[Variant], stored: Stored | None) -> None:

@@ -82,6 +82,15 @@ def test_every_column_that_is_read_is_documented() -> None:
     assert not [name for name in names.split() if f"`{name}`" not in SECTION]
 
 
+@pytest.mark.parametrize("brief", ["", "2,1,1,0,1,0.5\n"])
+def test_longer_trainings_alone_are_refused(brief: str) -> None:
+    rows = "".join(f"{n},1,0,{r},0.6\n" for n in ("2,1", "1,1.4") for r in (3, 9))
+    table = f"alpha,beta,gamma,seed,rung,top1\n1,1,1,0,1,0.3\n{brief}{rows}"
+    count = 1 if brief else 0
+    said = f"{count} of 2 scaled networks has a training of rung 1"
+    assert said in refused(table)
+
+
 def test_losses_are_kept_and_compared_by() -> None:
     table = exported()[["alpha", "beta", "gamma", "resolution", "seed", "top1", "val_loss"]]
     result = imported(table.to_csv(index=False), "--metric", "val_loss")

@@ -147,7 +147,8 @@ class Racing:
         made = [self._work[ask.rung] for ask in self._made]
         mean = sum(made) / len(made) if made else 1.0
         most = max(self._work.values())
-        fewer = min(1.0, self._left * mean / total) if (total := sum(expected.values())) else 0.0
+        total = sum(expected.values())
+        fewer = min(1.0, self._left * mean / total, self._in_time / total) if total else 0.0
         high = (mean - 1) / (most - 1) if most > 1 else 0.0
         parts = {1: 1.0} if high == 0 else {1: 1 - high, self._top: high}
         return {
@@ -171,10 +172,21 @@ class Racing:
 
     @property
     def _late(self) -> bool:
-        if self._max_hours is None:
-            return False
+        return self._max_hours is not None and self._hours >= self._max_hours
+
+    @property
+    def _hours(self) -> float:
+        """How long it has trained, in earlier runs too."""
         run = 0.0 if self._started is None else self._clock() - self._started
-        return self._hours_before + run / 3600 >= self._max_hours
+        return self._hours_before + run / 3600
+
+    @property
+    def _in_time(self) -> float:
+        """The work that there is time for, at the pace so far; unbounded before a trial ended."""
+        ended = sum(self._work[ask.rung] for ask in (*self._finished, *self._failed))
+        if self._max_hours is None or not ended or not self._hours:
+            return math.inf
+        return ended * max(0.0, self._max_hours / self._hours - 1)
 
     @property
     def _clear(self) -> bool:

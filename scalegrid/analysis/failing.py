@@ -34,8 +34,8 @@ class Failing(NamedTuple):
     def sentence(self, compared: int) -> str:
         """What that means, for what is said of the rung that is compared at."""
         return (
-            f"At {self.rung}× {self.failed} of {self.trials} trainings failed, the last one since "
-            f"{self.error}, so that this is said of {compared}×."
+            f"At {self.rung}× {self.failed} of {self.trials} trainings failed (the last one: "
+            f"{self.error}), so that this is said of {compared}×."
         )
 
 

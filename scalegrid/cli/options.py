@@ -130,6 +130,10 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
         return yaml.build(SweepSpec, given)
     given = of_other_engines(given) | given
     spec = yaml.load(SweepSpec, spec_file, "specification", given, apart=(SEARCH_SECTION,))
+    if "hours" in given and "max_hours" not in given:
+        own = yaml.load(SweepSpec, spec_file, "specification", {}, apart=(SEARCH_SECTION,))
+        if own.hours is not None:  # whose --max-hours came of those hours
+            spec = spec.model_copy(update={"max_hours": None})
     if "baseline" in given:
         return spec
     # A definition or a factory that a file names may lie beside it.

@@ -72,6 +72,6 @@ def checkpoint_notes(variants: Sequence[Variant], spec: SweepSpec) -> list[str]:
         return []
     return [
         f"checkpoints may need {needed:.2g} GB, and --keep-checkpoints allows for "
-        f"{spec.keep_checkpoints:g}: trials whose checkpoint is not kept start again at their next "
-        "rung"
+        f"{spec.keep_checkpoints:g} GB: trials whose checkpoint is not kept start again at their "
+        "next rung"
     ]

@@ -317,7 +317,8 @@ class _Planning:
         good = [_chance(expected.long, long)]
         good += [_chance(expected.top, top)] if top != long else []
         noisier = self._noisier(way)
-        risen = f", times {noisier:.2g} for few images" if noisier > 1.05 else ""
+        times = f"{noisier:.2g}" if noisier < 10 else f"{noisier:,.0f}"
+        risen = f", times {times} for few images" if noisier > 1.05 else ""
         agreement = f", and lengths agree as for {AGREEMENT.name}"
         return (
             f"within {duration(3600 * float(spec.hours or 0.0))}: {count} candidates, "
@@ -337,8 +338,9 @@ class _Planning:
             flag, given, seconds = "--hours", self._spec.hours, seconds + self._longest(way)
         hours = math.ceil(1.05 * seconds / 36) / 100
         speed = "this machine" if self._measured else "a typical CPU"
+        over = f" up to {way.rungs[-1]}×" if len(way.rungs) > 1 else ""
         return (
-            f"{flag} {given:g} is too few to compare two candidates by one trial each, "
+            f"{flag} {given:g} is too few to compare two candidates by one trial each{over}, "
             f"which takes about {duration(seconds)} on {speed}; give {flag} {hours:g} or more."
         )
 

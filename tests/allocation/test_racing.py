@@ -226,6 +226,20 @@ def test_what_remains_is_bounded_and_about_right() -> None:
     assert sum(remaining.values()) / 4 < made < 4 * sum(remaining.values())
 
 
+def test_what_remains_is_what_there_is_time_for() -> None:
+    """At the pace so far: two trials of each in an hour, and five minutes left."""
+    now = [0.0]
+    racing = Racing(IDS, SHARES, max_hours=1 + 1 / 12, clock=lambda: now[0])
+    racing.start()
+    for variant in IDS:
+        for seed in range(2):
+            racing.tell(Ask(variant, seed), result(outcome(Ask(variant, seed), 0.02)))
+    in_time = 2 * len(IDS) / 12
+    assert sum(racing.remaining().values()) > in_time
+    now[0] = 3600.0
+    assert sum(racing.remaining().values()) == pytest.approx(in_time)
+
+
 def test_without_shares_it_still_races() -> None:
     unknown = {variant: [float("nan")] * 3 for variant in IDS}
     counts = Counter(ask.variant for ask in race(Racing(IDS, unknown)))

@@ -272,7 +272,7 @@ def test_where_two_cannot_be_trained_so_long_no_other_is_tried_and_that_is_said(
     assert (said.failing.rung, said.failing.kept) == (9, True)
     text = to_text(said)
     assert f"At 9× {said.failing.failed} of {said.failing.trials} trainings failed" in text
-    assert "since no memory, so that this is said of" in text
+    assert "(the last one: no memory), so that this is said of" in text
     rungs = ",".join(str(rung) for rung in RUNGS if rung <= said.rung)
     step = next_step(said, {"rungs": list(RUNGS)}, Path("results/x"))
     assert not step or f"--rungs {rungs}" in step[1]

@@ -190,6 +190,18 @@ def test_plan_says_what_so_many_hours_come_to(monkeypatch: pytest.MonkeyPatch) -
     assert document["notes"][0].startswith("within 30 min")
 
 
+def test_other_hours_replan_what_a_file_was_planned_by() -> None:
+    """Its own limit came of its own hours, and is none of the new ones'."""
+    Path("own.yaml").write_text("baseline: nano\nhours: 0.5\nmax_hours: 0.48\nrungs: [1, 3]\n")
+    for hours in ("0.1", "2"):
+        fresh = run("plan", "--baseline", "nano", "--rungs", "1,3", "--hours", hours)
+        again = run("plan", "own.yaml", "--hours", hours)
+        assert again.exit_code == 0, again.output
+        assert again.stdout == fresh.stdout
+    kept = refused("plan", "own.yaml", "--hours", "0.1", "--max-hours", "0.2")
+    assert "--max-hours 0.2 is more than --hours 0.1" in kept
+
+
 def test_hours_that_plan_nothing_are_refused() -> None:
     few = refused("plan", "--baseline", "nano", "--hours", "0.0001")
     assert "too few to compare two candidates by one trial each" in few

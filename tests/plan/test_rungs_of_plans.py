@@ -95,5 +95,6 @@ def test_a_plan_says_when_not_all_checkpoints_can_be_kept() -> None:
     (note,) = checkpoint_notes(made.variants, less)
     assert "0.00084 GB" in note
     assert "--keep-checkpoints allows for 0.00042" in note
+    assert " GB: trials" in note
     scratch = less.model_copy(update={"rungs_from": "scratch"})
     assert not checkpoint_notes(made.variants, scratch)

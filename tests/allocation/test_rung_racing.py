@@ -240,10 +240,11 @@ def test_candidates_that_keep_failing_at_the_top_do_not_keep_a_race_going(
 def rows(asks: list[Ask], fail: frozenset[Ask]) -> pd.DataFrame:
     """The table of trials that a race has made; those that fail have no accuracy."""
     made_of = {True: {"status": "failed", "error": "no memory."}, False: {"status": "finished"}}
-    return pd.DataFrame(
+    table: pd.DataFrame = pd.DataFrame(
         {**ask._asdict(), **made_of[ask in fail], "top1": np.nan if ask in fail else outcome(ask)}
         for ask in asks
     )
+    return table
 
 
 def test_a_leader_that_cannot_be_trained_so_long_is_left_out() -> None:

@@ -188,14 +188,19 @@ def opening_note(status: Status, extent: Extent = "") -> str:
     return f"{status.name}: {trials}; this will take{most} about {needed}."
 
 
-def closing_note(status: Status, folder: Path) -> str:
-    """What has been done, and how to go on if it was interrupted; why it stopped is for others."""
+def closing_note(status: Status, folder: Path, asked: float | None = None) -> str:
+    """What has been done, and how to go on if it was interrupted; why it stopped is for others.
+
+    ``asked`` is how sure a race was to become.
+    """
     failed = f", {status.failed} of them failed" if status.failed else ""
     if status.state != "finished":
         go_on = "; run the same command again to go on" if status.state == "interrupted" else ""
         done = f"{status.ended} of {status.total} trials are done{failed}"
         return f"{status.state.capitalize()}: {done}, and kept in {folder}{go_on}."
     sure = "" if status.certainty is None else f"; {certainty(status.certainty)}"
+    if status.certainty is not None and asked is not None and status.certainty < asked:
+        sure = f"; not decided: {certainty(status.certainty)}, where {percent(asked)} is asked"
     return (
         f"{status.name} is finished: {status.ended} trials{failed}{sure}; results in {folder}; "
         "`scalegrid recommend` says which coefficients, and how sure that is."

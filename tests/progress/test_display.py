@@ -143,6 +143,11 @@ def test_the_first_and_last_words_say_what_to_expect_and_what_to_do() -> None:
     done = replace(STATUS, state="finished", finished=17, failed=0)
     assert closing_note(done, folder).startswith("s is finished: 17 trials; results in results/s;")
     assert "`scalegrid recommend`" in closing_note(done, folder)
+    unsure = replace(done, certainty=0.63)
+    said = "not decided: leader good enough with probability 63 %, where 95 % is asked;"
+    assert said in closing_note(unsure, folder, 0.95)
+    assert "not decided" not in closing_note(unsure, folder, 0.6)
+    assert "not decided" not in closing_note(unsure, folder)
     stopped = closing_note(replace(STATUS, state="interrupted"), folder)
     assert "3 of 17 trials are done" in stopped
     assert "run the same command again" in stopped

@@ -1,7 +1,7 @@
 """Whether races come to what `--hours` expects of them: ``python -m benchmarks.imagined``.
 
 Real races (`Racing`) in worlds drawn as `scalegrid.analysis.expectation` imagines them, in which
-nothing is smooth, against what it says after the same work, and after a third of it. ``good`` is
+nothing is smooth, against what it says after the same work, and after a sixth of it. ``good`` is
 how often the leader is within the zone of the best at the highest rung. docs/statistics.md says
 what follows.
 """
@@ -46,7 +46,7 @@ def main() -> None:
                 "worlds": count,
                 "good": float(good),
                 "imagined": prospect(race, work).top,
-                "of a third": prospect(race, work / LEARNING).top,
+                "of what counts": prospect(race, work / LEARNING).top,
             }
         )
     publish("imagined", rows, options.out)

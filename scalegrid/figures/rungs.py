@@ -18,7 +18,7 @@ from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.verdict import Verdict
 from scalegrid.analysis.wording import brief_and_long
 from scalegrid.figures import style
-from scalegrid.figures.captions import NO_EPOCHS, describe_left_out
+from scalegrid.figures.captions import describe_left_out
 from scalegrid.figures.labels import fix_layout, label_ends
 from scalegrid.figures.metric import unit_of
 from scalegrid.figures.subject import Drawing, Subject
@@ -46,7 +46,7 @@ def draw(tables: Tables) -> Drawing:
     mean over a candidate's trials of one rung.
 
     Raises:
-        UserError: fewer than two candidates have finished trials at a second rung, or no epoch.
+        UserError: fewer than two candidates have finished trials at a second rung.
     """
     subject = Subject.of(tables)
     verdict = subject.found.verdict
@@ -55,19 +55,17 @@ def draw(tables: Tables) -> Drawing:
             "fewer than two candidates have finished a trial longer than the brief ones; "
             + subject.adding("--rungs 1,3")
         )
-    if subject.imported:
-        raise UserError(NO_EPOCHS)
     lines = _lines(subject, verdict)
     labels = [line.label for line in lines if line.label]
     room = _GAP + max(text_width(label, style.SMALL) for label in labels)
     layout = ConstrainedLayoutEngine(rect=(0, 0, 1 - room / (72 * style.COLUMN), 1))
-    figure = Figure(figsize=(style.COLUMN, 4.4), layout=layout)
-    slopes, curves = figure.subplots(2, 1)
-    apart = _draw_slopes(slopes, subject, verdict, lines)
-    ends = _draw_curves(curves, subject, lines)
-    figure.align_ylabels([slopes, curves])
+    draw_panels = [_draw_slopes] if subject.imported else [_draw_slopes, _draw_curves]
+    figure = Figure(figsize=(style.COLUMN, 2.2 * len(draw_panels)), layout=layout)
+    panels = figure.subplots(len(draw_panels), 1, squeeze=False)[:, 0]
+    ends = [draw(axes, subject, lines) for draw, axes in zip(draw_panels, panels, strict=True)]
+    figure.align_ylabels(panels)
     fix_layout(figure)
-    for axes, heights in ((slopes, apart), (curves, ends)):
+    for axes, heights in zip(panels, ends, strict=True):
         named = [one for one in lines if one.label and one.variant in heights]
         label_ends(
             axes,
@@ -98,10 +96,10 @@ def _around_mean(values: Floats, verdict: Verdict) -> Floats:
     return around
 
 
-def _draw_slopes(
-    axes: Axes, subject: Subject, verdict: Verdict, lines: Sequence[_Line]
-) -> dict[str, float]:
+def _draw_slopes(axes: Axes, subject: Subject, lines: Sequence[_Line]) -> dict[str, float]:
     """Draw a line for each candidate; returns where they end."""
+    verdict = subject.found.verdict
+    assert verdict is not None
     unit = unit_of(subject.found.metric)
     scale = unit.sign * unit.factor
     middle, low, high = (
@@ -175,17 +173,28 @@ def _caption(subject: Subject, verdict: Verdict) -> list[str]:
     images = " on these validation images" if found.luck and found.luck.variance else ""
     sentences = [
         "Whether brief trainings foretell long ones.",
-        f"Above: the candidates' estimates{images} at each rung around their mean there, with 95 % "
-        f"intervals; {reached} of {size} candidates have trials at {verdict.rungs[-1]}×{others}. "
+        f"{'Here' if subject.imported else 'Above'}: the candidates' estimates{images} at each "
+        "rung around their mean there, with 95 % intervals; "
+        f"{reached} of {size} candidates have trials at {verdict.rungs[-1]}×{others}. "
         "Lines that do not cross keep their order. Chosen at 1× is what trials of 1× alone say.",
-        "Below: learning curves, means over seeds; dots are their ends. A longer training goes on "
-        "where the rate of the brief one was about to fall, so that curves branch off."
-        if subject.spec.get("rungs_from", "continue") == "continue"
-        else "Below: learning curves, means over seeds; dots are their ends. Every rung is trained "
-        "from scratch.",
+        *_below(subject),
         f"Recommended: {name}.",
         *brief_and_long(found),
     ]
-    if found.metric == "nas":
+    if found.metric == "nas" and not subject.imported:
         sentences.append("Curves are of top-1, which ACC·(FLOPs/T)^w weighs by each one's FLOPs.")
     return [*sentences, *describe_left_out(subject)]
+
+
+def _below(subject: Subject) -> list[str]:
+    """What the learning curves are; trainings that were made elsewhere have none."""
+    if subject.imported:
+        return []
+    if subject.spec.get("rungs_from", "continue") == "continue":
+        how = (
+            "A longer training goes on where the rate of the brief one was about to fall, so that "
+            "curves branch off."
+        )
+    else:
+        how = "Every rung is trained from scratch."
+    return [f"Below: learning curves, means over seeds; dots are their ends. {how}"]

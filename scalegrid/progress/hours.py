@@ -39,7 +39,7 @@ LONG = 9
 STEP = 0.05
 """Probabilities are compared, and said, in such steps: the simulation's error is about a third."""
 
-LEARNING = 3.0
+LEARNING = 6.0
 """Times the work that a race over rungs needs which does not know how far they agree, but learns it
 as it goes (docs/statistics.md).
 """

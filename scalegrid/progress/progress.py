@@ -204,7 +204,8 @@ class Progress:
     def _closing_note(self, status: Status) -> str:
         spec = self._plan.spec
         cancelled = spec.executor == "slurm" and status.state != "finished"
-        return closing_note(status, spec.folder, spec.confidence) + " Its Slurm jobs are cancelled." * cancelled
+        note = closing_note(status, spec.folder, spec.confidence)
+        return note + " Its Slurm jobs are cancelled." * cancelled
 
     def status(self, state: State, seconds_left: float | None = None) -> Status:
         """The sweep now; trials that run in a state other than ``running`` have been given up.

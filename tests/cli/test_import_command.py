@@ -91,6 +91,23 @@ def test_longer_trainings_alone_are_refused(brief: str) -> None:
     assert said in refused(table)
 
 
+def test_slopes_over_rungs_are_drawn_without_learning_curves() -> None:
+    networks = enumerate(("2,1", "1,1.4", "1.5,1.1"))
+    rows = [
+        f"{network},1,{seed},{rung},{0.5 + 0.02 * n + 0.1 * (rung > 1) + 0.002 * seed}"
+        for n, network in networks
+        for seed in (0, 1)
+        for rung in (1, 3)
+    ]
+    table = "\n".join(["alpha,beta,gamma,seed,rung,top1", "1,1,1,0,1,0.3", *rows])
+    assert imported(table).exit_code == 0
+    result = run("plot", "house", "--figure", "rungs")
+    assert result.exit_code == 0, result.output
+    caption = Path("results/house/figures/rungs.txt").read_text()
+    assert "Here: the candidates' estimates" in caption
+    assert "earning curves" not in caption
+
+
 def test_losses_are_kept_and_compared_by() -> None:
     table = exported()[["alpha", "beta", "gamma", "resolution", "seed", "top1", "val_loss"]]
     result = imported(table.to_csv(index=False), "--metric", "val_loss")

@@ -66,7 +66,7 @@ def test_the_planned_trials_fit_in_the_hours(hours: float) -> None:
 
 
 def test_much_time_goes_to_rungs_and_little_to_fewer_and_shorter_trials() -> None:
-    little, some, much = nano(0.008), nano(0.1), nano(5)
+    little, some, much = nano(0.008), nano(0.1), nano(12)
     default = make_plan(SweepSpec(baseline="nano"))
     assert images(little) < images(some) == images(much) == images(default)
     assert int(little.spec.candidates) < int(much.spec.candidates) == 12

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from benchmarks.timing import at_least, options_parser, publish
+from benchmarks.timing import bounded, options_parser, publish
 from scalegrid.analysis.advantage import AXES, Advantage, advantage
 from scalegrid.analysis.candidate_table import CandidateTable
 from scalegrid.analysis.observations import Floats
@@ -37,7 +37,7 @@ def main() -> None:
     """Print the table, and write it as parquet."""
     parser = options_parser("advantage", __doc__)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
-    parser.add_argument("--times", type=at_least(2), default=400, help="sweeps of each setting")
+    parser.add_argument("--times", type=bounded(int, 2), default=400, help="sweeps of each setting")
     options = parser.parse_args()
     times = options.times // 10 if options.quick else options.times
     settings = [(slope, seeds, apart) for slope in SLOPES for seeds in SEEDS for apart in APART]

@@ -29,7 +29,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import stand_ins
-from benchmarks.timing import at_least, options_parser, publish
+from benchmarks.timing import bounded, options_parser, publish
 from scalegrid.data import CachedData
 from scalegrid.executors import Event, Executor, LocalExecutor
 from scalegrid.plan import make_trial
@@ -284,8 +284,8 @@ def _row(process: subprocess.Popen[str]) -> dict[str, float]:
 
 def _parser() -> argparse.ArgumentParser:
     parser = options_parser("dispatch", __doc__)
-    parser.add_argument("--trials", type=at_least(1), default=10_000)
-    parser.add_argument("--workers", type=at_least(1), default=2)
+    parser.add_argument("--trials", type=bounded(int, 1), default=10_000)
+    parser.add_argument("--workers", type=bounded(int, 1), default=2)
     parser.add_argument(
         "--engine", choices=list(BARE), action="append", help="local and join by default"
     )

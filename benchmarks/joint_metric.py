@@ -15,7 +15,7 @@ import pandas as pd
 
 from benchmarks.selection_tables import for_people
 from benchmarks.selection_worlds import INDIFFERENCE, NOISE, Setting, World, draw_worlds
-from benchmarks.timing import at_least
+from benchmarks.timing import bounded
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.selection import chances
 from scalegrid.analysis.surface import fit
@@ -30,7 +30,7 @@ DRAWS = 2000
 def main() -> None:
     """Print, by how far the loss agrees: errors, losses of the choice and calibration."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.joint_metric", description=__doc__)
-    parser.add_argument("--worlds", type=at_least(1), default=20, help="worlds of each setting")
+    parser.add_argument("--worlds", type=bounded(int, 1), default=20, help="worlds of each setting")
     count = parser.parse_args().worlds
     frames = []
     for size, seeds, ratio, agrees in itertools.product(SIZES, SEEDS, RATIOS, AGREES):

@@ -24,7 +24,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from benchmarks.timing import at_least
+from benchmarks.timing import bounded
 from scalegrid.results import SweepTables, load_sweep
 from scalegrid.results.schema import MEASURED
 
@@ -112,8 +112,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a stand-in for the training")
     parser.add_argument("--rungs", action="store_true", help="three rungs, with checkpoints")
-    parser.add_argument("--kills", type=at_least(1), default=20)
-    parser.add_argument("--seed", type=at_least(0), default=0, help="of the random moments")
+    parser.add_argument("--kills", type=bounded(int, 1), default=20)
+    parser.add_argument("--seed", type=bounded(int, 0), default=0, help="of the random moments")
     given = parser.parse_args()
     draw = random.Random(given.seed)
     kind = {"quick": given.quick, "rungs": given.rungs}

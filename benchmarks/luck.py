@@ -25,7 +25,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.selection_worlds import INDIFFERENCE, candidates_of
-from benchmarks.timing import at_least, options_parser, publish
+from benchmarks.timing import bounded, options_parser, publish
 from scalegrid.analysis.luck import luck
 from scalegrid.analysis.model import Model, Posterior
 from scalegrid.analysis.observations import Flags, Floats, Observations
@@ -53,8 +53,10 @@ def main() -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     parser.add_argument("--sweep", help="a sweep with answers; simulated ones without it")
     parser.add_argument("--results", type=Path, default=Path("results"), help="where it is")
-    parser.add_argument("--images", type=at_least(2), help="to choose by, and as many to judge on")
-    parser.add_argument("--times", type=at_least(2), default=200, help="sweeps, or halves")
+    parser.add_argument(
+        "--images", type=bounded(int, 2), help="to choose by, and as many to judge on"
+    )
+    parser.add_argument("--times", type=bounded(int, 2), default=200, help="sweeps, or halves")
     options = parser.parse_args()
     times = options.times // 10 if options.quick else options.times
     if options.sweep is None:

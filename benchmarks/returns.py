@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.optimize import brentq
 
-from benchmarks.timing import at_least
+from benchmarks.timing import bounded
 from scalegrid.analysis.observations import Floats
 from scalegrid.analysis.saturating import KNOWN, Saturating, saturating
 from scalegrid.cli.output import print_table
@@ -108,7 +108,7 @@ def held(world: World, count: int) -> Held:
 def main() -> None:
     """Print a row a world."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--worlds", type=at_least(1), default=200, help="families of each kind")
+    parser.add_argument("--worlds", type=bounded(int, 1), default=200, help="families of each kind")
     count = parser.parse_args().worlds
     rows = []
     for world in WORLDS:

@@ -25,7 +25,7 @@ import pandas as pd
 
 from benchmarks.selection_tables import calibration, for_people, looks_of, stopping, trials_needed
 from benchmarks.selection_worlds import INDIFFERENCE, Race, race_of, spread_out
-from benchmarks.timing import at_least, between, options_parser
+from benchmarks.timing import bounded, options_parser
 from scalegrid.allocation import Racing, Result
 from scalegrid.analysis.observations import Floats
 from scalegrid.cli.output import print_table
@@ -240,15 +240,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _parser() -> argparse.ArgumentParser:
     parser = options_parser("rungs", __doc__)
-    parser.add_argument("--worlds", type=at_least(1), default=60, help="of each kind")
-    parser.add_argument("--candidates", type=at_least(2), default=12)
+    parser.add_argument("--worlds", type=bounded(int, 1), default=60, help="of each kind")
+    parser.add_argument("--candidates", type=bounded(int, 2), default=12)
     parser.add_argument(
-        "--most", type=between(2 * GRID, 1e6), default=560.0, help="work to stop at"
+        "--most", type=bounded(float, 2 * GRID, 1e6), default=560.0, help="work to stop at"
     )
     parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=list(WAYS))
     parser.add_argument("--forecasts", action="store_true", help="of races, beside what they took")
-    parser.add_argument("--taus", nargs="+", type=between(0, 1), default=TAUS)
-    parser.add_argument("--workers", type=at_least(1), default=available_cores())
+    parser.add_argument("--taus", nargs="+", type=bounded(float, 0, 1), default=TAUS)
+    parser.add_argument("--workers", type=bounded(int, 1), default=available_cores())
     return parser
 
 

@@ -31,7 +31,7 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from benchmarks.timing import at_least, publish
+from benchmarks.timing import bounded, publish
 from scalegrid.progress import display_for
 from scalegrid.search.run import run_search
 from scalegrid.search.searcher import Searcher, Suggestion
@@ -256,12 +256,12 @@ def train(results: Path, data: str, networks: int) -> None:
 def main() -> None:
     """Play, or train the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--runs", type=at_least(1), default=40, help="searches for each number")
+    parser.add_argument("--runs", type=bounded(int, 1), default=40, help="searches for each number")
     parser.add_argument("--results", type=Path, default=Path("results/published"))
     parser.add_argument("--out", type=Path, default=Path("benchmarks/results"))
     parser.add_argument("--train", action="store_true", help="make the real table, or go on")
     parser.add_argument("--data", default="cifar10", help="data of the real table")
-    parser.add_argument("--networks", type=at_least(2), default=200, help="of the real table")
+    parser.add_argument("--networks", type=bounded(int, 2), default=200, help="of the real table")
     given = parser.parse_args()
     if given.train:
         train(given.results, given.data, given.networks)

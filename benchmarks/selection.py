@@ -42,7 +42,7 @@ from benchmarks.selection_worlds import (
     thompson,
     top_two,
 )
-from benchmarks.timing import at_least, options_parser
+from benchmarks.timing import bounded, options_parser
 from scalegrid.cli.output import print_table
 from scalegrid.results import load_sweep
 from scalegrid.util.errors import UserError
@@ -166,7 +166,9 @@ def _looks(case: Case, worlds: int, pool: Executor) -> pd.DataFrame:
 
 def _parser() -> argparse.ArgumentParser:
     parser = options_parser("selection", __doc__)
-    parser.add_argument("--worlds", type=at_least(1), default=200, help="worlds of each setting")
+    parser.add_argument(
+        "--worlds", type=bounded(int, 1), default=200, help="worlds of each setting"
+    )
     parser.add_argument("--losses", action="store_true", help="worlds that have a loss as well")
     parser.add_argument("--replay", type=Path, help="a sweep's folder, such as results/NAME")
     return parser

@@ -32,7 +32,7 @@ from benchmarks.selection_worlds import (
     replay_worlds,
     table_world,
 )
-from benchmarks.timing import at_least, options_parser, publish
+from benchmarks.timing import bounded, options_parser, publish
 from scalegrid.allocation import Result
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Observations
@@ -271,7 +271,7 @@ def parser(
     """A parser of the options of this benchmark, or of another of sweeps of candidates."""
     made = options_parser(name, doc)
     made.add_argument("--only", action="append", choices=setups, help="this setup; repeatable")
-    made.add_argument("--seeds", type=at_least(2), default=seeds, help="of each candidate")
+    made.add_argument("--seeds", type=bounded(int, 2), default=seeds, help="of each candidate")
     made.add_argument("--cifar10", type=Path, help="a folder of CIFAR-10's images")
     made.add_argument("--clothing", type=Path, help="a folder of photographs of clothing")
     made.add_argument("--results", type=Path, default=Path("results"), help="where the sweeps are")

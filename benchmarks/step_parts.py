@@ -19,7 +19,7 @@ import torch
 from torch import nn
 
 from benchmarks.contenders import BATCH
-from benchmarks.timing import at_least, options_parser, publish
+from benchmarks.timing import bounded, options_parser, publish
 from benchmarks.train_throughput import probe
 from scalegrid import baselines, cost
 from scalegrid.training.cpu import accelerate, keep_freed_memory
@@ -52,7 +52,7 @@ def main() -> None:
     """Measure, print, write parquet."""
     parser = options_parser("step_parts", __doc__)
     parser.add_argument("--network", default="b0", help="a baseline (b0)")
-    parser.add_argument("--px", type=at_least(1), default=64, help="its input (64)")
+    parser.add_argument("--px", type=bounded(int, 1), default=64, help="its input (64)")
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 
 from benchmarks.selection_worlds import INDIFFERENCE, Setting, World, draw_worlds
-from benchmarks.timing import at_least
+from benchmarks.timing import bounded
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats, Observations
 from scalegrid.analysis.selection import chances
@@ -79,7 +79,7 @@ SURFACES: dict[str, Surface] = {
 def main() -> None:
     """Print, for each kind of world and surface, errors, choices, calibration and time."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.surfaces", description=__doc__)
-    parser.add_argument("--worlds", type=at_least(1), default=200, help="worlds of each kind")
+    parser.add_argument("--worlds", type=bounded(int, 1), default=200, help="worlds of each kind")
     count = parser.parse_args().worlds
     settings = [Setting(20, 0.8, local) for local in (0.1, 0.4, None)]
     print_table([_row(setting, name, count) for setting in settings for name in SURFACES])

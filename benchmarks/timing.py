@@ -69,31 +69,20 @@ def stopwatch(action: Callable[[], object]) -> float:
     return time.perf_counter() - began
 
 
-def at_least(least: int) -> Callable[[str], int]:
-    """A type of whole numbers for options, from ``least`` up."""
-
-    def read(text: str) -> int:
-        try:
-            number = int(text)
-        except ValueError:
-            number = least - 1
-        if number < least:
-            raise argparse.ArgumentTypeError(f"{text} is no whole number of {least} or more")
-        return number
-
-    return read
-
-
-def between(least: float, most: float) -> Callable[[str], float]:
-    """A type of numbers for options, within these bounds."""
+def bounded(
+    kind: Callable[[str], float], least: float, most: float = math.inf
+) -> Callable[[str], float]:
+    """A type of numbers for options: ``int`` or ``float``, within these bounds."""
+    whole = "whole number" if kind is int else "number"
+    bounds = f"of {least:g} or more" if most == math.inf else f"from {least:g} to {most:g}"
 
     def read(text: str) -> float:
         try:
-            number = float(text)
+            number = kind(text)
         except ValueError:
             number = math.nan
         if not least <= number <= most:
-            raise argparse.ArgumentTypeError(f"{text} is no number from {least:g} to {most:g}")
+            raise argparse.ArgumentTypeError(f"{text} is no {whole} {bounds}")
         return number
 
     return read

@@ -26,7 +26,7 @@ import pandas as pd
 from PIL import Image
 
 from benchmarks.contenders import BATCH, Job, Report, plain_loop, scalegrid_trial, timm_loop
-from benchmarks.timing import at_least, in_turn, median_range, options_parser, pairwise, publish
+from benchmarks.timing import bounded, in_turn, median_range, options_parser, pairwise, publish
 from scalegrid import baselines, cost
 from scalegrid.data import CachedData, open_source, prepare
 from scalegrid.executors import LocalExecutor, placement_for
@@ -231,7 +231,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         *("--batch",), type=int, choices=(8, 16, 32, BATCH), default=BATCH, help="images a step"
     )
-    parser.add_argument("--px", type=at_least(1), nargs="+", default=RESOLUTIONS, help="of images")
+    parser.add_argument(
+        "--px", type=bounded(int, 1), nargs="+", default=RESOLUTIONS, help="of images"
+    )
     return parser
 
 

@@ -169,13 +169,12 @@ def _had(stored: Stored) -> list[Given]:
 def _check_brief(variants: Sequence[Variant], rows: Sequence[Row]) -> None:
     """Raise UserError where longer trainings cannot be compared with those that they go on from."""
     scaled = {one.variant for one in variants if one.role != "baseline"}
-    brief, longer = (
-        {row["variant"] for row in rows if (row["rung"] > 1) is more} & scaled
-        for more in (False, True)
-    )
-    if longer and len(brief) < 2:
+    own = [row for row in rows if row["variant"] in scaled]
+    brief = {row["variant"] for row in own if row["rung"] == 1}
+    if len(brief) < 2 and any(row["rung"] > 1 for row in own):
+        every = {row["variant"] for row in own}
         raise UserError(
-            f"{len(brief)} of {plural(len(brief | longer), 'scaled network')} has a training of "
+            f"{len(brief)} of {plural(len(every), 'scaled network')} has a training of "
             "rung 1, which rungs are multiples of, and two or more must; add them, or number the "
             "rungs from the shortest."
         )

@@ -12,7 +12,7 @@ from scalegrid.allocation import Allocator, Ask, Result
 from scalegrid.analysis import not_measured, others, value
 from scalegrid.analysis.observations import Flags
 from scalegrid.data import CachedData
-from scalegrid.executors import Executor, OneFormat, remove_spool, stopped, was_killed
+from scalegrid.executors import Executor, OneFormat, remove_spool, stopped
 from scalegrid.plan import Plan, make_trial
 from scalegrid.progress import Progress
 from scalegrid.progress.first_trials import FirstTrials
@@ -214,8 +214,7 @@ class Rounds:
 
     def _tell(self, row: Row, flags: Flags | None) -> None:
         self._first.take(row)
-        if was_killed(row["error"]):
-            self._checkpoints.killed.add((row["variant"], row["seed"]))
+        self._checkpoints.heard(row)
         ratio = self._variants[row["variant"]].flops_ratio
         tell(self._allocator, row, self._plan.spec, ratio, flags)
 

@@ -210,10 +210,10 @@ class Racing:
 
     def _worth_most(self) -> Ask | None:
         """The trial that says most: of a candidate again, or of one of its lines a rung higher."""
-        rivals = self._rivals()
-        standing = self._current()
         if self._out_of_reach:
             return None
+        rivals = self._rivals()
+        standing = self._current()
         if standing is not None:
             return standing.worth_most(rivals, self._running, self._failed, self._next_seed)
         # Too little is known yet; idle workers might as well try all again.

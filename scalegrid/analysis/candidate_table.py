@@ -17,7 +17,7 @@ from scalegrid.analysis.candidates import (
     trial_values,
     value,
 )
-from scalegrid.analysis.failing import Failing, failing_above, unable, unable_sentence
+from scalegrid.analysis.failing import Failing, failures
 from scalegrid.analysis.kinds import without_kinds
 from scalegrid.analysis.luck import Luck, luck
 from scalegrid.analysis.matched_cost import cost_ratios
@@ -113,14 +113,9 @@ class CandidateTable:
         reached = own.groupby("rung")["variant"].nunique()
         rungs = reached.index[(reached > 1) | (reached.index == own["rung"].min())].tolist()
         rung = int(rungs[-1])
-        ended = with_rungs(trials)
-        ended = ended[ended["variant"].isin(rows["variant"])]
-        out = tried["variant"].isin(unable(ended, rung))
-        if out.any():
-            notes = [*notes, unable_sentence(tried[out], rung)]
-        left_out, tried = frozenset(tried.loc[out, "variant"]), tried[~out].reset_index(drop=True)
-        if (failing := failing_above(ended, rung)) is not None:
-            notes = [*notes, failing.sentence(rung)]
+        unable, failing, told = failures(tried, with_rungs(trials), rung)
+        tried = tried[~tried["variant"].isin(unable)].reset_index(drop=True)
+        notes = [*notes, *told]
         number = {variant: i for i, variant in enumerate(tried["variant"])}
         own = own[own["variant"].isin(tried["variant"])]
         every = own[own["rung"].isin(rungs)]
@@ -142,13 +137,13 @@ class CandidateTable:
             over = OverRungs.read(every, tried["variant"], rungs, Model(len(tried), shares))
         least = -math.inf if measure(metric).unit == "own" else 0.0
         bounds = (least, 1.0 if metric in ("top1", "top5", "balanced") else math.inf)
-        untried = len(rows) - len(tried) - len(left_out)
+        untried = len(rows) - len(tried) - len(unable)
         off = scaled[~scaled["variant"].isin(rows["variant"])]
         placed = variants[variants["role"] == "stages"]
         values = values[values["rung"] == rung]
         return cls(
             *(metric, tried, number, variants, scaled, values, rung, every, over, off),
-            *(placed, untried, left_out, failing, match, observations, shares, sign(metric)),
+            *(placed, untried, unable, failing, match, observations, shares, sign(metric)),
             *(bounds, notes),
         )
 

@@ -39,7 +39,31 @@ class Failing(NamedTuple):
         )
 
 
-def failing_above(trials: pd.DataFrame, rung: int) -> Failing | None:
+class Failures(NamedTuple):
+    """The candidates that are ``unable`` to be trained so long, where more fail, and sentences."""
+
+    unable: frozenset[str]
+    above: Failing | None
+    notes: list[str]
+
+
+def failures(rows: pd.DataFrame, trials: pd.DataFrame, rung: int) -> Failures:
+    """What fails of the candidates that have ``rows``, which are compared at ``rung``."""
+    own = trials[trials["variant"].isin(rows["variant"])]
+    out = rows[rows["variant"].isin(_unable(own, rung))]
+    above = _failing_above(own, rung)
+    notes = [] if above is None else [above.sentence(rung)]
+    if len(out):
+        columns = (out[name] for name in ("role", "alpha", "beta", "gamma"))
+        names = [network_name(*row) for row in zip(*columns, strict=True)]
+        notes = [
+            f"Left out, since their trainings up to {rung}× keep failing: {few(names)}.",
+            *notes,
+        ]
+    return Failures(frozenset(out["variant"]), above, notes)
+
+
+def _failing_above(trials: pd.DataFrame, rung: int) -> Failing | None:
     """The lowest rung above ``rung`` where trainings failed; None if there is none."""
     above = trials[trials["rung"] > rung]
     failed = above[above["status"] == "failed"]
@@ -51,19 +75,12 @@ def failing_above(trials: pd.DataFrame, rung: int) -> Failing | None:
     return Failing(lowest, len(error), len(there), last, bool(_kept(there)))
 
 
-def unable(trials: pd.DataFrame, rung: int) -> set[str]:
+def _unable(trials: pd.DataFrame, rung: int) -> set[str]:
     """The variants that keep failing at a rung up to this one, and have not ended there."""
     upto = trials[(trials["rung"] > 1) & (trials["rung"] <= rung)]
     ended = upto[(upto["rung"] == rung) & (upto["status"] == "finished")]
     kept = {variant for _, at in upto.groupby("rung") for variant in _kept(at)}
     return kept - set(ended["variant"])
-
-
-def unable_sentence(rows: pd.DataFrame, rung: int) -> str:
-    """That these candidates are left out."""
-    columns = (rows[name] for name in ("role", "alpha", "beta", "gamma"))
-    names = [network_name(*row) for row in zip(*columns, strict=True)]
-    return f"Left out, since their trainings up to {rung}× keep failing: {few(names)}."
 
 
 def _kept(trials: pd.DataFrame) -> set[str]:

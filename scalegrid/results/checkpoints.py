@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from scalegrid.allocation import Line
+from scalegrid.executors import was_killed
 from scalegrid.plan import Plan
 from scalegrid.plan.rungs import GB, Sized, all_checkpoints_bytes, checkpoint_bytes
+from scalegrid.results.schema import Row
 from scalegrid.spec import Recipe, SweepSpec
 from scalegrid.training.trial import Trial, trial_id
 from scalegrid.util import disk
@@ -61,7 +63,7 @@ class KeptCheckpoints:
         self._sizes: dict[str, float] = {}  # by line, of those that have a checkpoint, or will
         self._lent: set[str] = set()  # lines of this process
         self.killed: set[Line] = set()
-        """Lines whose last trial was killed: the next run makes it again, so their files stay."""
+        """Lines whose last trial was killed, see `heard`."""
         if shared:
             return
         remove_partial_files(self._folder)
@@ -85,6 +87,11 @@ class KeptCheckpoints:
             self._lent.add(trial.line)
             self._sizes.setdefault(trial.line, size)
         return replace(trial, checkpoints=str(self._folder), keep=keep)
+
+    def heard(self, row: Row) -> None:
+        """A trial has ended: if it was killed the next run makes it again, so its file stays."""
+        if was_killed(row["error"]):
+            self.killed.add((row["variant"], row["seed"]))
 
     def tidy(self, wanted: Set[Line]) -> None:
         """Delete the files of lines that are not wanted (any more), nor were killed."""

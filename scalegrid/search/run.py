@@ -300,8 +300,8 @@ class _Trainer:
                 flags = outcome.answers.flags if outcome.answers else None
                 if flags is not None and row["seed"] != SEED:
                     self.answers[outcome.trial] = flags
-                if checkpoints is not None and was_killed(row["error"]):
-                    checkpoints.killed.add((row["variant"], row["seed"]))
+                if checkpoints is not None:
+                    checkpoints.heard(row)
                 part.tell(network, row, flags)
                 self._progress.ended(network, row)
             if unusable:

@@ -55,19 +55,6 @@ def steps() -> list[tuple[str, float, float]]:
     return [(v.layers, v.alpha_low, v.alpha_high) for v in plan.variants]
 
 
-def test_a_kept_plan_is_the_same_and_builds_no_candidates(monkeypatch: pytest.MonkeyPatch) -> None:
-    spec = SweepSpec(baseline="timm/test_resnet")
-    first = make_plan(spec)
-
-    def uncalled(*_arguments: Any) -> None:
-        raise AssertionError("planned again")
-
-    monkeypatch.setattr("scalegrid.plan.plan.matched_picks", uncalled)
-    again = make_plan(spec)
-    assert repr(again.variants) == repr(first.variants)
-    assert (again.notes, again.of_grid, again.axes) == (first.notes, first.of_grid, first.axes)
-
-
 @pytest.mark.slow
 def test_models_that_differ_in_layers_alone_have_plans_of_their_own() -> None:
     one, other = (
@@ -107,11 +94,12 @@ def shown(*arguments: str) -> tuple[str, str]:
     return done.stdout, done.stderr.splitlines()[-1]
 
 
-def test_a_kept_plan_of_timm_is_shown_without_torch_and_timm(
+def test_a_kept_plan_of_timm_is_the_same_and_shown_without_torch_and_timm(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     spec = SweepSpec(baseline="timm/test_resnet")
-    ids = [variant.variant for variant in make_plan(spec).variants]
+    first = make_plan(spec)
+    ids = [variant.variant for variant in first.variants]
     table, libraries = shown("--baseline", spec.baseline)
     assert [line.partition(",")[0] for line in table.splitlines()[1:]] == ids
     assert libraries == "no library"
@@ -119,9 +107,12 @@ def test_a_kept_plan_of_timm_is_shown_without_torch_and_timm(
     def planned_again(*_arguments: Any) -> None:
         raise RuntimeError("planned again")
 
+    monkeypatch.setattr("scalegrid.plan.plan.matched_picks", planned_again)
+    again = make_plan(spec)
+    assert repr(again.variants) == repr(first.variants)
+    assert (again.notes, again.of_grid, again.axes) == (first.notes, first.of_grid, first.axes)
     version = importlib.metadata.version
     others = {"timm": "0.0.1"}
-    monkeypatch.setattr("scalegrid.plan.plan.matched_picks", planned_again)
     monkeypatch.setattr("importlib.metadata.version", lambda of: others.get(of) or version(of))
     with pytest.raises(RuntimeError, match="planned again"):
         make_plan(spec)

@@ -181,7 +181,7 @@ def _measured(table: Any) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("name", "one_in"), [("tables", 3), ("grouped", 5), ("journal", 8), ("rungs", 12)]
+    ("name", "one_in"), [("tables", 4), ("grouped", 7), ("journal", 12), ("rungs", 18)]
 )
 def test_a_fault_at_any_call_loses_nothing(name: str, one_in: int, tmp_path: Path) -> None:
     """Every call, or one in so many, and the kinds in turn."""

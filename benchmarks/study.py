@@ -93,7 +93,7 @@ def _answers(tables: SweepTables) -> dict[str, str]:
     best = found.best
     finished = tables.trials[tables.trials["status"] == "finished"]
     several = found.probability_compound
-    axes = [one for role, one in found.gains.items() if one and role != "paper"]
+    axes = [one for role in ("depth", "width", "resolution") if (one := found.gains[role])]
     nearest = min(axes, key=lambda gain: gain.gain, default=None)
     return {
         "candidates of equal cost": str(len(found.ranking)),
@@ -106,6 +106,7 @@ def _answers(tables: SweepTables) -> dict[str, str]:
         "of the candidates do": f"{len(found.compound)} of {len(found.ranking)}",
         "gain over the best single axis": _gain(nearest, found),
         "gain over the paper's triple": _gain(found.gains["paper"], found),
+        "gain over the baseline": _gain(found.gains["baseline"], found),
         "gain over the best axis at more FLOPs, trained briefly": _at_most_flops(found),
         "order kept, τ": _kept(found),
     }
@@ -117,7 +118,8 @@ def _gain(gain: Gain | None, found: Recommendation) -> str:
     if gain.variant == found.best.variant:
         return "it is one"
     middle, low, high = (f"{100 * v:+.1f}" for v in (gain.gain, gain.low, gain.high))
-    notes = [] if abs(gain.cost_ratio / 2 - 1) < 0.03 else [f"of {gain.flops_ratio:.2f}×"]
+    as_said = gain.role == "baseline" or abs(gain.cost_ratio / 2 - 1) < 0.03
+    notes = [] if as_said else [f"of {gain.flops_ratio:.2f}×"]
     if gain.rung < found.rung:
         notes += ["trained briefly" if gain.measured else f"estimated from {gain.rung}×"]
     return f"{middle} ({', '.join([f'{low} to {high}', *notes])})"

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from scalegrid.figures import draw
     from scalegrid.importing import import_trials
     from scalegrid.plan import Plan, Variant, make_plan
+    from scalegrid.progress import display_for
     from scalegrid.results import SweepTables, load_sweep
     from scalegrid.rounds import SweepOutcome
     from scalegrid.search.run import SearchOutcome, run_search
@@ -57,6 +58,7 @@ _ROOMS = {
     "UserError": "util.errors",
     "Variant": "plan",
     "compare": "analysis",
+    "display_for": "progress",
     "draw": "figures",
     "get_baseline": "baselines:get",
     "import_trials": "importing",
@@ -87,6 +89,7 @@ __all__ = [
     "Variant",
     "__version__",
     "compare",
+    "display_for",
     "draw",
     "get_baseline",
     "import_trials",

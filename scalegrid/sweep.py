@@ -75,7 +75,7 @@ def run_sweep(
 
     Args:
         spec: the specification, as the user gave it.
-        display: what a person sees; nothing by default.
+        display: what a person sees, such as `display_for()`; nothing by default.
         make_executor: where trials run, if not where ``spec.executor`` says. It is called before
             the images are read, so an executor may be closed without a trial.
         measure_rate: whether the workers first train a few steps on noise, where the speed of this

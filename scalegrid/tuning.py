@@ -71,7 +71,7 @@ class Tuning:
         spec, baseline = self.plan.spec, self.plan.variants[0]
         self.display.note(
             f"Finding the learning rate: {spec.baseline} is trained at three rates or more, "
-            f"around {spec.learning_rate:g}."
+            f"around {spec.learning_rate:g}; the estimate of time leaves that out."
         )
         if spec.rates == "check" and any(spec.rate_exponents):
             self.display.note("The rate exponents that were given are replaced by those found.")

@@ -17,12 +17,16 @@ settings.load_profile("untimed")
 
 @pytest.fixture(autouse=True, scope="session")
 def _no_cache_but_the_tests_own(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Caches of images and costs are shared between tests, and never the user's."""
+    """Caches of images and costs are shared between tests, and never the user's.
+
+    No test cuts the power, and `os.fsync` is slow on a busy disk.
+    """
     folder = tmp_path_factory.getbasetemp()
     if "PYTEST_XDIST_WORKER" in os.environ:
         folder = folder.parent  # one for all processes
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SCALEGRID_CACHE", str(folder / "cache"))
+        patch.setattr(os, "fsync", lambda _descriptor: None)
         yield
 
 

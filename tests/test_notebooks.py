@@ -4,9 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
 
 NOTEBOOKS = Path(__file__).parent.parent / "notebooks"
 
@@ -26,6 +24,9 @@ def test_the_notebook_for_pandas_alone_runs_and_is_committed_without_outputs(
 @pytest.mark.slow
 def test_the_notebook_for_exploring_is_committed_with_what_it_shows() -> None:
     """If this fails, look at it and run `jupyter execute notebooks/explore.ipynb --inplace`."""
+    import nbformat
+    from nbclient import NotebookClient
+
     path = NOTEBOOKS / "explore.ipynb"
     committed, run = (nbformat.read(path, as_version=4) for _ in range(2))
     NotebookClient(run, timeout=120, resources={"metadata": {"path": str(NOTEBOOKS)}}).execute()

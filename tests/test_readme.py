@@ -103,14 +103,14 @@ def test_every_example_runs(reader: Path, capsys: pytest.CaptureFixture[str]) ->
             assert re.search(pattern(text), printed, re.DOTALL), printed
         elif "def mynet" in text:
             Path("mynet.py").write_text(text)
-            Path("segment.py").write_text(SEGMENT)
+            Path("segment.py").write_text(SEGMENT.replace("range(100)", "range(2)"))  # steps
         else:
             exec(compile(text, "README.md", "exec"), {"__name__": "__main__"})
             says = [word for word in ("best with probability", "are wrong in") if word in text]
-            assert (says or ["probability_best="])[0] in capsys.readouterr().out
+            assert (says or ["Its coefficients: "])[0] in capsys.readouterr().out
     for figure in ("equal-cost", "difference", "ranking", "scaling", "triangle", "architecture"):
         assert (reader / "results/mynet/figures" / f"{figure}.png").stat().st_size > 10_000
-    assert (reader / "pictures/plan.png").exists()
+    assert (reader / "results/plan.png").exists()
 
 
 def pattern(shown: str) -> str:

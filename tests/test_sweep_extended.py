@@ -51,7 +51,6 @@ def run(spec: SweepSpec, executor: type[InlineExecutor] = InlineExecutor) -> Swe
     with (
         mock.patch("scalegrid.training.devices.vector_instructions", return_value=None),
         mock.patch("scalegrid.plan.plan.check_closed_form"),  # it needs torch
-        mock.patch("os.fsync"),
     ):
         return run_sweep(spec, make_executor=make, measure_rate=False)
 

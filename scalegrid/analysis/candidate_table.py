@@ -106,8 +106,8 @@ class CandidateTable:
         tried = rows[rows["variant"].isin(values["variant"])].reset_index(drop=True)
         if tried.empty:
             raise UserError(
-                "nothing can be recommended yet: no candidate has a finished trial; "
-                "run `scalegrid sweep` again to train what is missing."
+                "nothing can be recommended yet: no candidate has a finished trial; wait for one "
+                "if the sweep is running, or run `scalegrid sweep` again to train what is missing."
             )
         own = values[values["variant"].isin(tried["variant"])]
         reached = own.groupby("rung")["variant"].nunique()
@@ -122,9 +122,9 @@ class CandidateTable:
         own = every[every["rung"] == rung]
         if len(own) < 2:
             raise UserError(
-                "nothing can be recommended yet: one finished trial of a candidate says "
-                "nothing of the noise; run `scalegrid sweep` again to finish it, or with more "
-                "--seeds."
+                "nothing can be recommended yet: one finished trial of a candidate says nothing of "
+                "the noise; wait if the sweep is running, or run `scalegrid sweep` again to finish "
+                "it, or with more --seeds."
             )
         observations = observed(own, number, metric)
         shares = tried[_SHARES].to_numpy(dtype=np.float64)

@@ -41,6 +41,8 @@ def role_phrase(role: str, alpha: float, beta: float, gamma: float) -> str:
 
     In tables of before, the role ``paper`` was that of the nearest network of equal cost.
     """
+    if role == "baseline":
+        return "the baseline"
     if role != "paper":
         return f"{role} alone" if role in ("depth", "width", "resolution") else ""
     power = paper_power(alpha, beta, gamma)

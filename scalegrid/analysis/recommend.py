@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 RIVALS = ("depth", "width", "resolution", "paper")
-"""The roles that are compared with the recommended network at whatever cost."""
+"""The roles at φ = 1 that are compared with the recommended network at whatever cost."""
 
 _SETTINGS = (
     *("metric", "indifference", "confidence", "flops_factor", "rates"),
@@ -126,7 +126,7 @@ def recommend(
         tie_set=tuple(candidates[i] for i in tie_set(chance.best)),
         gains={
             role: _gain(table, fitted, leader, role) or _gain_measured(brief, briefly, best, role)
-            for role in RIVALS
+            for role in (*RIVALS, "baseline")
         },
         surface_optimum=_optimum(fitted, table, flops_factor),
         trials_needed=further and further.half,
@@ -302,14 +302,15 @@ def _gain_measured(table: CandidateTable, fitted: Fit, leader: str, role: str) -
     if row is None or ours.empty:
         return None
     own = table.seeds(row["variant"])
-    gain, draws = difference(ours, own, fitted.samples.noise)
+    gain, draws = difference(ours, own, fitted.samples.noise, fitted.samples.seeds)
     ends = interval(draws)
     return _gain_of(row, table, table.rung, float(own.mean()), gain, ends, measured=True)
 
 
 def _tried(table: CandidateTable, role: str) -> pd.Series[Any] | None:
-    """The row of the variant of a role at φ = 1; None where no trial of it has finished."""
-    scaled = table.scaled[table.scaled["role"] == role]
+    """The row of the baseline, or of the variant of a role at φ = 1; None where it has no trial."""
+    scaled = table.variants if role == "baseline" else table.scaled
+    scaled = scaled[scaled["role"] == role]
     rivals = scaled[scaled["variant"].isin({*table.number, *table.values["variant"]})]
     return None if rivals.empty else rivals.iloc[0]
 

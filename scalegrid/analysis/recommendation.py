@@ -125,8 +125,8 @@ class Recommendation:
     """What `recommend` says. ``ranking`` holds all candidates, the recommended one first.
 
     ``match`` is the cost that the plan makes equal, and ``equal_cost`` whether it is.
-    ``gains`` has an entry for each of depth, width, resolution and paper, None where there is no
-    finished trial of it. ``surface_optimum`` is None where the surface does not fit, and
+    ``gains`` has an entry for each of depth, width, resolution, paper and baseline, None where
+    there is no finished trial of it. ``surface_optimum`` is None where the surface does not fit,
     ``trials_needed`` is 0 when the answer is clear and None when it is out of reach, and
     ``trials_most`` is what it takes in nine cases of ten, None when that is. ``pace`` is what
     trials cost. ``sigma`` is the standard deviation of one trial, by ``repeats`` degrees of

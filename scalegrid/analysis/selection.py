@@ -53,26 +53,27 @@ def interval(draws: Floats, level: float = 0.95) -> tuple[float, float]:
 
 
 def difference(
-    ours: pd.Series[float], theirs: pd.Series[float], noise: Floats
+    ours: pd.Series[float], theirs: pd.Series[float], noise: Floats, seeds: Floats
 ) -> tuple[float, Floats]:
-    """A difference of two means over seeds as measured, and draws of the true one.
+    """The difference of two means as measured, and draws of the true one.
 
-    It is over the seeds that both have, since what a seed does to all trials drops out then; or
-    over all.
+    It is over all seeds, or over those that both have, where what a seed does to all trials drops
+    out: whichever knows it better.
 
     Args:
         ours: values by seed.
         theirs: likewise.
         noise: `SAMPLES` draws of the variance of one trial.
+        seeds: likewise of the variance between seeds, which trials of a seed share.
     """
     both = ours.index.intersection(theirs.index)
-    if len(both):
-        gain, part = float((ours[both] - theirs[both]).mean()), 2 / len(both)
-    else:
-        gain = float(ours.mean() - theirs.mean())
-        part = 1 / len(ours) + 1 / len(theirs)
+    part = 1 / len(ours) + 1 / len(theirs)
+    shared = 2 * len(both) / (len(ours) * len(theirs))
+    gain, variance = float(ours.mean() - theirs.mean()), part * noise + (part - shared) * seeds
+    if len(both) and (paired := 2 / len(both) * noise).mean() <= variance.mean():
+        gain, variance = float((ours[both] - theirs[both]).mean()), paired
     normal = np.random.default_rng(3).standard_normal(SAMPLES)
-    return gain, gain + np.sqrt(part * noise) * normal
+    return gain, gain + np.sqrt(variance) * normal
 
 
 MIN_REPEATS = 4

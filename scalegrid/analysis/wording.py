@@ -191,13 +191,18 @@ def _decided(recommendation: Recommendation) -> str:
     zone = with_unit(recommendation.indifference, recommendation.metric)
     asked = f"{exact_percent(recommendation.confidence)} asked"
     name = network_name(best.role, best.alpha, best.beta, best.gamma)
+    if name == "the paper's coefficients":
+        name = "the paper's network"
     decided = "Decided" if recommendation.trials_needed == 0 else "Not decided"
     good, first = best.probability_within_indifference, best.probability_best
-    return (
-        f"{decided}: {name} leads {plural(count, 'candidate')}{equal}{_at(recommendation)}. It is "
+    chances = (
         f"within {zone} of the best with probability {percent(good)} ({asked}), and the best with "
-        f"{percent(first)}."
+        f"{percent(first)}"
+        if recommendation.indifference
+        else f"the best with probability {percent(first)} ({asked})"
     )
+    at = _at(recommendation)
+    return f"{decided}: {name} leads {plural(count, 'candidate')}{equal}{at}. It is {chances}."
 
 
 def _network(recommendation: Recommendation) -> str:
@@ -251,7 +256,7 @@ def _accuracy(recommendation: Recommendation) -> str:
     )
     if not _lucky(best, metric):
         return f"{said}, {estimate}."
-    return f"{said}, {estimate}: what is highest of several was lucky too."
+    return f"{said}, {estimate}: what is best of several was lucky too."
 
 
 def _lucky(best: Candidate, metric: Metric) -> bool:

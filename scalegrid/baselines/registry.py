@@ -120,6 +120,8 @@ def _from_package(point: EntryPoint) -> Baseline:
 
 def _unknown(name: str, known: list[str]) -> str:
     start = f"unknown baseline {name!r}: "
+    if (module := name.removesuffix(".py")) and Path(f"{module}.py").is_file():
+        return f"{start}for a function of {module}.py say {module}:FUNCTION."
     near = did_you_mean(name, known, most=3, cutoff=0.4)
     if not did_you_mean(name, known, cutoff=0.75) and _is_timm_model(name):
         return f"{start}to scale the timm model of that name, say 'timm/{name}'."

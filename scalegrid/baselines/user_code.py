@@ -90,6 +90,8 @@ def imported(name: str) -> Any:
             problem = f"{module_name} needs {missing}, which is missing"
             if module_name.startswith(missing):
                 problem = f"there is no module {missing} in {search} or on the import path"
+                if module_name.endswith(".py"):
+                    problem += f"; name it without its ending, {module_name.removesuffix('.py')}"
         raise UserError(f"{name}: {problem}.") from error
     origin = Path(file_of(module) or "").resolve()
     if folder and not origin.is_relative_to(search):

@@ -66,7 +66,7 @@ def plan(spec_file: Path | None, form: Format, pictures: Path | None, **flags: A
     if form == "table":
         _print(plans)
         return
-    for note in plans[0].notes:
+    for note in _notes(plans[0]):
         print(f"Note: {sentence(note)}", file=sys.stderr)
     if form == "csv":
         print_csv(variant_rows(plans[0]))
@@ -123,10 +123,22 @@ def _document(plans: Sequence[Plan]) -> dict[str, Any]:
         "resolution": plan.resolution,
         "variants": [_nested(variant) for variant in plan.variants],
         "spread": [asdict(summarise(p, plan.spec.matched_cost)) for p in plans],
-        "notes": list(plan.notes),
+        "notes": _notes(plan),
         "seconds_estimated": estimate.seconds,
         "seconds_at_most": estimate.most,
     }
+
+
+def _notes(plan: Plan) -> list[str]:
+    """Those of the plan, and that a learning rate is searched, which a sweep says as it does so."""
+    if plan.spec.rates not in ("tune", "check"):
+        return list(plan.notes)
+    more = "" if plan.spec.rates == "tune" else ", and as many of each axis alone"
+    searched = (
+        "a learning rate that is not known yet is found first, by three to seven trainings of the "
+        f"baseline{more}, which the estimate leaves out"
+    )
+    return [*plan.notes, searched]
 
 
 def _print(plans: Sequence[Plan]) -> None:
@@ -134,7 +146,7 @@ def _print(plans: Sequence[Plan]) -> None:
 
     plan, spec = plans[0], plans[0].spec
     print_lines([_trials(plan), *_off_cost(plan), *_memory(plan)])
-    print_lines(f"Note: {sentence(note)}" for note in plan.notes)
+    print_lines(f"Note: {sentence(note)}" for note in _notes(plan))
     print()
     several = len({variant.phi for variant in plan.variants if variant.phi}) > 1
     least = [key for key in _DROPPED if not (several and key == "φ")]

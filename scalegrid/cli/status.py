@@ -66,7 +66,8 @@ def _print(status: Status) -> None:
     if status.problem:
         print_lines([sentence(status.problem)])
     if status.best:
-        print(f"Best candidate so far: {status.best.label}, {status.best}.")
+        so_far = "" if status.state == "finished" else " so far"
+        print(f"Best candidate{so_far}: {status.best.label}, {status.best}.")
     if status.certainty is not None:
         print(f"{certainty(status.certainty).capitalize()}.")
     if status.running:

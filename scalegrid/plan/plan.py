@@ -285,14 +285,8 @@ def _resolution(spec: SweepSpec, baseline: Baseline) -> int:
 
 
 def _limit_notes(spec: SweepSpec, source: Source, variants: int) -> list[str]:
-    """Sentences on the search of a rate, a race too short for every variant, trials too short."""
+    """Sentences on a race too short for every variant, and on trials too short."""
     notes = []
-    if spec.rates in ("tune", "check"):
-        more = "" if spec.rates == "tune" else ", and as many of each axis alone"
-        notes.append(
-            "a learning rate that is not known yet is found first, by three to seven trainings of "
-            f"the baseline{more}, which the estimate leaves out"
-        )
     if spec.max_trials is not None and spec.max_trials < variants:
         notes.append(
             f"--max-trials {spec.max_trials} leaves some of the {variants} variants untrained"

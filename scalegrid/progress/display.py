@@ -123,8 +123,9 @@ class Live:
         self._console.print(text, markup=False, soft_wrap=True)
 
     def preparing(self, done: int, total: int) -> None:
-        """A progress bar."""
-        self._show(_bar(f"preparing images  {done} of {total}", done, total))
+        """A progress bar, until all are."""
+        text = f"preparing images  {done} of {total}"
+        self._show(_bar(text, done, total) if done < total else "")
 
     def update(self, status: Status) -> None:
         """Redraws everything."""
@@ -281,8 +282,11 @@ def _which(trial: Running | Ended) -> str:
 
 
 def _bar(text: str, done: int, total: int) -> RenderableType:
-    from rich.console import Group
     from rich.progress_bar import ProgressBar
+    from rich.table import Table
     from rich.text import Text
 
-    return Group(Text(text), ProgressBar(total=max(total, 1), completed=done, width=60))
+    rows = Table.grid()  # a bar ends no line of its own
+    rows.add_row(Text(text))
+    rows.add_row(ProgressBar(total=max(total, 1), completed=done, width=60))
+    return rows

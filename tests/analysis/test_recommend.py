@@ -51,7 +51,7 @@ def test_json_has_the_documented_keys_and_no_others() -> None:
         *("reliability_by_all_metrics", "luck_with_images", "images_needed", "images_beyond"),
         *("cross_validated_error", "advantage", "notes", "failing"),
     ]
-    assert list(said["gains"]) == ["depth", "width", "resolution", "paper"]
+    assert list(said["gains"]) == ["depth", "width", "resolution", "paper", "baseline"]
     assert said["gains"]["paper"] is None
     json.dumps(said, allow_nan=False)
 
@@ -68,6 +68,40 @@ def test_gains_are_over_the_corners_with_intervals_that_hold_the_truth() -> None
             assert gain.low < gain.gain < gain.high
             held.append(gain.low < chosen - TRUTH[number] < gain.high)
     assert np.mean(held) > 0.8
+
+
+def test_the_gain_over_the_baseline_is_that_of_the_means_whether_scaling_helps_or_not() -> None:
+    for level in (0.5, 0.9):
+        trials = trials_table(
+            {**noisy_trials(TRUTH, 4, 0.002), "base": [level + 0.001, level - 0.001]}
+        )
+        gain = recommend(VARIANTS, trials).gains["baseline"]
+        assert gain is not None
+        assert (gain.flops_ratio, gain.measured) == (1, True)
+        ours = trials[trials["variant"] == BEST]["top1"].mean()
+        assert gain.gain == pytest.approx(ours - level)
+        assert gain.low < TRUTH.max() - level < gain.high
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.004])
+def test_a_gain_over_another_cost_is_by_all_seeds_or_by_those_that_tell_more(shift: float) -> None:
+    """Where a seed shifts all trials alike, by those that both have."""
+    noise = 0.002
+    effects = np.random.default_rng(5).normal(0, shift, 8)
+    values = {**noisy_trials(TRUTH, 8, noise), "base": [0.5, 0.5, 0.5]}
+    trials = trials_table(
+        {
+            name: [value + effects[seed] for seed, value in enumerate(row)]
+            for name, row in values.items()
+        }
+    )
+    gain = recommend(VARIANTS, trials).gains["baseline"]
+    assert gain is not None
+    used = values[BEST][:3] if shift else values[BEST]
+    assert gain.gain == pytest.approx(np.mean(used) - 0.5)
+    error = noise * math.sqrt(1 / len(used) + 1 / 3)
+    assert gain.high - gain.low == pytest.approx(2 * 1.96 * error, rel=0.3)
+    assert gain.low < TRUTH.max() - 0.5 < gain.high
 
 
 def test_the_tie_set_holds_95_percent_and_shrinks_with_seeds() -> None:
@@ -214,16 +248,6 @@ def test_what_costs_more_cannot_be_recommended_but_is_compared() -> None:
     assert gain.high - gain.low == pytest.approx(2 * 1.96 * said.sigma * (2 / 4) ** 0.5, rel=0.1)
     assert gain.high < 0
     assert any("cost is off: depth alone (3.00×)" in note for note in said.notes)
-
-
-def test_a_rival_of_other_cost_is_compared_by_the_seeds_it_has() -> None:
-    expensive = VARIANTS.copy()
-    expensive.loc[expensive["variant"] == "v00", "matched"] = False
-    values = noisy_trials(TRUTH, 4, 0.002)
-    values["v00"] = values["v00"][:1]
-    gain = recommend(expensive, trials_table(values)).gains["depth"]
-    assert gain is not None
-    assert gain.gain == pytest.approx(values[BEST][0] - values["v00"][0])
 
 
 def test_the_nas_objective_pays_for_flops() -> None:

@@ -39,6 +39,16 @@ def test_an_unknown_name_is_answered_with_what_was_meant(name: str, message: str
     assert "\n" not in str(error.value)
 
 
+@pytest.mark.parametrize("name", ["mynet", "mynet.py", "mynet.py:mynet"])
+def test_a_file_of_ones_own_is_said_how_to_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("mynet.py").write_text("def mynet(depth, width, num_classes): ...\n")
+    with pytest.raises(UserError, match=r"say mynet:FUNCTION|without its ending, mynet\.$"):
+        baselines.get(name)
+
+
 def test_every_listed_name_is_found() -> None:
     assert [baselines.get(name).name for name in baselines.names()] == baselines.names()
 

@@ -48,6 +48,7 @@ def test_the_interval_holds_the_true_tau_and_noise_does_not_lower_it() -> None:
     assert np.mean(plain) < np.mean(low) + 0.05
 
 
+@pytest.mark.slow
 def test_more_is_lost_where_the_order_is_another() -> None:
     lost = []
     for correlation in (0.99, 0.0):

@@ -25,6 +25,7 @@ from scalegrid.training.answers import Answers
 from scalegrid.training.devices import cuda_devices
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(bool(cuda_devices()), reason="there is a GPU, and the benchmark is for it")
 def test_without_a_gpu_the_checks_run_on_the_cpu(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -88,6 +89,7 @@ def _running(
         yield Steady(processes)
 
 
+@pytest.mark.slow
 def test_what_fails_is_a_row_and_the_others_are_timed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

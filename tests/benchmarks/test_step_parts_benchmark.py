@@ -35,6 +35,7 @@ def test_the_parts_of_a_step_are_where_a_network_has_them() -> None:
     assert found[TOGETHER] == pytest.approx(sum(found[group] for group in [*GROUPS, REST]))
 
 
+@pytest.mark.slow
 def test_products_are_bounded_by_the_speed_of_a_product() -> None:
     single, half = bounds("nano", 16)
     assert (single["format"], half["format"]) == ("fp32", "bf16")

@@ -362,7 +362,7 @@ def test_a_status_of_before_names_the_leader_rightly(tmp_path: Path) -> None:
     status = {"name": "v1", "state": "finished", **counts, "best": best}
     (tmp_path / "v1" / "status.json").write_text(json.dumps(status))
     said = run("status", "v1", "--results", str(tmp_path)).stdout
-    assert "so far: ≈ paper α=1.17 β=1.08 γ=1.12  18 px, top-1 12.5 % (2 seeds).\n" in said
+    assert "Best candidate: ≈ paper α=1.17 β=1.08 γ=1.12  18 px, top-1 12.5 % (2 seeds).\n" in said
 
 
 def test_what_a_plan_matches_is_named_with_its_ratios() -> None:

@@ -117,6 +117,21 @@ def test_the_rendered_state_names_what_matters() -> None:
         "top-1 61.2 %",
     ):
         assert text in shown
+    bar = next(row for row in shown.splitlines() if "━" in row)
+    assert set(bar.strip()) <= set("━╸╺ "), "a bar and what is running have a line each"
+
+
+def test_no_bar_is_left_once_the_images_are_prepared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    display = display_for(stream)
+    display.preparing(99, 100)
+    assert "━" in stream.getvalue()
+    stream.truncate(0)
+    display.preparing(100, 100)
+    display.note("Finding the learning rate")
+    assert "━" not in stream.getvalue()
+    display.close()
 
 
 def test_a_higher_rung_is_named() -> None:

@@ -59,7 +59,7 @@ SCENARIOS = {
 
 @pytest.fixture(autouse=True)
 def _quick() -> Iterator[None]:
-    """The faulty disk knows what is synced; and of two that take long, each is done once."""
+    """Of two things that take long, each is done once."""
     read: dict[bytes, Any] = {}
 
     def load(model: Any, path: Path, what: str) -> Any:
@@ -70,7 +70,6 @@ def _quick() -> Iterator[None]:
 
     real = yaml.load
     with (
-        mock.patch("os.fsync"),
         mock.patch("scalegrid.training.attempt.versions", return_value="of today"),
         mock.patch.object(yaml, "load", load),
     ):

@@ -5,10 +5,9 @@ import os
 import random
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from unittest import mock
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,14 +23,6 @@ from scalegrid.results.schema import VARIANTS as VARIANTS_SCHEMA
 from scalegrid.results.schema import make_table, write_table
 from scalegrid.spec import SweepSpec
 from scalegrid.util.errors import UserError
-
-
-@pytest.fixture(autouse=True, scope="module")
-def _without_fsync() -> Iterator[None]:
-    """No test cuts the power, and fsync is slow on a busy disk."""
-    with mock.patch("os.fsync"):
-        yield
-
 
 SPEC = light_spec("results", name="s", depth_rounding="round")
 

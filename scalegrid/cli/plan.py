@@ -182,6 +182,8 @@ def _trials(plan: Plan) -> str:
         else "by a typical CPU's speed; a sweep measures yours"
     )
     first, then = f"{planned_trials(plan)} trials", ""
+    if spec.seeds == 1 and planned_trials(plan) > len(plan.variants):
+        first += " (two of the baseline)"
     if len(spec.rungs) > 1:
         first = f"At rung 1× {first}"
         over = f" over {enumerated([f'{rung}×' for rung in spec.rungs])}"

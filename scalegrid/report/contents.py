@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.analysis import (
@@ -51,6 +52,7 @@ class Picture:
 class Contents:
     """The page's parts, top to bottom.
 
+    ``subject`` is the baseline, and what it is trained on for how long; of a search, its space.
     ``answer`` has the verdict first; where there is none yet, it says why. ``step`` is a sentence
     and the command that would probably decide it. ``layers`` compares the recommended network with
     the baseline, a row a stage, and ``ways`` the ways of scaling, cost for cost. ``variants`` has a
@@ -60,6 +62,7 @@ class Contents:
     """
 
     name: str
+    subject: str
     answer: list[str]
     step: list[str]
     layers: list[dict[str, str]]
@@ -89,6 +92,7 @@ def contents(tables: SweepTables) -> Contents:
     pictures, missing = _pictures(subject, variants, measured)
     return Contents(
         name=tables.folder.name,
+        subject=_subject(tables),
         answer=said,
         step=next_step(found, tables.spec, tables.folder) if found else [],
         layers=_layers(tables, found),
@@ -103,6 +107,16 @@ def contents(tables: SweepTables) -> Contents:
         facts=_facts(tables, found),
         command=going_on(tables.spec, tables.folder),
     )
+
+
+def _subject(tables: SweepTables) -> str:
+    """``nano at 32 px, trained briefly on leaves (12,800 images)``."""
+    spec, images = tables.spec, brief_trials(tables.trials)["images"].dropna()
+    data = Path(str(spec.get("data", ""))).name
+    where = f"by {spec['trainer']}" if spec.get("trainer") else f"on {data}"
+    long = "" if images.empty else f" ({float(images.median()):,.0f} images)"
+    network = Path(str(spec["baseline"])).name
+    return f"{network} at {spec['resolution']} px, trained briefly {where}{long}"
 
 
 def _recommendation(subject: Subject) -> tuple[Recommendation | None, list[str]]:

@@ -35,6 +35,7 @@ def search_contents(tables: SearchTables) -> Contents:
     pictures, missing = pictures_of(SEARCH_FIGURES, tables, points)
     return Contents(
         name=tables.folder.name,
+        subject=str(tables.spec.space),
         answer=answer,
         step=_step(tables.folder / FOUND_FILE),
         layers=layers,

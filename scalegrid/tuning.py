@@ -69,9 +69,10 @@ class Tuning:
 
     def _tuned(self) -> Plan:
         spec, baseline = self.plan.spec, self.plan.variants[0]
+        axes = ", and each axis alone likewise" if spec.rates == "check" else ""
         self.display.note(
             f"Finding the learning rate: {spec.baseline} is trained at three rates or more, "
-            f"around {spec.learning_rate:g}; the estimate of time leaves that out."
+            f"around {spec.learning_rate:g}{axes}; the estimate of time leaves that out."
         )
         if spec.rates == "check" and any(spec.rate_exponents):
             self.display.note("The rate exponents that were given are replaced by those found.")

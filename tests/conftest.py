@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:
-    # Each process of tests has a core; threads that wait for each other would wait for the others.
+    # Each process of tests has a core, so that further threads would only wait.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 pytest.register_assert_rewrite("allocator_contract", "executor_contract")

@@ -109,7 +109,9 @@ def test_the_example_segments_by_real_workers(folder: Path) -> None:
     assert sweep.history.groupby("trial").size().eq(2).all()
     drawn = {path.stem for path in Path("results/discs/figures").glob("*.png")}
     assert {"equal-cost", "scaling", "price", "curves", "noise", "edf"} <= drawn
-    assert "miou" in Path("results/discs/report.html").read_text(encoding="utf-8")
+    page = Path("results/discs/report.html").read_text(encoding="utf-8")
+    assert "miou" in page
+    assert re.search(r"coefficients of \S+ at \d+ px, trained briefly by \S+:train<", page)
 
 
 def test_less_is_better_where_the_metric_says_so(module: str) -> None:

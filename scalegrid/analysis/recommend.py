@@ -20,7 +20,7 @@ from scalegrid.analysis.observations import Flags, Floats
 from scalegrid.analysis.pace import Pace
 from scalegrid.analysis.placements import placements
 from scalegrid.analysis.recommendation import Candidate, Gain, Recommendation, SurfaceOptimum
-from scalegrid.analysis.selection import chances, difference, interval, is_clear, tie_set
+from scalegrid.analysis.selection import SAMPLES, chances, interval, is_clear, tie_set
 from scalegrid.analysis.sensor import Sensor
 from scalegrid.analysis.surface import Fit, optimum
 from scalegrid.analysis.tables import brief_trials
@@ -297,14 +297,20 @@ def _gain(table: CandidateTable, fitted: Fit, leader: int, role: str) -> Gain | 
 
 
 def _gain_measured(table: CandidateTable, fitted: Fit, leader: str, role: str) -> Gain | None:
-    """As `_gain`, over a variant that is no candidate, by the means of the trials of both."""
-    row, ours = _tried(table, role), table.seeds(leader)
-    if row is None or ours.empty:
+    """As `_gain`, over a variant that is no candidate, by the mean of its own trials.
+
+    The leader's posterior allows for the luck of what is best of several, its mean would not.
+    """
+    row, number = _tried(table, role), table.number.get(leader)
+    if row is None or number is None:
         return None
-    own = table.seeds(row["variant"])
-    gain, draws = difference(ours, own, fitted.samples.noise, fitted.samples.seeds)
-    ends = interval(draws)
-    return _gain_of(row, table, table.rung, float(own.mean()), gain, ends, measured=True)
+    values, samples = table.seeds(row["variant"]), fitted.samples
+    own = float(values.mean())
+    error = np.sqrt((samples.noise + samples.seeds) / len(values))
+    theirs = own + error * np.random.default_rng(3).standard_normal(SAMPLES)
+    ends = interval(samples.values[:, number] - theirs)
+    gain = float(fitted.posterior.expected[number]) - own
+    return _gain_of(row, table, table.rung, own, gain, ends, measured=True)
 
 
 def _tried(table: CandidateTable, role: str) -> pd.Series[Any] | None:

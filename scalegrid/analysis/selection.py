@@ -10,7 +10,7 @@ import numpy as np
 from scalegrid.analysis.observations import Floats, Ints
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 SAMPLES = 10_000
 """Joint samples behind every printed probability: a standard error of at most half a point."""
@@ -50,30 +50,6 @@ def interval(draws: Floats, level: float = 0.95) -> tuple[float, float]:
     """The central interval that holds ``level`` of the draws."""
     low, high = np.quantile(draws, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def difference(
-    ours: pd.Series[float], theirs: pd.Series[float], noise: Floats, seeds: Floats
-) -> tuple[float, Floats]:
-    """The difference of two means as measured, and draws of the true one.
-
-    It is over all seeds, or over those that both have, where what a seed does to all trials drops
-    out: whichever knows it better.
-
-    Args:
-        ours: values by seed.
-        theirs: likewise.
-        noise: `SAMPLES` draws of the variance of one trial.
-        seeds: likewise of the variance between seeds, which trials of a seed share.
-    """
-    both = ours.index.intersection(theirs.index)
-    part = 1 / len(ours) + 1 / len(theirs)
-    shared = 2 * len(both) / (len(ours) * len(theirs))
-    gain, variance = float(ours.mean() - theirs.mean()), part * noise + (part - shared) * seeds
-    if len(both) and (paired := 2 / len(both) * noise).mean() <= variance.mean():
-        gain, variance = float((ours[both] - theirs[both]).mean()), paired
-    normal = np.random.default_rng(3).standard_normal(SAMPLES)
-    return gain, gain + np.sqrt(variance) * normal
 
 
 MIN_REPEATS = 4

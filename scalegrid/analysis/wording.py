@@ -188,21 +188,21 @@ def _decided(recommendation: Recommendation) -> str:
     """Decided or not; the leader, its chances, and what it was compared with."""
     best, count = recommendation.best, len(recommendation.ranking)
     equal = f" of equal {COSTS[recommendation.match]}" if recommendation.equal_cost else ""
-    zone = with_unit(recommendation.indifference, recommendation.metric)
     asked = f"{exact_percent(recommendation.confidence)} asked"
     name = network_name(best.role, best.alpha, best.beta, best.gamma)
-    if name == "the paper's coefficients":
-        name = "the paper's network"
     decided = "Decided" if recommendation.trials_needed == 0 else "Not decided"
     good, first = best.probability_within_indifference, best.probability_best
-    chances = (
-        f"within {zone} of the best with probability {percent(good)} ({asked}), and the best with "
-        f"{percent(first)}"
-        if recommendation.indifference
-        else f"the best with probability {percent(first)} ({asked})"
+    alone = f", and the best with {percent(first)}" if recommendation.indifference else ""
+    return (
+        f"{decided}: {name} leads {plural(count, 'candidate')}{equal}{_at(recommendation)}. It is "
+        f"{_good_enough(recommendation)} with probability {percent(good)} ({asked}){alone}."
     )
-    at = _at(recommendation)
-    return f"{decided}: {name} leads {plural(count, 'candidate')}{equal}{at}. It is {chances}."
+
+
+def _good_enough(recommendation: Recommendation) -> str:
+    """``within 0.3 points of the best``, or the best where no difference is too small."""
+    zone = with_unit(recommendation.indifference, recommendation.metric)
+    return f"within {zone} of the best" if recommendation.indifference else "the best"
 
 
 def _network(recommendation: Recommendation) -> str:
@@ -291,15 +291,14 @@ def brief_and_long(recommendation: Recommendation) -> list[str]:
         None: f"Whether the order held from {first}× to {last}× is open",
     }[found.held]
     between = "".join(f"; from {one.rung}× {one.mean:.2f}" for one in found.taus[1:])
-    zone = with_unit(recommendation.indifference, recommendation.metric)
     name = _named(recommendation, found.variants[found.brief])
     enough = found.good >= recommendation.confidence
     surprising = found.good < 0.5 if found.held else found.held is False and enough
     even_so = "Even so the" if surprising else "The"
     lines = [
         f"{said}: Kendall's τ {tau.mean:.2f} ({tau.low:.2f} to {tau.high:.2f}){between}. "
-        f"{even_so} brief leader, {name}, is within {zone} of the best at {last}× with probability "
-        f"{percent(found.good)}."
+        f"{even_so} brief leader, {name}, is {_good_enough(recommendation)} at {last}× with "
+        f"probability {percent(found.good)}."
     ]
     if found.held is False and not enough:
         lines.append(

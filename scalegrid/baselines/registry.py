@@ -7,6 +7,7 @@ an object with all members of `Baseline`, or a factory as a user's own code may 
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint, entry_points
+from os.path import isfile
 from pathlib import Path
 from typing import Any
 
@@ -120,7 +121,7 @@ def _from_package(point: EntryPoint) -> Baseline:
 
 def _unknown(name: str, known: list[str]) -> str:
     start = f"unknown baseline {name!r}: "
-    if (module := name.removesuffix(".py")) and Path(f"{module}.py").is_file():
+    if (module := name.removesuffix(".py")) and isfile(f"{module}.py"):
         return f"{start}for a function of {module}.py say {module}:FUNCTION."
     near = did_you_mean(name, known, most=3, cutoff=0.4)
     if not did_you_mean(name, known, cutoff=0.75) and _is_timm_model(name):

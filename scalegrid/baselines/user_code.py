@@ -90,8 +90,9 @@ def imported(name: str) -> Any:
             problem = f"{module_name} needs {missing}, which is missing"
             if module_name.startswith(missing):
                 problem = f"there is no module {missing} in {search} or on the import path"
-                if module_name.endswith(".py"):
-                    problem += f"; name it without its ending, {module_name.removesuffix('.py')}"
+                file, _, attribute = name.rpartition(":")
+                if file.endswith(".py") and Path(file).is_file():
+                    problem += f"; say {file.removesuffix('.py')}:{attribute}"
         raise UserError(f"{name}: {problem}.") from error
     origin = Path(file_of(module) or "").resolve()
     if folder and not origin.is_relative_to(search):

@@ -53,6 +53,7 @@ def plan(spec_file: Path | None, form: Format, pictures: Path | None, **flags: A
 
     from scalegrid.executors import placement_for
     from scalegrid.plan import classic_plan
+    from scalegrid.plan.summary import notes_before
     from scalegrid.results.rows import variant_rows
 
     placement = placement_for(spec)  # an unknown device is refused before anything is printed
@@ -66,7 +67,7 @@ def plan(spec_file: Path | None, form: Format, pictures: Path | None, **flags: A
     if form == "table":
         _print(plans)
         return
-    for note in _notes(plans[0]):
+    for note in notes_before(plans[0]):
         print(f"Note: {sentence(note)}", file=sys.stderr)
     if form == "csv":
         print_csv(variant_rows(plans[0]))
@@ -113,7 +114,7 @@ def _draw(plans: Sequence[Plan], folder: Path) -> None:
 
 
 def _document(plans: Sequence[Plan]) -> dict[str, Any]:
-    from scalegrid.plan.summary import summarise
+    from scalegrid.plan.summary import notes_before, summarise
     from scalegrid.progress.estimate import estimate_seconds
 
     plan = plans[0]
@@ -123,30 +124,18 @@ def _document(plans: Sequence[Plan]) -> dict[str, Any]:
         "resolution": plan.resolution,
         "variants": [_nested(variant) for variant in plan.variants],
         "spread": [asdict(summarise(p, plan.spec.matched_cost)) for p in plans],
-        "notes": _notes(plan),
+        "notes": notes_before(plan),
         "seconds_estimated": estimate.seconds,
         "seconds_at_most": estimate.most,
     }
 
 
-def _notes(plan: Plan) -> list[str]:
-    """Those of the plan, and that a learning rate is searched, which a sweep says as it does so."""
-    if plan.spec.rates not in ("tune", "check"):
-        return list(plan.notes)
-    more = "" if plan.spec.rates == "tune" else ", and as many of each axis alone"
-    searched = (
-        "a learning rate that is not known yet is found first, by three to seven trainings of the "
-        f"baseline{more}, which the estimate leaves out"
-    )
-    return [*plan.notes, searched]
-
-
 def _print(plans: Sequence[Plan]) -> None:
-    from scalegrid.plan.summary import summarise
+    from scalegrid.plan.summary import notes_before, summarise
 
     plan, spec = plans[0], plans[0].spec
     print_lines([_trials(plan), *_off_cost(plan), *_memory(plan)])
-    print_lines(f"Note: {sentence(note)}" for note in _notes(plan))
+    print_lines(f"Note: {sentence(note)}" for note in notes_before(plan))
     print()
     several = len({variant.phi for variant in plan.variants if variant.phi}) > 1
     least = [key for key in _DROPPED if not (several and key == "φ")]
@@ -182,7 +171,7 @@ def _trials(plan: Plan) -> str:
         else "by a typical CPU's speed; a sweep measures yours"
     )
     first, then = f"{planned_trials(plan)} trials", ""
-    if spec.seeds == 1 and planned_trials(plan) > len(plan.variants):
+    if spec.check_learning and spec.seeds == 1 and planned_trials(plan) > len(plan.variants):
         first += " (two of the baseline)"
     if len(spec.rungs) > 1:
         first = f"At rung 1× {first}"

@@ -58,3 +58,15 @@ def summarise(plan: Plan, match: Match = "flops") -> CostSummary:
 def scaled_variants(plan: Plan) -> list[Variant]:
     """The candidates at φ = 1, see `Plan.of_grid`."""
     return [v for v in plan.variants if v.variant in plan.of_grid]
+
+
+def notes_before(plan: Plan) -> list[str]:
+    """The notes of a plan, and that a learning rate is searched, which a sweep says as it does."""
+    if plan.spec.rates not in ("tune", "check"):
+        return list(plan.notes)
+    more = "" if plan.spec.rates == "tune" else ", and as many of each axis alone"
+    searched = (
+        "a learning rate that is not known yet is found first, by three to seven trainings of the "
+        f"baseline{more}, which the estimate leaves out"
+    )
+    return [*plan.notes, searched]

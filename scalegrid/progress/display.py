@@ -144,8 +144,9 @@ class Live:
         self._live.update(picture, refresh=True)
 
 
-def display_for(stream: TextIO = sys.stderr) -> Display:
-    """The display that suits ``stream``."""
+def display_for(stream: TextIO | None = None) -> Display:
+    """The display that suits ``stream``, standard error by default."""
+    stream = stream or sys.stderr
     return Live(stream) if stream.isatty() else Lines(stream)
 
 
@@ -286,7 +287,7 @@ def _bar(text: str, done: int, total: int) -> RenderableType:
     from rich.table import Table
     from rich.text import Text
 
-    rows = Table.grid()  # a bar ends no line of its own
+    rows = Table.grid()  # a ProgressBar prints no newline
     rows.add_row(Text(text))
     rows.add_row(ProgressBar(total=max(total, 1), completed=done, width=60))
     return rows

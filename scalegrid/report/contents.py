@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scalegrid.analysis import (
@@ -26,7 +25,7 @@ from scalegrid.figures.subject import Subject
 from scalegrid.report.inline import inline
 from scalegrid.report.ways import ways
 from scalegrid.results.showing import about
-from scalegrid.spec import GROUPS, RUNTIME_KEYS, Metric
+from scalegrid.spec import GROUPS, IMPORTED, RUNTIME_KEYS, Metric
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import coefficient, count, duration, sentence
 
@@ -110,13 +109,16 @@ def contents(tables: SweepTables) -> Contents:
 
 
 def _subject(tables: SweepTables) -> str:
-    """``nano at 32 px, trained briefly on leaves (12,800 images)``."""
-    spec, images = tables.spec, brief_trials(tables.trials)["images"].dropna()
-    data = Path(str(spec.get("data", ""))).name
-    where = f"by {spec['trainer']}" if spec.get("trainer") else f"on {data}"
-    long = "" if images.empty else f" ({float(images.median()):,.0f} images)"
-    network = Path(str(spec["baseline"])).name
-    return f"{network} at {spec['resolution']} px, trained briefly {where}{long}"
+    """``nano at 32 px, trained briefly on leaves, for 12,800 images``."""
+    spec, brief = tables.spec, brief_trials(tables.trials)
+    if spec.get("trainer") == IMPORTED:
+        return "trainings that were made elsewhere"
+    network = f"{spec['baseline']} at {spec['resolution']} px"
+    if spec.get("trainer"):
+        return f"{network}, trained briefly by {spec['trainer']}"
+    images = brief.loc[brief["status"] == "finished", "images"]
+    long = "" if images.empty else f", for {float(images.median()):,.0f} images"
+    return f"{network}, trained briefly on {spec['data']}{long}"
 
 
 def _recommendation(subject: Subject) -> tuple[Recommendation | None, list[str]]:

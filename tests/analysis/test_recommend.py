@@ -78,30 +78,22 @@ def test_the_gain_over_the_baseline_is_that_of_the_means_whether_scaling_helps_o
         gain = recommend(VARIANTS, trials).gains["baseline"]
         assert gain is not None
         assert (gain.flops_ratio, gain.measured) == (1, True)
-        ours = trials[trials["variant"] == BEST]["top1"].mean()
-        assert gain.gain == pytest.approx(ours - level)
+        assert gain.gain == pytest.approx(TRUTH.max() - level, abs=0.003)
         assert gain.low < TRUTH.max() - level < gain.high
 
 
-@pytest.mark.parametrize("shift", [0.0, 0.004])
-def test_a_gain_over_another_cost_is_by_all_seeds_or_by_those_that_tell_more(shift: float) -> None:
-    """Where a seed shifts all trials alike, by those that both have."""
-    noise = 0.002
-    effects = np.random.default_rng(5).normal(0, shift, 8)
-    values = {**noisy_trials(TRUTH, 8, noise), "base": [0.5, 0.5, 0.5]}
-    trials = trials_table(
-        {
-            name: [value + effects[seed] for seed, value in enumerate(row)]
-            for name, row in values.items()
-        }
-    )
-    gain = recommend(VARIANTS, trials).gains["baseline"]
-    assert gain is not None
-    used = values[BEST][:3] if shift else values[BEST]
-    assert gain.gain == pytest.approx(np.mean(used) - 0.5)
-    error = noise * math.sqrt(1 / len(used) + 1 / 3)
-    assert gain.high - gain.low == pytest.approx(2 * 1.96 * error, rel=0.3)
-    assert gain.low < TRUTH.max() - 0.5 < gain.high
+def test_the_interval_of_a_gain_over_the_baseline_allows_for_the_luck_of_the_best() -> None:
+    """Where all candidates are equal, the mean of the best of them is too high."""
+    held, gains = [], []
+    for seed in range(40):
+        values = noisy_trials(np.full(len(SHARES), 0.7), 3, 0.01, seed)
+        base = (0.68 + 0.01 * np.random.default_rng(1000 + seed).standard_normal(3)).tolist()
+        gain = recommend(VARIANTS, trials_table({**values, "base": base})).gains["baseline"]
+        assert gain is not None
+        held.append(gain.low < 0.02 < gain.high)
+        gains.append(gain.gain)
+    assert np.mean(held) >= 0.9
+    assert np.mean(gains) == pytest.approx(0.02, abs=0.006)
 
 
 def test_the_tie_set_holds_95_percent_and_shrinks_with_seeds() -> None:
@@ -241,11 +233,9 @@ def test_what_costs_more_cannot_be_recommended_but_is_compared() -> None:
     assert gain is not None
     assert gain.flops_ratio == 3
     assert gain.accuracy == pytest.approx(0.905)
-    # Like with like: means of the same seeds, not an estimate that is drawn to the others.
-    ours = np.array(values[BEST])
     assert gain.measured
-    assert gain.gain == pytest.approx((ours - values["v00"]).mean())
-    assert gain.high - gain.low == pytest.approx(2 * 1.96 * said.sigma * (2 / 4) ** 0.5, rel=0.1)
+    assert gain.gain == pytest.approx(said.best.accuracy - 0.905)
+    assert gain.high - gain.low == pytest.approx(2 * 1.96 * said.sigma * (2 / 4) ** 0.5, rel=0.2)
     assert gain.high < 0
     assert any("cost is off: depth alone (3.00×)" in note for note in said.notes)
 

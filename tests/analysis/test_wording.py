@@ -14,6 +14,7 @@ from scalegrid.analysis import network_name, next_step, recommend, rows, sentenc
 from scalegrid.analysis.luck import Images, Luck
 from scalegrid.analysis.wording import outlook
 from scalegrid.coefficients import PAPER, paper
+from scalegrid.util.text import percent
 
 SHARES = spread_shares(12)
 VARIANTS = variants_table(SHARES)
@@ -31,6 +32,13 @@ def test_the_verdict_comes_first() -> None:
     assert "leads 12 candidates of equal cost" in decided
     assert "(95 % asked)" in decided
     assert sentences(recommend(VARIANTS, swept(FLAT, noise=0.02)))[0].startswith("Not decided: ")
+
+
+def test_where_every_difference_matters_only_the_best_is_good_enough() -> None:
+    found = recommend(VARIANTS, swept(), indifference=0.0)
+    chance = percent(found.best.probability_best)
+    assert f"It is the best with probability {chance} (95 % asked)." in to_text(found)
+    assert "within 0" not in to_text(found)
 
 
 def test_candidates_of_other_costs_are_not_called_equal() -> None:

@@ -39,14 +39,29 @@ def test_an_unknown_name_is_answered_with_what_was_meant(name: str, message: str
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("name", ["mynet", "mynet.py", "mynet.py:mynet"])
-def test_a_file_of_ones_own_is_said_how_to_name(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("lonely", "for a function of lonely.py say lonely:FUNCTION."),
+        ("sub/lonely.py", "for a function of sub/lonely.py say sub/lonely:FUNCTION."),
+        ("lonely.py:f", "; say lonely:f."),
+        ("sub/lonely.py:f", "; say sub/lonely:f."),
+        ("absent.py:f", "on the import path."),
+        ("x" * 300, "unknown baseline"),
+    ],
+)
+def test_the_answer_says_how_a_file_of_that_name_is_given(
+    name: str, message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    Path("mynet.py").write_text("def mynet(depth, width, num_classes): ...\n")
-    with pytest.raises(UserError, match=r"say mynet:FUNCTION|without its ending, mynet\.$"):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    Path("sub").mkdir()
+    for file in ("lonely.py", "sub/lonely.py"):
+        Path(file).write_text("def f(depth, width, num_classes): ...\n")
+    with pytest.raises(UserError) as error:
         baselines.get(name)
+    sys.modules.pop("lonely", None)
+    assert message in str(error.value)
 
 
 def test_every_listed_name_is_found() -> None:

@@ -165,6 +165,7 @@ def test_every_command_that_reads_sweeps_reads_it_and_no_other_trains_it() -> No
     assert "3 of 3 trials" in run("status").stdout
     assert "scalegrid import TRIALS.csv --name house" in run("recommend").stdout
     page = Path("results/house/report.html").read_text(encoding="utf-8")
+    assert "Compound-scaling coefficients of trainings that were made elsewhere<" in page
     assert "scalegrid import TRIALS.csv --name house" in page
     assert "scalegrid sweep" not in page
     why = {

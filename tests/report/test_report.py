@@ -89,6 +89,11 @@ def test_it_says_what_recommend_says(published: SweepTables, page: str) -> None:
     assert "--max-trials" in said
 
 
+def test_it_begins_with_what_it_is_of(page: str) -> None:
+    said = "coefficients of nano at 32 px, trained briefly on leaves, for 12,800 images<"
+    assert page.index(said) < page.index("<h1>")
+
+
 def test_it_lists_every_variant_with_its_cost(published: SweepTables, page: str) -> None:
     cells = set(Reader(page).cells)
     assert set(published.planned["variant"]) <= cells

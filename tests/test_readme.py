@@ -56,7 +56,7 @@ def run(command: str) -> str:
             given = {word[2:].replace("-", "_") for word in words if word.startswith("--")}
             shorter = brief(given)
             if "trainer" in given:  # which has images and a recipe of its own
-                shorter = {key: shorter[key] for key in ("candidates", "resolution", "workers")}
+                shorter = {key: shorter[key] for key in ("candidates", "max_trials", "workers")}
             for key, value in shorter.items():
                 flag = key.replace("_", "-")
                 words += [f"--no-{flag}"] if value is False else [f"--{flag}", str(value)]
@@ -103,7 +103,8 @@ def test_every_example_runs(reader: Path, capsys: pytest.CaptureFixture[str]) ->
             assert re.search(pattern(text), printed, re.DOTALL), printed
         elif "def mynet" in text:
             Path("mynet.py").write_text(text)
-            Path("segment.py").write_text(SEGMENT.replace("range(100)", "range(2)"))  # steps
+            fewer = SEGMENT.replace("range(100)", "range(2)").replace("discs(256", "discs(8")
+            Path("segment.py").write_text(fewer)  # steps and images
         else:
             exec(compile(text, "README.md", "exec"), {"__name__": "__main__"})
             says = [word for word in ("best with probability", "are wrong in") if word in text]

@@ -51,9 +51,14 @@ def run(*arguments: str) -> Result:
     return CliRunner().invoke(main, list(arguments))
 
 
+def files() -> list[Path]:
+    """All that is in the working directory, but for what Python keeps of imported modules."""
+    return sorted(path for path in Path().rglob("*") if "__pycache__" not in path.parts)
+
+
 def refused(*arguments: str) -> str:
     """The one sentence on standard error; nothing else printed, nothing written."""
-    before = sorted(Path().rglob("*"))
+    before = files()
     result = run(*arguments)
     assert result.exit_code == 2, result.output
     assert result.stdout == ""
@@ -61,7 +66,7 @@ def refused(*arguments: str) -> str:
     assert "Traceback" not in sentence
     assert sentence[-1] in ".?"
     assert not sentence.endswith("..")
-    assert sorted(Path().rglob("*")) == before
+    assert files() == before
     return str(sentence)
 
 

@@ -12,7 +12,7 @@ from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.model import Model
 from scalegrid.analysis.observations import Floats, Ints, Observations
 from scalegrid.analysis.selection import MIN_REPEATS
-from scalegrid.analysis.surface import Fit, fit
+from scalegrid.analysis.surface import fit
 from scalegrid.coefficients import Shares
 
 _CLEAR = 1.96  # standard errors
@@ -77,16 +77,10 @@ def contrast_of_means(
     else:
         mean = float(of_b.mean() - of_a.mean())
         generator = np.random.default_rng(8)  # as in `contrast`
-        noise_b = generator.permutation(_of_a_trial(b.fitted))
-        variance = _of_a_trial(a.fitted) / len(of_a) + noise_b / len(of_b)
+        noise_b = generator.permutation(b.fitted.samples.of_a_trial)
+        variance = a.fitted.samples.of_a_trial / len(of_a) + noise_b / len(of_b)
     normal = np.random.default_rng(9).standard_normal(len(variance))
     return mean, mean + np.sqrt(variance) * normal
-
-
-def _of_a_trial(fitted: Fit) -> Floats:
-    """Draws of the variance of one trial of a network, (count,)."""
-    samples = fitted.samples
-    return samples.noise + samples.seeds
 
 
 def numbers(estimates: Estimates, variants: Sequence[str]) -> Ints:
@@ -113,7 +107,7 @@ def _paired(a: Estimates, b: Estimates, variants: Sequence[str]) -> Contrast | N
     rows = a.rows.iloc[numbers(a, variants)]
     shares = rows[[f"share_{axis}" for axis in Shares._fields]].to_numpy(dtype=np.float64)
     fitted = fit(Model(len(variants), shares), replace(seen, others=seen.others[:, :0]))
-    mean, draws, noise = fitted.posterior.expected, fitted.samples.values, _of_a_trial(fitted)
+    mean, draws, noise = fitted.posterior.expected, fitted.samples.values, fitted.samples.of_a_trial
     return Contrast(mean, draws, len(seen.value), in_common, noise)
 
 

@@ -261,6 +261,11 @@ class Samples:
     spread: Floats
     seeds: Floats
 
+    @property
+    def of_a_trial(self) -> Floats:
+        """The variance of one trial of a network, (count,)."""
+        return self.noise + self.seeds
+
 
 class _Trials:
     """Trials reduced to what the posterior needs, for each ratio of seed to noise variance.

@@ -306,7 +306,7 @@ def _gain_measured(table: CandidateTable, fitted: Fit, leader: str, role: str) -
         return None
     values, samples = table.seeds(row["variant"]), fitted.samples
     own = float(values.mean())
-    error = np.sqrt((samples.noise + samples.seeds) / len(values))
+    error = np.sqrt(samples.of_a_trial / len(values))
     theirs = own + error * np.random.default_rng(3).standard_normal(SAMPLES)
     ends = interval(samples.values[:, number] - theirs)
     gain = float(fitted.posterior.expected[number]) - own

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from scalegrid.analysis.observations import Floats, Ints
-
-if TYPE_CHECKING:
-    pass
 
 SAMPLES = 10_000
 """Joint samples behind every printed probability: a standard error of at most half a point."""

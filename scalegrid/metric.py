@@ -92,7 +92,9 @@ def measure(metric: str) -> Measure:
     if name in _OWN:
         raise ValueError(f"is {name} as it is, without --{goal}: it is known what is better")
     if name in TAKEN:
-        raise ValueError(f"may not be {name}, which is a column of the tables; call it otherwise")
+        raise ValueError(
+            f"may not be {name}, which is a column of the tables and no figure of a trainer"
+        )
     if not is_name(name):
         raise ValueError(f"must name a figure after {goal}, such as `{goal} miou`, without $")
     return Measure(name, name, 1 if goal == "maximize" else -1, "own")

@@ -23,7 +23,7 @@ from pydantic import (
     model_serializer,
 )
 
-from scalegrid.coefficients import LIMIT, Bounds, DepthRule
+from scalegrid.coefficients import LARGEST_SIDE, LIMIT, Bounds, DepthRule
 from scalegrid.metric import known_metric
 
 if TYPE_CHECKING:
@@ -80,6 +80,7 @@ Engine = Literal["local", "ray", "slurm"]
 TrackerName = Literal["tensorboard", "wandb", "trackio", "mlflow"]
 
 PositiveInt = Annotated[int, Field(gt=0, le=10_000_000)]
+Side = Annotated[int, Field(gt=0, le=LARGEST_SIDE)]
 Parallel = Annotated[int, Field(gt=0, le=1024)]
 PositiveFloat = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
@@ -140,7 +141,7 @@ class SweepSpec(Recipe):
 
     # What is scaled
     baseline: str = Field("b0", description="Network to scale; see `scalegrid baselines`.")
-    resolution: Annotated[int, Field(gt=0, le=4096)] | None = Field(
+    resolution: Side | None = Field(
         None, description="Input side of the baseline in px; default: as the baseline defines."
     )
     resolution_step: PositiveInt | None = Field(
@@ -496,6 +497,12 @@ class SweepSpec(Recipe):
         if value is not None and info.data.get("executor") != engine:
             raise ValueError(f"is only for --executor {engine}; leave it out, or use that")
         return value
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _lists(cls, value: object) -> object:
+        """Lists of Python are as good as tuples."""
+        return tuple(value) if isinstance(value, list) else value
 
     @field_validator("*")
     @classmethod

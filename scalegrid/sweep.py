@@ -59,6 +59,7 @@ from scalegrid.tuning import Tuning
 from scalegrid.util.errors import UserError
 from scalegrid.util.files import partial_files
 from scalegrid.util.processes import stoppable
+from scalegrid.util.text import plural
 
 
 def run_sweep(
@@ -299,10 +300,15 @@ def _finished_already(
             remove_checkpoints(spec.folder)
             remove_spool(spec.folder)
             write_finished(spec.folder, len(rows) - failed, failed)
-    trials = f"{len(rows)} trials" + (f", {failed} of them failed" if failed else "")
-    display.note(
-        f"{spec.name} is finished already: {trials}, in {spec.folder}; nothing was trained."
-    )
+    trials = plural(len(rows), "trial") + (f", {failed} of them failed" if failed else "")
+    untried = ids.difference(row["variant"] for row in rows)
+    limits = {"--max-trials": spec.max_trials, "--max-hours": spec.max_hours}
+    given = [f"{flag} (now {limit:g})" for flag, limit in limits.items() if limit is not None]
+    ended, then = "is finished already", ""
+    if untried and given:
+        ended = f"has reached its limit with {plural(len(untried), 'variant')} untrained"
+        then = f"; give a larger {' or '.join(given)}"
+    display.note(f"{spec.name} {ended}: {trials}, in {spec.folder}; nothing was trained{then}.")
     return SweepOutcome(str(spec.name), spec.folder, finished=len(rows) - failed, failed=failed)
 
 

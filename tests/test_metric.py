@@ -44,6 +44,7 @@ def test_flags_ask_for_the_same_metric(metric: str) -> None:
         (["--minimize"], "--minimize needs --metric"),
         (["--metric", "top1", "--maximize"], "is top1 as it is"),
         (["--metric", "error", "--minimize"], "error, which is a column of the tables"),
+        (["--metric", "iou", "--minimize", "--maximize"], "exclude each other"),
     ],
 )
 @pytest.mark.parametrize("command", ["recommend", "sweep"])

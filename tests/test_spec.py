@@ -1,4 +1,5 @@
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -221,3 +222,8 @@ def test_every_field_is_in_one_group() -> None:
 def test_a_name_that_an_unset_variable_left_empty_is_refused(key: str) -> None:
     with pytest.raises(ValueError, match="variable of the shell is unset"):
         SweepSpec.model_validate({key: ""})
+
+
+def test_lists_of_python_are_as_good_as_tuples() -> None:
+    lists: dict[str, Any] = {"rungs": [1, 3], "curves": [1.5]}
+    assert SweepSpec(**lists) == SweepSpec(rungs=(1, 3), curves=(1.5,))

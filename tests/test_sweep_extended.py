@@ -203,6 +203,19 @@ def test_a_race_gives_further_networks_their_first_trials(results: Path) -> None
     assert set(tables.trials.groupby("variant").size()[others]) == {1}
 
 
+def test_a_limit_that_leaves_no_room_for_further_networks_is_said(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(results.parent)
+    told = CliRunner().invoke(
+        main, ["sweep", "--extend", "race", "--phi", "0.5,2", "--max-trials=3"]
+    )
+    assert told.exit_code == 0
+    note = told.stderr.strip().splitlines()[-1]
+    assert "has reached its limit with 10 variants untrained: 8 trials" in note
+    assert note.endswith("give a larger --max-trials (now 3).")
+
+
 def test_where_an_axis_is_recommended_the_best_of_several_axes_is_compound(results: Path) -> None:
     tables = load_sweep("up", results)
     width = tables.planned["variant"][tables.planned["role"] == "width"].iloc[0]
@@ -229,8 +242,8 @@ def test_a_sweep_that_has_not_decided_is_a_warning(results: Path) -> None:
         (("--extend", "up"), "--extend needs --phi"),
         (("--phi", "2"), "--phi is for --extend"),
         (("--extend", "upp", "--phi", "2"), "did you mean 'up'"),
-        (("--extend", "up", "--phi", "0,2"), "φ = 0 must be from 0.014 to 4"),
-        (("--extend", "up", "--phi", "-1"), "φ = -1 must be from 0.014 to 4"),
+        (("--extend", "up", "--phi", "0,2"), "φ = 0 must be from 0.0144 to 4"),
+        (("--extend", "up", "--phi", "-1"), "φ = -1 must be from 0.0144 to 4"),
         (("--extend", "up", "--phi", "5"), "1.01 to 16 times the FLOPs"),
         (("--extend", "up", "--phi", "1"), "no φ that up lacks"),
         (("--extend", "up", "--phi", "x"), "--phi x must be"),

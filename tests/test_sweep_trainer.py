@@ -44,6 +44,10 @@ def below_zero(trial):
     return {"score": -(100 + trial.seed) * trial.depth * trial.resolution}
 
 
+def forgetful(trial):
+    yield {"mse" if trial.seed == 0 or trial.width == 1 else "loss": trial.depth}
+
+
 def broken(trial):
     raise ValueError("no such file")
 """
@@ -164,6 +168,22 @@ def test_without_the_metric_the_sweep_stops_at_once_and_keeps_what_is_trained(mo
     assert "gives mse, and no miou to compare by" in shown.notes[-1]
     again, _ = run(spec(module))
     assert again.trained == again.finished - 1
+
+
+def test_a_later_trial_without_the_metric_counts_as_not_run(module: str) -> None:
+    outcome, _ = run(spec(module, "forgetful"))
+    assert outcome.exit_status == 0
+    found = load_sweep("own").recommend()
+    assert {one.trials for one in found.ranking} == {1, 2}
+    assert outcome.trained == outcome.finished == len(load_sweep("own").trials)
+
+
+@pytest.mark.parametrize("flags", ["--data leaves", "--batch-size 16", "--check-learning"])
+def test_flags_that_a_trainer_would_not_heed_are_refused(module: str, flags: str) -> None:
+    given = ["--baseline", f"{module}:network", "--trainer", f"{module}:train", "--epochs", "2"]
+    result = CliRunner().invoke(main, ["plan", *given, *flags.split()])
+    assert result.exit_code == 2
+    assert f"leave out {flags.split()[0]} or --trainer" in result.stderr
 
 
 def test_a_trainer_that_fails_each_time_stops_the_sweep(module: str) -> None:

@@ -32,6 +32,7 @@ from scalegrid.analysis.tables import with_rungs
 from scalegrid.metric import METRICS, measure
 from scalegrid.spec import Match, Metric
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -105,10 +106,7 @@ class CandidateTable:
         rows = variants[eligible].sort_values("variant", kind="stable")
         tried = rows[rows["variant"].isin(values["variant"])].reset_index(drop=True)
         if tried.empty:
-            raise UserError(
-                "nothing can be recommended yet: no candidate has a finished trial; wait for one "
-                "if the sweep is running, or run `scalegrid sweep` again to train what is missing."
-            )
+            raise UserError(_none_finished(trials[trials["variant"].isin(rows["variant"])]))
         own = values[values["variant"].isin(tried["variant"])]
         reached = own.groupby("rung")["variant"].nunique()
         rungs = reached.index[(reached > 1) | (reached.index == own["rung"].min())].tolist()
@@ -201,6 +199,19 @@ def observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) ->
             for row in rows
         ),
     )
+
+
+def _none_finished(trials: pd.DataFrame) -> str:
+    """That nothing can be recommended yet, by these trials of candidates, none of which ended."""
+    then = (
+        "wait for one if the sweep is running, or run `scalegrid sweep` again to train what is "
+        "missing."
+    )
+    failed = trials[trials["status"] == "failed"]
+    if len(failed) and "error" in failed:
+        count, error = plural(len(failed), "trial"), str(failed["error"].iloc[-1]).rstrip(".")
+        then = f"{count} failed (the last one: {error}); mend that, and use another --name."
+    return f"nothing can be recommended yet: no candidate has a finished trial; {then}"
 
 
 def luck_of(

@@ -23,6 +23,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from scalegrid.baselines.blocks import MOST_STRIDE, WITHOUT_PARAMETERS, BlockBaseline
+from scalegrid.spec import Side
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 
@@ -57,14 +58,14 @@ class Definition(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    resolution: PositiveInt
+    resolution: Side
     stem: PositiveInt = 32
     stages: Annotated[tuple[tuple[str, ...], ...], Field(min_length=1)]
     head: Annotated[int, Field(ge=0, lt=100_000)] = 1280
     activation: str = "swish"
     channel_divisor: PositiveInt = 8
     depth_rounding: Literal["ceil", "round"] = "ceil"
-    brief_resolution: PositiveInt | None = None
+    brief_resolution: Side | None = None
 
     @field_validator("stages", mode="before")
     @classmethod

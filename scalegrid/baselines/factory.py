@@ -16,6 +16,7 @@ from scalegrid.baselines.construction import Call
 from scalegrid.baselines.introspection import structure
 from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.user_code import attribute_of, source_digest
+from scalegrid.coefficients import LARGEST_SIDE
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.processes import staying
 
@@ -31,7 +32,7 @@ class FactoryBaseline(ModuleBaseline):
 
     def __init__(self, name: str, factory: Factory) -> None:
         given = getattr(factory, "resolution", None)
-        super().__init__(name, given if isinstance(given, int) and given > 0 else None)
+        super().__init__(name, given if _is_side(given) else None)
         self._factory = factory
         self._given = given
         self.depths = cache(lambda depth: structure(self._skeleton(depth, 1.0)))
@@ -44,14 +45,14 @@ class FactoryBaseline(ModuleBaseline):
         Raises:
             UserError: the factory has no such attribute, or it is not a number of px.
         """
-        if type(self._given) is not int or self._given < 1:
+        if not _is_side(self._given):
             attribute = f"{self.name.rpartition(':')[2]}.resolution"
             now = "" if self._given is None else f", not {self._given!r}"
             raise UserError(
                 f"{self.name} has no base resolution: give --resolution, or set {attribute} to a "
-                f"whole number of px{now}."
+                f"whole number of px, at most {LARGEST_SIDE}{now}."
             )
-        return self._given
+        return int(self._given or 0)
 
     @property
     def brief_resolution(self) -> int:
@@ -137,6 +138,10 @@ class FactoryBaseline(ModuleBaseline):
                     f"{self.name} must be callable as factory(depth=…, width=…, num_classes=…), "
                     f"but its signature is {signature}: {error}."
                 ) from None
+
+
+def _is_side(given: object) -> bool:
+    return type(given) is int and 1 <= given <= LARGEST_SIDE
 
 
 def factory_baseline(name: str) -> FactoryBaseline:

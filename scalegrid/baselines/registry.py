@@ -114,7 +114,7 @@ def _from_package(point: EntryPoint) -> Baseline:
     if not callable(offered):
         raise UserError(
             f"{what} is neither a factory nor an object with all members of "
-            f"scalegrid.baselines.Baseline, but a {type(offered).__name__}."
+            f"scalegrid.baselines.Baseline, but of type {type(offered).__name__}."
         )
     return FactoryBaseline(point.name, offered)
 
@@ -123,6 +123,9 @@ def _unknown(name: str, known: list[str]) -> str:
     start = f"unknown baseline {name!r}: "
     if (module := name.removesuffix(".py")) and isfile(f"{module}.py"):
         return f"{start}for a function of {module}.py say {module}:FUNCTION."
+    module, _, function = name.rpartition(".")
+    if function.isidentifier() and isfile(f"{module}.py"):
+        return f"{start}for a function of {module}.py say {module}:{function}."
     near = did_you_mean(name, known, most=3, cutoff=0.4)
     if not did_you_mean(name, known, cutoff=0.75) and _is_timm_model(name):
         return f"{start}to scale the timm model of that name, say 'timm/{name}'."

@@ -25,6 +25,7 @@ from typing import Any
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.files import digest
 from scalegrid.util.processes import staying
+from scalegrid.util.text import did_you_mean, few
 
 Loaded = dict[str, tuple[str, str]]
 """The file of each module, and what tells whether it is still the same."""
@@ -116,11 +117,22 @@ def attribute_of(name: str, kind: str) -> Callable[..., Any]:
         found = attrgetter(attribute)(module)
     except AttributeError:
         where = f"the module {module_name} ({file_of(module) or 'no file'})"
-        raise UserError(f"{name}: {where} has no {attribute!r}.") from None
+        own = [key for key, value in vars(module).items() if _defined_in(module, value)]
+        there = f"it has {few(own)}." if own else "it defines no function."
+        raise UserError(
+            f"{name}: {where} has no {attribute!r}; {did_you_mean(attribute, own, there)}"
+        ) from None
     if not callable(found):
-        raise UserError(f"{name}: {attribute} is not callable, but a {type(found).__name__}.")
+        raise UserError(
+            f"{name}: {attribute} is not callable, but an object of type {type(found).__name__}."
+        )
     called: Callable[..., Any] = found
     return called
+
+
+def _defined_in(module: Any, value: Any) -> bool:
+    """Whether a value is a callable of a module's own, not one that it imports."""
+    return callable(value) and getattr(value, "__module__", None) == module.__name__
 
 
 def source_digest(function: Callable[..., Any]) -> str:

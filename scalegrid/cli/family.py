@@ -20,7 +20,7 @@ from scalegrid.cli.options import (
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.cli.published import show_comparison, show_fit, show_references
 from scalegrid.cli.returns import returns_options, shown_returns
-from scalegrid.coefficients import Coefficients, DepthRule
+from scalegrid.coefficients import LARGEST_SIDE, Coefficients, DepthRule
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count, runs, sentence
 
@@ -73,7 +73,7 @@ _START = ("baseline", "alpha", "beta", "gamma", "flops_factor")
 @click.option("--flops-factor", type=float, help="F: F^φ is aimed at.  [default: 2]")
 @click.option(
     "--resolution",
-    type=click.IntRange(1, 4096),
+    type=click.IntRange(1, LARGEST_SIDE),
     help="Input px at φ = 0; default: the authors', the sweep's.",
 )
 @click.option("--resolution-step", type=_WHOLE, help="Step between resolutions in px.")

@@ -10,14 +10,16 @@ import click
 
 from scalegrid.cli.options import metric_options, results_option
 from scalegrid.cli.output import print_lines
-from scalegrid.coefficients import DepthRule
+from scalegrid.coefficients import LARGEST_SIDE, DepthRule
 from scalegrid.util.text import plural, sentence
 
 
 @click.command("import")
 @click.argument("table", metavar="TRIALS.csv", type=click.Path(path_type=Path))
 @click.option("--name", required=True, help="Name of the sweep that they become, or are added to.")
-@click.option("--resolution", type=click.IntRange(1, 4096), help="Input px of the baseline.")
+@click.option(
+    "--resolution", type=click.IntRange(1, LARGEST_SIDE), help="Input px of the baseline."
+)
 @click.option(
     "--baseline",
     help="The network that was scaled; its layers, FLOPs and equal networks are then known.",

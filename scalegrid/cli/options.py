@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from scalegrid.baselines import locate
 from scalegrid.cli.output import FORMATS
 from scalegrid.metric import measure
-from scalegrid.spec import GROUPS, SEARCH_SECTION, SweepSpec, of_other_engines
+from scalegrid.spec import GROUPS, SEARCH_SECTION, TRAINER_KEYS, SweepSpec, of_other_engines
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import sentence
@@ -55,7 +55,8 @@ class NumberList(click.ParamType[tuple[float, ...]]):
         if isinstance(value, tuple):
             return value
         try:
-            return tuple(self._kind(part) for part in str(value).split(",") if part.strip())
+            parts = str(value).split(",") if str(value).strip() else []
+            return tuple(self._kind(part) for part in parts)
         except ValueError:
             like = "whole numbers" if self._kind is int else "numbers"
             example = "1,3,9" if self._kind is int else "1,1.5,2"
@@ -127,9 +128,12 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     """
     given = given_flags(flags)
     if spec_file is None:
-        return yaml.build(SweepSpec, given)
+        spec = yaml.build(SweepSpec, given)
+        _check_beside_trainer(spec, given)
+        return spec
     given = of_other_engines(given) | given
     spec = yaml.load(SweepSpec, spec_file, "specification", given, apart=(SEARCH_SECTION,))
+    _check_beside_trainer(spec, given)
     if "hours" in given and "max_hours" not in given:
         own = yaml.load(SweepSpec, spec_file, "specification", {}, apart=(SEARCH_SECTION,))
         if own.hours is not None:  # whose --max-hours came of those hours
@@ -143,6 +147,17 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     if spec.trainer is not None and "trainer" not in given:
         near["trainer"] = locate(spec.trainer, spec_file.parent)
     return spec.model_copy(update=near)
+
+
+def _check_beside_trainer(spec: SweepSpec, given: Mapping[str, Any]) -> None:
+    """Raise UserError for flags that a trainer would not heed, also if they say the default."""
+    off = (("rates", "same"), ("check_learning", False))  # as they are beside one
+    for key, value in given.items():
+        of_training = key in TRAINER_KEYS or key == "check_learning"
+        if spec.trainer is not None and of_training and (key, value) not in off:
+            from scalegrid.plan.trainer import not_heeded
+
+            raise not_heeded(key, spec.trainer)
 
 
 def _check_found(baseline: str, spec_file: Path) -> None:
@@ -216,25 +231,31 @@ def metric_options(command: Command) -> Command:
 
 
 def _goal_option(command: Command) -> Command:
-    return click.option(
-        "--maximize/--minimize",
-        default=None,
-        is_eager=True,  # before --metric, which it is a part of
-        expose_value=False,
-        callback=lambda context, _, more: context.meta.update(more=more),
-        help="With --metric: whether more or less of a trainer's figure is better.",
-    )(command)
+    for goal, better in (("minimize", "less"), ("maximize", "more")):
+        command = click.option(
+            f"--{goal}",
+            is_flag=True,
+            is_eager=True,  # before --metric, which it is a part of
+            expose_value=False,
+            callback=_goal,
+            help=f"With --metric: {better} of a trainer's figure is better.",
+        )(command)
+    return command
+
+
+def _goal(context: click.Context, option: click.Parameter, given: bool) -> None:
+    if given and "goal" in context.meta:
+        raise UserError("--maximize and --minimize exclude each other; leave out one of them.")
+    if given:
+        context.meta["goal"] = option.name
 
 
 def _metric(context: click.Context, _option: click.Parameter, name: str | None) -> str | None:
     """The metric of a name and a goal, as a specification has it."""
-    more = context.meta.get("more")
-    if more is None:
-        metric = name
-    elif name is None:
-        raise UserError(f"--{'max' if more else 'min'}imize needs --metric, the name of a figure.")
-    else:
-        metric = f"{'max' if more else 'min'}imize {name}"
+    goal = context.meta.get("goal")
+    if goal is not None and name is None:
+        raise UserError(f"--{goal} needs --metric, the name of a figure.")
+    metric = name if goal is None else f"{goal} {name}"
     if metric is not None:
         try:
             measure(metric)

@@ -23,6 +23,7 @@ from scalegrid.util.text import (
     exact_percent,
     few,
     part,
+    plural,
     runs,
     sentence,
 )
@@ -170,15 +171,15 @@ def _trials(plan: Plan) -> str:
         if estimate.measured
         else "by a typical CPU's speed; a sweep measures yours"
     )
-    first, then = f"{planned_trials(plan)} trials", ""
+    first, then = plural(planned_trials(plan), "trial"), ""
     if spec.check_learning and spec.seeds == 1 and planned_trials(plan) > len(plan.variants):
         first += " (two of the baseline)"
     if len(spec.rungs) > 1:
         first = f"At rung 1× {first}"
         over = f" over {enumerated([f'{rung}×' for rung in spec.rungs])}"
         more = sum(len(later_trials(plan, rung)) for rung in spec.rungs)
-        most = f"at most {planned_trials(plan) + more} trials{_about(estimate.most)}"
-        limit = f", of {spec.max_trials} trials at most in all" if spec.max_trials else ""
+        most = f"at most {plural(planned_trials(plan) + more, 'trial')}{_about(estimate.most)}"
+        limit = f", of {plural(spec.max_trials, 'trial')} at most in all" if spec.max_trials else ""
         then = f", then a race{over}{limit}" if spec.racing else f";{over} {most}"
     elif spec.racing:
         first = f"{'At most' if spec.max_trials else 'At first'} {first}"

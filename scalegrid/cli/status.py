@@ -29,7 +29,10 @@ def status(name: str | None, results: str, form: Format) -> None:
     folder = sweep_folder(name, results, (SPEC_FILE, STATUS_FILE))
     found = read_status(folder)
     if found is None:
-        raise UserError(f"{folder} has no status yet; `scalegrid sweep` writes it as it runs.")
+        raise UserError(
+            f"{folder} has no status that can be read; `scalegrid sweep` writes it as it runs, and "
+            "`scalegrid recommend` says what was found so far."
+        )
     found = renamed(found, folder)
     if form == "json":
         print_json(asdict(found))

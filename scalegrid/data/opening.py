@@ -227,5 +227,6 @@ def _unknown(data: str, path: Path, names: tuple[str, ...]) -> str:
         return f"data {data!r} is a file; give a folder of images or parquet shards, or a CSV table"
     if path.suffix.lower() in SUFFIXES:
         return f"there is no table {data!r}; give the path of a CSV table, or of a folder of images"
-    hint = did_you_mean(data, names, f"give a folder, or one of {', '.join(names)}")
-    return f"data {data!r} is neither a folder nor the name of a data set; {hint}"
+    hint = did_you_mean(data, names).replace("?", ", or a folder elsewhere (--data PATH)?")
+    hint = hint or f"give the path of a folder, or one of {', '.join(names)}"
+    return f"data {data!r} is neither a folder here nor the name of a data set; {hint}"

@@ -156,8 +156,17 @@ def _sides(spec: SweepSpec, by_files: bool) -> tuple[int, int]:
 
 
 def _brief(baseline: Baseline, step: int, factor: float) -> int:
-    """The px of a brief sweep; to shrink, so many that resolution alone can end there."""
+    """The px of a brief sweep; to shrink, so many that resolution alone can end there.
+
+    Raises:
+        UserError: the baseline's own are smaller than its total stride.
+    """
     brief = baseline.brief_resolution
+    if brief < baseline.total_stride:
+        raise UserError(
+            f"{baseline.name} has a resolution of {brief} px, which is too small: its strides need "
+            f"at least {baseline.total_stride} px; mend that, or give --resolution."
+        )
     return brief if factor > 1 else brief + step * ceil((brief / sqrt(factor) - brief) / step)
 
 

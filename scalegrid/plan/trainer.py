@@ -40,17 +40,22 @@ def check_trainer(spec: SweepSpec) -> None:
         default = SweepSpec.model_fields[key].default
         allowed = (None, "same") if key == "rates" else (default,)
         if key in TRAINER_KEYS and getattr(spec, key) not in allowed:
-            flag = key.replace("_", "-")
-            raise UserError(
-                f"--{flag} is for scalegrid's own training, and {spec.trainer} trains in its "
-                f"place; leave out --{flag} or --trainer."
-            )
+            raise not_heeded(key, spec.trainer)
     if "epochs" not in spec.model_fields_set:
         raise UserError("--trainer needs --epochs, the length of a brief training.")
     if spec.continues:
         raise UserError(
             "--rungs with --trainer need --rungs-from scratch: its trainings cannot be continued."
         )
+
+
+def not_heeded(key: str, trainer: str) -> UserError:
+    """The error for a setting that is given beside a trainer, which has its own."""
+    flag = key.replace("_", "-")
+    return UserError(
+        f"--{flag} is for scalegrid's own training, and {trainer} trains in its place; leave out "
+        f"--{flag} or --trainer."
+    )
 
 
 def trainer_source(spec: SweepSpec, trainer: str) -> Source:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TextIO
 
 from scalegrid.analysis.naming import NAMED, role_name, with_name
+from scalegrid.metric import measure
 from scalegrid.progress.status import Running, Status
 from scalegrid.spec import Metric, SweepSpec
 from scalegrid.util.text import duration, percent, plural
@@ -162,8 +163,9 @@ def label(variant: Variant | pd.Series[Any]) -> str:
 def line(trial: Ended, status: Status) -> str:
     """One line about a trial that has ended."""
     parts = [f"trial {status.ended}/{status.total}", trial.label, _which(trial)]
-    if trial.value is None and trial.error is None:  # a trainer's, without the figure compared
-        parts.append(duration(trial.seconds))
+    if trial.value is None and trial.error is None:  # a trainer's
+        without = f"without {measure(trial.metric).title}, so it counts as not run"
+        parts += [without, duration(trial.seconds)]
     elif trial.value is not None:
         parts += [with_name(trial.value, trial.metric), duration(trial.seconds)]
     else:
@@ -204,7 +206,8 @@ def closing_note(status: Status, folder: Path, asked: float | None = None) -> st
     if status.certainty is not None and asked is not None and status.certainty < asked:
         sure = f"; not decided: {certainty(status.certainty)}, where {percent(asked)} is asked"
     return (
-        f"{status.name} is finished: {status.ended} trials{failed}{sure}; results in {folder}; "
+        f"{status.name} is finished: {plural(status.ended, 'trial')}{failed}{sure}; "
+        f"results in {folder}; "
         "`scalegrid recommend` says which coefficients, and how sure that is."
     )
 

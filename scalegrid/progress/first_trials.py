@@ -33,7 +33,8 @@ class FirstTrials:
         self._useless = 0  # trials that failed by themselves; no longer counted once one finished
         self._finished = False
         self._last: Row | None = None  # that failed so
-        self._lacking: Row | None = None  # one that finished without the metric
+        self._measured = False  # whether one finished with the metric
+        self._lacking: Row | None = None  # one that finished without it, if none did with it
         for row in made:
             self.take(row)
 
@@ -47,8 +48,9 @@ class FirstTrials:
             self._firsts.append(row)
         if spec.trainer is None:
             return
-        if finished and not isfinite(value(row, spec.metric, 1.0)):
-            self._lacking = self._lacking or row
+        if finished:
+            self._measured = self._measured or isfinite(value(row, spec.metric, 1.0))
+            self._lacking = None if self._measured else row
         self._finished = self._finished or finished
         if not finished and not was_killed(row["error"]):
             self._useless, self._last = self._useless + 1, row

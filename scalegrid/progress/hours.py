@@ -31,7 +31,7 @@ from scalegrid.progress.estimate import TYPICAL_RATE, makespan
 from scalegrid.spec import HELD_SCHEDULE, SweepSpec
 from scalegrid.training.held import rung_work
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import duration, enumerated
+from scalegrid.util.text import duration, enumerated, plural
 
 LONG = 9
 """Times the brief budget: the long training that brief ones stand for, where no rung is given."""
@@ -135,11 +135,13 @@ class _Planning:
         of the fewest rungs.
 
         Raises:
-            UserError: the hours are too few for any.
+            UserError: the hours are too few for any, or the trials too few to compare two
+                candidates.
         """
+        self._check_trials()
         ways = [way for way in self._ways() if self._work(way) >= self._wanted(way)]
         if not ways:  # not even all of the fewest candidates can be compared
-            ways = [way for way in [*self._ways()][-1:] if self._work(way) >= 2]
+            ways = [way for way in [*self._ways()][-1:] if self._work(way) >= self._fewest(way)]
         if not ways:
             raise UserError(self._too_few())
         found = {way: self._prospect(way) for way in ways}
@@ -155,7 +157,8 @@ class _Planning:
     def _ways(self) -> Iterator[_Way]:
         """All that is left open; the last takes the least time."""
         default = self._budget(1)
-        ample = self._work(_Way((1,), 0, *default)) >= _AMPLE * len(self._raced)
+        each = max(_AMPLE, self._spec.seeds)
+        ample = self._work(_Way((1,), 0, *default)) >= each * len(self._raced)
         fewer: list[int] = []
         if self._spec.grid == "matched" and self._free("candidates") and not ample:
             fewer = [int(self._spec.candidates) - count for count in _FEWER]
@@ -232,13 +235,28 @@ class _Planning:
         first = self._spec.seeds * (len(self._raced) - way.left_out)
         return first + MIN_REPEATS + 2 * sum(self._costs(way)[1:])
 
+    def _fewest(self, way: _Way) -> int:
+        """First trials that the hours must suffice for: of two candidates, or as many as asked."""
+        seeds = self._spec.seeds
+        return 2 if seeds == 1 else seeds * (len(self._raced) - way.left_out)
+
     # What is to be expected
 
     @property
     def _most(self) -> float:
         """Trials of candidates."""
         most = self._spec.max_trials
-        return math.inf if most is None else max(1, most - self._apart_trials())
+        return math.inf if most is None else most - self._apart_trials()
+
+    def _check_trials(self) -> None:
+        """Raise UserError where ``max_trials`` are too few for two candidates."""
+        if self._most < 2:
+            apart = self._apart_trials()
+            raise UserError(
+                f"--max-trials {self._spec.max_trials} is too few to compare two candidates, since "
+                f"the baseline and what else is no candidate take {apart}; give --max-trials "
+                f"{apart + 2} or more."
+            )
 
     def _prospect(self, way: _Way) -> Prospect:
         race, work = self._race(way), self._work(way)
@@ -323,7 +341,7 @@ class _Planning:
         return (
             f"within {duration(3600 * float(spec.hours or 0.0))}: {count} candidates, "
             f"{way.epochs * way.train:,} images a trial{over}, {seeds} each at first; {about} "
-            f"{trials} trials at the speed of {speed}, fewer if it is clear before",
+            f"{plural(trials, 'trial')} at the speed of {speed}, fewer if it is clear before",
             f"to be expected: the leader within {width:g} {measure(spec.metric).points} of the "
             f"best with a probability of {enumerated(good)}, if noise ({by.noise:g} {unit}{risen}) "
             f"and spread ({by.spread:g}) are as for {kind.name}, the nearest that was measured"
@@ -332,16 +350,21 @@ class _Planning:
 
     def _too_few(self) -> str:
         way = [*self._ways()][-1]
-        seconds = self._not_racing(way) + 2 * self._each(way) / self._workers
+        seconds = self._not_racing(way) + self._fewest(way) * self._each(way) / self._workers
         flag, given = "--max-hours", self._spec.max_hours
         if given is None:  # by which the longest trial ends too
             flag, given, seconds = "--hours", self._spec.hours, seconds + self._longest(way)
         hours = math.ceil(1.05 * seconds / 36) / 100
         speed = "this machine" if self._measured else "a typical CPU"
         over = f" up to {way.rungs[-1]}×" if len(way.rungs) > 1 else ""
+        seeds, fewer = self._spec.seeds, ""
+        compared = f"compare two candidates by one trial each{over}"
+        if seeds > 1:
+            compared, fewer = f"give every variant {seeds} trials", "fewer --seeds, or "
         return (
-            f"{flag} {given:g} is too few to compare two candidates by one trial each{over}, "
-            f"which takes about {duration(seconds)} on {speed}; give {flag} {hours:g} or more."
+            f"{flag} {given:g} is too few to {compared}, "
+            f"which takes about {duration(seconds)} on {speed}; give {fewer}{flag} {hours:g} or "
+            "more."
         )
 
 

@@ -46,8 +46,10 @@ def check(
     check_once(folder / VARIANTS_FILE, "variant", variants)
     _check_variants(folder / VARIANTS_FILE, variants, network_known)
     check_trials(folder / VARIANTS_FILE, variants, trials, history, answers)
-    if "baseline" not in variants["role"].to_pylist():
-        raise UserError(f"{folder / VARIANTS_FILE} has no baseline; restore it.")
+    baselines = variants["role"].to_pylist().count("baseline")
+    if baselines != 1:
+        count = f"{baselines} baselines" if baselines else "no baseline"
+        raise UserError(f"{folder / VARIANTS_FILE} has {count}; restore it.")
 
 
 def check_trials(
@@ -65,6 +67,7 @@ def check_trials(
             f"{folder / TRIALS_FILE} has trials of variant {min(unknown)}, which {listed} does not "
             "list; restore both together."
         )
+    _check_words(folder / TRIALS_FILE, trials, "status", ("finished", "failed"))
     finished = trials.filter(pc.equal(trials["status"], "finished"))
     _check_epochs(folder, trials, history)
     _check_measurements(folder, finished, history)
@@ -81,6 +84,10 @@ def _none_below_zero(value: float) -> bool:
 
 def _positive_or_nan(value: float) -> bool:
     return value != value or _positive(value)
+
+
+def _finite_or_nan(value: float) -> bool:
+    return not math.isinf(value)
 
 
 def _share(value: float) -> bool:
@@ -101,6 +108,7 @@ _VARIANTS: dict[str, Callable[[float], bool]] = {
         _positive_or_nan,
     ),
     "phi": math.isfinite,
+    **dict.fromkeys(("share_depth", "share_width", "share_resolution"), _finite_or_nan),
 }
 _SHARES = {"top1": _share, "top5": _share, "balanced": _share_or_nan}
 _TRIALS: dict[str, Callable[[float], bool]] = {

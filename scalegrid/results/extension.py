@@ -95,7 +95,8 @@ def _factors(phis: Iterable[float], factor: float, name: str) -> tuple[list[floa
             found.append(factor**phi)
         else:
             raise UserError(
-                f"φ = {phi:g} must be from {low:.2g} to {high:.2g}, since {name} scales by "
+                f"φ = {phi:g} must be from {math.ceil(1e4 * low) / 1e4:g} to "
+                f"{math.floor(1e4 * high) / 1e4:g}, since {name} scales by "
                 f"{factor:g}^φ, and a sweep goes from {ends[0]:.3g} to {ends[1]:.3g} times the "
                 "FLOPs."
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -296,6 +297,8 @@ def sweep_folder(
         UserError: the name is no plain name, or there is no such sweep.
     """
     root = Path(os.path.expanduser(results))
+    if root.is_file():
+        raise UserError(f"--results {root} is a file; give the folder of sweeps.")
     if name is None:
         folders = _sweeps(root, files)
         if not folders:
@@ -307,11 +310,13 @@ def sweep_folder(
         raise UserError(f"{error}.") from None
     if not any((root / name / file).is_file() for file in files):
         if SPEC_FILE in files and (root / name / SEARCH_FILE).is_file():
+            at = "" if root == Path("results") else f" --results {shlex.quote(str(root))}"
             raise UserError(
                 f"{name} in {root} is a search for a baseline, which has no coefficients; "
                 f"`scalegrid search {root / name / SEARCH_FILE}` prints its answer, and "
-                f"`scalegrid report {name}` writes its page."
+                f"`scalegrid report {name}{at}` writes its page."
             )
+        _check_no_trials(root / name)
         others = sorted(folder.name for folder in _sweeps(root, files))
         there = f"{root}, which has {plural(len(others), 'sweep')}" if others else root
         instead = f"there are {few(others)}." if others else "`scalegrid sweep` makes some."
@@ -320,12 +325,17 @@ def sweep_folder(
     return root / name
 
 
-def load_sweep(name: str | None, results: Path | str = "results") -> SweepTables:
+def load_sweep(name: str | Path | None, results: Path | str = "results") -> SweepTables:
     """Read the tables of a sweep, finished or running; of the newest when ``name`` is None.
+
+    A `Path` is that of the sweep's own folder, wherever it is.
 
     Raises:
         UserError: there is no such sweep, or a file is corrupt, foreign, or from a newer scalegrid.
     """
+    if isinstance(name, Path):
+        at = name.expanduser().absolute()
+        return load_sweep(at.name, at.parent)
     folder = sweep_folder(name, results)
     stored = read_stored(folder)
     assert stored is not None
@@ -371,12 +381,11 @@ def read_stored(folder: Path) -> Stored | None:
             raise UserError(
                 f"{folder} holds a search for a baseline; choose another --name for the sweep."
             )
-        if (folder / TRIALS_FILE).exists():
-            raise UserError(
-                f"{folder} holds trials but no {SPEC_FILE}; restore that or choose another --name."
-            )
+        _check_no_trials(folder)
         return None
     spec = yaml.load(SweepSpec, folder / SPEC_FILE, "specification")
+    if "baseline" not in spec.model_fields_set:
+        raise UserError(f"{folder / SPEC_FILE} does not say the baseline; restore it.")
     for key, value in _ONCE.items():  # of a scalegrid that had no choice
         if key not in spec.model_fields_set and not spec.imported:
             spec = spec.model_copy(update={key: value})
@@ -395,6 +404,14 @@ def read_stored(folder: Path) -> Stored | None:
     answers = of_trials(answers, trials.filter(pc.equal(trials["status"], "finished")))
     check(folder, variants, trials, history, answers, spec.network_known)
     return Stored(folder, spec, variants, trials, of_trials(history, trials), answers)
+
+
+def _check_no_trials(folder: Path) -> None:
+    """Raise UserError if there are trials in a folder that has lost its specification."""
+    if (folder / TRIALS_FILE).exists():
+        raise UserError(
+            f"{folder} holds trials but no {SPEC_FILE}; restore that or choose another --name."
+        )
 
 
 def flags_of(answers: Table) -> dict[str, Flags]:

@@ -223,6 +223,10 @@ def write_table(path: Path, table: Table) -> None:
         ) from error
 
 
+_SPARE = frozenset({"answers", "rates"})
+"""Tables without which a sweep can be read, and goes on."""
+
+
 def read_table(path: Path, schema: Any) -> Table:
     """Read a table that scalegrid wrote; an empty one when there is no file.
 
@@ -238,7 +242,7 @@ def read_table(path: Path, schema: Any) -> Table:
         return schema.empty_table()
     except (OSError, pa.ArrowException) as error:
         reason = getattr(error, "strerror", None) or "it is damaged or no parquet file"
-        raise UserError(f"cannot read {path}: {reason}; restore it or delete it.") from None
+        raise UserError(f"cannot read {path}: {reason}; {_remedy(schema)}.") from None
     metadata = table.schema.metadata or {}
     version = metadata.get(_VERSION_KEY, b"").decode(errors="replace")
     if version.isdecimal() and int(version) > SCHEMA_VERSION:
@@ -250,11 +254,33 @@ def read_table(path: Path, schema: Any) -> Table:
         table = _upgraded(table, schema)
     ours = version.isdecimal() and metadata.get(_NAME_KEY) == schema.metadata[_NAME_KEY]
     if not ours or not table.schema.equals(schema, check_metadata=False):
+        why = _otherwise(table, schema) if ours else "it was not written as one"
         raise UserError(
-            f"{path} is not the {schema.metadata[_NAME_KEY].decode()} table of a sweep; move it "
-            "away or choose another name."
+            f"{path} is not the {_name(schema)} table of a sweep ({why}); {_remedy(schema)}."
         )
     return table
+
+
+def _name(schema: Any) -> str:
+    return str(schema.metadata[_NAME_KEY].decode())
+
+
+def _remedy(schema: Any) -> str:
+    """What to do about a file that cannot be used."""
+    spare = _name(schema) in _SPARE
+    return "restore it or delete it" if spare else "restore it, or begin anew by another --name"
+
+
+def _otherwise(table: Table, schema: Any) -> str:
+    """In what the columns of a table are not those of its schema."""
+    for field in schema:
+        if field.name not in table.schema.names:
+            return f"it has no column {field.name}"
+        found = table.schema.field(field.name).type
+        if found != field.type:
+            return f"its column {field.name} is of {found}, not {field.type}"
+    others = [name for name in table.schema.names if name not in schema.names]
+    return f"{others[0]} is no column of it" if others else "its columns are in another order"
 
 
 def _upgraded(table: Table, schema: Any) -> Table:

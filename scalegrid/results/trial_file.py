@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scalegrid.coefficients import LIMIT, PAPER, Scaling
+from scalegrid.coefficients import LARGEST_SIDE, LIMIT, PAPER, Scaling
 from scalegrid.metric import TAKEN, is_name
 from scalegrid.plan import ROLES
 from scalegrid.plan.given import Given
@@ -69,7 +69,9 @@ _KINDS = {
     **dict.fromkeys(("alpha", "beta", "gamma", "depth", "width"), _MULTIPLIER),
     **dict.fromkeys(("flops", "params"), _COST),
     **dict.fromkeys(("top1", "top5", "balanced"), _SHARE),
-    "resolution": _Kind(lambda v: v % 1 == 0 and 1 <= v <= 4096, "whole px, from 1 to 4096"),
+    "resolution": _Kind(
+        lambda v: v % 1 == 0 and 1 <= v <= LARGEST_SIDE, f"whole px, from 1 to {LARGEST_SIDE}"
+    ),
     "phi": _Kind(lambda v: 0 <= v < 100, "a number of 0 or above"),
     "seed": _Kind(lambda v: v % 1 == 0 and 0 <= v < 2**63, "a whole number from 0 to 2^63 - 1"),
     "rung": _Kind(lambda v: v % 1 == 0 and 1 <= v <= 1000, "a whole number of 1 or above"),

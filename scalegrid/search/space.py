@@ -23,6 +23,7 @@ from scalegrid.baselines.definition import Definition, defined
 from scalegrid.baselines.rounding import round_channels
 from scalegrid.cost import Cost, Costs
 from scalegrid.search.spec import SPACES
+from scalegrid.spec import Side
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import did_you_mean
@@ -73,8 +74,8 @@ class _File(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    resolution: PositiveInt
-    brief_resolution: PositiveInt | None = None
+    resolution: Side
+    brief_resolution: Side | None = None
     stem: PositiveInt = 32
     head: Annotated[int, Field(ge=0, le=_MOST)] = 1280
     activation: str = "swish"

@@ -19,6 +19,7 @@ from scalegrid.spec import (
     SEARCH_SECTION,
     Parallel,
     PositiveInt,
+    Side,
     SweepSpec,
     of_other_engines,
 )
@@ -96,7 +97,7 @@ class SearchSpec(SweepSpec):
         description="Differences of this many points of the objective do not matter; default: "
         f"{INDIFFERENCE:g}.",
     )
-    resolution: Annotated[int, Field(gt=0, le=4096)] | None = Field(
+    resolution: Side | None = Field(
         None, description="Input side of the trainings in px; default: as the space defines."
     )
     name: str | None = Field(

@@ -49,6 +49,10 @@ def cannot_write(folder: Path, error: OSError) -> UserError:
 
 
 def one_line(error: BaseException) -> str:
-    """The class of an exception and the first line of its message, without a full stop."""
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0].rstrip('.')}" if lines else type(error).__name__
+    """The class of an exception and the first line of its message, without a full stop.
+
+    The next line too where the first ends with a colon.
+    """
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    message = " ".join(lines[: 2 if lines and lines[0].endswith(":") else 1]).rstrip(".:")
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

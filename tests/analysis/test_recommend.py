@@ -319,6 +319,13 @@ def test_nothing_to_recommend_is_said_in_a_sentence() -> None:
         recommend(VARIANTS, trials_table({"base": [0.5], "v01": [math.nan]}))
 
 
+def test_where_all_trials_of_candidates_failed_it_says_why() -> None:
+    failed = trials_table({"base": [0.5], "v01": [0.6]})
+    failed = failed.assign(status=["finished", "failed"], error=["", "out of memory."])
+    with pytest.raises(UserError, match=r"1 trial failed \(the last one: out of memory\); mend"):
+        recommend(VARIANTS, failed)
+
+
 def test_curves_and_the_baseline_are_no_candidates() -> None:
     roles = ["baseline", "depth", "depth", "grid", "paper"]
     phis = [0.0, 1.0, 0.5, 1.0, 1.0]

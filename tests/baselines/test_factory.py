@@ -190,6 +190,9 @@ def test_the_resolution_must_be_given_somewhere(write: Writer) -> None:
     odd = good(write, "factory.resolution = 32", "factory.resolution = '32'")
     with pytest.raises(UserError, match="'32'"):
         _ = odd.resolution
+    huge = good(write, "factory.resolution = 32", "factory.resolution = 10**6")
+    with pytest.raises(UserError, match="at most 4096, not 1000000"):
+        _ = huge.resolution
 
 
 def test_a_network_that_needs_numbers_is_counted_on_the_cpu(write: Writer) -> None:
@@ -223,8 +226,9 @@ def test_a_class_is_a_factory_too(write: Writer) -> None:
 @pytest.mark.parametrize(
     ("text", "attribute", "message"),
     [
-        (GOOD, "nothing", "has no 'nothing'"),
-        ("factory = 3", "factory", "is not callable, but a int"),
+        (GOOD, "nothing", "has no 'nothing'; it has Block, factory"),
+        (GOOD, "Factory", "has no 'Factory'; did you mean 'factory'?"),
+        ("factory = 3", "factory", "is not callable, but an object of type int"),
         ("import no_such_thing_anywhere", "factory", "needs no_such_thing_anywhere"),
         ("1 / 0", "factory", "ZeroDivisionError"),
         ("def f(:\n", "factory", "SyntaxError"),

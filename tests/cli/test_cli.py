@@ -339,6 +339,8 @@ def test_a_layer_table_reads_as_table_1_of_the_paper() -> None:
         (("plan", "--optimizer", "nonsense"), "nonsense"),
         ((*PLAN, *BOUNDED_TO_ONE), "lies within the bounds"),
         (("plan", "missing.yaml"), "missing.yaml"),
+        (("plan", "--rungs", ",1,,3"), "',1,,3' must be whole numbers separated by commas"),
+        (("recommend", "--results", "/dev/null/x"), "there are no results"),
         (("sweep", "--baseline", "b00"), "unknown baseline 'b00'"),
         (("sweep", "--name", "a/b"), "plain folder name"),
         (("sweep", "--train-images", "8", "--batch-size", "16"), "8"),

@@ -33,7 +33,7 @@ def test_a_folder_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     [
         (
             "cifr10",
-            "'cifr10' is neither a folder nor the name of a data set; did you mean 'cifar10'",
+            "'cifr10' is neither a folder here nor the name of a data set; did you mean 'cifar10'",
         ),
         ("Glyphs", "did you mean 'glyphs'"),
         (

@@ -392,6 +392,30 @@ def damaged_specification(folder: Path) -> None:
     (folder / "sweep.yaml").write_text("a: [")
 
 
+def empty_specification(folder: Path) -> None:
+    (folder / "sweep.yaml").write_text("")
+
+
+def lose_column(folder: Path) -> None:
+    table = pq.read_table(folder / "trials.parquet").drop_columns(["top1"])
+    pq.write_table(table, folder / "trials.parquet")
+
+
+def retype_column(folder: Path) -> None:
+    table = pq.read_table(folder / "trials.parquet")
+    place = table.schema.get_field_index("seed")
+    table = table.set_column(place, "seed", table["seed"].cast(pa.int32()))
+    pq.write_table(table, folder / "trials.parquet")
+
+
+def truncate(name: str) -> Callable[[Path], None]:
+    def truncated(folder: Path) -> None:
+        path = folder / f"{name}.parquet"
+        path.write_bytes(path.read_bytes()[:-20])
+
+    return truncated
+
+
 def lose_history(folder: Path) -> None:
     (folder / "history.parquet").unlink()
 
@@ -436,6 +460,16 @@ def spoil_metadata(folder: Path) -> None:
         (change("answers", images=[0], correct=[b""]), "does not have one bit an image"),
         (change("answers", correct=[b"\xff\xf0"]), r"answers\.parquet has 1\.0000 .* 0\.5000"),
         (change("variants", role=["grid"]), r"variants\.parquet has no baseline; restore it"),
+        (change("variants", role=["baseline"]), r"variants\.parquet has \d+ baselines; restore it"),
+        (change("variants", share_depth=[math.inf]), "has share_depth inf for v000; restore it"),
+        (
+            change("trials", status=["odd"]),
+            r"trials\.parquet has status 'odd' for v000; restore it",
+        ),
+        (lose_column, r"trials\.parquet .*it has no column top1\); restore it, or begin anew"),
+        (retype_column, r"trials\.parquet .*its column seed is of int32, not int64\)"),
+        (truncate("trials"), r"trials\.parquet: it is damaged.*; restore it, or begin anew"),
+        (truncate("answers"), r"answers\.parquet: it is damaged.*; restore it or delete it"),
         (change("trials", seconds=[0.0]), r"trials\.parquet has seconds 0 for v000-0; restore it"),
         (change("trials", top5=[math.nan]), "has top5 nan for v000-0; restore it"),
         (change("trials", balanced=[1.5]), "has balanced 1.5 for v000-0; restore it"),
@@ -443,6 +477,7 @@ def spoil_metadata(folder: Path) -> None:
         (lose_variants, r"variants\.parquet"),
         (lose_trials, r"trials\.parquet is missing, though there are epochs of \d trials?"),
         (lose_specification, r"no sweep\.yaml"),
+        (empty_specification, r"sweep\.yaml does not say the baseline; restore it"),
         (foreign_variants, "does not list"),
         (damaged_specification, "invalid YAML"),
     ],
@@ -455,4 +490,6 @@ def test_files_that_do_not_belong_together_are_refused(
     before = parquet_bytes(tmp_path / "s")
     with pytest.raises(UserError, match=said):
         fill(tmp_path / "s", [trial("v001", 0)])
+    with pytest.raises(UserError, match=said):
+        load_sweep("s", tmp_path)
     assert parquet_bytes(tmp_path / "s") == before

@@ -12,6 +12,11 @@ from scalegrid.util.errors import one_line
     [
         (ValueError("no such layer."), "ValueError: no such layer"),
         (RuntimeError("\n out of memory\nTried to allocate"), "RuntimeError: out of memory"),
+        (
+            RuntimeError("out of memory:\n\n at most 2 GB.\nOr so"),
+            "RuntimeError: out of memory: at most 2 GB",
+        ),
+        (ValueError("too wide:"), "ValueError: too wide"),
         (KeyError("width"), "KeyError: 'width'"),
         (KeyboardInterrupt(), "KeyboardInterrupt"),
         (OSError("  "), "OSError"),

@@ -25,9 +25,6 @@ LIMIT = 64.0
 """The largest multiplier considered, and one over it the smallest: what builds the same network up
 to there is taken to build it for ever."""
 
-LARGEST_SIDE = 4096
-"""The most input px of a baseline."""
-
 MOST_LATTICE_POINTS = 2_000_000
 """The most triples that `classic_grid` enumerates; step 0.05 has about a million at F = 16."""
 

@@ -93,7 +93,7 @@ def measure(metric: str) -> Measure:
         raise ValueError(f"is {name} as it is, without --{goal}: it is known what is better")
     if name in TAKEN:
         raise ValueError(
-            f"may not be {name}, which is a column of the tables and no figure of a trainer"
+            f"may not be {name}, a column of the tables; call the figure otherwise in the trainer"
         )
     if not is_name(name):
         raise ValueError(f"must name a figure after {goal}, such as `{goal} miou`, without $")

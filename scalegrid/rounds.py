@@ -252,6 +252,8 @@ def tell(
 ) -> None:
     """Tell an allocator a trial: its value, other metrics and answers; or that it failed.
 
+    One that lacks a trainer's figure counts as failed.
+
     Raises:
         UserError: a trial of before lacks the metric.
     """
@@ -260,7 +262,7 @@ def tell(
         worth = float(value(row, spec.metric, flops_ratio / spec.flops_factor))
         if not isfinite(worth) and spec.trainer is None:
             raise UserError(not_measured(spec.metric))
-        if not isfinite(worth):  # of a trainer that does not give this figure
+        if not isfinite(worth):
             allocator.tell(ask, None)
             return
         flags = flags if spec.metric == "top1" else None  # answers are top-1's, as in `recommend`

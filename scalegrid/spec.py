@@ -23,7 +23,7 @@ from pydantic import (
     model_serializer,
 )
 
-from scalegrid.coefficients import LARGEST_SIDE, LIMIT, Bounds, DepthRule
+from scalegrid.coefficients import LIMIT, Bounds, DepthRule
 from scalegrid.metric import known_metric
 
 if TYPE_CHECKING:
@@ -34,6 +34,9 @@ LARGEST_FACTOR = 16.0
 
 LEAST_FACTOR = 1.01
 """The FLOPs factor nearest 1, above; below it is 0.99."""
+
+LARGEST_SIDE = 4096
+"""The largest side of a baseline's square input, in px."""
 
 LARGEST_WIDTH = 4.0
 """The largest width multiplier of `SweepSpec.width_curves`."""

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from scalegrid import baselines
 from scalegrid.allocation import Allocator, make_allocator
+from scalegrid.analysis import has_metric
 from scalegrid.data import EMBEDDED, CachedData, prepare, since
 from scalegrid.executors import (
     SPOOL,
@@ -292,7 +293,7 @@ def _finished_already(
             store.start(judging, now.planned, now.data, now.skipped)
     ids = {row["variant"] for row in planned}
     rows = [row for row in stored.trials.to_pylist() if row["variant"] in ids]
-    failed = sum(row["status"] == "failed" for row in rows)
+    failed = sum(not has_metric(row, spec.metric) for row in rows)
     if leads and _left_over(spec.folder):
         with suppress(UserError), _store(spec.folder, heads) as store:
             now = store.stored or stored
@@ -301,15 +302,22 @@ def _finished_already(
             remove_spool(spec.folder)
             write_finished(spec.folder, len(rows) - failed, failed)
     trials = plural(len(rows), "trial") + (f", {failed} of them failed" if failed else "")
-    untried = ids.difference(row["variant"] for row in rows)
-    limits = {"--max-trials": spec.max_trials, "--max-hours": spec.max_hours}
-    given = [f"{flag} (now {limit:g})" for flag, limit in limits.items() if limit is not None]
     ended, then = "is finished already", ""
-    if untried and given:
+    if untried := ids.difference(row["variant"] for row in rows):
         ended = f"has reached its limit with {plural(len(untried), 'variant')} untrained"
-        then = f"; give a larger {' or '.join(given)}"
+        then = _larger_limit(spec, len(rows), len(untried))
     display.note(f"{spec.name} {ended}: {trials}, in {spec.folder}; nothing was trained{then}.")
     return SweepOutcome(str(spec.name), spec.folder, finished=len(rows) - failed, failed=failed)
+
+
+def _larger_limit(spec: SweepSpec, made: int, untried: int) -> str:
+    """By what a race that has reached its limit goes on to variants that are untried."""
+    if spec.max_trials is not None and made >= spec.max_trials:
+        return f"; give --max-trials {made + untried * spec.seeds} to train them"
+    for flag, hours in (("--hours", spec.hours), ("--max-hours", spec.max_hours)):
+        if hours is not None:
+            return f"; give more {flag} than {hours:g} to train them"
+    return ""
 
 
 def _check_alike(heads: Heads, stored: Stored, spec: SweepSpec, planned: Sequence[Row]) -> None:

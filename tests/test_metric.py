@@ -43,7 +43,10 @@ def test_flags_ask_for_the_same_metric(metric: str) -> None:
         (["--metric", "miou"], "with --maximize or --minimize"),
         (["--minimize"], "--minimize needs --metric"),
         (["--metric", "top1", "--maximize"], "is top1 as it is"),
-        (["--metric", "error", "--minimize"], "error, which is a column of the tables"),
+        (
+            ["--metric", "error", "--minimize"],
+            "error, a column of the tables; call the figure otherwise",
+        ),
         (["--metric", "iou", "--minimize", "--maximize"], "exclude each other"),
     ],
 )

@@ -785,6 +785,17 @@ def test_a_finished_race_is_left_alone(results: Path) -> None:
     assert "finished already" in shown.notes[0]
 
 
+def test_a_limit_that_is_reached_already_is_said_with_one_that_is_not(results: Path) -> None:
+    run_light_sweep(light_spec(results, max_trials=9))
+    shown = Recorder()
+    more = light_spec(results, max_trials=9, candidates=8)
+    assert run_light_sweep(more, display=shown, make_executor=Forbidden).trained == 0
+    assert "has reached its limit with 3 variants untrained: 9 trials" in shown.notes[-1]
+    assert "give --max-trials 12 to train them" in shown.notes[-1]
+    run_light_sweep(light_spec(results, max_trials=12, candidates=8))
+    assert load_sweep(None, results).trials["variant"].nunique() == 8
+
+
 def test_what_jobs_left_of_a_finished_sweep_is_removed(results: Path) -> None:
     outcome = run_light_sweep(light_spec(results))
     (outcome.folder / SPOOL / "workers" / "1_0").mkdir(parents=True)

@@ -203,19 +203,6 @@ def test_a_race_gives_further_networks_their_first_trials(results: Path) -> None
     assert set(tables.trials.groupby("variant").size()[others]) == {1}
 
 
-def test_a_limit_that_leaves_no_room_for_further_networks_is_said(
-    results: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(results.parent)
-    told = CliRunner().invoke(
-        main, ["sweep", "--extend", "race", "--phi", "0.5,2", "--max-trials=3"]
-    )
-    assert told.exit_code == 0
-    note = told.stderr.strip().splitlines()[-1]
-    assert "has reached its limit with 10 variants untrained: 8 trials" in note
-    assert note.endswith("give a larger --max-trials (now 3).")
-
-
 def test_where_an_axis_is_recommended_the_best_of_several_axes_is_compound(results: Path) -> None:
     tables = load_sweep("up", results)
     width = tables.planned["variant"][tables.planned["role"] == "width"].iloc[0]
@@ -251,6 +238,7 @@ def test_a_sweep_that_has_not_decided_is_a_warning(results: Path) -> None:
         (("--extend", "up", "--phi", "2", "--name", "x"), "leave out --name x"),
         (("spec.yaml", "--extend", "up", "--phi", "2"), "leave out spec.yaml"),
         (("--extend", "empty", "--phi", "2"), "no candidate has a finished trial"),
+        (("--extend", "race", "--phi", "2", "--max-trials", "8"), "give --max-trials 13"),
     ],
 )
 def test_a_mistake_is_one_sentence(

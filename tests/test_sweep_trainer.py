@@ -170,20 +170,39 @@ def test_without_the_metric_the_sweep_stops_at_once_and_keeps_what_is_trained(mo
     assert again.trained == again.finished - 1
 
 
-def test_a_later_trial_without_the_metric_counts_as_not_run(module: str) -> None:
+def test_a_later_trial_without_the_metric_counts_as_failed(module: str) -> None:
     outcome, _ = run(spec(module, "forgetful"))
-    assert outcome.exit_status == 0
-    found = load_sweep("own").recommend()
-    assert {one.trials for one in found.ranking} == {1, 2}
-    assert outcome.trained == outcome.finished == len(load_sweep("own").trials)
+    trials = load_sweep("own").trials
+    lacking = int(trials["mse"].isna().sum())
+    assert 0 < lacking < len(trials)
+    assert (outcome.exit_status, outcome.failed, outcome.trained) == (3, lacking, len(trials))
+    again, shown = run(spec(module, "forgetful"))
+    assert (again.exit_status, again.failed) == (3, lacking)
+    assert f"{lacking} of them failed" in shown.notes[-1]
+    assert {one.trials for one in load_sweep("own").recommend().ranking} == {1, 2}
 
 
-@pytest.mark.parametrize("flags", ["--data leaves", "--batch-size 16", "--check-learning"])
-def test_flags_that_a_trainer_would_not_heed_are_refused(module: str, flags: str) -> None:
+@pytest.mark.parametrize(
+    ("flags", "refused"),
+    [
+        ("--data leaves", True),
+        ("--batch-size 16", True),
+        ("--check-learning", True),
+        ("--no-check-learning --rates same --no-compile", False),
+    ],
+)
+def test_flags_that_a_trainer_would_not_heed_are_refused(
+    module: str, flags: str, refused: bool
+) -> None:
+    """Also if they say what is the default without a trainer; in a file likewise."""
     given = ["--baseline", f"{module}:network", "--trainer", f"{module}:train", "--epochs", "2"]
+    given += ["--metric", "mse", "--minimize"]
     result = CliRunner().invoke(main, ["plan", *given, *flags.split()])
-    assert result.exit_code == 2
-    assert f"leave out {flags.split()[0]} or --trainer" in result.stderr
+    assert result.exit_code == (2 if refused else 0)
+    assert (f"leave out {flags.split()[0]} or --trainer" in result.stderr) == refused
+    lines = [f"baseline: '{module}:network'", f"trainer: '{module}:train'", "epochs: 2"]
+    Path("s.yaml").write_text("\n".join([*lines, "batch_size: 16"]))
+    assert "leave out --batch-size" in CliRunner().invoke(main, ["plan", "s.yaml"]).stderr
 
 
 def test_a_trainer_that_fails_each_time_stops_the_sweep(module: str) -> None:

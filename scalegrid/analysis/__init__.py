@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from scalegrid.analysis.candidates import not_measured, others, raced, value, zone
+from scalegrid.analysis.candidates import has_metric, not_measured, others, raced, value, zone
 from scalegrid.analysis.compare import compare
 from scalegrid.analysis.comparison import Comparison
 from scalegrid.analysis.estimates import Estimates
@@ -50,6 +50,7 @@ __all__ = [
     "compare",
     "estimates_as_planned",
     "going_on",
+    "has_metric",
     "network_name",
     "next_step",
     "not_measured",

@@ -106,7 +106,8 @@ class CandidateTable:
         rows = variants[eligible].sort_values("variant", kind="stable")
         tried = rows[rows["variant"].isin(values["variant"])].reset_index(drop=True)
         if tried.empty:
-            raise UserError(_none_finished(trials[trials["variant"].isin(rows["variant"])]))
+            own = trials[trials["variant"].isin(rows["variant"])]
+            raise UserError(_none_finished(own, metric))
         own = values[values["variant"].isin(tried["variant"])]
         reached = own.groupby("rung")["variant"].nunique()
         rungs = reached.index[(reached > 1) | (reached.index == own["rung"].min())].tolist()
@@ -201,17 +202,21 @@ def observed(trials: pd.DataFrame, number: Mapping[str, int], metric: Metric) ->
     )
 
 
-def _none_finished(trials: pd.DataFrame) -> str:
-    """That nothing can be recommended yet, by these trials of candidates, none of which ended."""
-    then = (
-        "wait for one if the sweep is running, or run `scalegrid sweep` again to train what is "
-        "missing."
-    )
+def _none_finished(trials: pd.DataFrame, metric: Metric) -> str:
+    """That nothing can be recommended yet, as none of these trials of candidates counts."""
     failed = trials[trials["status"] == "failed"]
-    if len(failed) and "error" in failed:
-        count, error = plural(len(failed), "trial"), str(failed["error"].iloc[-1]).rstrip(".")
-        then = f"{count} failed (the last one: {error}); mend that, and use another --name."
-    return f"nothing can be recommended yet: no candidate has a finished trial; {then}"
+    why, then = "no candidate has a finished trial", "train what is missing"
+    if len(failed) < len(trials):
+        why = f"no finished trial of a candidate has {measure(metric).column}"
+        then = "train more, or give another --metric"
+    elif len(failed) and "error" in failed:
+        why += f"; {plural(len(failed), 'trial')} failed, one of them by "
+        why += str(failed["error"].iloc[-1]).rstrip(".")
+        then = "go on, under another --name where nothing is left to train"
+    return (
+        f"nothing can be recommended yet: {why}; wait if the sweep is running, or run `scalegrid "
+        f"sweep` again to {then}."
+    )
 
 
 def luck_of(

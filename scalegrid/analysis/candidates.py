@@ -12,6 +12,7 @@ from scalegrid.analysis.tables import with_rungs
 from scalegrid.metric import measure
 from scalegrid.spec import INDIFFERENCE, LOSS_INDIFFERENCE, Metric
 from scalegrid.util.errors import UserError
+from scalegrid.util.text import sentence
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -98,6 +99,20 @@ def value(trial: Any, metric: Metric, relative_cost: Any) -> Any:
     return one.sign * found * (relative_cost**NAS_EXPONENT if metric == "nas" else 1)
 
 
+def has_metric(trial: Any, metric: Metric) -> bool:
+    """Whether a trial has finished, and with the metric, which one of a trainer's may lack."""
+    return trial["status"] == "finished" and math.isfinite(value(trial, metric, 1.0))
+
+
+def known(metric: str) -> Metric:
+    """The metric itself; UserError if it is none."""
+    try:
+        measure(metric)
+    except ValueError as error:
+        raise UserError(sentence(f"the metric {metric!r} {error}")) from None
+    return metric
+
+
 def others(trial: Any, metric: Metric) -> list[float]:
     """The further metrics of a finished trial, more being better, which help to tell its value.
 
@@ -119,10 +134,7 @@ def trial_values(
         UserError: the metric is unknown, some trials of before or no trial have it, or it is top-5
             of so few classes that all answers count as right.
     """
-    try:
-        column = measure(metric).column
-    except ValueError as error:
-        raise UserError(f"the metric {metric!r} {error}.") from None
+    column = measure(known(metric)).column
     finished = trials[trials["status"] == "finished"]
     _check_measured(finished, metric)
     if len(finished) and (column not in trials or finished[column].isna().all()):

@@ -10,7 +10,7 @@ import numpy as np
 
 from scalegrid.analysis.advantage import advantage
 from scalegrid.analysis.candidate_table import CandidateTable
-from scalegrid.analysis.candidates import idle_axes, zone
+from scalegrid.analysis.candidates import idle_axes, known, zone
 from scalegrid.analysis.estimates import Estimates
 from scalegrid.analysis.foresight import Foresight, foresee
 from scalegrid.analysis.luck import images_needed
@@ -26,11 +26,11 @@ from scalegrid.analysis.surface import Fit, optimum
 from scalegrid.analysis.tables import brief_trials
 from scalegrid.analysis.verdict import Verdict, verdict
 from scalegrid.coefficients import Coefficients, Shares, from_shares
-from scalegrid.metric import known_metric, measure
+from scalegrid.metric import measure
 from scalegrid.spec import CONFIDENCE, INDIFFERENCE, Match, Metric, SweepSpec
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import few, plural, sentence
+from scalegrid.util.text import few, plural
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -174,7 +174,7 @@ def recommend_as_planned(
         UserError: see `recommend`.
     """
     planned = _planned(spec)
-    chosen = _metric(metric, planned)
+    chosen = planned.metric if metric is None else known(metric)
     if indifference is None and chosen == planned.metric:
         indifference = planned.indifference
     if confidence is None:
@@ -228,7 +228,7 @@ def estimates_as_planned(
     Arguments and errors are as there.
     """
     planned = _planned(spec)
-    chosen = _metric(metric, planned)
+    chosen = planned.metric if metric is None else known(metric)
     table = CandidateTable.read(variants, trials, chosen, planned.flops_factor)
     return Estimates(
         metric=chosen,
@@ -247,16 +247,6 @@ def estimates_as_planned(
 
 def _planned(spec: Mapping[str, Any]) -> SweepSpec:
     return yaml.build(SweepSpec, {key: spec[key] for key in _SETTINGS if key in spec})
-
-
-def _metric(given: Metric | None, planned: SweepSpec) -> Metric:
-    """The metric that is asked for, or the sweep's own; UserError if it is none."""
-    if given is None:
-        return planned.metric
-    try:
-        return known_metric(given)
-    except ValueError as error:
-        raise UserError(sentence(f"the metric {given!r} {error}")) from None
 
 
 def _candidate(

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from contextlib import suppress
 from functools import cache, cached_property
-from typing import Any
+from typing import Any, TypeGuard
 
 from torch import nn
 from torch.nn.parameter import is_lazy
@@ -16,7 +16,7 @@ from scalegrid.baselines.construction import Call
 from scalegrid.baselines.introspection import structure
 from scalegrid.baselines.modules import ModuleBaseline
 from scalegrid.baselines.user_code import attribute_of, source_digest
-from scalegrid.coefficients import LARGEST_SIDE
+from scalegrid.spec import LARGEST_SIDE
 from scalegrid.util.errors import UserError, one_line
 from scalegrid.util.processes import staying
 
@@ -52,7 +52,7 @@ class FactoryBaseline(ModuleBaseline):
                 f"{self.name} has no base resolution: give --resolution, or set {attribute} to a "
                 f"whole number of px, at most {LARGEST_SIDE}{now}."
             )
-        return int(self._given or 0)
+        return self._given
 
     @property
     def brief_resolution(self) -> int:
@@ -140,7 +140,7 @@ class FactoryBaseline(ModuleBaseline):
                 ) from None
 
 
-def _is_side(given: object) -> bool:
+def _is_side(given: object) -> TypeGuard[int]:
     return type(given) is int and 1 <= given <= LARGEST_SIDE
 
 

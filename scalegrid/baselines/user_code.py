@@ -117,22 +117,16 @@ def attribute_of(name: str, kind: str) -> Callable[..., Any]:
         found = attrgetter(attribute)(module)
     except AttributeError:
         where = f"the module {module_name} ({file_of(module) or 'no file'})"
-        own = [key for key, value in vars(module).items() if _defined_in(module, value)]
-        there = f"it has {few(own)}." if own else "it defines no function."
-        raise UserError(
-            f"{name}: {where} has no {attribute!r}; {did_you_mean(attribute, own, there)}"
-        ) from None
+        there = {k: value for k, value in vars(module).items() if k[0] != "_" and callable(value)}
+        own = [k for k in there if getattr(there[k], "__module__", None) == module.__name__]
+        hint = did_you_mean(attribute, there, f"it defines {few(own) if own else 'no function'}.")
+        raise UserError(f"{name}: {where} has no {attribute!r}; {hint}") from None
     if not callable(found):
         raise UserError(
             f"{name}: {attribute} is not callable, but an object of type {type(found).__name__}."
         )
     called: Callable[..., Any] = found
     return called
-
-
-def _defined_in(module: Any, value: Any) -> bool:
-    """Whether a value is a callable of a module's own, not one that it imports."""
-    return callable(value) and getattr(value, "__module__", None) == module.__name__
 
 
 def source_digest(function: Callable[..., Any]) -> str:

@@ -20,7 +20,8 @@ from scalegrid.cli.options import (
 from scalegrid.cli.output import Format, print_csv, print_json, print_lines, print_table
 from scalegrid.cli.published import show_comparison, show_fit, show_references
 from scalegrid.cli.returns import returns_options, shown_returns
-from scalegrid.coefficients import LARGEST_SIDE, Coefficients, DepthRule
+from scalegrid.coefficients import Coefficients, DepthRule
+from scalegrid.spec import LARGEST_SIDE
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import count, runs, sentence
 

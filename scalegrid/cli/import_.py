@@ -10,7 +10,8 @@ import click
 
 from scalegrid.cli.options import metric_options, results_option
 from scalegrid.cli.output import print_lines
-from scalegrid.coefficients import LARGEST_SIDE, DepthRule
+from scalegrid.coefficients import DepthRule
+from scalegrid.spec import LARGEST_SIDE
 from scalegrid.util.text import plural, sentence
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from scalegrid.baselines import locate
 from scalegrid.cli.output import FORMATS
 from scalegrid.metric import measure
-from scalegrid.spec import GROUPS, SEARCH_SECTION, TRAINER_KEYS, SweepSpec, of_other_engines
+from scalegrid.spec import GROUPS, SEARCH_SECTION, SweepSpec, of_other_engines
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import sentence
@@ -124,16 +124,21 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     """The specification that a command line asks for; flags win over the file.
 
     Raises:
-        UserError: see `scalegrid.util.yaml`.
+        UserError: see `scalegrid.util.yaml` and `scalegrid.plan.trainer.check_heeded`.
     """
-    given = given_flags(flags)
+    spec = _spec(spec_file, given_flags(flags))
+    if spec.trainer is not None:
+        from scalegrid.plan.trainer import check_heeded
+
+        check_heeded(spec)
+    return spec
+
+
+def _spec(spec_file: Path | None, given: dict[str, Any]) -> SweepSpec:
     if spec_file is None:
-        spec = yaml.build(SweepSpec, given)
-        _check_beside_trainer(spec, given)
-        return spec
+        return yaml.build(SweepSpec, given)
     given = of_other_engines(given) | given
     spec = yaml.load(SweepSpec, spec_file, "specification", given, apart=(SEARCH_SECTION,))
-    _check_beside_trainer(spec, given)
     if "hours" in given and "max_hours" not in given:
         own = yaml.load(SweepSpec, spec_file, "specification", {}, apart=(SEARCH_SECTION,))
         if own.hours is not None:  # whose --max-hours came of those hours
@@ -147,17 +152,6 @@ def spec_from_flags(spec_file: Path | None, flags: dict[str, Any]) -> SweepSpec:
     if spec.trainer is not None and "trainer" not in given:
         near["trainer"] = locate(spec.trainer, spec_file.parent)
     return spec.model_copy(update=near)
-
-
-def _check_beside_trainer(spec: SweepSpec, given: Mapping[str, Any]) -> None:
-    """Raise UserError for flags that a trainer would not heed, also if they say the default."""
-    off = (("rates", "same"), ("check_learning", False))  # as they are beside one
-    for key, value in given.items():
-        of_training = key in TRAINER_KEYS or key == "check_learning"
-        if spec.trainer is not None and of_training and (key, value) not in off:
-            from scalegrid.plan.trainer import not_heeded
-
-            raise not_heeded(key, spec.trainer)
 
 
 def _check_found(baseline: str, spec_file: Path) -> None:

@@ -30,8 +30,8 @@ def status(name: str | None, results: str, form: Format) -> None:
     found = read_status(folder)
     if found is None:
         raise UserError(
-            f"{folder} has no status that can be read; `scalegrid sweep` writes it as it runs, and "
-            "`scalegrid recommend` says what was found so far."
+            f"{folder} has no status, or none that can be read; `scalegrid sweep` writes one as it "
+            "runs."
         )
     found = renamed(found, folder)
     if form == "json":

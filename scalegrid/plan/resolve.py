@@ -164,8 +164,8 @@ def _brief(baseline: Baseline, step: int, factor: float) -> int:
     brief = baseline.brief_resolution
     if brief < baseline.total_stride:
         raise UserError(
-            f"{baseline.name} has a resolution of {brief} px, which is too small: its strides need "
-            f"at least {baseline.total_stride} px; mend that, or give --resolution."
+            f"the {brief} px that {baseline.name} starts from are too small for it: its strides "
+            f"need at least {baseline.total_stride} px; give --resolution."
         )
     return brief if factor > 1 else brief + step * ceil((brief / sqrt(factor) - brief) / step)
 

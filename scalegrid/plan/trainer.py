@@ -36,11 +36,10 @@ def check_trainer(spec: SweepSpec) -> None:
                 "training; give --trainer, or a --metric of those that --help lists."
             )
         return
-    for key in SweepSpec.model_fields:
+    for key in TRAINER_KEYS:
         default = SweepSpec.model_fields[key].default
-        allowed = (None, "same") if key == "rates" else (default,)
-        if key in TRAINER_KEYS and getattr(spec, key) not in allowed:
-            raise not_heeded(key, spec.trainer)
+        if getattr(spec, key) not in ((None, "same") if key == "rates" else (default,)):
+            raise _not_heeded(key, spec.trainer)
     if "epochs" not in spec.model_fields_set:
         raise UserError("--trainer needs --epochs, the length of a brief training.")
     if spec.continues:
@@ -49,8 +48,19 @@ def check_trainer(spec: SweepSpec) -> None:
         )
 
 
-def not_heeded(key: str, trainer: str) -> UserError:
-    """The error for a setting that is given beside a trainer, which has its own."""
+def check_heeded(spec: SweepSpec) -> None:
+    """Refuse what a user has given and a trainer would not heed, also if it is the default.
+
+    Raises:
+        UserError: naming the first such setting.
+    """
+    for key in spec.model_fields_set & {*TRAINER_KEYS, "check_learning"}:
+        off = getattr(spec, key) in (None, False, "same")  # as it is beside a trainer anyway
+        if spec.trainer is not None and not off:
+            raise _not_heeded(key, spec.trainer)
+
+
+def _not_heeded(key: str, trainer: str) -> UserError:
     flag = key.replace("_", "-")
     return UserError(
         f"--{flag} is for scalegrid's own training, and {trainer} trains in its place; leave out "

@@ -27,7 +27,8 @@ _PREPARING_EVERY = 10.0  # seconds between plain lines while images are prepared
 class Ended:
     """A trial that has just ended.
 
-    ``value`` is the sweep's metric in its own unit, None if it failed for ``error``.
+    ``value`` is the sweep's metric in its own unit, None if it failed for ``error``, or where a
+    trainer gave other figures alone.
     """
 
     label: str
@@ -164,7 +165,7 @@ def line(trial: Ended, status: Status) -> str:
     """One line about a trial that has ended."""
     parts = [f"trial {status.ended}/{status.total}", trial.label, _which(trial)]
     if trial.value is None and trial.error is None:  # a trainer's
-        without = f"without {measure(trial.metric).title}, so it counts as not run"
+        without = f"without {measure(trial.metric).title}, so it counts as failed"
         parts += [without, duration(trial.seconds)]
     elif trial.value is not None:
         parts += [with_name(trial.value, trial.metric), duration(trial.seconds)]

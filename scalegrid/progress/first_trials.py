@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from math import isfinite, nan
 
 from scalegrid.allocation import FIRST_SEEDS
-from scalegrid.analysis import Learning, value
+from scalegrid.analysis import Learning, has_metric
 from scalegrid.executors import was_killed
 from scalegrid.metric import measure
 from scalegrid.plan import Plan
@@ -49,7 +49,7 @@ class FirstTrials:
         if spec.trainer is None:
             return
         if finished:
-            self._measured = self._measured or isfinite(value(row, spec.metric, 1.0))
+            self._measured = self._measured or has_metric(row, spec.metric)
             self._lacking = None if self._measured else row
         self._finished = self._finished or finished
         if not finished and not was_killed(row["error"]):

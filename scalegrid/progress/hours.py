@@ -79,8 +79,9 @@ def within_hours(
         placement: the workers.
 
     Raises:
-        UserError: the hours do not suffice to train two candidates once, or are fewer than the
-            ``max_hours``; or a trainer is given, whose speed is not known.
+        UserError: the hours do not suffice to train two candidates once, or all as often as
+            ``seeds`` asks, or are fewer than the ``max_hours``; the ``max_trials`` do not suffice
+            for two; or a trainer is given, whose speed is not known.
     """
     if spec.trainer is not None:
         raise UserError(
@@ -246,16 +247,15 @@ class _Planning:
     def _most(self) -> float:
         """Trials of candidates."""
         most = self._spec.max_trials
-        return math.inf if most is None else most - self._apart_trials()
+        return math.inf if most is None else max(1, most - self._apart_trials())
 
     def _check_trials(self) -> None:
-        """Raise UserError where ``max_trials`` are too few for two candidates."""
-        if self._most < 2:
-            apart = self._apart_trials()
+        """Raise UserError where ``max_trials`` are too few for the baseline and two candidates."""
+        most, first = self._spec.max_trials, max(1, self._checked)
+        if most is not None and most < first + 2:
             raise UserError(
-                f"--max-trials {self._spec.max_trials} is too few to compare two candidates, since "
-                f"the baseline and what else is no candidate take {apart}; give --max-trials "
-                f"{apart + 2} or more."
+                f"--max-trials {most} is too few to compare two candidates, since the baseline "
+                f"takes {first} first; give --max-trials {first + 2} or more."
             )
 
     def _prospect(self, way: _Way) -> Prospect:
@@ -360,7 +360,9 @@ class _Planning:
         seeds, fewer = self._spec.seeds, ""
         compared = f"compare two candidates by one trial each{over}"
         if seeds > 1:
-            compared, fewer = f"give every variant {seeds} trials", "fewer --seeds, or "
+            candidates = len(self._raced) - way.left_out
+            compared = f"give {candidates} candidates {seeds} trials each"
+            fewer = "fewer --seeds, or "
         return (
             f"{flag} {given:g} is too few to {compared}, "
             f"which takes about {duration(seconds)} on {speed}; give {fewer}{flag} {hours:g} or "

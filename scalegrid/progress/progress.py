@@ -10,7 +10,7 @@ from math import isfinite
 from typing import Any
 
 from scalegrid.allocation import Allocator, At, RateSearch
-from scalegrid.analysis import value
+from scalegrid.analysis import has_metric, value
 from scalegrid.analysis.candidates import sign
 from scalegrid.plan import Plan, trial_works
 from scalegrid.plan.rungs import raced_variants
@@ -154,8 +154,7 @@ class Progress:
             self._running.pop(row["trial"], None)  # where an interruption came in between
             self._unstored.pop(row["trial"], None)
             self._count(row)
-            worth = self._value(row) if row["status"] == "finished" else None
-            worth = worth if worth is not None and isfinite(worth) else None
+            worth = self._value(row) if has_metric(row, metric) else None
             name, seed, rung = self._labels[row["variant"]], row["seed"], row["rung"]
             ended = Ended(name, seed, worth, row["error"], row["seconds"], metric, rung)
             status = self.status("running", left)
@@ -239,7 +238,7 @@ class Progress:
 
     def _count(self, row: Mapping[str, Any]) -> None:
         """Take in a trial that has a row."""
-        if row["status"] != "finished":
+        if not has_metric(row, self._plan.spec.metric):
             self._failed += 1
             return
         self._finished += 1

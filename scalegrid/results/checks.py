@@ -67,7 +67,7 @@ def check_trials(
             f"{folder / TRIALS_FILE} has trials of variant {min(unknown)}, which {listed} does not "
             "list; restore both together."
         )
-    _check_words(folder / TRIALS_FILE, trials, "status", ("finished", "failed"))
+    _check_words(folder / TRIALS_FILE, "trial", trials, "status", ("finished", "failed"))
     finished = trials.filter(pc.equal(trials["status"], "finished"))
     _check_epochs(folder, trials, history)
     _check_measurements(folder, finished, history)
@@ -134,10 +134,10 @@ def _check_numbers(
                 raise UserError(f"{path} has {name} {value:g} for {row[key]}; restore it.")
 
 
-def _check_words(path: Path, table: Table, name: str, known: Sequence[str]) -> None:
-    for row in table.select(["variant", name]).to_pylist():
+def _check_words(path: Path, key: str, table: Table, name: str, known: Sequence[str]) -> None:
+    for row in table.select([key, name]).to_pylist():
         if row[name] not in known:
-            raise UserError(f"{path} has {name} {row[name]!r} for {row['variant']}; restore it.")
+            raise UserError(f"{path} has {name} {row[name]!r} for {row[key]}; restore it.")
 
 
 def _check_variants(path: Path, variants: Table, network_known: bool) -> None:
@@ -157,8 +157,8 @@ def _check_variants(path: Path, variants: Table, network_known: bool) -> None:
             if min(numbers, default=0) < 1 or "-".join(map(str, numbers)) != row[name]:
                 raise UserError(f"{path} has a broken layout of {row['variant']}; restore it.")
     _check_numbers(path, "variant", variants, may_be)
-    _check_words(path, variants, "role", ROLES)
-    _check_words(path, variants, "depth_rounding", get_args(DepthRule))
+    _check_words(path, "variant", variants, "role", ROLES)
+    _check_words(path, "variant", variants, "depth_rounding", get_args(DepthRule))
 
 
 def _check_measurements(folder: Path, finished: Table, history: Table) -> None:

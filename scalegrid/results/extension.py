@@ -128,7 +128,8 @@ def _check_limits(
     """Raise UserError where a limit of the race that was is none of one with ``more`` networks."""
     made, name = len(tables.trials), tables.folder.name
     needed = made + more * spec.seeds
-    if spec.max_trials is not None and "max_trials" not in given and spec.max_trials < needed:
+    least = made + 1 if "max_trials" in given and more else needed
+    if spec.max_trials is not None and spec.max_trials < least:
         raise UserError(
             f"{name} has made {made} of at most {spec.max_trials} trials, and further networks "
             f"need some too; give --max-trials {needed}."

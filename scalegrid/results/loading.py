@@ -310,11 +310,12 @@ def sweep_folder(
         raise UserError(f"{error}.") from None
     if not any((root / name / file).is_file() for file in files):
         if SPEC_FILE in files and (root / name / SEARCH_FILE).is_file():
-            at = "" if root == Path("results") else f" --results {shlex.quote(str(root))}"
+            at = [] if root == Path("results") else ["--results", str(root)]
+            answer = shlex.join(["scalegrid", "search", str(root / name / SEARCH_FILE)])
+            page = shlex.join(["scalegrid", "report", name, *at])
             raise UserError(
                 f"{name} in {root} is a search for a baseline, which has no coefficients; "
-                f"`scalegrid search {root / name / SEARCH_FILE}` prints its answer, and "
-                f"`scalegrid report {name}{at}` writes its page."
+                f"`{answer}` prints its answer, and `{page}` writes its page."
             )
         _check_no_trials(root / name)
         others = sorted(folder.name for folder in _sweeps(root, files))
@@ -328,14 +329,13 @@ def sweep_folder(
 def load_sweep(name: str | Path | None, results: Path | str = "results") -> SweepTables:
     """Read the tables of a sweep, finished or running; of the newest when ``name`` is None.
 
-    A `Path` is that of the sweep's own folder, wherever it is.
+    A `Path` is that of the sweep's own folder, as `SweepOutcome.folder` is, whatever ``results``.
 
     Raises:
         UserError: there is no such sweep, or a file is corrupt, foreign, or from a newer scalegrid.
     """
     if isinstance(name, Path):
-        at = name.expanduser().absolute()
-        return load_sweep(at.name, at.parent)
+        return load_sweep_at(f"{name}{os.sep}")
     folder = sweep_folder(name, results)
     stored = read_stored(folder)
     assert stored is not None
@@ -408,10 +408,9 @@ def read_stored(folder: Path) -> Stored | None:
 
 def _check_no_trials(folder: Path) -> None:
     """Raise UserError if there are trials in a folder that has lost its specification."""
-    if (folder / TRIALS_FILE).exists():
-        raise UserError(
-            f"{folder} holds trials but no {SPEC_FILE}; restore that or choose another --name."
-        )
+    lost = SEARCH_FILE if (folder / NETWORKS_FILE).exists() else SPEC_FILE
+    if (folder / TRIALS_FILE).exists() and not (folder / lost).exists():
+        raise UserError(f"{folder} holds trials but no {lost}; restore that, or use another name.")
 
 
 def flags_of(answers: Table) -> dict[str, Flags]:

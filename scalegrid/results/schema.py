@@ -254,7 +254,7 @@ def read_table(path: Path, schema: Any) -> Table:
         table = _upgraded(table, schema)
     ours = version.isdecimal() and metadata.get(_NAME_KEY) == schema.metadata[_NAME_KEY]
     if not ours or not table.schema.equals(schema, check_metadata=False):
-        why = _otherwise(table, schema) if ours else "it was not written as one"
+        why = _otherwise(table, schema) if ours else "nothing in it says so"
         raise UserError(
             f"{path} is not the {_name(schema)} table of a sweep ({why}); {_remedy(schema)}."
         )
@@ -279,8 +279,9 @@ def _otherwise(table: Table, schema: Any) -> str:
         found = table.schema.field(field.name).type
         if found != field.type:
             return f"its column {field.name} is of {found}, not {field.type}"
-    others = [name for name in table.schema.names if name not in schema.names]
-    return f"{others[0]} is no column of it" if others else "its columns are in another order"
+        if table.schema.field(field.name).nullable != field.nullable:
+            return f"its column {field.name} may {'not ' if field.nullable else ''}be empty"
+    return f"{next(n for n in table.schema.names if n not in schema.names)} is no column of it"
 
 
 def _upgraded(table: Table, schema: Any) -> Table:

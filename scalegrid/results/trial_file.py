@@ -12,11 +12,12 @@ from typing import Any, NamedTuple
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from scalegrid.coefficients import LARGEST_SIDE, LIMIT, PAPER, Scaling
+from scalegrid.coefficients import LIMIT, PAPER, Scaling
 from scalegrid.metric import TAKEN, is_name
 from scalegrid.plan import ROLES
 from scalegrid.plan.given import Given
 from scalegrid.results.schema import TRIALS, VARIANTS
+from scalegrid.spec import LARGEST_SIDE
 from scalegrid.training.trainer import KNOWN
 from scalegrid.util.errors import UserError
 from scalegrid.util.text import few, plural

@@ -135,7 +135,10 @@ def _name(name: object) -> str:
             f"the trainer names a figure {_shown(name)}; a name must be plain text without $"
         )
     if name in TAKEN:
-        raise TrainerError(f"the trainer names a figure {name!r}, which is a column of the tables")
+        raise TrainerError(
+            f"the trainer names a figure {name!r}, which is a column of the tables; call it "
+            "otherwise"
+        )
     return name
 
 

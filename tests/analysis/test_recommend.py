@@ -322,7 +322,7 @@ def test_nothing_to_recommend_is_said_in_a_sentence() -> None:
 def test_where_all_trials_of_candidates_failed_it_says_why() -> None:
     failed = trials_table({"base": [0.5], "v01": [0.6]})
     failed = failed.assign(status=["finished", "failed"], error=["", "out of memory."])
-    with pytest.raises(UserError, match=r"1 trial failed \(the last one: out of memory\); mend"):
+    with pytest.raises(UserError, match=r"1 trial failed, .* by out of memory; wait if"):
         recommend(VARIANTS, failed)
 
 

@@ -226,7 +226,7 @@ def test_a_class_is_a_factory_too(write: Writer) -> None:
 @pytest.mark.parametrize(
     ("text", "attribute", "message"),
     [
-        (GOOD, "nothing", "has no 'nothing'; it has Block, factory"),
+        (GOOD, "nothing", "has no 'nothing'; it defines Block, factory"),
         (GOOD, "Factory", "has no 'Factory'; did you mean 'factory'?"),
         ("factory = 3", "factory", "is not callable, but an object of type int"),
         ("import no_such_thing_anywhere", "factory", "needs no_such_thing_anywhere"),

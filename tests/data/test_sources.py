@@ -38,7 +38,7 @@ def test_a_folder_by_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         ("Glyphs", "did you mean 'glyphs'"),
         (
             "/no/such/place",
-            "'/no/such/place' is neither.*give a folder, or one of leaves, glyphs, cifar10",
+            "'/no/such/place' is neither.*give the path of a folder, or one of leaves, glyphs",
         ),
         (__file__, "is a file; give a folder"),
     ],

@@ -135,10 +135,10 @@ def test_images_are_fewer_where_an_epoch_is_too_long_and_noise_is_then_larger() 
 def test_a_limit_of_trials_counts() -> None:
     plan = nano(12, max_trials=20)
     assert trials_said(plan) <= 20
-    assert trials_said(nano(12, max_trials=5)) == 5
+    assert trials_said(nano(12, max_trials=4)) == 4
     assert promised(plan) <= promised(nano(12))
-    with pytest.raises(UserError, match=r"^--max-trials 4 is too few .* give --max-trials 5"):
-        nano(12, max_trials=4)
+    with pytest.raises(UserError, match=r"^--max-trials 3 is too few .* give --max-trials 4"):
+        nano(12, max_trials=3)
 
 
 def test_too_few_hours_are_refused_with_the_least_that_do() -> None:
@@ -153,7 +153,7 @@ def test_too_few_hours_are_refused_with_the_least_that_do() -> None:
 
 
 def test_as_many_seeds_as_are_asked_for_must_fit_in_the_hours() -> None:
-    with pytest.raises(UserError, match=r"give every variant 5000 trials.*fewer --seeds") as error:
+    with pytest.raises(UserError, match=r"candidates 5000 trials each.*fewer --seeds") as error:
         nano(1, seeds=5000)
     least = float(str(error.value).rsplit("--hours ", 1)[1].split()[0])
     assert nano(least, seeds=5000).spec.seeds == 5000

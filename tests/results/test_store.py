@@ -464,7 +464,7 @@ def spoil_metadata(folder: Path) -> None:
         (change("variants", share_depth=[math.inf]), "has share_depth inf for v000; restore it"),
         (
             change("trials", status=["odd"]),
-            r"trials\.parquet has status 'odd' for v000; restore it",
+            r"trials\.parquet has status 'odd' for v000-0; restore it",
         ),
         (lose_column, r"trials\.parquet .*it has no column top1\); restore it, or begin anew"),
         (retype_column, r"trials\.parquet .*its column seed is of int32, not int64\)"),
@@ -493,3 +493,20 @@ def test_files_that_do_not_belong_together_are_refused(
     with pytest.raises(UserError, match=said):
         load_sweep("s", tmp_path)
     assert parquet_bytes(tmp_path / "s") == before
+
+
+def test_a_sweep_is_loaded_by_the_path_of_its_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "s", [trial("v000", 0)])
+    monkeypatch.chdir(tmp_path)
+    for path in (tmp_path / "s", Path("s"), tmp_path / "s" / "figures" / ".."):
+        assert load_sweep(path).trials["trial"].tolist() == ["v000-0"]
+    with pytest.raises(UserError, match="there are no results called 't'"):
+        load_sweep(Path("t"))
+
+
+def test_a_metric_that_is_none_is_named(tmp_path: Path) -> None:
+    fill(tmp_path / "s", [trial("v000", 0)])
+    with pytest.raises(UserError, match=r"^the metric 'top2' must be .*did you mean 'top1'\?$"):
+        load_sweep("s", tmp_path).recommend(metric="top2")

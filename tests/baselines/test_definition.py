@@ -95,6 +95,10 @@ def test_a_bad_block_string_is_named_with_its_stage(
         ("resolution: 64\nstages: []\n", "stages"),
         ("resolution: 64\nstages: [[]]\n", "stage 1 has no block string"),
         ("resolution: 64\nstages: [7]\n", "stage 1 must be a block string"),
+        (
+            "resolution: 5000\nstages: [ds_r1_k3_s1_c16]\n",
+            "resolution should be less than or equal",
+        ),
         ("resolution: big\nstages: [ds_r1_k3_s1_c16]\n", "(given 'big')"),
         ("resolution: 64\nstages: [ds_r1_k3_s1_c16]\nwidth: 2\n", "unknown key 'width'"),
         ("resolution: 64\nstages: [ds_r1_k3_s1_c16]\nhead: -1\n", "head"),

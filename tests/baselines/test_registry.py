@@ -42,6 +42,7 @@ def test_an_unknown_name_is_answered_with_what_was_meant(name: str, message: str
 @pytest.mark.parametrize(
     ("name", "message"),
     [
+        ("lonely.net", "for a function of lonely.py say lonely:net."),
         ("lonely", "for a function of lonely.py say lonely:FUNCTION."),
         ("sub/lonely.py", "for a function of sub/lonely.py say sub/lonely:FUNCTION."),
         ("lonely.py:f", "; say lonely:f."),

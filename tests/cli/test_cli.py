@@ -362,6 +362,13 @@ def test_a_mistake_is_one_sentence(arguments: tuple[str, ...], says: str) -> Non
     assert says in refused(*arguments)
 
 
+def test_a_sweep_without_a_status_that_can_be_read_is_one_sentence(tmp_path: Path) -> None:
+    shutil.copytree(FIXTURES / "v1", tmp_path / "v1")
+    (tmp_path / "v1" / "status.json").write_text("{")
+    said = refused("status", "v1", "--results", str(tmp_path))
+    assert "has no status, or none that can be read" in said
+
+
 def test_a_status_of_before_names_the_leader_rightly(tmp_path: Path) -> None:
     """It knew top-1 alone, and called the network nearest the paper's the paper's."""
     shutil.copytree(FIXTURES / "v1", tmp_path / "v1")
@@ -408,6 +415,19 @@ def test_an_unreadable_image_is_one_sentence_and_leaves_no_file(
     brief = "--baseline nano --resolution 32 --batch-size 8 --candidates 4 --epochs 1 --workers 1"
     sentence = refused("sweep", "--data", "photos", "--results", "x/y/z", *brief.split())
     assert "7.png" in sentence
+
+
+def test_the_pixels_of_a_factory_must_suffice_for_its_strides() -> None:
+    Path("strided.py").write_text(
+        "from torch import nn\ndef net(depth, width, num_classes):\n"
+        "    layers = [nn.Conv2d(3, 8, 3, 4), nn.Conv2d(8, 8, 3, 4)]\n"
+        "    layers += [nn.Conv2d(8, 8, 1) for _ in range(round(2 * depth))]\n"
+        "    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(),\n"
+        "                         nn.Linear(8, num_classes))\nnet.resolution = 8\n"
+    )
+    said = refused("plan", "--baseline", "strided:net")
+    assert "the 8 px that strided:net starts from are too small" in said
+    assert "at least 16 px; give --resolution" in said
 
 
 def test_a_factory_that_exits_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

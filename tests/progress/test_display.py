@@ -34,6 +34,11 @@ def test_a_failed_trial_gives_its_reason() -> None:
     assert "  seed 0  failed: the loss became nan in epoch 2  about" in line(failed, STATUS)
 
 
+def test_a_trial_without_the_figure_compared_counts_as_failed() -> None:
+    lacking = line(replace(ENDED, value=None, metric="minimize mse"), STATUS)
+    assert "  seed 0  without mse, so it counts as failed  48 s  about" in lacking
+
+
 def test_no_time_is_given_when_none_is_known_or_left() -> None:
     assert "left" not in line(ENDED, replace(STATUS, seconds_left=None))
     assert "left" not in line(ENDED, replace(STATUS, finished=16))

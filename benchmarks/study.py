@@ -28,6 +28,7 @@ from scalegrid.util.text import markdown, percent
 
 STUDIES = {
     "nano on CIFAR-10": "study-nano",
+    "MobileNetV2 on clothing, 64 px": "study-mobilenetv2",
     "ResNet-14 on CIFAR-10": "study-resnet",
     "B0 on leaves": "study-b0",
 }
@@ -42,11 +43,11 @@ BEFORE = {
 }
 """The earlier published sweeps, of about as many seeds for each candidate."""
 
-_LOOKS = (  # markers, and colours of Okabe and Ito, which colour-blind readers tell apart
+_LOOKS = (  # markers, and colours that colour-blind readers tell apart (Okabe and Ito, one of Tol)
     ("o", "#0072b2"),
     ("D", "#cc79a7"),
     ("s", "#56b4e9"),
-    ("P", "#0072b2"),
+    ("P", "#882255"),
     ("v", "#009e73"),
     ("^", "#d55e00"),
     ("X", "#e69f00"),

@@ -209,9 +209,17 @@ def legend_below(figure: Figure, entries: Sequence[Line2D]) -> None:
 
 
 def legend_outside(figure: Figure, entries: Sequence[Artist], **settings: Any) -> None:
-    """Put a legend below the axes of a figure whose layout makes room for it."""
-    look = {"ncols": _LEGEND_COLUMNS, "columnspacing": 1.2, "borderpad": 0, "labelspacing": 0.35}
-    figure.legend(handles=list(entries), loc="outside lower center", **{**look, **settings})
+    """Put a legend below the axes of a figure whose layout makes room for it.
+
+    It has as many columns as fit, of three or ``ncols``.
+    """
+    look = {"columnspacing": 1.2, "borderpad": 0, "labelspacing": 0.35, **settings}
+    look |= {"handles": list(entries), "loc": "outside lower center"}
+    for columns in range(look.pop("ncols", _LEGEND_COLUMNS), 0, -1):
+        legend = figure.legend(ncols=columns, **look)
+        if columns == 1 or legend.get_window_extent().width <= figure.bbox.width:
+            break
+        legend.remove()
 
 
 _LEGEND_COLUMNS = 3

@@ -76,6 +76,16 @@ def test_text_is_legible(name: str, sweep: str) -> None:
     assert_legible(drawn(name, sweep))
 
 
+def test_the_legend_fits_where_an_axis_alone_is_recommended_at_several_phi() -> None:
+    tables = SWEEPS["recommended at other phi"]()
+    (axis,) = tables.variants.query("role == 'resolution' and phi == 1")["variant"]
+    better = 0.1 * (tables.trials["variant"] == axis)
+    tables = replace(tables, trials=tables.trials.assign(top1=tables.trials["top1"] + better))
+    figure = draw("scaling", Subject(tables)).figure
+    assert "Resolution, recommended" in drawn_texts(figure)
+    assert_legible(figure)
+
+
 def test_points_are_plain_means_at_their_flops() -> None:
     here = swept("recommended at other phi")
     markers: dict[str, Any] = {}

@@ -188,7 +188,7 @@ def make_table(schema: Any, rows: Sequence[Row]) -> Table:
     Raises:
         SchemaError: a column is missing or unknown, or a value is null or of the wrong type.
     """
-    name = schema.metadata[_NAME_KEY].decode()
+    name = _name(schema)
     wanted = set(schema.names)
     for row in rows:
         if row.keys() != wanted:

@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from benchmarks.selection_worlds import PUBLISHED
-from scalegrid.analysis import Gain, Recommendation
+from scalegrid.analysis import Candidate, Gain, Recommendation
 from scalegrid.coefficients import PAPER
 from scalegrid.figures import style
 from scalegrid.figures.subject import Subject
@@ -101,7 +101,7 @@ def _answers(tables: SweepTables) -> dict[str, str]:
         "trials": f"{len(finished):,}",
         "longest trainings, images": f"{finished['images'].max():,.0f}",
         "recommended α, β, γ": f"{best.alpha:.2f}, {best.beta:.2f}, {best.gamma:.2f}",
-        "its top-1": f"{100 * best.accuracy:.1f} % ({100 * best.low:.1f}–{100 * best.high:.1f})",
+        "its top-1": _accuracy(best, found),
         "within 0.3 points of the best": percent(best.probability_within_indifference),
         "the best scales several axes": "–" if several is None else percent(several),
         "of the candidates do": f"{len(found.compound)} of {len(found.ranking)}",
@@ -111,6 +111,12 @@ def _answers(tables: SweepTables) -> dict[str, str]:
         "gain over the best axis at more FLOPs, trained briefly": _at_most_flops(found),
         "order kept, τ": _kept(found),
     }
+
+
+def _accuracy(best: Candidate, found: Recommendation) -> str:
+    if not found.repeats and best.mean is not None:  # as `recommend` has it then
+        return f"{100 * best.mean:.1f} % (one seed)"
+    return f"{100 * best.accuracy:.1f} % ({100 * best.low:.1f}–{100 * best.high:.1f})"
 
 
 def _gain(gain: Gain | None, found: Recommendation) -> str:

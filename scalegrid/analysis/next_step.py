@@ -13,7 +13,7 @@ from scalegrid.analysis.recommendation import Recommendation
 from scalegrid.analysis.wording import LONGER, outlook
 from scalegrid.metric import measure, metric_flags
 from scalegrid.spec import CONFIDENCE, IMPORTED
-from scalegrid.util.text import duration
+from scalegrid.util.text import duration, results_flag
 
 
 def next_step(found: Recommendation, spec: Mapping[str, Any], folder: Path) -> list[str]:
@@ -57,12 +57,10 @@ def going_on(spec: Mapping[str, Any], folder: Path, flags: Sequence[str] = ()) -
     Trainings that are made elsewhere are added, from a table that only the user knows.
     """
     if spec.get("trainer") == IMPORTED:
-        results = [] if folder.parent == Path("results") else ["--results", str(folder.parent)]
-        return shlex.join(["scalegrid", "import", "TRIALS.csv", "--name", folder.name, *results])
-    words = ["scalegrid", "sweep", str(folder / "sweep.yaml")]
-    if Path(spec.get("results", "results")) != folder.parent:
-        words += ["--results", str(folder.parent)]
-    return shlex.join([*words, *flags])
+        at = results_flag(folder.parent)
+        return shlex.join(["scalegrid", "import", "TRIALS.csv", "--name", folder.name, *at])
+    at = results_flag(folder.parent, spec.get("results", "results"))
+    return shlex.join(["scalegrid", "sweep", str(folder / "sweep.yaml"), *at, *flags])
 
 
 def _more_trials(found: Recommendation, spec: Mapping[str, Any]) -> list[str]:

@@ -125,7 +125,9 @@ def recommend(
         ranking=tuple(candidates[i] for i in order),
         tie_set=tuple(candidates[i] for i in tie_set(chance.best)),
         gains={
-            role: _gain(table, fitted, leader, role) or _gain_measured(brief, briefly, best, role)
+            role: _gain(table, fitted, leader, role)
+            or _gain_measured(table, fitted, best, role)
+            or _gain_measured(brief, briefly, best, role)
             for role in (*RIVALS, "baseline")
         },
         surface_optimum=_optimum(fitted, table, flops_factor),

@@ -74,8 +74,9 @@ class Gain:
 
     Better is positive whatever the metric. ``accuracy`` is the rival's. Of a candidate they are by
     the posterior; of a rival that is none, since its cost is off, they are differences of means as
-    ``measured``, of the same seeds where there are such. ``rung`` is the highest that the rival has
-    a trial of: what the posterior says of one above it is an estimate alone.
+    ``measured``, at the highest rung if the rival has trials there, else at the first. ``rung`` is
+    that one, and by the posterior the highest that the rival has a trial of, above which what is
+    said of it is an estimate alone.
     """
 
     variant: str

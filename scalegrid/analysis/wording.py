@@ -362,7 +362,8 @@ def _gain(recommendation: Recommendation, gain: Gain | None) -> str:
     unit = points(metric)
     middle, low, high = (signed(v, metric) for v in (gain.gain, gain.low, gain.high))
     name = network_name(gain.role, gain.alpha, gain.beta, gain.gamma)
-    how = f", as measured{_briefly(recommendation)}" if gain.measured else ""
+    briefly = _briefly(recommendation) if gain.rung < recommendation.rung else ""
+    how = f", as measured{briefly}" if gain.measured else ""
     if not gain.measured and gain.rung < recommendation.rung:
         how = f", estimated, since it was trained to {gain.rung}× only"
     cost = cost_ratio_text(gain.cost_ratio, recommendation.match)

@@ -249,9 +249,8 @@ class Progress:
         rung = max(several, default=1)  # trials of one length are compared
         compared = self._compared.get(rung, {})
         metric = self._plan.spec.metric
-        known = [one for one in sorted(compared) if isfinite(compared[one].value)]
-        if known:
-            best = max(known, key=lambda one: sign(metric) * compared[one].value)
+        if compared:
+            best = max(sorted(compared), key=lambda one: sign(metric) * compared[one].value)
             mean = compared[best]
             top1 = mean.top1 if isfinite(mean.top1) else None
             named = best, self._labels[best]

@@ -18,7 +18,7 @@ from scalegrid.search.answer import FOUND_FILE, beside
 from scalegrid.search.spec import GROUPS
 from scalegrid.search.tables import SearchTables
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import count, percent, plural, sentence
+from scalegrid.util.text import count, percent, plural, results_flag, sentence
 
 
 def search_contents(tables: SearchTables) -> Contents:
@@ -124,7 +124,5 @@ def _facts(tables: SearchTables) -> dict[str, str]:
 
 def _command(tables: SearchTables) -> str:
     """What goes on with the search, to be pasted into a shell."""
-    words = ["scalegrid", "search", str(tables.folder / SEARCH_FILE)]
-    if Path(tables.spec.results) != tables.folder.parent:
-        words += ["--results", str(tables.folder.parent)]
-    return shlex.join(words)
+    at = results_flag(tables.folder.parent, tables.spec.results)
+    return shlex.join(["scalegrid", "search", str(tables.folder / SEARCH_FILE), *at])

@@ -35,7 +35,7 @@ from scalegrid.spec import (
 from scalegrid.training.answers import unpack
 from scalegrid.util import yaml
 from scalegrid.util.errors import UserError
-from scalegrid.util.text import did_you_mean, few, plural
+from scalegrid.util.text import did_you_mean, few, plural, results_flag
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -310,9 +310,8 @@ def sweep_folder(
         raise UserError(f"{error}.") from None
     if not any((root / name / file).is_file() for file in files):
         if SPEC_FILE in files and (root / name / SEARCH_FILE).is_file():
-            at = [] if root == Path("results") else ["--results", str(root)]
             answer = shlex.join(["scalegrid", "search", str(root / name / SEARCH_FILE)])
-            page = shlex.join(["scalegrid", "report", name, *at])
+            page = shlex.join(["scalegrid", "report", name, *results_flag(root)])
             raise UserError(
                 f"{name} in {root} is a search for a baseline, which has no coefficients; "
                 f"`{answer}` prints its answer, and `{page}` writes its page."

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from difflib import SequenceMatcher
 from itertools import groupby
+from pathlib import Path
 from typing import Any
 
 
@@ -110,6 +111,11 @@ def duration(seconds: float) -> str:
         return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
     hours = round(seconds / 3600)
     return f"{hours // 24} d {hours % 24} h" if hours % 24 else f"{hours // 24} d"
+
+
+def results_flag(root: Path, known: str = "results") -> list[str]:
+    """``--results ROOT`` for a command that by itself would look in ``known``; else nothing."""
+    return [] if root == Path(known) else ["--results", str(root)]
 
 
 def markdown(rows: Sequence[Mapping[str, str]]) -> str:

@@ -118,6 +118,20 @@ def test_variants_of_another_cost_are_compared_at_1x_and_that_is_said() -> None:
     assert "as measured at 1×)" in to_text(found)
 
 
+def test_variants_of_another_cost_are_compared_at_the_highest_rung_if_trained_so_long() -> None:
+    variants = VARIANTS.assign(matched=VARIANTS["variant"] != "v00")
+    trials = swept(AGREES)
+    found = recommend(variants, trials)
+    gain = found.gains["depth"]
+    assert gain is not None
+    assert (gain.measured, gain.rung) == (True, 9)
+    long = trials[trials["rung"] == 9].groupby("variant")["top1"].mean()
+    assert gain.accuracy == pytest.approx(long["v00"])
+    assert gain.gain == pytest.approx(long.max() - long["v00"], abs=0.005)
+    assert gain.low < gain.gain < gain.high
+    assert f"({gain.flops_ratio:.2f}×, as measured): " in to_text(found)
+
+
 def test_a_gain_over_one_that_was_not_trained_so_long_is_called_an_estimate() -> None:
     trials = swept(AGREES)
     trials = trials[(trials["variant"] != "v00") | (trials["rung"] == 1)]
